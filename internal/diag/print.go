@@ -1,0 +1,296 @@
+package diag
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/mattn/go-runewidth"
+)
+
+// PrintOptions tells how to show diagnostics.
+type PrintOptions struct {
+	Sources map[string][]byte // source text by Range.File; places without one are shown as file:line:column
+	Color   bool              // ANSI colours
+	Width   int               // columns of the terminal; 0 is 80
+}
+
+const (
+	defaultWidth = 80
+	minWidth     = 40 // below it, lines are longer than the terminal
+	tabWidth     = 4
+)
+
+// Print writes list for people to read: for each diagnostic what is wrong, the
+// place with its source line and a marker under it, why, and the fix. Control
+// and invisible characters come out as "?", so that neither a policy nor a feed
+// can play with the terminal. The error is that of w.
+func Print(w io.Writer, list List, opt PrintOptions) error {
+	p := printer{opt: opt, width: max(opt.Width, minWidth)}
+	if opt.Width <= 0 {
+		p.width = defaultWidth
+	}
+	for i, d := range list {
+		if i > 0 {
+			p.out.WriteByte('\n')
+		}
+		p.diagnostic(d)
+	}
+	_, err := w.Write(p.out.Bytes())
+	return err
+}
+
+type printer struct {
+	opt   PrintOptions
+	width int
+	out   bytes.Buffer
+}
+
+const (
+	red    = "1;31"
+	yellow = "1;33"
+	faint  = "2"
+	bold   = "1"
+)
+
+func (p *printer) paint(style, s string) string {
+	if !p.opt.Color || s == "" {
+		return s
+	}
+	return "\x1b[" + style + "m" + s + "\x1b[0m"
+}
+
+func (p *printer) diagnostic(d Diagnostic) {
+	style := red
+	if d.Severity == Warning {
+		style = yellow
+	}
+	word := d.Severity.String() + ":"
+	for i, line := range wrap(d.Summary, p.width-len(word)-1) {
+		if i == 0 {
+			fmt.Fprintf(&p.out, "%s %s\n", p.paint(style, word), p.paint(bold, line))
+		} else {
+			fmt.Fprintf(&p.out, "  %s\n", p.paint(bold, line))
+		}
+	}
+	p.place(d.Subject, "", style)
+	p.paragraph("", d.Detail)
+	for _, r := range d.Related {
+		p.place(r.Range, r.Text, faint)
+	}
+	p.paragraph("fix: ", d.Fix)
+}
+
+// paragraph writes text in lines that fit, indented below its label.
+func (p *printer) paragraph(label, text string) {
+	indent := "  "
+	for i, line := range wrap(text, p.width-len(indent)-len(label)) {
+		if i == 0 {
+			fmt.Fprintf(&p.out, "%s%s%s\n", indent, p.paint(bold, label), line)
+		} else {
+			fmt.Fprintf(&p.out, "%s%*s%s\n", indent, len(label), "", line)
+		}
+	}
+}
+
+// place writes where r is, what is to say about it, and its source line.
+func (p *printer) place(r Range, text, style string) {
+	if r.IsZero() {
+		p.paragraph("", text)
+		return
+	}
+	where := fmt.Sprintf("%s:%d:%d", r.File, r.Start.Line, r.Start.Column)
+	if text != "" {
+		where += ": " + text
+	}
+	p.paragraph("", where)
+	src, ok := p.opt.Sources[r.File]
+	if !ok {
+		return
+	}
+	line, from, to, ok := excerpt(src, r)
+	if !ok {
+		return
+	}
+	number := fmt.Sprintf("%5d", r.Start.Line)
+	cells, lo, hi := layout(line, from, to)
+	cells, lo, hi = window(cells, lo, hi, p.width-len(number)-len(" | "))
+	p.out.WriteString(p.paint(faint, number+" |"))
+	if text := strings.TrimRight(joined(cells), " "); text != "" {
+		p.out.WriteString(" " + text)
+	}
+	p.out.WriteByte('\n')
+	marker := strings.Repeat(" ", columns(cells[:lo])) + p.paint(style, strings.Repeat("^", max(columns(cells[lo:hi]), 1)))
+	fmt.Fprintf(&p.out, "%*s %s %s\n", len(number), "", p.paint(faint, "|"), marker)
+}
+
+// excerpt is the line on which r starts, and the bytes of it that r covers. It
+// is not ok when r does not fit src, which was edited meanwhile.
+func excerpt(src []byte, r Range) (line []byte, from, to int, ok bool) {
+	if r.Start.Byte < 0 || r.Start.Byte > len(src) || r.End.Byte < r.Start.Byte {
+		return nil, 0, 0, false
+	}
+	start := bytes.LastIndexByte(src[:r.Start.Byte], '\n') + 1
+	line = src[start:]
+	if n := bytes.IndexByte(line, '\n'); n >= 0 {
+		line = line[:n]
+	}
+	line = bytes.TrimSuffix(line, []byte("\r"))
+	from = min(r.Start.Byte-start, len(line))
+	to = min(r.End.Byte-start, len(line)) // of a longer stretch, the rest of its first line
+	return line, from, max(to, from), true
+}
+
+// cell is what one character of the source becomes on the terminal.
+type cell struct {
+	text  string
+	width int
+}
+
+// layout turns a line into cells, and a stretch of its bytes into one of cells.
+func layout(line []byte, from, to int) (cells []cell, lo, hi int) {
+	column := 0
+	lo, hi = -1, -1
+	for i := 0; i < len(line); {
+		if i >= from && lo < 0 {
+			lo = len(cells)
+		}
+		if i >= to && hi < 0 {
+			hi = len(cells)
+		}
+		r, size := utf8.DecodeRune(line[i:])
+		c := cell{shown(r, size), 1}
+		switch {
+		case r == '\t':
+			c.width = tabWidth - column%tabWidth
+			c.text = strings.Repeat(" ", c.width)
+		case c.text != "?":
+			c.width = runeWidth(r)
+		}
+		cells = append(cells, c)
+		column += c.width
+		i += size
+	}
+	if lo < 0 {
+		lo = len(cells)
+	}
+	if hi < 0 {
+		hi = len(cells)
+	}
+	return cells, lo, max(lo, hi)
+}
+
+// window cuts cells to the width so that the marked stretch, or its start,
+// stays in sight. Dots stand for what is cut.
+func window(cells []cell, lo, hi, width int) ([]cell, int, int) {
+	if columns(cells) <= width {
+		return cells, lo, hi
+	}
+	const dots = "..."
+	start := 0
+	if columns(cells[:hi]) > width-len(dots) { // the end of the mark would not fit
+		lead := max((width-columns(cells[lo:hi]))/2, width/4)
+		for start = lo; start > 0 && columns(cells[start-1:lo]) <= lead-len(dots); start-- {
+		}
+	}
+	var out []cell
+	if start > 0 {
+		out = append(out, cell{dots, len(dots)})
+	}
+	shift := len(out) - start
+	end := start
+	used := columns(out)
+	for end < len(cells) && used+cells[end].width <= width-len(dots) {
+		used += cells[end].width
+		end++
+	}
+	out = append(out, cells[start:end]...)
+	if end < len(cells) {
+		out = append(out, cell{dots, len(dots)})
+	}
+	return out, min(lo+shift, len(out)), min(hi+shift, len(out))
+}
+
+func columns(cells []cell) int {
+	n := 0
+	for _, c := range cells {
+		n += c.width
+	}
+	return n
+}
+
+func joined(cells []cell) string {
+	var b strings.Builder
+	for _, c := range cells {
+		b.WriteString(c.text)
+	}
+	return b.String()
+}
+
+// shown is r as it may be written to a terminal.
+func shown(r rune, size int) string {
+	if r == utf8.RuneError && size <= 1 || !unicode.IsPrint(r) && r != '\t' {
+		return "?"
+	}
+	return string(r)
+}
+
+// runeWidth is the number of columns of r. Ambiguous characters count as
+// narrow, as most terminals show them.
+func runeWidth(r rune) int {
+	if r < utf8.RuneSelf {
+		return 1
+	}
+	return (&runewidth.Condition{}).RuneWidth(r)
+}
+
+// clean makes s safe for a terminal, on one line.
+func clean(s string) string {
+	if !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) && utf8.ValidString(s) {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); {
+		r, size := utf8.DecodeRuneInString(s[i:])
+		if r == '\n' || r == '\t' {
+			b.WriteByte(' ')
+		} else {
+			b.WriteString(shown(r, size))
+		}
+		i += size
+	}
+	return b.String()
+}
+
+// wrap breaks text into lines of at most width columns, between words. Line
+// breaks in the text stay.
+func wrap(text string, width int) []string {
+	var lines []string
+	if text == "" {
+		return nil
+	}
+	for para := range strings.SplitSeq(text, "\n") {
+		line, used := "", 0
+		for word := range strings.FieldsSeq(para) {
+			word = clean(word)
+			n := (&runewidth.Condition{}).StringWidth(word)
+			if used > 0 && used+1+n > width {
+				lines = append(lines, line)
+				line, used = "", 0
+			}
+			if used > 0 {
+				line += " "
+				used++
+			}
+			line += word
+			used += n
+		}
+		if used > 0 {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}

@@ -1,0 +1,42 @@
+// Package need guards tests that want more than Go: root, or a real program.
+//
+// A test whose need is not met is skipped with the reason. Where
+// SALLYPORT_MUST_RUN=1 says that everything was installed, it fails instead,
+// so that no test is skipped that could have run.
+package need
+
+import (
+	"os"
+	"os/exec"
+	"runtime"
+	"testing"
+)
+
+// Root asks for Linux and the rights to make network namespaces.
+func Root(tb testing.TB) {
+	tb.Helper()
+	if runtime.GOOS != "linux" {
+		tb.Skip("network namespaces are a feature of Linux")
+	}
+	if os.Geteuid() != 0 {
+		missing(tb, "making network namespaces takes root")
+	}
+}
+
+// Program asks for an executable in PATH and returns where it is.
+func Program(tb testing.TB, name string) string {
+	tb.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		missing(tb, name+" is not installed")
+	}
+	return path
+}
+
+func missing(tb testing.TB, why string) {
+	tb.Helper()
+	if os.Getenv("SALLYPORT_MUST_RUN") == "1" {
+		tb.Fatalf("%s, though SALLYPORT_MUST_RUN=1 says that every test can run here", why)
+	}
+	tb.Skip(why)
+}
