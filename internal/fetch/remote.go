@@ -1,0 +1,150 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+)
+
+// fetchRemote gets a feed that has an address: from the cache if the copy is
+// fresh or must do, else from its origin.
+func (f *Fetcher) fetchRemote(ctx context.Context, src Source, m *meter) (*Result, error) {
+	m.say("opening the cached copy", -1)
+	have, notes := f.cached(ctx, src)
+	r, err := f.choose(ctx, src, have, m)
+	if err != nil {
+		have.Close()
+		// What is wrong with the cache is part of why nothing is left to use.
+		for _, n := range notes {
+			err = fmt.Errorf("%w; %s", err, n.Text)
+		}
+		return nil, err
+	}
+	// A copy that was replaced stays mapped: Open or Check may have kept it by
+	// mistake, and it happens only as often as a feed changes.
+	r.Notes = append(notes, r.Notes...)
+	return r, nil
+}
+
+// choose decides between the copy at hand, which may be nil, and the origin.
+func (f *Fetcher) choose(ctx context.Context, src Source, have *Result, m *meter) (*Result, error) {
+	now := f.now()
+	if have != nil {
+		have.Stale = !fresh(have, now, f.maxAge(src))
+	}
+	switch {
+	case f.Offline && have == nil:
+		return nil, hinted(fmt.Errorf("nothing is fetched while offline, and %w", ErrNoCopy), hintOnline)
+	case f.Offline:
+		have.Notes = append(have.Notes, Note{Warning: have.Stale, Text: "offline: using the copy " + have.history(now)})
+		return have, nil
+	case have != nil && have.newest && !have.Stale && !f.Refresh:
+		return have, nil
+	}
+	r, err := f.refresh(ctx, src, have, m)
+	if err != nil {
+		return f.fallBack(ctx, src, have, err)
+	}
+	return r, nil
+}
+
+// fresh tells whether the origin was asked recently. A time in the future is
+// the mark of a clock that was set back: the origin is asked.
+func fresh(r *Result, now time.Time, maxAge time.Duration) bool {
+	age := now.Sub(r.Checked)
+	return age >= 0 && age < maxAge
+}
+
+// history tells how old a copy is.
+func (r *Result) history(now time.Time) string {
+	s := "fetched " + inWords(now.Sub(r.Fetched)) + " ago"
+	if r.Checked.Sub(r.Fetched) >= time.Minute {
+		s += ", confirmed " + inWords(now.Sub(r.Checked)) + " ago"
+	}
+	if r.Change != "" {
+		s += " (" + r.Change + ")"
+	}
+	return s
+}
+
+// refresh asks the origin, and keeps what is good.
+func (f *Fetcher) refresh(ctx context.Context, src Source, have *Result, m *meter) (*Result, error) {
+	u, err := f.address(ctx, src, m)
+	if err != nil {
+		return nil, err
+	}
+	req := request{url: u, accept: src.Accept}
+	if have != nil && have.newest && have.entry.URLHash == urlHash(u) {
+		req.etag, req.date = have.ETag, have.LastModified
+	}
+	a, err := f.get(ctx, req, m)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", shown(u), err)
+	}
+	if a.notModified {
+		f.confirm(ctx, src, have, a)
+		return have, nil
+	}
+	now := f.now()
+	r := &Result{From: shown(u), Fetched: now, Checked: now, ETag: a.etag, LastModified: a.lastModified}
+	var before []byte
+	if have != nil {
+		before = have.Compiled()
+	}
+	if err := r.accept(src, a.body, before); err != nil {
+		return nil, fmt.Errorf("%s: the file is refused: %w", shown(u), err)
+	}
+	if a.final.Host != u.Host {
+		r.note(fmt.Sprintf("%s redirected to %s", u.Host, a.final.Host))
+	}
+	f.store(ctx, src, r, u)
+	return r, nil
+}
+
+// address finds where the feed's file is.
+func (f *Fetcher) address(ctx context.Context, src Source, m *meter) (*url.URL, error) {
+	address := src.URL
+	if address == "" {
+		var err error
+		address, err = src.Discover(ctx, func(ctx context.Context, page string) (Page, error) {
+			return f.getPage(ctx, page, m)
+		})
+		if err != nil {
+			return nil, fmt.Errorf("finding the current file: %w", err)
+		}
+	}
+	return f.parseURL(address)
+}
+
+func (f *Fetcher) getPage(ctx context.Context, page string, m *meter) (Page, error) {
+	u, err := f.parseURL(page)
+	if err != nil {
+		return Page{}, err
+	}
+	a, err := f.get(ctx, request{url: u, accept: "text/html", page: true}, m)
+	if err != nil {
+		return Page{}, fmt.Errorf("%s: %w", shown(u), err)
+	}
+	return Page{URL: a.final.String(), ContentType: a.contentType, Body: a.body}, nil
+}
+
+// fallBack lets the last good copy stand in for a refresh that failed with
+// err, if it is not too old.
+func (f *Fetcher) fallBack(ctx context.Context, src Source, have *Result, err error) (*Result, error) {
+	now := f.now()
+	switch {
+	case errors.Is(ctx.Err(), context.Canceled):
+		return nil, err // somebody wants to stop, not to go on with less
+	case have == nil && f.Cache != nil:
+		return nil, fmt.Errorf("%w; %w", err, ErrNoCopy)
+	case have == nil:
+		return nil, err
+	case have.Age(now) >= setting(f.MaxStale, DefaultMaxStale):
+		return nil, hintedError{fmt.Errorf("%w; %w: %s", err, ErrTooStale, have.history(now)), hintOffline}
+	}
+	have.Problem = feedError(src.Name, err)
+	have.warn(fmt.Sprintf("not refreshed: %v: using the copy %s", err, have.history(now)))
+	return have, nil
+}
