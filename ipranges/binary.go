@@ -1,0 +1,133 @@
+package ipranges
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+)
+
+// The binary form of a set, all numbers big-endian:
+//
+//	1 byte   version, 1
+//	1 byte   width of an IPv6 bound: 8 when every IPv6 range is whole /64s, else 16
+//	uvarint  number of IPv4 ranges
+//	uvarint  number of IPv6 ranges
+//	4+4      first and last address of each IPv4 range, ascending
+//	w+w      first and last address of each IPv6 range, ascending
+//
+// Equal sets have equal bytes, and only one sequence of bytes gives a set.
+
+const binaryVersion = 1
+
+var errBinary = errors.New("not an address set, or a damaged one")
+
+// AppendBinary appends the compact binary form of s. Equal sets have equal
+// binary forms. It never fails.
+func (s Set) AppendBinary(dst []byte) ([]byte, error) {
+	width := s.width6()
+	dst = append(dst, binaryVersion, byte(width))
+	dst = binary.AppendUvarint(dst, uint64(len(s.v4)))
+	dst = binary.AppendUvarint(dst, uint64(len(s.v6)))
+	for _, r := range s.v4 {
+		dst = binary.BigEndian.AppendUint64(dst, uint64(r.lo)<<32|uint64(r.hi))
+	}
+	for _, r := range s.v6 {
+		dst = binary.BigEndian.AppendUint64(dst, r.lo.hi)
+		if width == 16 {
+			dst = binary.BigEndian.AppendUint64(dst, r.lo.lo)
+		}
+		dst = binary.BigEndian.AppendUint64(dst, r.hi.hi)
+		if width == 16 {
+			dst = binary.BigEndian.AppendUint64(dst, r.hi.lo)
+		}
+	}
+	return dst, nil
+}
+
+// MarshalBinary returns the compact binary form of s. It never fails.
+func (s Set) MarshalBinary() ([]byte, error) { return s.AppendBinary(nil) }
+
+// width6 returns the bytes of an IPv6 bound in the binary form.
+func (s Set) width6() int {
+	for _, r := range s.v6 {
+		if r.lo.lo != 0 || r.hi.lo != ^uint64(0) {
+			return 16
+		}
+	}
+	return 8
+}
+
+// UnmarshalBinary sets s to the set whose binary form data is. Anything else
+// than a form that AppendBinary gives is an error, and leaves s as it was.
+// It keeps no reference to data, and takes at most twice len(data) of memory.
+func (s *Set) UnmarshalBinary(data []byte) error {
+	if len(data) < 4 || data[0] != binaryVersion || data[1] != 8 && data[1] != 16 {
+		return errBinary
+	}
+	width := uint64(data[1])
+	n4, rest, ok4 := uvarint(data[2:])
+	n6, rest, ok6 := uvarint(rest)
+	if !ok4 || !ok6 {
+		return errBinary
+	}
+	// The first tests bound the counts, so that the products cannot overflow.
+	size := uint64(len(rest))
+	if n4 > size || n6 > size || n4*8+n6*2*width != size {
+		return errBinary
+	}
+	var out Set
+	if n4 > 0 {
+		out.v4 = make([]span4, n4)
+	}
+	for i := range out.v4 {
+		both := binary.BigEndian.Uint64(rest)
+		out.v4[i] = span4{word4(both >> 32), word4(both)}
+		rest = rest[8:]
+	}
+	if n6 > 0 {
+		out.v6 = make([]span6, n6)
+	}
+	for i := range out.v6 {
+		out.v6[i] = decode6(rest, width)
+		rest = rest[2*width:]
+	}
+	if !inOrder(out.v4) || !inOrder(out.v6) || uint64(out.width6()) != width {
+		return errBinary
+	}
+	*s = out
+	return nil
+}
+
+// uvarint reads a count, which must have no more bytes than it needs.
+func uvarint(b []byte) (n uint64, rest []byte, ok bool) {
+	n, k := binary.Uvarint(b)
+	if k <= 0 || k > 1 && b[k-1] == 0 {
+		return 0, nil, false
+	}
+	return n, b[k:], true
+}
+
+func decode6(b []byte, width uint64) span6 {
+	u := binary.BigEndian.Uint64
+	if width == 8 {
+		return span6{word6{u(b), 0}, word6{u(b[8:]), ^uint64(0)}}
+	}
+	return span6{word6{u(b), u(b[8:])}, word6{u(b[16:]), u(b[24:])}}
+}
+
+// inOrder reports whether s is sorted, disjoint and without neighbours.
+func inOrder[W word[W]](s []span[W]) bool {
+	for i, r := range s {
+		if r.hi.less(r.lo) || i > 0 && (!s[i-1].hi.less(r.lo) || s[i-1].hi.next() == r.lo) {
+			return false
+		}
+	}
+	return true
+}
+
+// Hash returns the SHA-256 of the binary form of s: equal sets have equal
+// hashes, on every machine.
+func (s Set) Hash() [32]byte {
+	data, _ := s.AppendBinary(nil)
+	return sha256.Sum256(data)
+}

@@ -1,0 +1,159 @@
+package ipranges
+
+import (
+	"net/netip"
+
+	"go4.org/netipx"
+)
+
+// Builder collects prefixes, ranges, addresses and sets for one Set. The zero
+// value is ready. Input that comes in ascending order, as the lists of every
+// feed do, is merged as it arrives; any other is sorted once, by Set. A
+// Builder is not safe for concurrent use.
+type Builder struct {
+	v4 pile[word4]
+	v6 pile[word6]
+}
+
+// AddPrefix adds the addresses of p. A prefix that is invalid, has host bits
+// set, or is IPv4-mapped is an error and adds nothing.
+func (b *Builder) AddPrefix(p netip.Prefix) error {
+	if err := checkPrefix(p); err != nil {
+		return err
+	}
+	b.addPrefix(p)
+	return nil
+}
+
+// addPrefix is AddPrefix without the checks; host bits are masked.
+func (b *Builder) addPrefix(p netip.Prefix) {
+	if p.Addr().Is4() {
+		b.add4(prefixSpan4(wordOf4(p.Addr()), p.Bits()))
+	} else {
+		b.add6(prefixSpan6(wordOf6(p.Addr()), p.Bits()))
+	}
+}
+
+// AddRange adds the addresses of r. A range that is invalid or IPv4-mapped is
+// an error and adds nothing.
+func (b *Builder) AddRange(r netipx.IPRange) error {
+	if err := checkRange(r); err != nil {
+		return err
+	}
+	if r.From().Is4() {
+		b.add4(spanOf4(r))
+	} else {
+		b.add6(spanOf6(r))
+	}
+	return nil
+}
+
+// AddAddr adds one address. The zero Addr, and one that has a zone or is
+// IPv4-mapped, is an error and adds nothing.
+func (b *Builder) AddAddr(a netip.Addr) error {
+	if err := checkAddr(a); err != nil {
+		return err
+	}
+	b.addPrefix(netip.PrefixFrom(a, a.BitLen()))
+	return nil
+}
+
+// AddSet adds the addresses of s.
+func (b *Builder) AddSet(s Set) {
+	for _, r := range s.v4 {
+		b.add4(r)
+	}
+	for _, r := range s.v6 {
+		b.add6(r)
+	}
+}
+
+// Set returns the set of everything added so far. The Builder keeps its
+// content: more may be added for another Set, which does not change this one.
+func (b *Builder) Set() Set { return Set{normal4(&b.v4), normal6(&b.v6)} }
+
+// Reset empties the Builder and keeps some of its memory for the next set.
+func (b *Builder) Reset() {
+	b.v4 = pile[word4]{open: b.v4.open[:0]}
+	b.v6 = pile[word6]{open: b.v6.open[:0]}
+}
+
+// pile holds spans in the order they came: full chunks, then the open one. In
+// chunks, so that a million spans are not copied as the pile grows.
+type pile[W word[W]] struct {
+	full     [][]span[W]
+	open     []span[W]
+	unsorted bool // a span started before the one before it
+}
+
+// chunkLen is the length of all chunks but the first.
+const chunkLen = 1 << 15
+
+// grow makes room for a span in the open chunk.
+func (p *pile[W]) grow() {
+	if n := len(p.open); n < chunkLen {
+		bigger := make([]span[W], n, max(8, 2*n))
+		copy(bigger, p.open)
+		p.open = bigger
+		return
+	}
+	p.full = append(p.full, p.open)
+	p.open = make([]span[W], 0, chunkLen)
+}
+
+// addChunk adds spans that the pile may keep; sorted says whether they are.
+func (p *pile[W]) addChunk(c []span[W], sorted bool) {
+	if len(c) == 0 {
+		return
+	}
+	if n := len(p.open); n > 0 {
+		sorted = sorted && !c[0].lo.less(p.open[n-1].lo)
+		p.full = append(p.full, p.open)
+	}
+	p.open = c
+	p.unsorted = p.unsorted || !sorted
+}
+
+// chunks returns the spans in the order they came, and how many they are.
+func (p *pile[W]) chunks() (chunks [][]span[W], n int) {
+	for _, c := range p.full {
+		n += len(c)
+	}
+	return append(p.full[:len(p.full):len(p.full)], p.open), n + len(p.open)
+}
+
+func (b *Builder) add4(s span4) {
+	p := &b.v4
+	if n := len(p.open); n > 0 && !p.unsorted {
+		last := &p.open[n-1]
+		if s.lo < last.lo {
+			p.unsorted = true
+		} else if s.lo <= last.hi || s.lo == last.hi+1 { // no wrap: last.hi < s.lo there
+			last.hi = max(last.hi, s.hi)
+			return
+		}
+	}
+	if len(p.open) == cap(p.open) {
+		p.grow()
+	}
+	p.open = append(p.open, s)
+}
+
+func (b *Builder) add6(s span6) {
+	p := &b.v6
+	if n := len(p.open); n > 0 && !p.unsorted {
+		last := &p.open[n-1]
+		if s.lo.less(last.lo) {
+			p.unsorted = true
+		} else if !last.hi.less(s.lo) || s.lo == last.hi.next() {
+			if last.hi.less(s.hi) {
+				last.hi = s.hi
+			}
+			return
+		}
+	}
+	if len(p.open) == cap(p.open) {
+		p.grow()
+	}
+	p.open = append(p.open, s)
+}
