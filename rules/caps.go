@@ -1,0 +1,169 @@
+package rules
+
+import (
+	"fmt"
+	"slices"
+
+	"sallyport/internal/diag"
+)
+
+// Caps is what a target can express, as data: it decides what Lower accepts and
+// fills the capability matrix. A feature that is missing here is an error for a
+// plan that needs it, never a silent weakening.
+type Caps struct {
+	Families  Families
+	Verdicts  []Verdict // of rules
+	Defaults  []Verdict // of the plan
+	Sources   bool      // rules may name source addresses
+	Ports     bool      // rules may name protocols with ports; without, every protocol is meant
+	ICMP      bool      // rules may name ICMP types
+	Protocols bool      // rules may name other protocols
+	Reject    bool
+	Log       bool
+	Ranges    bool // elements may be ranges; otherwise they are prefixes
+	MaxRules  int  // 0: no limit known
+	// MaxElements bounds the elements (ranges or prefixes, as Ranges says) of one
+	// set and family; 0: no limit known.
+	MaxElements int
+}
+
+// RuleError says what a target cannot express, and in which rule.
+type RuleError struct {
+	Rule  string
+	Place diag.Range
+	Cause string // what the target cannot say
+	Fix   string
+}
+
+func (e *RuleError) Error() string {
+	if e.Rule == "" {
+		return e.Cause
+	}
+	return fmt.Sprintf("rule %s: %s", e.Rule, e.Cause)
+}
+
+// Loss is what a lowered plan does otherwise than the plan it came from.
+type Loss struct {
+	Rule    string
+	Place   diag.Range
+	Dropped bool   // the rule is not rendered at all
+	Reason  string // why, as a clause
+}
+
+// Lower adapts p to caps. It returns an equal plan, or one that differs from p
+// by exactly the losses, or errors, one for each thing that cannot be said.
+// It never lets more pass than p does.
+func Lower(p *Plan, caps Caps) (*Plan, []Loss, []*RuleError) {
+	out := *p
+	out.Rules = nil
+	out.Families = p.Families & caps.Families
+	var losses []Loss
+	var errs []*RuleError
+	if missing := p.Families &^ caps.Families; missing != 0 {
+		errs = append(errs, &RuleError{
+			Cause: fmt.Sprintf("the target cannot hold %s addresses", missing),
+			Fix:   fmt.Sprintf("say families = [%q] in the target to leave %s out on purpose", FamilyWord(out.Families), missing),
+		})
+	}
+	if !slices.Contains(caps.Defaults, p.Default) {
+		errs = append(errs, &RuleError{Cause: fmt.Sprintf("the target cannot have the default %q", p.Default),
+			Fix: "choose another default or another placement"})
+	}
+	for i := range p.Rules {
+		r := p.Rules[i]
+		errs = append(errs, unsupported(&r, caps)...)
+		r.From, r.To = r.From.only(out.Families), r.To.only(out.Families)
+		if reason := emptyReason(&p.Rules[i], &r, out.Families); reason != "" {
+			losses = append(losses, Loss{Rule: r.Name, Place: r.Place, Dropped: true, Reason: reason})
+			continue
+		}
+		out.Rules = append(out.Rules, r)
+	}
+	errs = append(errs, overLimits(&out, caps)...)
+	if len(errs) == 0 && len(out.Rules) == 0 {
+		errs = append(errs, &RuleError{Cause: "no rule is left for " + out.Families.String(),
+			Fix: "give the target rules with such addresses, or remove it"})
+	}
+	if len(errs) > 0 {
+		return nil, nil, errs
+	}
+	return &out, losses, nil
+}
+
+// unsupported lists the features of r that caps lack.
+func unsupported(r *Rule, caps Caps) []*RuleError {
+	var errs []*RuleError
+	add := func(fix, cause string, args ...any) {
+		errs = append(errs, &RuleError{Rule: r.Name, Place: r.Place, Cause: fmt.Sprintf(cause, args...), Fix: fix})
+	}
+	if !slices.Contains(caps.Verdicts, r.Verdict) {
+		add("leave the rule out of this target", "the target cannot %s", r.Verdict)
+	}
+	if !r.From.IsAny() && !caps.Sources {
+		add("leave the rule out of this target, or drop from", "the target cannot tell sources apart")
+	}
+	if r.Reject && !caps.Reject {
+		add(`use action = "deny"`, "the target cannot answer what it denies")
+	}
+	if r.Log && !caps.Log {
+		add("remove log = true", "the target cannot log")
+	}
+	if r.AnyService() {
+		return errs
+	}
+	for _, m := range r.Matches() {
+		switch {
+		case m.Proto.IsICMP() && !caps.ICMP:
+			add("leave the rule out of this target", "the target cannot match %s", m)
+		case m.Proto.HasPorts() && !caps.Ports:
+			add("leave the rule out of this target", "the target cannot match %s", m)
+		case !m.Proto.IsICMP() && !m.Proto.HasPorts() && !caps.Protocols:
+			add("leave the rule out of this target", "the target cannot match protocol %s", m.Proto)
+		}
+	}
+	return errs
+}
+
+// emptyReason says why lowered can match nothing, or "" if it can.
+func emptyReason(full, lowered *Rule, fams Families) string {
+	switch {
+	case full.From.IsEmpty() || full.To.IsEmpty():
+		return "its addresses are empty"
+	case len(full.Matches()) == 0:
+		return "its services are empty"
+	}
+	for _, f := range fams.List() {
+		if lowered.From.Has(f) && lowered.To.Has(f) {
+			return ""
+		}
+	}
+	return fmt.Sprintf("its addresses hold no %s pair of source and destination", fams)
+}
+
+func overLimits(p *Plan, caps Caps) []*RuleError {
+	var errs []*RuleError
+	if caps.MaxRules > 0 && len(p.Rules) > caps.MaxRules {
+		errs = append(errs, &RuleError{Cause: fmt.Sprintf("%d rules, and the target holds %d", len(p.Rules), caps.MaxRules),
+			Fix: "choose fewer rules for it"})
+	}
+	if caps.MaxElements == 0 {
+		return errs
+	}
+	for i := range p.Rules {
+		r := &p.Rules[i]
+		for _, side := range []Addresses{r.From, r.To} {
+			for _, f := range p.Families.List() {
+				n := side.set.NumPrefixes(f)
+				if caps.Ranges {
+					n = side.set.NumRanges(f)
+				}
+				if n > caps.MaxElements {
+					errs = append(errs, &RuleError{Rule: r.Name, Place: r.Place,
+						Cause: fmt.Sprintf("%s has %d %s elements, and the target holds %d in a set", side.Name(), n, f, caps.MaxElements),
+						Fix:   "narrow the set, or raise the target's limit if your device has room"})
+				}
+			}
+		}
+	}
+	return errs
+}
