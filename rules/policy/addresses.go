@@ -1,0 +1,265 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+
+	"sallyport/ipranges"
+)
+
+// addresses is the value of an expression for addresses. The zero value is
+// unknown: a mistake that has been reported, or a feed that is not there, left
+// it without one.
+type addresses struct {
+	known bool
+	any   bool
+	set   ipranges.Set
+	one   string   // the name of the set that this is, when it is just one set
+	feeds []string // labels of the feeds that it comes from, sorted
+	open  []string // the tags in it whose addresses anyone can rent
+	parts []part
+}
+
+// part is one element of a list of addresses.
+type part struct {
+	set ipranges.Set
+	rng hcl.Range
+}
+
+// addresses evaluates an argument such as to or include.
+func (c *compiler) addresses(a *hclsyntax.Attribute, anyIsFine bool) addresses {
+	if isAny(a.Expr) {
+		if anyIsFine {
+			return addresses{known: true, any: true}
+		}
+		c.error(a.Expr.Range(), fmt.Sprintf("any cannot be the value of %s", a.Name),
+			"It is not a set of addresses, but says that addresses do not matter.",
+			"name a set, or write any in the rule where any is meant: to = any")
+		return addresses{}
+	}
+	out := addresses{known: true}
+	add := func(sub addresses, r hcl.Range) {
+		out.known = out.known && sub.known
+		out.one = sub.one
+		out.feeds = append(out.feeds, sub.feeds...)
+		out.open = append(out.open, sub.open...)
+		out.parts = append(out.parts, part{sub.set, r})
+	}
+	if !c.items(a.Expr, c.env, func(it item) { c.element(it, add) }) {
+		return addresses{}
+	}
+	if len(out.parts) == 0 {
+		fix := "list the addresses"
+		if anyIsFine {
+			fix += fmt.Sprintf(", or write %s = any where any is meant", a.Name)
+		}
+		c.error(a.Expr.Range(), a.Name+" is empty", "An empty list matches nothing; it never means any.", fix)
+		return addresses{}
+	}
+	if len(out.parts) > 1 {
+		out.one = ""
+	}
+	sets := make([]ipranges.Set, len(out.parts))
+	for i, p := range out.parts {
+		sets[i] = p.set
+	}
+	out.set = ipranges.Union(sets...)
+	out.feeds, out.open = sortedSet(out.feeds), sortedSet(out.open)
+	return out
+}
+
+// isAny reports whether e is the word any.
+func isAny(e hclsyntax.Expression) bool {
+	t, ok := e.(*hclsyntax.ScopeTraversalExpr)
+	return ok && len(t.Traversal) == 1 && t.Traversal.RootName() == "any"
+}
+
+func sortedSet(list []string) []string {
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// element evaluates one element of a list: a set, a tag or a literal. It adds
+// one value, or several for a tag() with a list of names.
+func (c *compiler) element(it item, add func(addresses, hcl.Range)) {
+	switch e := it.expr.(type) {
+	case *hclsyntax.ScopeTraversalExpr:
+		if isAny(e) {
+			c.error(e.Range(), "any cannot be part of a list", "Together with any, the rest of the list would mean nothing.",
+				"write any alone, as in to = any, or take it out")
+			add(addresses{}, e.Range())
+			return
+		}
+		var sub addresses
+		if d := c.lookup(e.Traversal, "set"); d != nil {
+			sub = c.sets[d.name]
+			sub.one = d.name
+		}
+		add(sub, e.Range())
+	case *hclsyntax.FunctionCallExpr:
+		if e.Name != "tag" {
+			c.badCall(e)
+			add(addresses{}, e.Range())
+			return
+		}
+		c.tagCall(e, it.env, add)
+	default:
+		v, ok := c.value(it)
+		if !ok {
+			add(addresses{}, it.rng)
+			return
+		}
+		if v.Type() != cty.String {
+			c.error(it.rng, fmt.Sprintf("an address belongs here, and this is %s", describe(v)), "",
+				`write a string such as "192.0.2.0/24", set.NAME or tag(feed.NAME, "Tag")`)
+			add(addresses{}, it.rng)
+			return
+		}
+		set, ok := c.literal(v.AsString(), it.rng)
+		add(addresses{known: ok, set: set}, it.rng)
+	}
+}
+
+// tagCall evaluates tag(feed.NAME, "Tag"), or with a list of tags.
+func (c *compiler) tagCall(e *hclsyntax.FunctionCallExpr, env *hcl.EvalContext, add func(addresses, hcl.Range)) {
+	const form = `write tag(feed.NAME, "Tag")`
+	if len(e.Args) != 2 || e.ExpandFinal {
+		c.error(e.Range(), fmt.Sprintf("tag() takes a feed and the name of a tag, and this has %s", counted(len(e.Args), "argument")), "", form)
+		add(addresses{}, e.Range())
+		return
+	}
+	first, ok := e.Args[0].(*hclsyntax.ScopeTraversalExpr)
+	if !ok {
+		c.error(e.Args[0].Range(), "the first argument of tag() is a feed", "", form)
+		add(addresses{}, e.Range())
+		return
+	}
+	feed := c.lookup(first.Traversal, "feed")
+	n := 0
+	ok = c.items(e.Args[1], env, func(it item) {
+		n++
+		v, ok := c.value(it)
+		if ok && v.Type() != cty.String {
+			c.error(it.rng, fmt.Sprintf("the name of a tag is a string, and this is %s", describe(v)), "", form)
+			ok = false
+		}
+		if !ok || feed == nil {
+			add(addresses{}, it.rng)
+			return
+		}
+		add(c.tag(feed, v.AsString(), it.rng), it.rng)
+	})
+	if n == 0 {
+		if ok {
+			c.error(e.Args[1].Range(), "tag() got an empty list of tags", "", form)
+		}
+		add(addresses{}, e.Range())
+	}
+}
+
+// tag is the addresses of a feed's tag.
+func (c *compiler) tag(feed *decl, name string, r hcl.Range) addresses {
+	out := addresses{feeds: []string{feed.name}}
+	spec, ok := c.f.specs[feed.name]
+	if !ok {
+		return out
+	}
+	if spec.Kind == "azure" && (name == "AzureCloud" || strings.HasPrefix(name, "AzureCloud.")) {
+		out.open = []string{name}
+	}
+	cat := c.catalogs[feed.name]
+	if cat == nil {
+		return out
+	}
+	if out.set, out.known = cat.Set(name); out.known {
+		return out
+	}
+	info := cat.Info()
+	summary := fmt.Sprintf("no tag %.80q in feed %s", name, feed.name)
+	if info.Change != "" {
+		summary += ", change " + info.Change
+	}
+	detail, fix := "", ""
+	if !c.crowded() {
+		if near := cat.Suggest(name, 3); len(near) > 0 {
+			fix = fmt.Sprintf("did you mean %s?", wordList(near, "or"))
+		}
+	}
+	if spec.Kind == "azure" && strings.Contains(strings.ToLower(name), "munication") { // however it is spelt
+		detail = "Azure publishes no tag for Communication Services: see docs/acs.md."
+		if fix == "" {
+			fix = "list the documented ranges in a set"
+		}
+	}
+	if fix == "" {
+		fix = "look at the feed's names with: sallyport ranges list"
+	}
+	c.error(r, summary, detail, fix)
+	return out
+}
+
+// evalSets evaluates the sets, in the order that their references ask for.
+func (c *compiler) evalSets(p *Program) {
+	for _, d := range c.f.order {
+		if !d.broken {
+			c.sets[d.name] = c.set(d)
+		}
+	}
+	for _, d := range c.f.decls["set"] {
+		v := c.sets[d.name]
+		desc, _ := c.textOr(d, "description", "")
+		if v.known {
+			p.Sets = append(p.Sets, NamedSet{Name: d.name, Description: desc, Set: v.set, Feeds: v.feeds, Place: place(d.header)})
+		}
+	}
+}
+
+// set is the value of a set block. A set that comes out empty is a mistake.
+func (c *compiler) set(d *decl) addresses {
+	a := c.need(d, "include", `say what is in it: include = ["192.0.2.0/24"]`)
+	if a == nil {
+		return addresses{}
+	}
+	out := c.addresses(a, false)
+	out.parts = nil
+	if out.known && out.set.IsEmpty() {
+		c.error(a.Expr.Range(), fmt.Sprintf("set %q is empty", d.name), "What it includes holds no address.", "include something that does")
+		out.known = false
+	}
+	x := d.attr("exclude")
+	if x == nil {
+		return out
+	}
+	minus := c.addresses(x, false)
+	out.feeds = sortedSet(append(slices.Clone(out.feeds), minus.feeds...))
+	if !out.known || !minus.known {
+		out.known = false
+		return out
+	}
+	c.idleExcludes(x, out.set, minus.parts)
+	out.set = out.set.Minus(minus.set)
+	if out.set.IsEmpty() {
+		c.error(x.Expr.Range(), fmt.Sprintf("set %q is empty", d.name), "What it excludes covers all that it includes.",
+			"exclude less, or remove the set and the rules that use it")
+		out.known = false
+	}
+	return out
+}
+
+// idleExcludes warns of elements of exclude that remove nothing.
+func (c *compiler) idleExcludes(a *hclsyntax.Attribute, from ipranges.Set, parts []part) {
+	idle := slices.DeleteFunc(parts, func(p part) bool { return p.set.Overlaps(from) })
+	const detail = "It shares no address with include."
+	if len(idle) > 0 && len(idle) == len(parts) {
+		c.warn(a.Expr.Range(), "exclude removes nothing", detail, "remove it, or correct its addresses")
+		return
+	}
+	for _, p := range idle {
+		c.warn(p.rng, "this exclusion removes nothing", detail, "remove it, or correct its addresses")
+	}
+}

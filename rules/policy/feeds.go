@@ -1,0 +1,194 @@
+package policy
+
+import (
+	"cmp"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"slices"
+
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+
+	"sallyport/ipranges/catalog"
+	"sallyport/rules"
+)
+
+// feedKind is a kind of feed: one line in the table below.
+type feedKind struct {
+	name    string
+	clouds  []string // the first is the default; none when the kind has no clouds
+	located bool     // the feed has no place of its own: file or url is needed
+}
+
+func feedKinds() []feedKind {
+	return []feedKind{
+		{name: "azure", clouds: []string{"public", "usgov", "china", "germany"}},
+	}
+}
+
+// feeds evaluates the feed blocks into f.specs.
+func (c *compiler) feeds() {
+	c.start()
+	for _, d := range c.f.decls["feed"] {
+		if d.broken {
+			continue
+		}
+		if spec, ok := c.feed(d); ok {
+			c.f.specs[d.name] = spec
+		}
+	}
+}
+
+func (c *compiler) feed(d *decl) (FeedSpec, bool) {
+	spec := FeedSpec{Name: d.name, Place: place(d.header)}
+	kind, ok := c.feedKind(d)
+	if !ok {
+		return spec, false
+	}
+	spec.Kind = kind.name
+	cloudOK := c.feedCloud(d, kind, &spec)
+	sourceOK := c.feedSource(d, kind, &spec)
+	_, descOK := c.textOr(d, "description", "")
+	return spec, c.feedAge(d, &spec) && cloudOK && sourceOK && descOK
+}
+
+func (c *compiler) feedKind(d *decl) (feedKind, bool) {
+	name, ok := c.textOr(d, "kind", d.name)
+	if !ok {
+		return feedKind{}, false
+	}
+	kinds := feedKinds()
+	i := slices.IndexFunc(kinds, func(k feedKind) bool { return k.name == name })
+	if i >= 0 {
+		return kinds[i], true
+	}
+	var names []string
+	for _, k := range kinds {
+		names = append(names, k.name)
+	}
+	if a := d.attr("kind"); a != nil {
+		c.error(a.Expr.Range(), fmt.Sprintf("there is no kind of feed %.60q", name), "", didYouMean("", name, names))
+	} else {
+		c.error(d.header, fmt.Sprintf("feed %q has no kind", d.name), "Without a kind, the label has to be one.",
+			fmt.Sprintf("write kind = %q", cmp.Or(suggest(name, names), names[0])))
+	}
+	return feedKind{}, false
+}
+
+func (c *compiler) feedCloud(d *decl, kind feedKind, spec *FeedSpec) bool {
+	a := d.attr("cloud")
+	if a == nil {
+		if len(kind.clouds) > 0 {
+			spec.Cloud = kind.clouds[0]
+		}
+		return true
+	}
+	cloud, ok := c.text(a)
+	switch {
+	case !ok:
+		return false
+	case len(kind.clouds) == 0:
+		c.error(a.NameRange, fmt.Sprintf("feeds of kind %s have no clouds", kind.name), "", "remove the argument")
+		return false
+	case !slices.Contains(kind.clouds, cloud):
+		c.error(a.Expr.Range(), fmt.Sprintf("%s has no cloud %.60q", kind.name, cloud), "", didYouMean("", cloud, kind.clouds))
+		return false
+	}
+	spec.Cloud = cloud
+	return true
+}
+
+// feedSource evaluates file and url, which exclude each other.
+func (c *compiler) feedSource(d *decl, kind feedKind, spec *FeedSpec) bool {
+	file, link := d.attr("file"), d.attr("url")
+	switch {
+	case file != nil && link != nil:
+		c.error(link.NameRange, fmt.Sprintf("feed %q has a file and a url", d.name), "It is read from one of them.", "remove one of the two",
+			at(file.NameRange, "the file is here"))
+		return false
+	case file != nil:
+		name, ok := c.text(file)
+		switch {
+		case !ok:
+			return false
+		case name == "":
+			c.error(file.Expr.Range(), "the name of the file is empty", "", "name the file, or remove the argument")
+			return false
+		case !filepath.IsAbs(name):
+			name = filepath.Join(c.f.dir(), name)
+		}
+		spec.File = name
+	case link != nil:
+		return c.feedURL(link, spec)
+	case kind.located:
+		c.error(d.header, fmt.Sprintf("feed %q has neither a file nor a url", d.name), "", `write file = "..." or url = "https://..."`)
+		return false
+	}
+	return true
+}
+
+func (c *compiler) feedURL(a *hclsyntax.Attribute, spec *FeedSpec) bool {
+	s, ok := c.text(a)
+	if !ok {
+		return false
+	}
+	// Whether plain http may be used is for the command line to say.
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+		c.error(a.Expr.Range(), fmt.Sprintf("%.60q is not the address of a web page", s), "", `write url = "https://..."`)
+		return false
+	}
+	if u.User != nil {
+		c.error(a.Expr.Range(), "the url holds a user name or a password", "A policy is no place for secrets.", "remove it")
+		return false
+	}
+	spec.URL = s
+	return true
+}
+
+func (c *compiler) feedAge(d *decl, spec *FeedSpec) bool {
+	a := d.attr("max_age")
+	if a == nil {
+		return true
+	}
+	s, ok := c.text(a)
+	if !ok {
+		return false
+	}
+	age, err := parseDuration(s)
+	if err != nil || age <= 0 {
+		c.error(a.Expr.Range(), fmt.Sprintf("%.60q is not a time to keep a feed", s), "", `write a number with its unit: "24h", "7d"`)
+		return false
+	}
+	spec.MaxAge = age
+	return true
+}
+
+// feedList is the versions of the feeds with these labels, by label.
+func (c *compiler) feedList(labels []string) []rules.Feed {
+	var out []rules.Feed
+	for _, name := range sortedSet(slices.Clone(labels)) {
+		cat := c.catalogs[name]
+		if cat == nil {
+			continue
+		}
+		out = append(out, feedVersion(name, cat.Info()))
+	}
+	return out
+}
+
+func feedVersion(name string, info catalog.Info) rules.Feed {
+	return rules.Feed{Name: name, Kind: info.Kind, Cloud: info.Cloud, Change: info.Change, SHA256: info.SHA256}
+}
+
+// allFeeds is the labels of the feeds that p's sets and rules come from.
+func allFeeds(p *Program) []string {
+	var out []string
+	for _, s := range p.Sets {
+		out = append(out, s.Feeds...)
+	}
+	for _, r := range p.Rules {
+		out = append(out, r.Feeds...)
+	}
+	return out
+}

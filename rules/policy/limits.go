@@ -1,0 +1,126 @@
+package policy
+
+import (
+	"fmt"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+)
+
+// Limits of a policy. HCL's parser and evaluator call themselves for every
+// level of nesting, and an overflown stack cannot be recovered from; so what
+// nests is counted on the tokens, before the parser sees them.
+const (
+	maxSize      = 1 << 20 // bytes of source
+	maxNesting   = 50      // brackets, braces and parentheses within one another
+	maxOperators = 2000    // in the whole file; each can be a level of its own
+	maxDigits    = 40      // of a number
+	maxText      = 2048    // bytes of a string value: templates multiply them
+	// loopWork bounds the evaluation of for expressions, in bytes of source
+	// looked at. A policy without them needs no more than thrice its own bytes.
+	loopWork = 1 << 20
+)
+
+// checkSize reports whether the parser can take the source.
+func (c *compiler) checkSize() bool {
+	if len(c.f.src) > maxSize {
+		c.error(hcl.Range{Filename: c.f.name, Start: hcl.InitialPos, End: hcl.InitialPos},
+			fmt.Sprintf("the policy is too long: %d bytes, and the limit is %d", len(c.f.src), maxSize), "",
+			"keep long lists of addresses in a feed")
+		return false
+	}
+	// Mistakes of the scanner come again from the parser.
+	tokens, _ := hclsyntax.LexConfig(c.f.src, c.f.name, hcl.InitialPos)
+	if r, what, fix := tooDeep(tokens); what != "" {
+		c.error(r, what, "", fix)
+		return false
+	}
+	c.unclosedString(tokens)
+	return true
+}
+
+// unclosedString reports the first string that does not end on its line. What
+// follows it looks inside out, so nothing is said about the syntax of that.
+func (c *compiler) unclosedString(tokens hclsyntax.Tokens) {
+	c.trust = len(c.f.src)
+	var open hcl.Range
+	for _, t := range tokens {
+		switch t.Type {
+		case hclsyntax.TokenOQuote:
+			open = t.Range
+		case hclsyntax.TokenQuotedNewline:
+			open.End = t.Range.Start
+			c.error(open, "this string is not closed", "A string ends on the line on which it begins.", `put a quote " at its end`)
+			c.trust = open.Start.Byte
+			return
+		}
+	}
+}
+
+// tooDeep finds the first token that could exhaust the parser, and says
+// what it is and what to write instead.
+func tooDeep(tokens hclsyntax.Tokens) (r hcl.Range, what, fix string) {
+	const simpler = "write it more simply, or split it into several blocks"
+	depth, operators := 0, 0
+	var last hclsyntax.TokenType
+	for _, t := range tokens {
+		switch t.Type {
+		case hclsyntax.TokenOBrack:
+			switch last { // an index, not a list
+			case hclsyntax.TokenIdent, hclsyntax.TokenCBrack, hclsyntax.TokenCBrace, hclsyntax.TokenCParen, hclsyntax.TokenCQuote:
+				operators++
+			}
+			depth++
+		case hclsyntax.TokenOBrace, hclsyntax.TokenOParen, hclsyntax.TokenTemplateInterp:
+			depth++
+		case hclsyntax.TokenCBrace, hclsyntax.TokenCBrack, hclsyntax.TokenCParen, hclsyntax.TokenTemplateSeqEnd:
+			depth = max(depth-1, 0)
+		case hclsyntax.TokenTemplateControl:
+			return t.Range, "template directives are not part of the policy language", "write ${var.NAME} in the string for what changes"
+		case hclsyntax.TokenNumberLit:
+			// Exponents make short numbers that take long to print.
+			if len(t.Bytes) > maxDigits || hasExponent(t.Bytes) {
+				return t.Range, "this number is not one that a policy needs", "write plain digits"
+			}
+		case hclsyntax.TokenIdent, hclsyntax.TokenDot, hclsyntax.TokenComma, hclsyntax.TokenEqual, hclsyntax.TokenColon,
+			hclsyntax.TokenOQuote, hclsyntax.TokenCQuote, hclsyntax.TokenQuotedLit, hclsyntax.TokenStringLit,
+			hclsyntax.TokenOHeredoc, hclsyntax.TokenCHeredoc, hclsyntax.TokenComment, hclsyntax.TokenNewline, hclsyntax.TokenEOF:
+		default:
+			operators++
+		}
+		switch {
+		case depth > maxNesting:
+			return t.Range, fmt.Sprintf("brackets are nested more than %d deep", maxNesting), simpler
+		case operators > maxOperators:
+			return t.Range, fmt.Sprintf("there are more than %d operators", maxOperators), simpler
+		}
+		if t.Type != hclsyntax.TokenNewline && t.Type != hclsyntax.TokenComment {
+			last = t.Type
+		}
+	}
+	return hcl.Range{}, "", ""
+}
+
+func hasExponent(number []byte) bool {
+	for _, b := range number {
+		if b == 'e' || b == 'E' {
+			return true
+		}
+	}
+	return false
+}
+
+// spend takes n from the work that is left, for looking at r, and reports
+// whether there was enough.
+func (c *compiler) spend(n int, r hcl.Range) bool {
+	if c.work < 0 {
+		return false
+	}
+	c.work -= n
+	if c.work < 0 {
+		c.error(r, "evaluating this policy takes too long", "Lists made by for expressions grow by multiplication.",
+			"write the lists out, or make them shorter")
+		return false
+	}
+	return true
+}

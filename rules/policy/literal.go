@@ -1,0 +1,123 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"sallyport/ipranges"
+)
+
+// literal is the set that a string in the policy means: a prefix, a range
+// "a-b", or an address.
+func (c *compiler) literal(s string, r hcl.Range) (ipranges.Set, bool) {
+	var set ipranges.Set
+	rng, err := ipranges.ParseRange(s)
+	if err == nil {
+		set, err = ipranges.FromRanges(rng)
+	}
+	if err == nil && strings.Contains(s, "%") {
+		err = errors.New("addresses with zones are not taken") // ranges drop them
+	}
+	if err != nil {
+		summary, detail, fix := literalMistake(s)
+		c.error(r, summary, detail, fix)
+		return ipranges.Set{}, false
+	}
+	f := ipranges.FamilyOf(rng.From())
+	if set.Equal(ipranges.Full(f)) {
+		family := map[ipranges.Family]string{ipranges.IPv4: "ipv4", ipranges.IPv6: "ipv6"}[f]
+		c.error(r, fmt.Sprintf("%s is every %s address", s, f),
+			"That is more often a mistake than meant, so the policy has a word of its own for it.",
+			fmt.Sprintf("write any where any is meant, as in to = any; for one family, say families = [%q] in the target", family))
+		return ipranges.Set{}, false
+	}
+	return set, true
+}
+
+// literalMistake explains why s is not an address, and offers what it was most
+// likely meant to be. Without a better detail, the parser's own words do.
+func literalMistake(s string) (summary, detail, fix string) {
+	const form = `write a prefix "192.0.2.0/24", a range "192.0.2.1-192.0.2.9" or an address`
+	summary = fmt.Sprintf("%.60q is not an address, a prefix or a range", s)
+	if t := strings.Join(strings.Fields(s), ""); t != s {
+		if _, err := ipranges.ParseRange(t); err == nil {
+			return summary, "It holds blanks.", fmt.Sprintf("write %q", t)
+		}
+	}
+	if p, err := netip.ParsePrefix(s); err == nil {
+		switch {
+		case p.Addr().Is4In6():
+			return mappedMistake(p.Addr(), p.Bits())
+		case p != p.Masked():
+			return s + " has host bits set", fmt.Sprintf("The prefix of %d bits that holds this address is %s.", p.Bits(), p.Masked()),
+				fmt.Sprintf("write %q, or %q for the one address", p.Masked(), p.Addr())
+		}
+	}
+	if a, err := netip.ParseAddr(s); err == nil {
+		switch {
+		case a.Zone() != "":
+			return s + " has a zone", "Zones name an interface of one machine, so rules do not have them.", fmt.Sprintf("write %q", a.WithZone(""))
+		case a.Is4In6():
+			return mappedMistake(a, 128)
+		}
+	}
+	if from, to, ok := strings.Cut(s, "-"); ok {
+		a, errA := netip.ParseAddr(from)
+		b, errB := netip.ParseAddr(to)
+		switch {
+		case errA != nil || errB != nil:
+		case a.BitLen() != b.BitLen():
+			return s + " mixes address families", "", "write two ranges, one for each family"
+		case b.Less(a):
+			return s + " ends before it starts", "", fmt.Sprintf("write %q", to+"-"+from)
+		}
+	}
+	if addr, mask, ok := strings.Cut(s, "/"); ok {
+		if a, err := netip.ParseAddr(addr); err == nil {
+			if bits, ok := maskBits(mask); ok && a.Is4() {
+				p, _ := a.Prefix(bits)
+				return summary, "Prefixes are written with the number of their bits.", fmt.Sprintf("write %q", p)
+			}
+			return summary, "", fmt.Sprintf("the length of a prefix of this family is a number from 0 to %d", a.BitLen())
+		}
+	}
+	if looksLikeName(s) {
+		return summary, "Names are never resolved here, because their addresses change while the rules do not.",
+			"list the addresses, or a tag of a feed"
+	}
+	return summary, "", form
+}
+
+func mappedMistake(a netip.Addr, bits int) (summary, detail, fix string) {
+	fix = "write the IPv4 addresses that are meant"
+	if bits >= 96 {
+		if p, err := a.Unmap().Prefix(bits - 96); err == nil {
+			fix = fmt.Sprintf("write %q", p)
+		}
+	}
+	return fmt.Sprintf("%s is an IPv4-mapped IPv6 address", a), "Packets never carry such addresses: they stand for IPv4 inside of programs.", fix
+}
+
+// maskBits is the prefix length of a netmask such as 255.255.0.0.
+func maskBits(s string) (int, bool) {
+	a, err := netip.ParseAddr(s)
+	if err != nil || !a.Is4() {
+		return 0, false
+	}
+	for bits := range 33 {
+		if p, _ := netip.AddrFrom4([4]byte{255, 255, 255, 255}).Prefix(bits); p.Addr() == a {
+			return bits, true
+		}
+	}
+	return 0, false
+}
+
+func looksLikeName(s string) bool {
+	return strings.Contains(s, ".") && hostProblem(s) == "" && strings.ContainsFunc(s, func(r rune) bool {
+		return 'g' <= r && r <= 'z' || 'G' <= r && r <= 'Z'
+	})
+}

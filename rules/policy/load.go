@@ -1,0 +1,199 @@
+package policy
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+
+	"sallyport/internal/diag"
+	"sallyport/ipranges/catalog"
+)
+
+// File is a parsed policy. It is immutable: Compile may be called again, for
+// newer catalogs, and from several goroutines at once.
+type File struct {
+	name  string // as given
+	src   []byte
+	opt   Options
+	decls map[string][]*decl // by kind of block, in the order of the file
+	index map[string]map[string]*decl
+	used  map[string]map[string]bool // names that something refers to, by kind
+	order []*decl                    // sets, each after those that it refers to
+	vars  map[string]cty.Value
+	specs map[string]FeedSpec
+	hash  string
+
+	// partial says that blocks may be missing because of a mistake in the
+	// syntax: a name that is not there is then nobody's mistake.
+	partial  bool
+	reported map[string]bool // what Load has told already
+}
+
+// Load parses a policy and checks what needs no feed. The filename is used for
+// places and to find the policy's folder; nothing is read. Load returns as much
+// as it can: the File is never nil, and Compile(nil) of it is safe.
+func Load(filename string, src []byte, opt Options) (*File, diag.List) {
+	f := &File{name: filename, src: bytes.TrimPrefix(src, []byte("\xef\xbb\xbf")), opt: opt,
+		decls: map[string][]*decl{}, index: map[string]map[string]*decl{}, used: map[string]map[string]bool{},
+		vars: map[string]cty.Value{}, specs: map[string]FeedSpec{}, reported: map[string]bool{}}
+	c := newCompiler(f, nil)
+	c.loading = true
+	body := c.parse()
+	if body != nil {
+		c.declare(body)
+		c.markUses(body)
+		c.orderSets()
+		c.variables()
+		c.feeds()
+	}
+	f.hash = f.fingerprint()
+	if body != nil {
+		c.start()
+		c.program()
+		c.unused()
+	}
+	list := c.finish()
+	for _, d := range list {
+		f.reported[diagKey(d)] = true
+	}
+	return f, list
+}
+
+// Feeds returns the feeds that something in the policy uses, in the order of
+// the file. Compile wants a catalog for each, under its name.
+func (f *File) Feeds() []FeedSpec {
+	var out []FeedSpec
+	for _, d := range f.decls["feed"] {
+		if spec, ok := f.specs[d.name]; ok && f.used["feed"][d.name] {
+			out = append(out, spec)
+		}
+	}
+	return out
+}
+
+// Compile evaluates the policy over the catalogs of its feeds, by the feeds'
+// names, and returns the program together with what Load could not see. A feed
+// without a catalog makes what depends on it unknown, in silence: whoever could
+// not fetch it has said so.
+func (f *File) Compile(catalogs map[string]*catalog.Catalog) (*Program, diag.List) {
+	c := newCompiler(f, catalogs)
+	c.start()
+	p := c.program()
+	list := slices.DeleteFunc(c.finish(), func(d diag.Diagnostic) bool { return f.reported[diagKey(d)] })
+	return p, list
+}
+
+// Sources returns the source text by file name, for diag.Print.
+func (f *File) Sources() map[string][]byte { return map[string][]byte{f.name: f.src} }
+
+// Name is the policy's file name as it was given to Load.
+func (f *File) Name() string { return f.name }
+
+// dir is the folder that paths in the policy are relative to.
+func (f *File) dir() string { return filepath.Dir(f.name) }
+
+// fingerprint hashes the source and the values of the variables. Each part goes
+// in with its length, so that no two inputs run into one another.
+func (f *File) fingerprint() string {
+	h := sha256.New()
+	put := func(b []byte) {
+		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(b))))
+		h.Write(b)
+	}
+	put(f.src)
+	names := make([]string, 0, len(f.vars))
+	for name := range f.vars {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		put([]byte(name))
+		writeValue(h, f.vars[name])
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// writeValue writes a variable's value so that unequal values differ.
+func writeValue(w io.Writer, v cty.Value) {
+	if !v.IsWhollyKnown() || v.IsNull() {
+		fmt.Fprint(w, "unknown;")
+		return
+	}
+	if !v.Type().IsPrimitiveType() {
+		fmt.Fprintf(w, "list %d;", v.LengthInt())
+		for _, e := range listItems(v) {
+			writeValue(w, e)
+		}
+		return
+	}
+	s := showValue(v)
+	fmt.Fprintf(w, "%s %d %s;", v.Type().FriendlyName(), len(s), s)
+}
+
+// compiler is one pass over a file: its diagnostics and what it has evaluated.
+type compiler struct {
+	f        *File
+	catalogs map[string]*catalog.Catalog
+	list     diag.List
+	env      *hcl.EvalContext
+	work     int // left of loopWork
+	trust    int // the syntax is as it looks up to this byte
+	loading  bool
+	meant    map[string]bool // "KIND NAME" of what misspelt references were most likely for
+
+	sets     map[string]addresses
+	services map[string]service
+	rules    map[string]*rule
+	taken    map[string]bool // names of address sets in plans
+	open     []openUse
+}
+
+func newCompiler(f *File, catalogs map[string]*catalog.Catalog) *compiler {
+	return &compiler{f: f, catalogs: catalogs, work: loopWork + 3*len(f.src), taken: map[string]bool{}, meant: map[string]bool{},
+		sets: map[string]addresses{}, services: map[string]service{}, rules: map[string]*rule{}}
+}
+
+// start prepares evaluation, when the variables have their values.
+func (c *compiler) start() {
+	c.env = &hcl.EvalContext{Variables: map[string]cty.Value{"var": cty.ObjectVal(c.f.vars)}}
+}
+
+// parse returns the file's body, or nil when it cannot be looked at.
+func (c *compiler) parse() *hclsyntax.Body {
+	if !c.checkSize() {
+		c.f.partial = true
+		return nil
+	}
+	file, diags := hclsyntax.ParseConfig(c.f.src, c.f.name, hcl.InitialPos)
+	if diags.HasErrors() {
+		c.f.partial = true
+	}
+	c.addSyntax(diags)
+	body, _ := file.Body.(*hclsyntax.Body)
+	return body
+}
+
+// program evaluates every block.
+func (c *compiler) program() *Program {
+	p := &Program{Name: filepath.Base(c.f.name), Hash: c.f.hash}
+	for _, d := range c.f.decls["set"] {
+		c.taken[d.name] = true
+	}
+	c.evalSets(p)
+	c.evalServices(p)
+	c.evalRules(p)
+	c.evalTargets(p)
+	c.evalProbes(p)
+	c.warnOpen()
+	p.Feeds = c.feedList(allFeeds(p))
+	return p
+}

@@ -1,0 +1,342 @@
+package policy
+
+import (
+	"cmp"
+	"encoding"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+
+	"sallyport/rules"
+)
+
+var (
+	durationType  = reflect.TypeFor[time.Duration]()
+	addressesType = reflect.TypeFor[rules.Addresses]()
+	textType      = reflect.TypeFor[encoding.TextUnmarshaler]()
+)
+
+// option is one field of a target's options.
+type option struct {
+	index    int
+	name     string
+	required bool
+	label    bool // the label of the block that the struct is decoded from
+	block    bool
+}
+
+// optionsOf reads the tags of a struct: `policy:"name"`, `policy:"name,required"`
+// or `policy:",label"`. Fields without a tag are not options.
+func optionsOf(t reflect.Type) []option {
+	var out []option
+	for i := range t.NumField() {
+		f := t.Field(i)
+		tag, ok := f.Tag.Lookup("policy")
+		if !ok || !f.IsExported() {
+			continue
+		}
+		name, flags, _ := strings.Cut(tag, ",")
+		o := option{index: i, name: name, required: flags == "required", label: flags == "label", block: isBlock(f.Type)}
+		if o.name != "" || o.label {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+// isBlock reports whether values of t are written as blocks: structs, pointers
+// to them, and slices of structs.
+func isBlock(t reflect.Type) bool {
+	if t.Kind() == reflect.Slice || t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return t.Kind() == reflect.Struct && t != addressesType && !reflect.PointerTo(t).Implements(textType)
+}
+
+// decoder fills the options of one target.
+type decoder struct {
+	*target
+	common []string
+	doc    string // of the option that is being decoded
+}
+
+// decodeOptions decodes the arguments and blocks of the target that are not
+// common to all into what NewOptions returned.
+func (c *compiler) decodeOptions(t *target) bool {
+	d := decoder{target: t, common: commonArguments(t.kind.Class)}
+	if t.out.Options == nil {
+		return d.unknown(nil, t.d.body)
+	}
+	v := reflect.ValueOf(t.out.Options)
+	if v.Kind() != reflect.Pointer || v.IsNil() || v.Elem().Kind() != reflect.Struct {
+		c.error(t.d.header, fmt.Sprintf("options of target kind %q are %T, not a pointer to a struct", t.kind.Name, t.out.Options),
+			"This is a mistake in the program, not in the policy.", "report it")
+		return false
+	}
+	return d.body(v.Elem(), t.d.body, t.d.header, "")
+}
+
+// body decodes a block into the struct v. The path is the block's own, and
+// empty for the target.
+func (d decoder) body(v reflect.Value, body *hclsyntax.Body, header hcl.Range, path string) bool {
+	options := optionsOf(v.Type())
+	ok := d.unknown(options, body)
+	for _, o := range options {
+		field := v.Field(o.index)
+		here := joinPath(path, o.name)
+		d.doc = v.Type().Field(o.index).Tag.Get("doc")
+		switch {
+		case o.label:
+		case o.block:
+			ok = d.blocks(field, o, body, header, here) && ok
+		case body.Attributes[o.name] != nil:
+			a := body.Attributes[o.name]
+			d.out.Places[here] = place(a.Expr.Range())
+			ok = d.value(field, a, here) && ok
+		case o.required:
+			d.c.error(header, fmt.Sprintf("option %s is missing", here), "This kind of target cannot do without it.",
+				fmt.Sprintf("write %s = ...", o.name))
+			ok = false
+		}
+	}
+	return ok
+}
+
+// unknown reports arguments and blocks that are no options.
+func (d decoder) unknown(options []option, body *hclsyntax.Body) bool {
+	names := []string{}
+	if body == d.d.body {
+		names = append(names, d.common...)
+	}
+	isBlock := map[string]bool{}
+	for _, o := range options {
+		if o.name != "" && !o.label {
+			names = append(names, o.name)
+			isBlock[o.name] = o.block
+		}
+	}
+	ok := true
+	for _, a := range body.Attributes {
+		switch {
+		case isBlock[a.Name]:
+			d.c.error(a.NameRange, fmt.Sprintf("%s is a block", a.Name), "", fmt.Sprintf("write %s { ... }", a.Name))
+			ok = false
+		case !slices.Contains(names, a.Name):
+			d.c.error(a.NameRange, fmt.Sprintf("target kind %s has no option %q", d.kind.Name, a.Name), d.classHint(a.Name), didYouMean("", a.Name, names))
+			ok = false
+		}
+	}
+	for _, b := range body.Blocks {
+		switch {
+		case isBlock[b.Type]:
+		case slices.Contains(names, b.Type):
+			d.c.error(b.TypeRange, fmt.Sprintf("%s is not a block", b.Type), "", fmt.Sprintf("write %s = ...", b.Type))
+			ok = false
+		default:
+			d.c.error(b.TypeRange, fmt.Sprintf("target kind %s has no block %q", d.kind.Name, b.Type), "", didYouMean("", b.Type, names))
+			ok = false
+		}
+	}
+	return ok
+}
+
+// classHint explains an argument that only the other class of targets has.
+func (d decoder) classHint(name string) string {
+	switch {
+	case d.kind.Class == Filter && (name == "bypass" || name == "include"):
+		return "It carries rules, and only lists of routes say this."
+	case d.kind.Class == Routes && (name == "rules" || name == "default"):
+		return "It is a list of routes: it says bypass or include."
+	}
+	return ""
+}
+
+// blocks decodes the blocks of one name into a struct, a pointer to one, or a
+// slice of them.
+func (d decoder) blocks(field reflect.Value, o option, body *hclsyntax.Body, header hcl.Range, path string) bool {
+	var found []*hclsyntax.Block
+	for _, b := range body.Blocks {
+		if b.Type == o.name && b.Body != nil {
+			found = append(found, b)
+		}
+	}
+	many := field.Kind() == reflect.Slice
+	if len(found) == 0 {
+		if o.required {
+			d.c.error(header, fmt.Sprintf("block %s is missing", path), "This kind of target cannot do without it.", fmt.Sprintf("write %s { ... }", o.name))
+		}
+		return !o.required
+	}
+	ok := true
+	if len(found) > 1 && !many {
+		d.c.error(found[1].DefRange(), fmt.Sprintf("there are two %s blocks", o.name), "", "keep one of them",
+			at(found[0].DefRange(), "the first is here"))
+		ok, found = false, found[:1]
+	}
+	for i, b := range found {
+		elem, here := field, path
+		switch {
+		case many:
+			elem, here = reflect.New(field.Type().Elem()).Elem(), fmt.Sprintf("%s.%d", path, i)
+		case field.Kind() == reflect.Pointer:
+			fresh := reflect.New(field.Type().Elem()) // a default is copied: kinds share theirs
+			if !field.IsNil() {
+				fresh.Elem().Set(field.Elem())
+			}
+			field.Set(fresh)
+			elem = fresh.Elem()
+		}
+		d.out.Places[here] = place(b.DefRange())
+		ok = d.labels(elem, b) && ok
+		ok = d.body(elem, b.Body, b.DefRange(), here) && ok
+		if many {
+			if i == 0 {
+				field.Set(reflect.MakeSlice(field.Type(), 0, len(found))) // defaults do not mix with what is written
+			}
+			field.Set(reflect.Append(field, elem))
+		}
+	}
+	return ok
+}
+
+// labels decodes a block's label, if its struct has a place for one.
+func (d decoder) labels(v reflect.Value, b *hclsyntax.Block) bool {
+	want := 0
+	for _, o := range optionsOf(v.Type()) {
+		if o.label {
+			want = 1
+			if len(b.Labels) == 1 && v.Field(o.index).Kind() == reflect.String {
+				v.Field(o.index).SetString(b.Labels[0])
+			}
+		}
+	}
+	if len(b.Labels) != want {
+		form := b.Type + " { ... }"
+		if want == 1 {
+			form = b.Type + ` "NAME" { ... }`
+		}
+		d.c.error(b.DefRange(), fmt.Sprintf("%s takes %s, and this has %s", article(b.Type), counted(want, "label"), counted(len(b.Labels), "label")),
+			"", "write "+form)
+		return false
+	}
+	return true
+}
+
+// value decodes an argument into a field.
+func (d decoder) value(field reflect.Value, a *hclsyntax.Attribute, path string) bool {
+	t := field.Type()
+	switch {
+	case t == addressesType:
+		return d.addresses(field, a, path)
+	case t.Kind() == reflect.Slice && !reflect.PointerTo(t).Implements(textType):
+		return d.list(field, a, path)
+	case t.Kind() == reflect.Map:
+		return d.mapping(field, a, path)
+	}
+	v, ok := d.c.scalar(a.Expr, d.c.env)
+	return ok && d.set(field, v, a.Expr.Range(), path)
+}
+
+func (d decoder) addresses(field reflect.Value, a *hclsyntax.Attribute, path string) bool {
+	v := d.c.addresses(a, true)
+	d.feeds = append(d.feeds, v.feeds...)
+	if v.known {
+		field.Set(reflect.ValueOf(d.c.side(d.d.name+"_"+strings.ReplaceAll(path, ".", "_"), v)))
+	}
+	return v.known
+}
+
+func (d decoder) list(field reflect.Value, a *hclsyntax.Attribute, path string) bool {
+	out := reflect.MakeSlice(field.Type(), 0, 4)
+	good := true
+	ok := d.c.items(a.Expr, d.c.env, func(it item) {
+		elem := reflect.New(field.Type().Elem()).Elem()
+		here := fmt.Sprintf("%s.%d", path, out.Len())
+		d.out.Places[here] = place(it.rng)
+		v, ok := d.c.value(it)
+		good = ok && d.set(elem, v, it.rng, path) && good
+		out = reflect.Append(out, elem)
+	})
+	field.Set(out)
+	return ok && good
+}
+
+// mapping decodes { name = "value" } into a map of strings.
+func (d decoder) mapping(field reflect.Value, a *hclsyntax.Attribute, path string) bool {
+	e, ok := a.Expr.(*hclsyntax.ObjectConsExpr)
+	if !ok || field.Type().Key().Kind() != reflect.String {
+		d.c.error(a.Expr.Range(), fmt.Sprintf("option %s is a map", path), "", fmt.Sprintf(`write %s = { name = "value" }`, a.Name))
+		return false
+	}
+	out := reflect.MakeMap(field.Type())
+	good := true
+	for _, pair := range e.Items {
+		key, ok := d.key(pair.KeyExpr)
+		if !ok {
+			good = false
+			continue
+		}
+		elem := reflect.New(field.Type().Elem()).Elem()
+		here := joinPath(path, key)
+		d.out.Places[here] = place(pair.ValueExpr.Range())
+		v, ok := d.c.scalar(pair.ValueExpr, d.c.env)
+		if good = ok && d.set(elem, v, pair.ValueExpr.Range(), here) && good; !good {
+			continue
+		}
+		if prev := out.MapIndex(reflect.ValueOf(key).Convert(field.Type().Key())); prev.IsValid() {
+			d.c.error(pair.KeyExpr.Range(), fmt.Sprintf("%s has %q twice", path, key), "", "remove one of the two")
+			good = false
+		}
+		out.SetMapIndex(reflect.ValueOf(key).Convert(field.Type().Key()), elem)
+	}
+	field.Set(out)
+	return good
+}
+
+func (d decoder) key(e hclsyntax.Expression) (string, bool) {
+	if k, ok := e.(*hclsyntax.ObjectConsKeyExpr); ok {
+		if word := hcl.ExprAsKeyword(k.Wrapped); word != "" {
+			return word, true
+		}
+		e = k.Wrapped
+	}
+	v, ok := d.c.scalar(e, d.c.env)
+	if ok && v.Type() != cty.String {
+		d.c.error(e.Range(), fmt.Sprintf("the name in a map is a string, and this is %s", describe(v)), "", "put it in quotes")
+		ok = false
+	}
+	if !ok {
+		return "", false
+	}
+	return v.AsString(), true
+}
+
+// set stores a single value into a field, or says why it cannot.
+func (d decoder) set(field reflect.Value, v cty.Value, r hcl.Range, path string) bool {
+	problem, fix := store(field, v)
+	if problem != "" {
+		detail := ""
+		if d.doc != "" {
+			detail = "The option means: " + d.doc + "."
+		}
+		d.c.error(r, fmt.Sprintf("option %s: %s", path, problem), detail, cmp.Or(fix, "write a value that the option takes"))
+	}
+	return problem == ""
+}
+
+func joinPath(path, name string) string {
+	if path == "" {
+		return name
+	}
+	return path + "." + name
+}
+
+func parentPath(path string) string {
+	return path[:max(strings.LastIndexByte(path, '.'), 0)]
+}

@@ -1,0 +1,219 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+
+	"sallyport/internal/diag"
+)
+
+// referable are the kinds of block that expressions name, as KIND.NAME.
+var referable = []string{"var", "feed", "set", "service", "rule"}
+
+// kindOf is the kind of block that a reference's first word stands for.
+func kindOf(word string) string {
+	switch word {
+	case "var":
+		return "variable"
+	case "feed", "set", "service", "rule":
+		return word
+	}
+	return ""
+}
+
+// splitRef takes a reference apart: set.x and set["x"] are the set x.
+func splitRef(t hcl.Traversal) (word, name string, rest hcl.Traversal) {
+	if len(t) == 0 || t.IsRelative() {
+		return "", "", nil
+	}
+	word = t.RootName()
+	if len(t) == 1 {
+		return word, "", nil
+	}
+	switch step := t[1].(type) {
+	case hcl.TraverseAttr:
+		name = step.Name
+	case hcl.TraverseIndex:
+		if step.Key.IsKnown() && !step.Key.IsNull() && step.Key.Type() == cty.String {
+			name = step.Key.AsString()
+		}
+	}
+	return word, name, t[2:]
+}
+
+// lookup finds the block that t refers to, which has to be one of kind, and
+// reports when there is none. It returns nil for what is unknown, too.
+func (c *compiler) lookup(t hcl.Traversal, kind string) *decl {
+	word, name, rest := splitRef(t)
+	r := t.SourceRange()
+	wanted := kind
+	if kind == "variable" {
+		wanted = "var"
+	}
+	switch {
+	case word == "any":
+		c.error(r, fmt.Sprintf("any is not %s", article(kind)), "It stands alone, as in to = any, and means everything.",
+			fmt.Sprintf("write %s.NAME", wanted))
+		return nil
+	case kindOf(word) == "":
+		c.unknownWord(r, word, name, wanted)
+		return nil
+	case kindOf(word) != kind && kind == "variable":
+		c.error(r, fmt.Sprintf("%s is %s, and a plain value belongs here", strings.TrimSuffix(word+"."+name, "."), article(kindOf(word))),
+			"", fmt.Sprintf("take it out of the string or the expression: %s.NAME stands alone", word))
+		return nil
+	case kindOf(word) != kind:
+		c.error(r, fmt.Sprintf("%s is %s, and %s belongs here", strings.TrimSuffix(word+"."+name, "."), article(kindOf(word)), article(kind)),
+			"", c.nameFix(kind, wanted, name))
+		return nil
+	case name == "":
+		c.error(r, word+" needs a name after it", "", c.nameFix(kind, wanted, ""))
+		return nil
+	}
+	d := c.f.index[kind][name]
+	switch {
+	case d == nil && c.f.partial:
+	case d == nil && c.crowded():
+		c.error(r, fmt.Sprintf("there is no %s %q", kind, name), "", "declare it, or correct the name")
+	case d == nil:
+		c.error(r, fmt.Sprintf("there is no %s %q", kind, name), "", c.nameFix(kind, wanted, name))
+	case len(rest) > 0 && kind != "variable":
+		c.error(r, fmt.Sprintf("%s.%s has no parts", word, name), "", fmt.Sprintf("write %s.%s", word, name))
+		return nil
+	}
+	return d
+}
+
+// nameFix offers the declared names of a kind, or says how to declare one.
+func (c *compiler) nameFix(kind, word, name string) string {
+	c.meant[kind+" "+suggest(name, c.f.names(kind))] = true
+	if fix := didYouMean(word+".", name, c.f.names(kind)); fix != "" {
+		return fix
+	}
+	if !plainName(name) {
+		name = "NAME"
+	}
+	return fmt.Sprintf("declare it: %s %q { ... }", kind, name)
+}
+
+// unknownWord reports a reference that does not begin with a word of the
+// language: most often its first half is missing.
+func (c *compiler) unknownWord(r hcl.Range, word, name, wanted string) {
+	summary := fmt.Sprintf("%q means nothing here", word)
+	if kind := kindOf(wanted); c.f.index[kind][word] != nil {
+		c.meant[kind+" "+word] = true
+		c.error(r, summary, "", fmt.Sprintf("write %s.%s", wanted, word))
+		return
+	}
+	for _, w := range referable {
+		if c.f.index[kindOf(w)][word] != nil {
+			c.meant[kindOf(w)+" "+word] = true
+			c.error(r, summary, "", fmt.Sprintf("did you mean %s.%s?", w, word))
+			return
+		}
+	}
+	if s := suggest(word, append(slices.Clone(referable), "any")); s != "" {
+		c.meant[kindOf(s)+" "+name] = true
+		c.error(r, summary, "", "did you mean "+strings.TrimSuffix(s+"."+name, ".")+"?")
+		return
+	}
+	c.error(r, summary, fmt.Sprintf("References begin with %s.", wordList(referable, "or")),
+		fmt.Sprintf("write %s.NAME, or put quotes around a string", wanted))
+}
+
+// markUses records every name that some expression refers to.
+func (c *compiler) markUses(body *hclsyntax.Body) {
+	for _, a := range body.Attributes {
+		if a == nil || a.Expr == nil {
+			continue
+		}
+		for _, t := range a.Expr.Variables() {
+			word, name, _ := splitRef(t)
+			if kind := kindOf(word); kind != "" {
+				if c.f.used[kind] == nil {
+					c.f.used[kind] = map[string]bool{}
+				}
+				c.f.used[kind][name] = true
+			}
+		}
+	}
+	for _, b := range body.Blocks {
+		if b.Body != nil {
+			c.markUses(b.Body)
+		}
+	}
+}
+
+// orderSets puts the sets into f.order, each after those that it refers to, and
+// reports the circles in which that cannot be done.
+func (c *compiler) orderSets() {
+	const open, done = 1, 2
+	state := map[*decl]int{}
+	var path []*decl
+	var visit func(d *decl)
+	visit = func(d *decl) {
+		state[d] = open
+		path = append(path, d)
+		for _, t := range setRefs(d) {
+			_, name, _ := splitRef(t)
+			next := c.f.index["set"][name]
+			switch {
+			case next == nil:
+			case state[next] == 0:
+				visit(next)
+			case state[next] == open:
+				c.reportCycle(path[slices.Index(path, next):])
+			}
+		}
+		state[d] = done
+		path = path[:len(path)-1]
+		c.f.order = append(c.f.order, d)
+	}
+	for _, d := range c.f.decls["set"] {
+		if state[d] == 0 {
+			visit(d)
+		}
+	}
+}
+
+// setRefs is the references of d to sets, in the order of the source.
+func setRefs(d *decl) []hcl.Traversal {
+	var out []hcl.Traversal
+	for _, name := range []string{"include", "exclude"} {
+		a := d.attr(name)
+		if a == nil {
+			continue
+		}
+		for _, t := range a.Expr.Variables() {
+			if t.RootName() == "set" {
+				out = append(out, t)
+			}
+		}
+	}
+	return out
+}
+
+// reportCycle reports the circle of sets, and leaves them without a value.
+func (c *compiler) reportCycle(circle []*decl) {
+	var names []string
+	var related []diag.Related
+	for i, d := range circle {
+		names = append(names, d.name)
+		d.broken = true
+		next := circle[(i+1)%len(circle)]
+		for _, t := range setRefs(d) {
+			if _, name, _ := splitRef(t); name == next.name {
+				related = append(related, at(t.SourceRange(), fmt.Sprintf("%s needs %s", d.name, next.name)))
+				break
+			}
+		}
+	}
+	names = append(names, names[0])
+	c.error(circle[0].header, "sets refer to each other in a circle: "+strings.Join(names, " -> "),
+		"None of them can be evaluated before the others.", "take one of the references out", related...)
+}

@@ -1,0 +1,139 @@
+package policy
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"sallyport/internal/diag"
+)
+
+// maxDiagnostics bounds the list: past it, nobody reads on.
+const maxDiagnostics = 200
+
+func place(r hcl.Range) diag.Range {
+	return diag.Range{File: r.Filename, Start: diag.Pos(r.Start), End: diag.Pos(r.End)}
+}
+
+// error reports a mistake. The detail says why, the fix what to write instead;
+// one of the two may be empty.
+func (c *compiler) error(r hcl.Range, summary, detail, fix string, related ...diag.Related) {
+	c.add(diag.Diagnostic{Severity: diag.Error, Summary: summary, Detail: detail, Fix: fix, Subject: place(r), Related: related})
+}
+
+// warn reports something worth a second look.
+func (c *compiler) warn(r hcl.Range, summary, detail, fix string, related ...diag.Related) {
+	c.add(diag.Diagnostic{Severity: diag.Warning, Summary: summary, Detail: detail, Fix: fix, Subject: place(r), Related: related})
+}
+
+func (c *compiler) add(d diag.Diagnostic) {
+	// One more than is shown, so that finish knows that some are left out. An
+	// error is never dropped in favour of warnings.
+	if len(c.list) <= maxDiagnostics || d.Severity == diag.Error && !c.list.HasErrors() {
+		c.list = append(c.list, d)
+	}
+}
+
+// crowded says that enough has been found for costly explanations to stop.
+func (c *compiler) crowded() bool { return len(c.list) > maxDiagnostics/2 }
+
+// finish returns the diagnostics in the order of the file, each once.
+func (c *compiler) finish() diag.List {
+	slices.SortStableFunc(c.list, func(a, b diag.Diagnostic) int {
+		return cmp.Or(cmp.Compare(a.Subject.File, b.Subject.File), cmp.Compare(a.Subject.Start.Byte, b.Subject.Start.Byte),
+			cmp.Compare(a.Severity, b.Severity))
+	})
+	seen := map[string]bool{}
+	list := slices.DeleteFunc(c.list, func(d diag.Diagnostic) bool {
+		key := diagKey(d)
+		dup := seen[key]
+		seen[key] = true
+		return dup
+	})
+	if len(c.list) > maxDiagnostics {
+		list = append(list, diag.Diagnostic{Severity: diag.Warning, Summary: "there are more mistakes than are shown here",
+			Fix: "correct these first, then check again"})
+	}
+	return list
+}
+
+func diagKey(d diag.Diagnostic) string {
+	return fmt.Sprintf("%d %d %d %s", d.Severity, d.Subject.Start.Byte, d.Subject.End.Byte, d.Summary)
+}
+
+// at is a related place.
+func at(r hcl.Range, text string) diag.Related { return diag.Related{Range: place(r), Text: text} }
+
+// syntaxFix says what to write instead, for the mistakes in syntax that people
+// make most, by HCL's summaries.
+func syntaxFix(summary string) string {
+	switch summary {
+	case "Attribute redefined":
+		return "keep one of the two"
+	case "Invalid single-argument block definition", "Argument definition required":
+		return "write the block over several lines, one argument a line"
+	case "Missing newline after argument", "Missing newline after block definition", "Unexpected comma after argument":
+		return "end the line here"
+	case "Missing item separator":
+		return `put a comma between the items: ["a", "b"]`
+	case "Argument or block definition required":
+		return "write NAME = VALUE, or a block"
+	case "Invalid argument name":
+		return "write the name without quotes"
+	case "Unclosed configuration block":
+		return `close the block with "}"`
+	case "Unterminated tuple constructor expression":
+		return `close the list with "]"`
+	case "Invalid expression", "Missing expression":
+		return "write a value after the equals sign"
+	case "Missing argument separator":
+		return `put a comma between the arguments: tag(feed.azure, "AzureCloud")`
+	}
+	return ""
+}
+
+// addSyntax reports mistakes in syntax: the first of each line, since the parser
+// stumbles on over what follows it.
+func (c *compiler) addSyntax(diags hcl.Diagnostics) {
+	lines := map[int]bool{}
+	for _, d := range diags {
+		if d.Subject != nil && (lines[d.Subject.Start.Line] || d.Subject.Start.Byte >= c.trust) {
+			continue
+		}
+		if d.Subject != nil {
+			lines[d.Subject.Start.Line] = true
+		}
+		c.addHCL(hcl.Diagnostics{d})
+	}
+}
+
+// addHCL reports what HCL found, in our words and order of words.
+func (c *compiler) addHCL(diags hcl.Diagnostics) {
+	for _, d := range diags {
+		out := diag.Diagnostic{Severity: diag.Error, Summary: lowerFirst(strings.TrimSuffix(d.Summary, ".")), Detail: d.Detail,
+			Fix: syntaxFix(d.Summary)}
+		if d.Summary == "Attribute redefined" {
+			out.Detail = "Each argument can be set only once." // HCL's place is not written as ours
+		}
+		if d.Severity == hcl.DiagWarning {
+			out.Severity = diag.Warning
+		}
+		if d.Subject != nil {
+			out.Subject = place(*d.Subject)
+		} else {
+			out.Subject = diag.Range{File: c.f.name, Start: diag.Pos(hcl.InitialPos), End: diag.Pos(hcl.InitialPos)}
+		}
+		c.add(out)
+	}
+}
+
+func lowerFirst(s string) string {
+	for i, r := range s {
+		return string(unicode.ToLower(r)) + s[i+len(string(r)):]
+	}
+	return s
+}

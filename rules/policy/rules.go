@@ -1,0 +1,269 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+
+	"sallyport/internal/diag"
+	"sallyport/ipranges"
+	"sallyport/rules"
+)
+
+// soon is how long before its end a rule is announced to expire.
+const soon = 14 * 24 * time.Hour
+
+// rule is the value of a rule block.
+type rule struct {
+	known    bool
+	out      Rule
+	from, to addresses
+	decl     *decl
+}
+
+func (c *compiler) evalRules(p *Program) {
+	for _, d := range c.f.decls["rule"] {
+		if d.broken {
+			continue
+		}
+		r := c.rule(d)
+		c.rules[d.name] = r
+		if r.known {
+			p.Rules = append(p.Rules, r.out)
+		}
+	}
+}
+
+// rule evaluates a rule block.
+func (c *compiler) rule(d *decl) *rule {
+	r := &rule{known: true, decl: d}
+	r.out.Name, r.out.Place = d.name, place(d.header)
+	ok := func(good bool) { r.known = r.known && good }
+
+	ok(c.action(d, &r.out.Rule))
+	r.from = addresses{known: true, any: true}
+	if a := d.attr("from"); a != nil {
+		r.from = c.addresses(a, true)
+	}
+	if a := c.need(d, "to", "name the destinations, such as to = set.NAME, or write to = any"); a != nil {
+		r.to = c.addresses(a, true)
+	}
+	if a := c.need(d, "services", "name the services, such as services = [service.NAME], or write services = any"); a != nil {
+		var good bool
+		r.out.Services, good = c.serviceList(a)
+		ok(good)
+	} else {
+		ok(false)
+	}
+	ok(r.from.known && r.to.known)
+	r.out.From, r.out.To = c.side(d.name+"_from", r.from), c.side(d.name+"_to", r.to)
+	r.out.Feeds = sortedSet(slices.Concat(r.from.feeds, r.to.feeds))
+
+	var good bool
+	r.out.Log, good = c.flag(d, "log", false)
+	ok(good)
+	r.out.Description, good = c.textOr(d, "description", "")
+	ok(good)
+	enabled, good := c.flag(d, "enabled", true)
+	ok(good)
+	if !enabled {
+		r.out.LeftOut = "it is not enabled"
+	} else {
+		ok(c.expiry(d, &r.out))
+	}
+	if r.known && r.out.LeftOut == "" {
+		ok(c.sameFamily(r))
+	}
+	return r
+}
+
+// side names the addresses of one side of a rule.
+func (c *compiler) side(name string, a addresses) rules.Addresses {
+	switch {
+	case a.any:
+		return rules.Any()
+	case a.one != "":
+		return rules.In(a.one, a.set)
+	}
+	// Rule names and the two endings keep these names apart from each other;
+	// only a set can have the same.
+	base := name
+	for i := 2; c.taken[name]; i++ {
+		name = fmt.Sprintf("%s_%d", base, i)
+	}
+	c.taken[name] = true
+	return rules.In(name, a.set)
+}
+
+func (c *compiler) action(d *decl, r *rules.Rule) bool {
+	const form = `write action = "allow", "deny" or "reject"`
+	a := c.need(d, "action", form)
+	if a == nil {
+		return false
+	}
+	s, ok := c.text(a)
+	if !ok {
+		return false
+	}
+	switch s {
+	case "allow":
+		r.Verdict = rules.Allow
+	case "deny":
+		r.Verdict = rules.Deny
+	case "reject":
+		r.Verdict, r.Reject = rules.Deny, true
+	default:
+		c.error(a.Expr.Range(), fmt.Sprintf("there is no action %.60q", s), "", actionFix(s, form))
+		return false
+	}
+	return true
+}
+
+func actionFix(s, form string) string {
+	switch s {
+	case "accept", "permit", "pass":
+		return `write action = "allow"`
+	case "drop", "block", "discard":
+		return `write action = "deny"; "reject" answers the sender`
+	}
+	if near := suggest(s, []string{"allow", "deny", "reject"}); near != "" {
+		return fmt.Sprintf("did you mean %q?", near)
+	}
+	return form
+}
+
+// expiry judges the date in expires, which is the last day of the rule. A rule
+// that allowed is left out after it: less passes, as was meant. One that denied
+// would let more pass without anybody looking, so it stops the run.
+func (c *compiler) expiry(d *decl, r *Rule) bool {
+	a := d.attr("expires")
+	if a == nil {
+		return true
+	}
+	s, ok := c.text(a)
+	if !ok {
+		return false
+	}
+	last, err := time.Parse(time.DateOnly, s)
+	if err != nil {
+		c.error(a.Expr.Range(), fmt.Sprintf("%.60q is not a date", s), "", `write the rule's last day as "2027-01-31"`)
+		return false
+	}
+	now := c.f.opt.Now
+	today := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, time.UTC)
+	switch left := last.Sub(today); {
+	case left < 0 && r.Verdict == rules.Allow:
+		r.LeftOut = "it expired on " + s
+		c.warn(a.Expr.Range(), fmt.Sprintf("rule %q expired on %s and is left out", d.name, s), "What it allowed no longer passes.",
+			"remove the rule, or set a later date")
+	case left < 0:
+		c.error(a.Expr.Range(), fmt.Sprintf("rule %q expired on %s", d.name, s),
+			"Leaving a rule out that denies would open what it closed, so this is for you to decide.", "remove the rule, or set a later date")
+		return false
+	case left <= soon:
+		c.warn(a.Expr.Range(), fmt.Sprintf("rule %q expires %s", d.name, inDays(left)), fmt.Sprintf("Its last day is %s.", s),
+			"set a later date if it is still needed")
+	}
+	return true
+}
+
+func inDays(d time.Duration) string {
+	switch n := int(d.Hours() / 24); n {
+	case 0:
+		return "today"
+	case 1:
+		return "tomorrow"
+	default:
+		return fmt.Sprintf("in %d days", n)
+	}
+}
+
+// sameFamily reports a rule whose sources and destinations have no family in
+// common: it can match nothing.
+func (c *compiler) sameFamily(r *rule) bool {
+	for _, f := range rules.BothFamilies.List() {
+		if r.out.From.Has(f) && r.out.To.Has(f) {
+			return true
+		}
+	}
+	from := r.decl.attr("from")
+	to := r.decl.attr("to")
+	c.error(to.Expr.Range(), fmt.Sprintf("rule %q can match nothing", r.decl.name),
+		fmt.Sprintf("Its sources are %s and its destinations %s.", families(r.from.set), families(r.to.set)),
+		"give both sides addresses of one family", at(from.Expr.Range(), "the sources are here"))
+	return false
+}
+
+func families(s ipranges.Set) string {
+	var fams rules.Families
+	for _, f := range rules.BothFamilies.List() {
+		if s.Has(f) && f == ipranges.IPv4 {
+			fams |= rules.OnlyIPv4
+		} else if s.Has(f) {
+			fams |= rules.OnlyIPv6
+		}
+	}
+	return fams.String()
+}
+
+// evalProbes evaluates the probe blocks.
+func (c *compiler) evalProbes(p *Program) {
+	for _, d := range c.f.decls["probe"] {
+		if d.broken {
+			continue
+		}
+		if probe, ok := c.probe(d); ok {
+			p.Probes = append(p.Probes, probe)
+		}
+	}
+}
+
+func (c *compiler) probe(d *decl) (Probe, bool) {
+	out := Probe{Name: d.name, Place: place(d.header)}
+	_, ok := c.textOr(d, "description", "")
+	if a := c.need(d, "host", `name the host to ask: host = "worldaz.tr.teams.microsoft.com"`); a != nil {
+		host, good := c.text(a)
+		if good {
+			if problem := hostProblem(host); problem != "" {
+				c.error(a.Expr.Range(), fmt.Sprintf("%.60q is neither a host name nor an address", host), problem,
+					"write a name without scheme, port and path")
+				good = false
+			}
+		}
+		out.Host, ok = host, ok && good
+	} else {
+		ok = false
+	}
+	a := c.need(d, "rule", "name the rule that has to let it pass: rule = rule.NAME")
+	if a == nil {
+		return out, false
+	}
+	name, good := c.oneRule(a)
+	out.Rule = name
+	return out, ok && good
+}
+
+// oneRule evaluates a reference to a single rule.
+func (c *compiler) oneRule(a *hclsyntax.Attribute) (string, bool) {
+	t, ok := a.Expr.(*hclsyntax.ScopeTraversalExpr)
+	if !ok {
+		c.error(a.Expr.Range(), "a single rule belongs here", "", "write rule = rule.NAME")
+		return "", false
+	}
+	d := c.lookup(t.Traversal, "rule")
+	if d == nil {
+		return "", false
+	}
+	return d.name, true
+}
+
+// relatedRules lists the places of rules.
+func relatedRules(list []*rules.Rule, text string) []diag.Related {
+	var out []diag.Related
+	for _, r := range list {
+		out = append(out, diag.Related{Range: r.Place, Text: fmt.Sprintf("rule %q %s", r.Name, text)})
+	}
+	return out
+}

@@ -1,0 +1,259 @@
+package policy
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+
+	"sallyport/rules"
+)
+
+// service is the value of a service block.
+type service struct {
+	known bool
+	value rules.Service
+}
+
+func (c *compiler) evalServices(p *Program) {
+	for _, d := range c.f.decls["service"] {
+		if d.broken {
+			continue
+		}
+		s := c.service(d)
+		c.services[d.name] = s
+		desc, _ := c.textOr(d, "description", "")
+		if s.known {
+			p.Services = append(p.Services, NamedService{Service: s.value, Description: desc, Place: place(d.header)})
+		}
+	}
+}
+
+// service evaluates a service block.
+func (c *compiler) service(d *decl) service {
+	out := service{known: true}
+	var matches []rules.Match
+	add := func(m rules.Match) { matches = append(matches, m) }
+	list := func(name string, one func(v cty.Value, r hcl.Range) bool) {
+		a := d.attr(name)
+		if a == nil {
+			return
+		}
+		n := 0
+		ok := c.items(a.Expr, c.env, func(it item) {
+			n++
+			if word := it.ref(); len(word) == 1 && word.RootName() == "any" {
+				c.error(it.rng, fmt.Sprintf("any is written in quotes in %s", name), "", fmt.Sprintf(`write %s = ["any"]`, name))
+				out.known = false
+				return
+			}
+			v, ok := c.value(it)
+			out.known = ok && one(v, it.rng) && out.known
+		})
+		if n == 0 && ok {
+			c.error(a.Expr.Range(), name+" is empty", "An empty list matches nothing; it never means any.",
+				fmt.Sprintf(`write %s = ["any"] where any is meant, or remove it`, name))
+		}
+		out.known = out.known && ok && n > 0
+	}
+	for _, proto := range []rules.Protocol{rules.UDP, rules.TCP, rules.SCTP} {
+		list(proto.String(), func(v cty.Value, r hcl.Range) bool { return c.port(proto, v, r, add) })
+	}
+	for _, proto := range []rules.Protocol{rules.ICMP, rules.ICMPv6} {
+		list(proto.String(), func(v cty.Value, r hcl.Range) bool { return c.icmpType(proto, v, r, add) })
+	}
+	list("protocols", func(v cty.Value, r hcl.Range) bool { return c.protocol(v, r, add) })
+	if out.known && len(matches) == 0 {
+		c.error(d.header, fmt.Sprintf("service %q is empty", d.name), "An empty service matches nothing.",
+			"give it ports, such as udp = [\"3478-3481\"], or write services = any in the rule where any is meant")
+		out.known = false
+	}
+	out.value = rules.NewService(d.name, matches...)
+	return out
+}
+
+// port evaluates a port, a range of them, or "any".
+func (c *compiler) port(proto rules.Protocol, v cty.Value, r hcl.Range, add func(rules.Match)) bool {
+	form := fmt.Sprintf(`write ports from 1 to 65535: %s = [443, "3478-3481"], or "any"`, proto)
+	bad := func(detail string) bool {
+		c.error(r, fmt.Sprintf("%s is not a port", describe(v)), detail, form)
+		return false
+	}
+	switch v.Type() {
+	case cty.Number:
+		n, ok := integer(v)
+		if !ok || n < 1 || n > 65535 {
+			return bad(portReason(n == 0 && ok))
+		}
+		add(rules.Ports(proto, uint16(n), uint16(n)))
+		return true
+	case cty.String:
+		s := v.AsString()
+		if s == "any" {
+			add(rules.All(proto))
+			return true
+		}
+		from, to, isRange := strings.Cut(s, "-")
+		lo, okLo := number(strings.TrimSpace(from), 65535)
+		hi, okHi := lo, okLo
+		if isRange {
+			hi, okHi = number(strings.TrimSpace(to), 65535)
+		}
+		switch {
+		case !okLo || !okHi:
+			return bad("")
+		case lo == 0:
+			return bad(portReason(true))
+		case lo > hi:
+			c.error(r, fmt.Sprintf("port range %s ends before it starts", s), "", fmt.Sprintf("write \"%d-%d\"", hi, lo))
+			return false
+		}
+		add(rules.Ports(proto, uint16(lo), uint16(hi)))
+		return true
+	}
+	return bad("")
+}
+
+func portReason(zero bool) string {
+	if zero {
+		return "Port 0 is reserved: no service has it."
+	}
+	return ""
+}
+
+// number parses a decimal number without sign and leading zeros.
+func number(s string, limit uint64) (uint64, bool) {
+	n, err := strconv.ParseUint(s, 10, 64)
+	return n, err == nil && n <= limit && s == strconv.FormatUint(n, 10)
+}
+
+// icmpType evaluates a type by name or number, with or without a code.
+func (c *compiler) icmpType(proto rules.Protocol, v cty.Value, r hcl.Range, add func(rules.Match)) bool {
+	var s string
+	switch v.Type() {
+	case cty.Number, cty.String:
+		s = showValue(v)
+	default:
+		c.error(r, fmt.Sprintf("an %s type is a name or a number, and this is %s", proto, describe(v)), "", `write "echo-request", 8 or "3/4"`)
+		return false
+	}
+	if s == "any" {
+		add(rules.All(proto))
+		return true
+	}
+	name, codeText, hasCode := strings.Cut(s, "/")
+	names := rules.ICMPTypeNames(proto)
+	typ, ok := names[name]
+	if !ok {
+		n, good := number(name, 255)
+		if typ, ok = uint8(n), good; !ok {
+			c.error(r, fmt.Sprintf("%s has no type %q", proto, name), "", didYouMean("", name, slices.Collect(maps.Keys(names))))
+			return false
+		}
+	}
+	if !hasCode {
+		add(rules.ICMPType(proto, typ))
+		return true
+	}
+	code, ok := number(codeText, 255)
+	if !ok {
+		c.error(r, fmt.Sprintf("%q is not an %s code", codeText, proto), "", `a code is a number from 0 to 255: "3/4" is type 3, code 4`)
+		return false
+	}
+	add(rules.ICMPCode(proto, typ, uint8(code)))
+	return true
+}
+
+// protocol evaluates an IP protocol by word or number.
+func (c *compiler) protocol(v cty.Value, r hcl.Range, add func(rules.Match)) bool {
+	const form = `write "esp", "gre", "ah" or the number of the protocol, 0 to 255 (IANA)`
+	if v.Type() == cty.Number {
+		if n, ok := integer(v); ok && 0 <= n && n <= 255 {
+			add(rules.All(rules.Protocol(n)))
+			return true
+		}
+		c.error(r, fmt.Sprintf("%s is not an IP protocol", describe(v)), "", form)
+		return false
+	}
+	if v.Type() != cty.String {
+		c.error(r, fmt.Sprintf("%s is not an IP protocol", describe(v)), "", form)
+		return false
+	}
+	s := v.AsString()
+	p, ok := rules.ProtocolNamed(s)
+	switch {
+	case s == "any":
+		c.error(r, "protocols does not take any", "Every protocol is every service.", "write services = any in the rule")
+		return false
+	case !ok || s != p.String() && s != strconv.Itoa(int(p)):
+		c.error(r, fmt.Sprintf("there is no IP protocol %q", s), "", form)
+		return false
+	}
+	add(rules.All(p))
+	return true
+}
+
+// serviceList evaluates a rule's services.
+func (c *compiler) serviceList(a *hclsyntax.Attribute) ([]rules.Service, bool) {
+	if isAny(a.Expr) {
+		return []rules.Service{rules.AnyService()}, true
+	}
+	var out []rules.Service
+	known := true
+	decls, ok := c.refList(a, "service", "write services = any where any is meant")
+	for _, d := range decls {
+		s := c.services[d.name]
+		known = known && s.known
+		out = append(out, s.value)
+	}
+	return out, ok && known
+}
+
+// refList evaluates a list of references to blocks of one kind, each once.
+func (c *compiler) refList(a *hclsyntax.Attribute, kind, ifEmpty string) ([]*decl, bool) {
+	var out []*decl
+	places := map[*decl]hcl.Range{}
+	n, known := 0, true
+	ok := c.items(a.Expr, c.env, func(it item) {
+		n++
+		t := it.ref()
+		if t == nil {
+			known = false
+			c.notReference(it, kind)
+			return
+		}
+		d := c.lookup(t, kind)
+		if d == nil {
+			known = false
+			return
+		}
+		if first, dup := places[d]; dup {
+			c.error(it.rng, fmt.Sprintf("%s.%s is listed twice", kind, d.name), "", "remove one of the two", at(first, "the first is here"))
+			return
+		}
+		places[d] = it.rng
+		out = append(out, d)
+	})
+	if n == 0 && ok {
+		c.error(a.Expr.Range(), a.Name+" is empty", "An empty list matches nothing; it never means any.", ifEmpty)
+	}
+	return out, ok && known && n > 0
+}
+
+func (c *compiler) notReference(it item, kind string) {
+	v, ok := c.value(it)
+	if !ok {
+		return
+	}
+	fix := fmt.Sprintf("write %s.NAME", kind)
+	if v.Type() == cty.String && c.f.index[kind][v.AsString()] != nil {
+		c.meant[kind+" "+v.AsString()] = true
+		fix = fmt.Sprintf("write %s.%s, without quotes", kind, v.AsString())
+	}
+	c.error(it.rng, fmt.Sprintf("%s belongs here, and this is %s", article(kind), describe(v)), "", fix)
+}

@@ -1,0 +1,324 @@
+package policy
+
+import (
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+
+	"sallyport/internal/diag"
+	"sallyport/rules"
+)
+
+// commonArguments are those that every target of a class has, whatever its
+// options are. A kind's options cannot use these names.
+func commonArguments(class Class) []string {
+	list := []string{"path", "families"}
+	if class&Filter != 0 {
+		list = append(list, "rules", "default")
+	}
+	if class&Routes != 0 {
+		list = append(list, "bypass", "include")
+	}
+	return list
+}
+
+// target is a target block under evaluation.
+type target struct {
+	c     *compiler
+	d     *decl
+	kind  TargetKind
+	out   Target
+	plan  *rules.Plan
+	feeds []string
+	known bool
+}
+
+func (c *compiler) evalTargets(p *Program) {
+	if c.f.opt.Kinds == nil {
+		return
+	}
+	var done []*target
+	for _, d := range c.f.decls["target"] {
+		if d.broken {
+			continue
+		}
+		if t := c.target(d); t != nil {
+			done = append(done, t)
+			if t.known {
+				p.Targets = append(p.Targets, t.out)
+			}
+		}
+	}
+	c.checkPaths(done)
+	c.warnShadowed(done)
+	c.warnFamilies(done)
+}
+
+// target evaluates a target block; nil when its kind is not known.
+func (c *compiler) target(d *decl) *target {
+	kind, ok := c.f.opt.Kinds(d.target)
+	if !ok {
+		c.error(d.header, fmt.Sprintf("there is no kind of target %.60q", d.target), "", didYouMean("", d.target, c.f.opt.KindNames))
+		return nil
+	}
+	t := &target{c: c, d: d, kind: kind, known: true}
+	t.plan = &rules.Plan{Name: d.name, Families: rules.BothFamilies,
+		Provenance: rules.Provenance{Policy: filepath.Base(c.f.name), PolicyHash: c.f.hash}}
+	t.out = Target{Kind: d.target, Name: d.name, Plan: t.plan, Place: place(d.header),
+		Places: map[string]diag.Range{"": place(d.header)}}
+	for _, name := range commonArguments(kind.Class) {
+		if a := d.attr(name); a != nil {
+			t.out.Places[name] = place(a.Expr.Range())
+		}
+	}
+	t.ok(t.path())
+	t.ok(t.families())
+	a, isRoutes := t.routeArgument()
+	switch {
+	case !isRoutes:
+		t.filterPlan()
+	case a == nil:
+		t.known = false
+	default:
+		t.routePlan(a)
+	}
+	if kind.NewOptions != nil {
+		t.out.Options = kind.NewOptions()
+	}
+	t.ok(c.decodeOptions(t))
+	t.plan.Provenance.Feeds = c.feedList(t.feeds)
+	return t
+}
+
+func (t *target) ok(good bool) { t.known = t.known && good }
+
+// path evaluates the output path, which stays inside of the output folder.
+func (t *target) path() bool {
+	t.out.Path = t.d.name + t.kind.Extension
+	a := t.d.attr("path")
+	if a == nil {
+		return true
+	}
+	s, ok := t.c.text(a)
+	if !ok {
+		return false
+	}
+	if why := pathProblem(s); why != "" {
+		t.c.error(a.Expr.Range(), fmt.Sprintf("%.60q cannot be an output path", s), why,
+			fmt.Sprintf("write a path inside of the output folder, such as %q", t.out.Path))
+		return false
+	}
+	t.out.Path = s
+	return true
+}
+
+func pathProblem(s string) string {
+	switch {
+	case s == "" || s == ".":
+		return "It names no file."
+	case strings.HasPrefix(s, "/") || len(s) > 1 && s[1] == ':':
+		return "It is absolute, and output paths are relative to the folder that --out names."
+	case strings.Contains(s, `\`):
+		return "It holds a backslash; folders are separated by slashes on every system."
+	case slices.Contains(strings.Split(s, "/"), ".."):
+		return "It leaves the output folder."
+	case strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f || strings.ContainsRune(`<>:"|?*`, r) }):
+		return "It holds a character that file names cannot have on every system."
+	case len(s) > 255:
+		return "It is longer than 255 bytes."
+	case !fs.ValidPath(s):
+		return `It is not in its shortest form: no "." and no empty parts.`
+	}
+	return ""
+}
+
+// families evaluates the families of the plan.
+func (t *target) families() bool {
+	const form = `write families = ["ipv4"], ["ipv6"] or both`
+	a := t.d.attr("families")
+	if a == nil {
+		return true
+	}
+	t.plan.Families = 0
+	good, n := true, 0
+	ok := t.c.items(a.Expr, t.c.env, func(it item) {
+		n++
+		v, ok := t.c.value(it)
+		if !ok {
+			good = false
+			return
+		}
+		switch {
+		case v.Type() == cty.String && v.AsString() == "ipv4":
+			t.plan.Families |= rules.OnlyIPv4
+		case v.Type() == cty.String && v.AsString() == "ipv6":
+			t.plan.Families |= rules.OnlyIPv6
+		default:
+			t.c.error(it.rng, fmt.Sprintf("%s is not an address family", describe(v)), "", form)
+			good = false
+		}
+	})
+	if n == 0 && ok {
+		t.c.error(a.Expr.Range(), "families is empty", "A target without families has nothing to do.", form)
+		good = false
+	}
+	return ok && good
+}
+
+// filterPlan fills the plan with the rules that the target names, or all.
+func (t *target) filterPlan() {
+	t.ok(t.defaultVerdict())
+	list := t.c.f.decls["rule"]
+	place := t.d.header
+	if a := t.d.attr("rules"); a != nil {
+		var ok bool
+		list, ok = t.c.refList(a, "rule", "name its rules, or remove the argument: a target without it has all of them")
+		t.ok(ok)
+		place = a.Expr.Range()
+	}
+	var left []string
+	for _, d := range list {
+		r := t.c.rules[d.name]
+		switch {
+		case r == nil || !r.known:
+			t.known = false
+		case r.out.LeftOut != "":
+			left = append(left, fmt.Sprintf("rule %q: %s", d.name, r.out.LeftOut))
+		default:
+			t.plan.Rules = append(t.plan.Rules, r.out.Rule)
+			t.feeds = append(t.feeds, r.out.Feeds...)
+		}
+	}
+	if len(t.plan.Rules) > 0 || !t.known {
+		return
+	}
+	t.known = false
+	if t.c.f.partial {
+		return // its rules may be among the blocks that could not be read
+	}
+	detail := "The policy has no rules."
+	if len(left) > 0 {
+		detail = "All are left out: " + strings.Join(left, "; ") + "."
+	}
+	t.c.error(place, fmt.Sprintf("target %q has no rule", t.d.name), detail, "give it one, or remove the target")
+}
+
+func (t *target) defaultVerdict() bool {
+	a := t.d.attr("default")
+	if a == nil {
+		return true
+	}
+	s, ok := t.c.text(a)
+	if !ok {
+		return false
+	}
+	switch s {
+	case "continue":
+	case "deny":
+		t.plan.Default = rules.Deny
+	default:
+		t.c.error(a.Expr.Range(), fmt.Sprintf("there is no default %.60q", s), "",
+			`write "continue" (what no rule decides is left to your own rules) or "deny"`)
+		return false
+	}
+	return true
+}
+
+// routeArgument returns the argument that makes the target one of routes. For a
+// target that has to be one, it reports when there is none, or are two.
+func (t *target) routeArgument() (a *hclsyntax.Attribute, isRoutes bool) {
+	bypass, include := t.d.attr("bypass"), t.d.attr("include")
+	if t.kind.Class&Routes == 0 {
+		return nil, false // bypass and include are unknown options then
+	}
+	var used []*hclsyntax.Attribute
+	for _, a := range []*hclsyntax.Attribute{bypass, include} {
+		if a != nil {
+			used = append(used, a)
+		}
+	}
+	if len(used) == 0 && t.kind.Class&Filter != 0 {
+		return nil, false
+	}
+	switch len(used) {
+	case 0:
+		t.c.error(t.d.header, fmt.Sprintf("target %q says neither bypass nor include", t.d.name), "A target of this kind is a list of routes.",
+			"write bypass = set.NAME for what goes past the VPN, or include = set.NAME for what goes through it")
+		return nil, true
+	case 2:
+		t.c.error(include.NameRange, fmt.Sprintf("target %q says both bypass and include", t.d.name), "What one of them holds, the other does not.",
+			"remove one of the two", at(bypass.NameRange, "the other is here"))
+		return nil, true
+	}
+	for _, name := range []string{"rules", "default"} {
+		if other := t.d.attr(name); other != nil && t.kind.Class&Filter != 0 {
+			t.c.error(other.NameRange, fmt.Sprintf("a target with %s has no %s", used[0].Name, name), "It is a list of routes, not of rules.",
+				"remove one of the two", at(used[0].NameRange, "this makes it one of routes"))
+			t.known = false
+		}
+	}
+	return used[0], true
+}
+
+// routePlan makes the plan of a list of routes: one rule, and the other way for
+// the rest.
+func (t *target) routePlan(a *hclsyntax.Attribute) {
+	v := t.c.addresses(a, false)
+	r := rules.Rule{Name: a.Name, Verdict: rules.Bypass, From: rules.Any(), Services: []rules.Service{rules.AnyService()},
+		Place: place(a.Expr.Range())}
+	t.plan.Default = rules.Tunnel
+	if a.Name == "include" {
+		r.Verdict, t.plan.Default = rules.Tunnel, rules.Bypass
+	}
+	if !v.known {
+		t.known = false
+	}
+	r.To = t.c.side(t.d.name+"_"+a.Name, v)
+	t.plan.Rules = []rules.Rule{r}
+	t.feeds = append(t.feeds, v.feeds...)
+	if r.Verdict == rules.Bypass && len(v.open) > 0 {
+		t.c.open = append(t.c.open, openUse{a.Expr.Range(), fmt.Sprintf("target %q lets it bypass the VPN", t.d.name), v.open[0]})
+	}
+}
+
+// checkPaths reports outputs that would overwrite one another. Case does not
+// count: some file systems do not tell it.
+func (c *compiler) checkPaths(targets []*target) {
+	first := map[string]*target{}
+	pathOf := func(t *target) hcl.Range {
+		if a := t.d.attr("path"); a != nil {
+			return a.Expr.Range()
+		}
+		return t.d.header
+	}
+	for _, t := range targets {
+		key := strings.ToLower(t.out.Path)
+		if other := first[key]; other != nil {
+			c.error(pathOf(t), fmt.Sprintf("two targets write to %s", t.out.Path), "", `give one of them another path: path = "..."`,
+				at(pathOf(other), "the first is here"))
+			continue
+		}
+		first[key] = t
+	}
+	for _, t := range targets {
+		for dir := parentFolder(strings.ToLower(t.out.Path)); dir != ""; dir = parentFolder(dir) {
+			if other := first[dir]; other != nil {
+				c.error(pathOf(t), fmt.Sprintf("%s is a file of another target, and cannot be a folder", other.out.Path), "",
+					"give one of them another path", at(pathOf(other), "the file is here"))
+			}
+		}
+	}
+}
+
+func parentFolder(path string) string {
+	if i := strings.LastIndexByte(path, '/'); i >= 0 {
+		return path[:i]
+	}
+	return ""
+}

@@ -1,0 +1,157 @@
+package policy
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"sallyport/internal/diag"
+	"sallyport/ipranges"
+	"sallyport/rules"
+)
+
+// unused warns of blocks that nothing refers to. Rules and probes need nobody.
+func (c *compiler) unused() {
+	if c.f.partial {
+		return
+	}
+	for _, kind := range []string{"variable", "feed", "set", "service"} {
+		for _, d := range c.f.decls[kind] {
+			if d.broken || c.f.used[kind][d.name] || c.meant[kind+" "+d.name] {
+				continue
+			}
+			detail := ""
+			if kind == "feed" {
+				detail = "It is not fetched."
+			}
+			c.warn(d.header, fmt.Sprintf("%s %q is not used", kind, d.name), detail, "use it, or remove it")
+		}
+	}
+	if len(c.f.decls["target"]) == 0 && !c.list.HasErrors() {
+		end := hcl.Range{Filename: c.f.name, Start: hcl.InitialPos, End: hcl.InitialPos}
+		c.warn(end, "the policy has no target", "Nothing will be written.", `say for what: target "nftables" "edge" { ... }`)
+	}
+}
+
+// maxShadowRules bounds the search for shadowed rules, whose work grows with
+// the square of their number.
+const maxShadowRules = 1000
+
+// warnShadowed warns of rules that earlier rules of their target leave nothing
+// to decide, each once. It is the one costly check, so Load leaves it to
+// Compile.
+func (c *compiler) warnShadowed(targets []*target) {
+	if c.loading {
+		return
+	}
+	seen := map[string]bool{}
+	plans := map[string]bool{}
+	for _, t := range targets {
+		if key := planKey(t.plan); plans[key] || len(t.plan.Rules) > maxShadowRules {
+			continue
+		} else {
+			plans[key] = true
+		}
+		for _, s := range rules.Shadowed(t.plan) {
+			if seen[s.Rule.Name] {
+				continue
+			}
+			seen[s.Rule.Name] = true
+			by, same := "an earlier rule covers", true
+			if len(s.By) > 1 {
+				by = "earlier rules cover between them"
+			}
+			for _, r := range s.By {
+				same = same && r.Verdict == s.Rule.Verdict
+			}
+			fix := "move it before them, narrow them, or remove it"
+			if same {
+				fix = "remove it: they decide the same"
+			}
+			c.add(diag.Diagnostic{Severity: diag.Warning, Subject: s.Rule.Place,
+				Summary: fmt.Sprintf("rule %q decides nothing in target %q", s.Rule.Name, t.d.name),
+				Detail:  fmt.Sprintf("All that it matches, %s.", by), Fix: fix, Related: relatedRules(s.By, "comes first")})
+		}
+	}
+}
+
+// planKey is equal for plans with equal rules in equal order.
+func planKey(p *rules.Plan) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d", p.Families)
+	for i := range p.Rules {
+		b.WriteByte(' ')
+		b.WriteString(p.Rules[i].Name)
+		if !p.Rules[i].To.IsAny() && p.Rules[i].Verdict > rules.Deny {
+			b.WriteString(p.Rules[i].To.Name())
+		}
+	}
+	return b.String()
+}
+
+// warnFamilies warns of rules whose destinations have a family that their
+// sources lack, where a target speaks of that family.
+func (c *compiler) warnFamilies(targets []*target) {
+	seen := map[string]bool{}
+	for _, t := range targets {
+		for i := range t.plan.Rules {
+			r := &t.plan.Rules[i]
+			src := c.rules[r.Name]
+			if src == nil || seen[r.Name] || r.From.IsAny() || r.To.IsAny() || src.decl.attr("from") == nil {
+				continue
+			}
+			for _, f := range t.plan.Families.List() {
+				if r.To.Has(f) && !r.From.Has(f) {
+					seen[r.Name] = true
+					c.warnFamily(src, r, f)
+				}
+			}
+		}
+	}
+}
+
+func (c *compiler) warnFamily(src *rule, r *rules.Rule, f ipranges.Family) {
+	detail := fmt.Sprintf("The rule decides nothing for %s.", f)
+	if r.Verdict == rules.Allow {
+		detail = fmt.Sprintf("%s does not pass by this rule.", f)
+		if f == ipranges.IPv6 {
+			detail += " Clients that have IPv6 prefer it."
+		}
+	}
+	only := map[ipranges.Family]string{ipranges.IPv6: "ipv4", ipranges.IPv4: "ipv6"}[f]
+	c.warn(src.decl.attr("from").Expr.Range(), fmt.Sprintf("rule %q has %s destinations and no %s source", r.Name, f, f), detail,
+		fmt.Sprintf("add %s sources to from, or say families = [%q] in the target", f, only),
+		at(src.decl.attr("to").Expr.Range(), "the destinations are here"))
+}
+
+// openUse is a place that trusts addresses which anyone can rent.
+type openUse struct {
+	rng  hcl.Range
+	what string
+	tag  string
+}
+
+// warnOpen says, once for a policy, that the whole cloud is not one's own. The
+// tag AzureCloud and its regions hold every customer's machines.
+func (c *compiler) warnOpen() {
+	var uses []openUse
+	for _, d := range c.f.decls["rule"] {
+		r := c.rules[d.name]
+		if r == nil || r.out.Verdict != rules.Allow || r.out.LeftOut != "" || len(r.to.open) == 0 {
+			continue
+		}
+		uses = append(uses, openUse{d.attr("to").Expr.Range(), fmt.Sprintf("rule %q allows it", d.name), r.to.open[0]})
+	}
+	uses = append(uses, c.open...)
+	if len(uses) == 0 {
+		return
+	}
+	var related []diag.Related
+	for _, u := range uses[1:] {
+		related = append(related, at(u.rng, u.what+" too"))
+	}
+	c.warn(uses[0].rng, fmt.Sprintf("anyone can rent the addresses of %s", uses[0].tag),
+		"The tag holds the machines of every customer of the cloud, so this opens a way to them too: "+uses[0].what+".",
+		"use a narrower tag or the documented ranges where they suffice", related...)
+}
