@@ -1,0 +1,385 @@
+// Package conformance is the suite that every target runs, in one call.
+//
+// For each case and each variant of a target's options it lowers the plan,
+// renders it twice, reads it back and compares: as sets, exactly, and once more
+// address by address on every boundary of every set. It damages rendered files
+// and expects to be told. It holds targets to their limits, to the size of the
+// change between two weeks, and to golden files.
+package conformance
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"sallyport/ipranges"
+	"sallyport/renderers"
+	"sallyport/rules"
+)
+
+var update = flag.Bool("update", false, "write golden files anew")
+
+// Variant is one way to set a target's options.
+type Variant struct {
+	Name    string
+	Options any // as the kind's NewOptions returns them
+	// NoReadBack says that these options cannot be read back; the kind's Info
+	// must give the reason.
+	NoReadBack bool
+}
+
+// Run holds kind to the contract with each variant. Golden files are under
+// testdata/golden; go test -update writes them.
+func Run(t *testing.T, kind renderers.Kind, variants ...Variant) {
+	checkInfo(t, kind)
+	for _, v := range variants {
+		t.Run(v.Name, func(t *testing.T) {
+			s := &suite{kind: kind, variant: v}
+			for _, c := range s.cases(t) {
+				t.Run(c.Name, func(t *testing.T) { s.run(t, c) })
+			}
+			t.Run("empty rule", s.emptyRule)
+			t.Run("unsupported", s.unsupported)
+			t.Run("small change", s.smallChange)
+			t.Run("damage", s.damage)
+			t.Run("golden", s.golden)
+		})
+	}
+}
+
+func checkInfo(t *testing.T, kind renderers.Kind) {
+	i := kind.Info
+	if i.Name == "" || i.Title == "" || i.Summary == "" || i.Extension == "" {
+		t.Errorf("%q lacks a name, title, summary or extension", i.Name)
+	}
+	if !slices.Contains([]renderers.LoadContract{renderers.Transaction, renderers.PerFamily, renderers.Additive, renderers.NotLoaded}, i.Load) {
+		t.Errorf("load contract %q is none of ours", i.Load)
+	}
+	for _, l := range i.Limits {
+		if l.Name == "" || l.Value == "" || l.Source == "" {
+			t.Errorf("limit %+v lacks its name, value or source", l)
+		}
+	}
+}
+
+type suite struct {
+	kind    renderers.Kind
+	variant Variant
+}
+
+// cases are those of the classes of plans that the variant takes.
+func (s *suite) cases(t *testing.T) []Case {
+	var list []Case
+	if s.verdict(t) == rules.Allow {
+		list = FilterCases()
+	}
+	caps := renderers.CapsOf(s.kind, s.build(t, "edge"))
+	if slices.Contains(caps.Verdicts, rules.Bypass) || slices.Contains(caps.Verdicts, rules.Tunnel) {
+		list = append(list, RouteCases()...)
+	}
+	return list
+}
+
+// verdict is what the variant's plans do with what they match: allow it, or route
+// it one way or the other.
+func (s *suite) verdict(t *testing.T) rules.Verdict {
+	t.Helper()
+	caps := renderers.CapsOf(s.kind, s.build(t, "edge"))
+	for _, v := range []rules.Verdict{rules.Allow, rules.Bypass, rules.Tunnel} {
+		if slices.Contains(caps.Verdicts, v) {
+			return v
+		}
+	}
+	t.Fatal("the target can do nothing with what it matches")
+	return 0
+}
+
+// plan lets media to the addresses pass, or routes them, in the families that the
+// variant has.
+func (s *suite) plan(t *testing.T, to rules.Addresses) *rules.Plan {
+	p := filter(allow("calls", rules.Any(), to, media))
+	if v := s.verdict(t); v != rules.Allow {
+		p = routes(v, to)
+	}
+	p.Families = renderers.CapsOf(s.kind, s.build(t, "edge")).Families
+	return p
+}
+
+// rich is a plan of several rules, or the routes of a set with a hole.
+func (s *suite) rich(t *testing.T) *rules.Plan {
+	if s.verdict(t) != rules.Allow {
+		return s.plan(t, cloud)
+	}
+	p := filter(deny("hole", lan, inner, mixed), allow("calls", lan, cloud, media))
+	p.Families = renderers.CapsOf(s.kind, s.build(t, "edge")).Families
+	return p
+}
+
+// Build makes the variant's renderer for a target called name.
+func (s *suite) build(t *testing.T, name string) renderers.Renderer {
+	t.Helper()
+	r, err := s.kind.Build(s.variant.Options, renderers.Env{Name: name, Path: name + s.kind.Extension, Read: os.ReadFile})
+	if err != nil {
+		t.Fatalf("building the renderer: %v", err)
+	}
+	return r
+}
+
+func (s *suite) run(t *testing.T, c Case) {
+	r := s.build(t, "edge")
+	lowered, losses, errs := rules.Lower(c.Plan, renderers.CapsOf(s.kind, r))
+	if len(errs) > 0 {
+		// Refusing is fine, where the caps really lack something; unsupported
+		// holds the target to that.
+		t.Logf("refused: %v", errs[0])
+		return
+	}
+	if len(losses) > 0 {
+		t.Fatalf("a case without empty rules lost %+v", losses)
+	}
+	files := s.render(t, r, lowered)
+	if again := s.render(t, s.build(t, "edge"), lowered); !equalFiles(files, again) {
+		t.Error("two runs give different bytes")
+	}
+	for _, f := range files {
+		checkText(t, f)
+	}
+	s.readBack(t, r, files, lowered)
+}
+
+func (s *suite) render(t *testing.T, r renderers.Renderer, p *rules.Plan) []renderers.File {
+	t.Helper()
+	files, err := r.Render(p)
+	if err != nil {
+		t.Fatalf("rendering: %v", err)
+	}
+	if len(files) == 0 {
+		t.Fatal("no file and no error")
+	}
+	return files
+}
+
+func (s *suite) readBack(t *testing.T, r renderers.Renderer, files []renderers.File, want *rules.Plan) {
+	t.Helper()
+	got, err := r.ReadBack(files)
+	if s.variant.NoReadBack {
+		if !errors.Is(err, renderers.ErrNoReadBack) || s.kind.NoReadBack == "" {
+			t.Errorf("reading back gives %v, and the kind's reason is %q", err, s.kind.NoReadBack)
+		}
+		return
+	}
+	if err != nil {
+		t.Fatalf("reading back: %v\n%s", err, files[0].Data)
+	}
+	if d := rules.Compare(want, got); d != nil {
+		t.Fatalf("what was rendered differs from the plan: %v", d)
+	}
+	for _, f := range Flows(want, 200) {
+		a, _ := want.Decide(f)
+		b, _ := got.Decide(f)
+		if a != b {
+			t.Fatalf("%v: the plan says %v, what was rendered %v", f, a, b)
+		}
+	}
+}
+
+// checkText refuses bytes that could hide or break something in a text file.
+func checkText(t *testing.T, f renderers.File) {
+	t.Helper()
+	for i, b := range f.Data {
+		if b < ' ' && b != '\n' && b != '\t' && b != '\r' || b == 0x7f {
+			t.Errorf("%s: control byte %#x at %d", f.Path, b, i)
+		}
+	}
+	if bytes.Contains(f.Data, []byte("\n} ; flush ruleset")) {
+		t.Errorf("%s: a hostile string broke out of its line", f.Path)
+	}
+}
+
+func equalFiles(a, b []renderers.File) bool {
+	return slices.EqualFunc(a, b, func(x, y renderers.File) bool {
+		return x.Path == y.Path && x.Mode == y.Mode && bytes.Equal(x.Data, y.Data)
+	})
+}
+
+// emptyRule gives the target rules that match nothing, past the check that would
+// have dropped them: they must not turn into "any".
+func (s *suite) emptyRule(t *testing.T) {
+	r := s.build(t, "edge")
+	none := rules.In("none", ipranges.Set{})
+	if s.verdict(t) != rules.Allow {
+		if _, _, errs := rules.Lower(s.plan(t, none), renderers.CapsOf(s.kind, r)); len(errs) == 0 {
+			t.Error("routes to nowhere are not refused")
+		}
+		return
+	}
+	for _, c := range []Case{
+		{"no destination", filter(allow("none", rules.Any(), none, media))},
+		{"no source", filter(allow("none", none, cloud, media))},
+		{"no service", filter(allow("none", rules.Any(), cloud))},
+		{"an empty service", filter(allow("none", rules.Any(), cloud, rules.NewService("nothing")))},
+		{"no common family", filter(allow("none", lan4, only6, media))},
+		{"nothing in the plan's family", func() *rules.Plan {
+			p := filter(allow("none", rules.Any(), only6, media))
+			p.Families = rules.OnlyIPv4
+			return p
+		}()},
+	} {
+		if _, losses, errs := rules.Lower(c.Plan, renderers.CapsOf(s.kind, r)); len(errs) == 0 {
+			t.Errorf("%s: a plan without any effect is not refused: %+v", c.Name, losses)
+		}
+		both := *c.Plan
+		both.Rules = append(slices.Clone(both.Rules), allow("calls", rules.Any(), only4, media))
+		_, losses, errs := rules.Lower(&both, renderers.CapsOf(s.kind, r))
+		if len(errs) == 0 && (len(losses) != 1 || losses[0].Rule != "none" || !losses[0].Dropped) {
+			t.Errorf("%s: the dropped rule is not reported: %+v", c.Name, losses)
+		}
+		files, err := r.Render(&both)
+		if err != nil || s.variant.NoReadBack {
+			continue
+		}
+		got, err := r.ReadBack(files)
+		if err != nil {
+			continue
+		}
+		if d := rules.Compare(&both, got); d != nil {
+			t.Errorf("%s: %v\n%s", c.Name, d, files[0].Data)
+		}
+	}
+}
+
+// unsupported checks that each feature that the caps lack is refused.
+func (s *suite) unsupported(t *testing.T) {
+	r := s.build(t, "edge")
+	caps := renderers.CapsOf(s.kind, r)
+	rejected, logged := deny("x", rules.Any(), cloud, media), allow("x", rules.Any(), cloud, media)
+	rejected.Reject, logged.Log = true, true
+	refused := func(feature string, lacks bool, p *rules.Plan) {
+		_, _, errs := rules.Lower(p, caps)
+		if (len(errs) > 0) != lacks {
+			t.Errorf("%s: lacking is %v, and lowering says %v", feature, lacks, errs)
+		}
+	}
+	p := filter(allow("x", rules.Any(), cloud, media))
+	p.Families = caps.Families
+	base := func(r rules.Rule) *rules.Plan { q := *p; q.Rules = []rules.Rule{r}; return &q }
+	if slices.Contains(caps.Verdicts, rules.Allow) {
+		refused("ports", !caps.Ports, p)
+		if caps.Ports {
+			refused("sources", !caps.Sources, base(allow("x", lan, cloud, media)))
+			refused("log", !caps.Log, base(logged))
+			refused("icmp", !caps.ICMP, base(allow("x", rules.Any(), cloud, ping)))
+			refused("protocols", !caps.Protocols, base(allow("x", rules.Any(), cloud, ipsec)))
+		}
+	}
+	if slices.Contains(caps.Verdicts, rules.Deny) && caps.Ports {
+		refused("reject", !caps.Reject, base(rejected))
+	}
+	refused("bypass", !slices.Contains(caps.Verdicts, rules.Bypass), base(rules.Rule{Name: "x", Verdict: rules.Bypass,
+		From: rules.Any(), To: cloud, Services: []rules.Service{rules.AnyService()}}))
+	both := filter(allow("x", rules.Any(), cloud, media))
+	refused("families", caps.Families != rules.BothFamilies || !caps.Ports, both)
+}
+
+// smallChange renders two versions of a long list that differ in few prefixes:
+// the changed lines must be within three times as many, and a handful for counts.
+func (s *suite) smallChange(t *testing.T) {
+	r := s.build(t, "edge")
+	before := manyRanges(3, 2000)
+	gone := ipranges.MustParse("52.112.0.0/14")
+	added := ipranges.MustParse("203.0.114.0/24", "203.0.120.0/22", "203.0.130.7", "2a01:111:f400::/48", "20.33.128.0/17")
+	after := before.Minus(gone).Union(added)
+	plus, minus := ipranges.Diff(before, after)
+	prefixes := 0
+	for _, set := range []ipranges.Set{plus, minus} {
+		prefixes += set.NumPrefixes(ipranges.IPv4) + set.NumPrefixes(ipranges.IPv6)
+	}
+	var texts [2][]renderers.File
+	for i, set := range []ipranges.Set{before, after} {
+		p := s.plan(t, rules.In("cloud", set))
+		lowered, _, errs := rules.Lower(p, renderers.CapsOf(s.kind, r))
+		if len(errs) > 0 {
+			t.Skipf("refused: %v", errs[0])
+		}
+		texts[i] = s.render(t, r, lowered)
+	}
+	changed := 0
+	for i := range texts[0] {
+		changed += ChangedLines(texts[0][i].Data, texts[1][i].Data)
+	}
+	if limit := 3*prefixes + 4; changed > limit {
+		t.Errorf("%d changed prefixes change %d lines, more than %d", prefixes, changed, limit)
+	}
+}
+
+// damage takes away the lines that hold an address or a port, one at a time: what
+// is read back must differ from the plan, or not be readable at all. It shows that
+// the read-back looks at the file.
+func (s *suite) damage(t *testing.T) {
+	if s.variant.NoReadBack {
+		return // there is nothing to fool: readBack demands the refusal
+	}
+	r := s.build(t, "edge")
+	p := s.rich(t)
+	lowered, _, errs := rules.Lower(p, renderers.CapsOf(s.kind, r))
+	if len(errs) > 0 {
+		t.Fatalf("refused: %v", errs[0])
+	}
+	files := s.render(t, r, lowered)
+	lines := strings.SplitAfter(string(files[0].Data), "\n")
+	tried := 0
+	for i, l := range lines {
+		if !strings.Contains(l, "52.112.0.0") && !strings.Contains(l, "2603:1063:8:") && !strings.Contains(l, "3478") && !strings.Contains(l, "10.20.0.0") {
+			continue
+		}
+		tried++
+		broken := slices.Clone(files)
+		broken[0].Data = []byte(strings.Join(slices.Delete(slices.Clone(lines), i, i+1), ""))
+		got, err := r.ReadBack(broken)
+		if err == nil && rules.Compare(lowered, got) == nil {
+			t.Errorf("without line %d, %q, the file reads back the same", i+1, l)
+		}
+	}
+	if tried == 0 {
+		t.Error("no line to damage was found")
+	}
+}
+
+func (s *suite) golden(t *testing.T) {
+	r := s.build(t, "edge")
+	lowered, _, errs := rules.Lower(s.rich(t), renderers.CapsOf(s.kind, r))
+	if len(errs) > 0 {
+		t.Fatalf("refused: %v", errs[0])
+	}
+	for _, f := range s.render(t, r, lowered) {
+		path := filepath.Join("testdata", "golden", strings.ReplaceAll(s.variant.Name, " ", "_"), f.Path)
+		if *update {
+			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, f.Data, 0o644)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatalf("%v: go test -update writes it", err)
+		}
+		if !bytes.Equal(want, f.Data) {
+			t.Errorf("%s differs from %s; go test -update after a look at:\n%s", f.Path, path, firstDifference(want, f.Data))
+		}
+	}
+}
+
+func firstDifference(want, got []byte) string {
+	a, b := strings.Split(string(want), "\n"), strings.Split(string(got), "\n")
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			return fmt.Sprintf("line %d\n- %s\n+ %s", i+1, a[i], b[i])
+		}
+	}
+	return fmt.Sprintf("%d lines against %d", len(a), len(b))
+}

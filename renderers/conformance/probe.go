@@ -1,0 +1,78 @@
+package conformance
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"strings"
+
+	"sallyport/rules"
+)
+
+// Flows returns flows that probe every boundary of p's destinations (the first
+// and last address of each range and those just outside), with the sources and
+// services that p tells apart, and random ones on top. It shares no code with
+// rules.Compare.
+func Flows(p *rules.Plan, random int) []rules.Flow {
+	rng := rand.New(rand.NewPCG(1, 2))
+	sources := []netip.Addr{netip.MustParseAddr("10.20.0.5"), netip.MustParseAddr("10.21.0.5"), netip.MustParseAddr("fd20::5"), netip.MustParseAddr("fd21::5")}
+	dests := []netip.Addr{netip.MustParseAddr("8.8.8.8"), netip.MustParseAddr("2001:4860::8888")}
+	points := []rules.Match{{Proto: rules.TCP, Lo: 3478}, {Proto: rules.UDP, Lo: 443}, {Proto: rules.GRE}, {Proto: rules.ICMP, Lo: 8 << 8}, {Proto: rules.ICMPv6, Lo: 128 << 8}}
+	for i := range p.Rules {
+		r := &p.Rules[i]
+		if !r.To.IsAny() {
+			for rg := range r.To.Set().All() {
+				for _, a := range []netip.Addr{rg.From(), rg.To(), rg.From().Prev(), rg.To().Next()} {
+					if a.IsValid() {
+						dests = append(dests, a)
+					}
+				}
+			}
+		}
+		for _, s := range r.Services {
+			if s.IsAny() {
+				continue
+			}
+			for _, m := range s.Matches() {
+				points = append(points, m, rules.Match{Proto: m.Proto, Lo: m.Hi}, rules.Match{Proto: m.Proto, Lo: m.Hi + 1}, rules.Match{Proto: m.Proto, Lo: m.Lo - 1})
+			}
+		}
+	}
+	for range random {
+		v := rng.Uint32()
+		dests = append(dests, netip.AddrFrom4([4]byte{byte(v >> 24), byte(v >> 16), byte(v >> 8), byte(v)}))
+	}
+	if len(dests) > 400 { // the boundaries of a long list, a sample of their pairs
+		points = points[:min(len(points), 8)]
+	}
+	var flows []rules.Flow
+	for _, d := range dests {
+		for _, s := range sources {
+			if d.Is4() != s.Is4() {
+				continue
+			}
+			for _, m := range points {
+				if m.Proto == rules.ICMP && d.Is6() || m.Proto == rules.ICMPv6 && d.Is4() {
+					continue
+				}
+				flows = append(flows, rules.Flow{Src: s, Dst: d, Proto: m.Proto, Point: m.Lo})
+			}
+		}
+	}
+	return flows
+}
+
+// ChangedLines counts the lines that a has and b lacks, and the other way round.
+func ChangedLines(a, b []byte) int {
+	count := map[string]int{}
+	for _, l := range strings.Split(string(a), "\n") {
+		count[l]++
+	}
+	for _, l := range strings.Split(string(b), "\n") {
+		count[l]--
+	}
+	changed := 0
+	for _, n := range count {
+		changed += max(n, -n)
+	}
+	return changed
+}

@@ -1,0 +1,82 @@
+package renderers
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"sallyport/ipranges"
+	"sallyport/rules"
+)
+
+// Header is the lines that every output begins with, without comment marks: who
+// made it, from what, and how much is in it. It holds no clock unless the plan
+// carries one, so that equal inputs give equal bytes.
+func Header(p *rules.Plan) []string {
+	pv := p.Provenance
+	lines := []string{
+		fmt.Sprintf("made by sallyport %s for target %s: edits are lost at the next run", Clean(pv.Version), Clean(p.Name)),
+		fmt.Sprintf("policy: %s, sha256 %s", Clean(pv.Policy), short(pv.PolicyHash)),
+	}
+	for _, f := range pv.Feeds {
+		lines = append(lines, fmt.Sprintf("feed: %s (%s %s), change %s, sha256 %s",
+			Clean(f.Name), Clean(f.Kind), Clean(f.Cloud), Clean(f.Change), short(f.SHA256)))
+	}
+	lines = append(lines, counts(p))
+	if !pv.Generated.IsZero() {
+		lines = append(lines, "generated: "+pv.Generated.UTC().Format(time.RFC3339))
+	}
+	for _, n := range pv.Notes {
+		lines = append(lines, "note: "+Clean(n))
+	}
+	return lines
+}
+
+// counts sums up each address set of the plan once.
+func counts(p *rules.Plan) string {
+	var v4, v6 int
+	seen := map[string]bool{}
+	for i := range p.Rules {
+		for _, a := range []rules.Addresses{p.Rules[i].From, p.Rules[i].To} {
+			if a.IsAny() || seen[a.Name()] {
+				continue
+			}
+			seen[a.Name()] = true
+			v4 += a.Set().NumRanges(ipranges.IPv4)
+			v6 += a.Set().NumRanges(ipranges.IPv6)
+		}
+	}
+	return fmt.Sprintf("counts: %s, %s, %d IPv4 and %d IPv6 ranges", plural(len(p.Rules), "rule"), plural(len(seen), "set"), v4, v6)
+}
+
+func plural(n int, word string) string {
+	if n == 1 {
+		return "1 " + word
+	}
+	return fmt.Sprintf("%d %ss", n, word)
+}
+
+func short(hash string) string {
+	if hash == "" {
+		return "none"
+	}
+	hash = Clean(hash)
+	return hash[:min(len(hash), 16)]
+}
+
+// Clean makes s safe to stand in a comment line of any target: printable ASCII
+// and no line breaks, at most 200 bytes. Feeds and policies are not trusted to
+// keep to a line.
+func Clean(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		if b.Len() >= 200 {
+			break
+		}
+		if r < ' ' || r > '~' {
+			r = '?'
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}

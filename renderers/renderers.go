@@ -1,0 +1,144 @@
+// Package renderers is the contract between a plan and the targets that can
+// carry it out.
+//
+// A target is a Kind: what it is and can do, as data, its typed options, and a
+// function that builds a Renderer from them. Render turns a lowered plan into
+// files; ReadBack turns the files into a plan again, so that what was rendered
+// can be compared with what was meant. Both are pure: equal plans, options and
+// environments give equal bytes, without clock, map order or network.
+//
+// Render never weakens a rule. What the target cannot say is refused by
+// rules.Lower from the kind's Caps, or with a *rules.RuleError.
+package renderers
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"sallyport/rules"
+)
+
+// Renderer renders plans for one target with its options. It is safe for
+// concurrent use.
+type Renderer interface {
+	// Render returns the files for p, a plan that Lower adapted to the
+	// renderer's capabilities. File paths are relative to the output folder.
+	Render(p *rules.Plan) ([]File, error)
+	// ReadBack returns the plan that files carry out: Decide of it is Decide of
+	// the plan they were rendered from. An error wraps ErrNoReadBack where
+	// these options make reading back impossible.
+	ReadBack(files []File) (*rules.Plan, error)
+}
+
+// Limiter is a Renderer whose options narrow what its kind can do: a family
+// that the admin's table lacks, a limit that the user states.
+type Limiter interface {
+	Caps() rules.Caps
+}
+
+// CapsOf is what r of kind k can express.
+func CapsOf(k Kind, r Renderer) rules.Caps {
+	if l, ok := r.(Limiter); ok {
+		return l.Caps()
+	}
+	return k.Info.Caps
+}
+
+// File is one rendered file.
+type File struct {
+	Path string // relative to the output folder, with slashes
+	Mode fs.FileMode
+	Data []byte
+	Use  string // how to load it, one command; empty for files that go with another
+}
+
+// ErrNoReadBack says that files cannot be turned into a plan again.
+var ErrNoReadBack = errors.New("this output cannot be read back")
+
+// Env is what a renderer may look at besides the plan and its options.
+type Env struct {
+	Name string // the target's label in the policy: letters, digits, underscores
+	Path string // the output path that the policy gives, relative to the output folder
+	// Templates holds the user's own template files, which override the
+	// embedded ones of the same name; nil when there are none.
+	Templates fs.FS
+	// Read returns a file that the policy names, relative to the policy's folder.
+	Read func(name string) ([]byte, error)
+	// Previous returns what was published at an output path before, or nil. A
+	// renderer uses it to remove objects that it no longer needs.
+	Previous func(path string) []byte
+}
+
+// OptionError says what is wrong with an option. Option is its path in the
+// policy, such as "table" or "budget.routes".
+type OptionError struct {
+	Option string
+	Cause  string
+	Fix    string
+}
+
+func (e *OptionError) Error() string { return fmt.Sprintf("option %s: %s", e.Option, e.Cause) }
+
+// LoadContract is how a target's files replace what was loaded before. Each
+// target declares its own, and tests hold it to that.
+type LoadContract string
+
+// The three load contracts.
+const (
+	// Transaction: load A, then B, equals a fresh B, without a gap between.
+	Transaction LoadContract = "transaction"
+	// PerFamily: the same, a family and table at a time.
+	PerFamily LoadContract = "per family"
+	// Additive: loading adds; what left the plan needs deleting.
+	Additive LoadContract = "additive"
+	// NotLoaded: the files are for reading, or for a program of the user's.
+	NotLoaded LoadContract = "not loaded"
+)
+
+// Limit is a number that the target or its device imposes.
+type Limit struct {
+	Name   string // what is limited
+	Value  string // the number with its unit
+	Source string // where it is documented or was measured
+	Option string // the option that changes it; empty when none does
+}
+
+// Info describes a kind of target. It is data: the capability matrix and the
+// targets command are made from it.
+type Info struct {
+	Name       string // as the policy says it: lower-case letters and digits
+	Title      string // as the field says it
+	Summary    string // one line
+	Caps       rules.Caps
+	Load       LoadContract
+	Placements []string // where its rules can live; empty when there is no choice
+	Limits     []Limit
+	NoReadBack string // the reason where some options cannot be read back; empty where all can
+	Extension  string // of the default output path, with the dot
+}
+
+// Kind is a target that policies can name.
+type Kind struct {
+	Info
+	newOptions func() any
+	build      func(options any, env Env) (Renderer, error)
+}
+
+// Define makes a kind whose options are an O: a plain struct whose exported
+// fields carry `policy:"name"` and `doc:"..."` tags. A policy's options are
+// decoded over a copy of defaults, so O must not hold pointers or maps in its
+// defaults. build fails with an *OptionError for what the user got wrong.
+func Define[O any](info Info, defaults O, build func(O, Env) (Renderer, error)) Kind {
+	return Kind{
+		Info:       info,
+		newOptions: func() any { o := defaults; return &o },
+		build:      func(options any, env Env) (Renderer, error) { return build(*options.(*O), env) },
+	}
+}
+
+// NewOptions returns a pointer to a fresh copy of the default options.
+func (k Kind) NewOptions() any { return k.newOptions() }
+
+// Build makes the renderer. Options must come from NewOptions of the same kind.
+func (k Kind) Build(options any, env Env) (Renderer, error) { return k.build(options, env) }

@@ -1,0 +1,53 @@
+# The built-in policy: the documented media of Azure Communication Services.
+# Media only. Calls also need DNS, signalling names on TCP 443 and 80, and between
+# some peers direct media: docs/acs.md says what, and how to say it here.
+
+variable "ingress" {
+  description = "the interfaces that the callers are behind, as the firewall names them"
+  default     = ["lan0"]
+}
+
+variable "table" {
+  description = "the family and name of your own nftables table with the forward chain"
+  default     = "inet filter"
+}
+
+set "acs_media" {
+  description = "Azure Communication Services media: relays and media processors"
+  include = [
+    # Media processors and TURN relays. Microsoft Learn, "Network recommendations"
+    # of Azure Communication Services (concepts/voice-video-calling/network-requirements), 2023.
+    "20.202.0.0/16",
+
+    # Call Automation media, shared with Teams: the same page, 2023; and Microsoft 365
+    # endpoints, id 11 (Teams media), November 2026.
+    "52.112.0.0/14",
+    "52.122.0.0/15",
+    "2603:1063::/38",
+  ]
+}
+
+service "media" {
+  description = "STUN and TURN, and the TCP fallback"
+  udp         = ["3478-3481"] # the same page, 2021 and 2023: relays; 3479 audio, 3480 video, 3481 sharing
+  tcp         = [443]         # the same page, 2021 and 2023: where UDP does not pass
+}
+
+rule "calls" {
+  description = "media of calls, from behind the ingress"
+  action      = "allow"
+  to          = set.acs_media
+  services    = [service.media]
+}
+
+target "nftables" "acs_media" {
+  path    = "acs_media.nft"
+  table   = var.table
+  hook    = "forward"
+  ingress = var.ingress
+}
+
+target "generic" "acs_media_plan" {
+  path   = "acs_media.json"
+  format = "json"
+}

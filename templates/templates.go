@@ -1,0 +1,76 @@
+// Package templates holds the text templates that frame rendered output, one
+// folder a target, and the policies that sallyport brings along.
+//
+// Templates frame: headers, comments, the order of blocks. Long lists of
+// elements and the rules themselves come from Go. A user may override any file
+// with a file of the same name in a folder of templates.
+package templates
+
+import (
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+	"text/template"
+)
+
+//go:embed */*.tmpl
+var embedded embed.FS
+
+// DefaultPolicy is the policy that generate uses when none is given: the
+// documented media ranges of Azure Communication Services.
+//
+//go:embed policy/default.hcl
+var DefaultPolicy []byte
+
+// StarterPolicy is what init writes.
+//
+//go:embed policy/starter.hcl
+var StarterPolicy []byte
+
+// Load parses the template name of a target, from overrides if it holds the
+// file, which may be nil, and reports whether it did. Templates can call lines,
+// which prefixes every line of its second argument with the first.
+func Load(target, name string, overrides fs.FS) (tmpl *template.Template, overridden bool, err error) {
+	file := path.Join(target, name)
+	src, err := fs.ReadFile(embedded, file)
+	if err != nil {
+		return nil, false, fmt.Errorf("no template %s: %w", file, err)
+	}
+	if overrides != nil {
+		own, err := fs.ReadFile(overrides, file)
+		switch {
+		case err == nil:
+			src, overridden = own, true
+		case !errors.Is(err, fs.ErrNotExist):
+			return nil, false, fmt.Errorf("reading your template %s: %w", file, err)
+		}
+	}
+	tmpl, err = Parse(file, string(src))
+	return tmpl, overridden, err
+}
+
+// Parse parses src with the functions that every template has. A key that the
+// data lacks is an error.
+func Parse(name, src string) (*template.Template, error) {
+	t, err := template.New(name).Option("missingkey=error").Funcs(template.FuncMap{
+		"lines": prefixLines,
+		"join":  strings.Join,
+	}).Parse(src)
+	if err != nil {
+		return nil, fmt.Errorf("%w: mend the template", err)
+	}
+	return t, nil
+}
+
+func prefixLines(prefix string, lines []string) string {
+	var b strings.Builder
+	for _, l := range lines {
+		b.WriteString(prefix)
+		b.WriteString(l)
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
