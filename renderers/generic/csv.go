@@ -1,0 +1,184 @@
+package generic
+
+import (
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"go4.org/netipx"
+
+	"sallyport/ipranges"
+	"sallyport/renderers"
+	"sallyport/rules"
+)
+
+// csvColumns are the columns of every row. A row is one range of destinations;
+// rows decide in their order, and the last ones, called default, hold the rest.
+var csvColumns = []string{"rule", "action", "log", "from", "first", "last", "services"}
+
+// maxCSVCells bounds the source ranges that all rows repeat between them.
+const maxCSVCells = 1 << 20
+
+const defaultRow = "(default)"
+
+type csvFormat struct{ header bool }
+
+func (c csvFormat) write(p *rules.Plan) ([]byte, error) {
+	var b bytes.Buffer
+	if c.header {
+		for _, l := range renderers.Header(p) {
+			b.WriteString("# " + l + "\n")
+		}
+	}
+	w := csv.NewWriter(&b)
+	if err := w.Write(csvColumns); err != nil {
+		return nil, err
+	}
+	for i := range p.Rules {
+		if err := writeRule(w, p, &p.Rules[i]); err != nil {
+			return nil, err
+		}
+	}
+	for _, f := range p.Families.List() {
+		for r := range ipranges.Full(f).Ranges(f) {
+			if err := w.Write([]string{defaultRow, p.Default.String(), "false", "any", r.From().String(), r.To().String(), "any"}); err != nil {
+				return nil, err
+			}
+		}
+	}
+	w.Flush()
+	return b.Bytes(), w.Error()
+}
+
+func writeRule(w *csv.Writer, p *rules.Plan, r *rules.Rule) error {
+	services := serviceCell(r)
+	for _, f := range p.Families.List() {
+		if !r.From.Has(f) || !r.To.Has(f) {
+			continue
+		}
+		from := "any"
+		if !r.From.IsAny() {
+			list := texts(r.From.Set(), f)
+			if len(list)*r.To.Set().NumRanges(f) > maxCSVCells {
+				return &rules.RuleError{Rule: r.Name, Place: r.Place, Cause: "CSV would repeat its sources in too many rows", Fix: `use format = "json"`}
+			}
+			from = strings.Join(list, " ")
+		}
+		for rg := range r.To.Set().Ranges(f) {
+			row := []string{r.Name, r.ActionWord(), fmt.Sprint(r.Log), from, rg.From().String(), rg.To().String(), services}
+			if err := w.Write(row); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func serviceCell(r *rules.Rule) string {
+	if r.AnyService() {
+		return "any"
+	}
+	var list []string
+	for _, m := range r.Matches() {
+		list = append(list, m.String())
+	}
+	return strings.Join(list, " ")
+}
+
+func (csvFormat) read(data []byte) (*rules.Plan, error) {
+	in := csv.NewReader(bytes.NewReader(data))
+	in.Comment = '#'
+	in.FieldsPerRecord = len(csvColumns)
+	rows, err := in.ReadAll()
+	if err != nil {
+		return nil, err
+	}
+	if len(rows) == 0 || strings.Join(rows[0], ",") != strings.Join(csvColumns, ",") {
+		return nil, errors.New("the columns are not " + strings.Join(csvColumns, ","))
+	}
+	p := &rules.Plan{}
+	var last []string // the row that the current rule began with
+	for i, row := range rows[1:] {
+		if row[0] == defaultRow {
+			if err := readDefault(p, row); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		to, err := rangeOf(row[4], row[5])
+		if err != nil {
+			return nil, fmt.Errorf("row %d: %w", i+1, err)
+		}
+		if last != nil && sameRule(last, row) {
+			r := &p.Rules[len(p.Rules)-1]
+			r.To = rules.In(r.To.Name(), r.To.Set().Union(to))
+			continue
+		}
+		r, err := readRow(row, to)
+		if err != nil {
+			return nil, fmt.Errorf("row %d: %w", i+1, err)
+		}
+		p.Rules, last = append(p.Rules, r), row
+	}
+	return p, nil
+}
+
+// sameRule reports whether two rows differ in nothing but their destinations.
+func sameRule(a, b []string) bool {
+	for i := range a {
+		if i != 4 && i != 5 && a[i] != b[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func readDefault(p *rules.Plan, row []string) error {
+	first, err := netip.ParseAddr(row[4])
+	if err != nil {
+		return err
+	}
+	if first.Is4() {
+		p.Families |= rules.OnlyIPv4
+	} else {
+		p.Families |= rules.OnlyIPv6
+	}
+	var ok bool
+	if p.Default, ok = rules.VerdictNamed(row[1]); !ok {
+		return fmt.Errorf("unknown default %q", row[1])
+	}
+	return nil
+}
+
+func readRow(row []string, to ipranges.Set) (rules.Rule, error) {
+	r := rules.Rule{Name: row[0], Log: row[2] == "true", From: rules.Any(), To: rules.In(row[0]+"_to", to)}
+	if err := setAction(&r, row[1]); err != nil {
+		return r, err
+	}
+	if row[3] != "any" {
+		set, err := Set{IPv4: strings.Fields(row[3])}.parse()
+		if err != nil {
+			return r, err
+		}
+		r.From = rules.In(row[0]+"_from", set)
+	}
+	if row[6] == "any" {
+		r.Services = []rules.Service{rules.AnyService()}
+		return r, nil
+	}
+	matches, err := parseMatches(strings.Fields(row[6]))
+	r.Services = []rules.Service{rules.NewService(row[0], matches...)}
+	return r, err
+}
+
+func rangeOf(first, last string) (ipranges.Set, error) {
+	a, err1 := netip.ParseAddr(first)
+	b, err2 := netip.ParseAddr(last)
+	if err := errors.Join(err1, err2); err != nil {
+		return ipranges.Set{}, err
+	}
+	return ipranges.FromRanges(netipx.IPRangeFrom(a, b))
+}

@@ -1,0 +1,246 @@
+package generic
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"sallyport/ipranges"
+	"sallyport/renderers"
+	"sallyport/rules"
+)
+
+// Format is the version of the JSON document.
+const Format = "sallyport-plan/1"
+
+// Document is a plan as data: the JSON form, and what templates see.
+type Document struct {
+	Format   string    `json:"format"`
+	Header   []string  `json:"header"`
+	Name     string    `json:"name"`
+	Families []string  `json:"families"`
+	Default  string    `json:"default"`
+	Sets     []Set     `json:"sets"`
+	Services []Service `json:"services"`
+	Rules    []Rule    `json:"rules"`
+}
+
+// Set is a named set of addresses, as ranges "first-last", prefixes or single
+// addresses, whichever is shortest for each.
+type Set struct {
+	Name string   `json:"name"`
+	IPv4 []string `json:"ipv4"`
+	IPv6 []string `json:"ipv6"`
+	set  ipranges.Set
+}
+
+// Prefixes is the set as minimal prefixes of both families, for templates.
+func (s Set) Prefixes() []string {
+	var list []string
+	for _, f := range rules.BothFamilies.List() {
+		for p := range s.set.Prefixes(f) {
+			list = append(list, p.String())
+		}
+	}
+	return list
+}
+
+// Prefixes4 is the IPv4 part of Prefixes.
+func (s Set) Prefixes4() []string { return Set{set: s.set.Only(ipranges.IPv4)}.Prefixes() }
+
+// Prefixes6 is the IPv6 part of Prefixes.
+func (s Set) Prefixes6() []string { return Set{set: s.set.Only(ipranges.IPv6)}.Prefixes() }
+
+// Service is a named set of protocol and port pairs, such as udp/3478-3481,
+// tcp/443, icmp/8 (a type), icmp/3.4 (a type and code) or esp.
+type Service struct {
+	Name    string   `json:"name"`
+	Matches []string `json:"matches"`
+}
+
+// Rule refers to sets and services by name; "any" is any address or service.
+type Rule struct {
+	Name     string   `json:"name"`
+	Action   string   `json:"action"`
+	From     string   `json:"from"`
+	To       string   `json:"to"`
+	Services []string `json:"services"`
+	Log      bool     `json:"log"`
+}
+
+func newDocument(p *rules.Plan) *Document {
+	d := &Document{Format: Format, Header: renderers.Header(p), Name: p.Name, Default: p.Default.String(),
+		Families: []string{}, Sets: []Set{}, Services: []Service{}, Rules: []Rule{}}
+	for _, f := range []rules.Families{rules.OnlyIPv4, rules.OnlyIPv6} {
+		if p.Families&f != 0 {
+			d.Families = append(d.Families, rules.FamilyWord(f))
+		}
+	}
+	seen := map[string]bool{}
+	for i := range p.Rules {
+		r := &p.Rules[i]
+		row := Rule{Name: r.Name, Action: r.ActionWord(), From: r.From.Name(), To: r.To.Name(), Services: []string{}, Log: r.Log}
+		for _, a := range []rules.Addresses{r.From, r.To} {
+			if !a.IsAny() && !seen["set "+a.Name()] {
+				seen["set "+a.Name()] = true
+				d.Sets = append(d.Sets, newSet(a))
+			}
+		}
+		for _, s := range r.Services {
+			row.Services = append(row.Services, s.Name())
+			if !s.IsAny() && !seen["service "+s.Name()] {
+				seen["service "+s.Name()] = true
+				d.Services = append(d.Services, newService(s))
+			}
+		}
+		d.Rules = append(d.Rules, row)
+	}
+	return d
+}
+
+func newSet(a rules.Addresses) Set {
+	return Set{Name: a.Name(), IPv4: texts(a.Set(), ipranges.IPv4), IPv6: texts(a.Set(), ipranges.IPv6), set: a.Set()}
+}
+
+func texts(s ipranges.Set, f ipranges.Family) []string {
+	list := make([]string, 0, s.NumRanges(f))
+	var b []byte
+	for r := range s.Ranges(f) {
+		b = ipranges.AppendRange(b[:0], r)
+		list = append(list, string(b))
+	}
+	return list
+}
+
+func newService(s rules.Service) Service {
+	out := Service{Name: s.Name(), Matches: []string{}}
+	for _, m := range s.Matches() {
+		out.Matches = append(out.Matches, m.String())
+	}
+	return out
+}
+
+type jsonFormat struct{}
+
+func (jsonFormat) write(p *rules.Plan) ([]byte, error) {
+	data, err := json.Marshal(newDocument(p), jsontext.WithIndent("  "))
+	return append(data, '\n'), err
+}
+
+func (jsonFormat) read(data []byte) (*rules.Plan, error) {
+	var d Document
+	if err := json.Unmarshal(data, &d, json.RejectUnknownMembers(true)); err != nil {
+		return nil, err
+	}
+	if d.Format != Format {
+		return nil, fmt.Errorf("format is %q, not %q", d.Format, Format)
+	}
+	return d.plan()
+}
+
+// plan rebuilds the plan. A name that the document does not define is an error,
+// never an empty set.
+func (d *Document) plan() (*rules.Plan, error) {
+	p := &rules.Plan{Name: d.Name}
+	for _, f := range d.Families {
+		switch f {
+		case rules.FamilyWord(rules.OnlyIPv4):
+			p.Families |= rules.OnlyIPv4
+		case rules.FamilyWord(rules.OnlyIPv6):
+			p.Families |= rules.OnlyIPv6
+		default:
+			return nil, fmt.Errorf("unknown family %q", f)
+		}
+	}
+	var ok bool
+	if p.Default, ok = rules.VerdictNamed(d.Default); !ok {
+		return nil, fmt.Errorf("unknown default %q", d.Default)
+	}
+	sets := map[string]rules.Addresses{"any": rules.Any()}
+	for _, s := range d.Sets {
+		set, err := s.parse()
+		if err != nil {
+			return nil, fmt.Errorf("set %s: %w", s.Name, err)
+		}
+		sets[s.Name] = rules.In(s.Name, set)
+	}
+	services := map[string]rules.Service{"any": rules.AnyService()}
+	for _, s := range d.Services {
+		matches, err := parseMatches(s.Matches)
+		if err != nil {
+			return nil, fmt.Errorf("service %s: %w", s.Name, err)
+		}
+		services[s.Name] = rules.NewService(s.Name, matches...)
+	}
+	for _, r := range d.Rules {
+		rule, err := r.parse(sets, services)
+		if err != nil {
+			return nil, fmt.Errorf("rule %s: %w", r.Name, err)
+		}
+		p.Rules = append(p.Rules, rule)
+	}
+	return p, nil
+}
+
+func (s Set) parse() (ipranges.Set, error) {
+	var b ipranges.Builder
+	for _, list := range [][]string{s.IPv4, s.IPv6} {
+		for _, text := range list {
+			r, err := ipranges.ParseRange(text)
+			if err == nil {
+				err = b.AddRange(r)
+			}
+			if err != nil {
+				return ipranges.Set{}, err
+			}
+		}
+	}
+	return b.Set(), nil
+}
+
+func parseMatches(texts []string) ([]rules.Match, error) {
+	var list []rules.Match
+	for _, text := range texts {
+		m, err := rules.ParseMatch(text)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, m)
+	}
+	return list, nil
+}
+
+func (r Rule) parse(sets map[string]rules.Addresses, services map[string]rules.Service) (rules.Rule, error) {
+	out := rules.Rule{Name: r.Name, Log: r.Log}
+	if err := setAction(&out, r.Action); err != nil {
+		return out, err
+	}
+	var okFrom, okTo bool
+	out.From, okFrom = sets[r.From]
+	out.To, okTo = sets[r.To]
+	if !okFrom || !okTo {
+		return out, errors.New("it names a set that the document lacks")
+	}
+	for _, name := range r.Services {
+		s, ok := services[name]
+		if !ok {
+			return out, fmt.Errorf("no service %s", name)
+		}
+		out.Services = append(out.Services, s)
+	}
+	return out, nil
+}
+
+func setAction(r *rules.Rule, action string) error {
+	if action == "reject" {
+		r.Verdict, r.Reject = rules.Deny, true
+		return nil
+	}
+	var ok bool
+	if r.Verdict, ok = rules.VerdictNamed(action); !ok {
+		return fmt.Errorf("unknown action %q", action)
+	}
+	return nil
+}

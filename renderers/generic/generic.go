@@ -1,0 +1,145 @@
+// Package generic renders plans for programs of the user's own: as JSON, as CSV,
+// or through a text/template that the user writes.
+//
+// JSON is the whole plan, documented in docs/targets/generic.md and versioned by
+// its format field. CSV is one row per rule and destination range, in the order
+// in which rules decide. Both can be read back. A template sees the same document
+// as JSON with ranges and prefixes at hand; what it writes cannot be read back,
+// so its author answers for it.
+package generic
+
+import (
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+
+	"sallyport/renderers"
+	"sallyport/rules"
+	"sallyport/templates"
+)
+
+// Options are the target's options in a policy.
+type Options struct {
+	Format   string `policy:"format" doc:"json, csv or template"`
+	Template string `policy:"template" doc:"template: the file, relative to the policy's folder"`
+	Header   bool   `policy:"header" doc:"csv: begin with comment lines that say where the rows come from"`
+}
+
+var info = renderers.Info{
+	Name:    "generic",
+	Title:   "Generic",
+	Summary: "the plan as JSON or CSV, or through your own template",
+	Caps: rules.Caps{
+		Families: rules.BothFamilies,
+		Verdicts: []rules.Verdict{rules.Allow, rules.Deny, rules.Bypass, rules.Tunnel},
+		Defaults: []rules.Verdict{rules.Continue, rules.Deny, rules.Bypass, rules.Tunnel},
+		Sources:  true, Ports: true, ICMP: true, Protocols: true, Reject: true, Log: true, Ranges: true,
+	},
+	Load:       renderers.NotLoaded,
+	NoReadBack: `format = "template": only its author knows what the text means`,
+	Extension:  ".json",
+}
+
+// Kind is the target as policies name it.
+func Kind() renderers.Kind {
+	return renderers.Define(info, Options{Format: "json", Header: true}, build)
+}
+
+// format is one way to write a plan.
+type format interface {
+	write(p *rules.Plan) ([]byte, error)
+	read(data []byte) (*rules.Plan, error)
+}
+
+type renderer struct {
+	format format
+	path   string
+}
+
+func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
+	if opt.Template != "" && opt.Format != "template" {
+		opt.Format = "template"
+	}
+	r := &renderer{path: env.Path}
+	switch opt.Format {
+	case "json":
+		r.format = jsonFormat{}
+	case "csv":
+		r.format = csvFormat{header: opt.Header}
+		if r.path == env.Name+info.Extension {
+			r.path = env.Name + ".csv"
+		}
+	case "template":
+		f, err := newTemplate(opt, env)
+		if err != nil {
+			return nil, err
+		}
+		r.format = f
+	default:
+		return nil, &renderers.OptionError{Option: "format", Cause: fmt.Sprintf("no format %q", opt.Format), Fix: "json, csv or template"}
+	}
+	return r, nil
+}
+
+// Render implements renderers.Renderer.
+func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
+	data, err := r.format.write(p)
+	if err != nil {
+		return nil, err
+	}
+	return []renderers.File{{Path: r.path, Mode: fs.FileMode(0o644), Data: data}}, nil
+}
+
+// ReadBack implements renderers.Renderer.
+func (r *renderer) ReadBack(files []renderers.File) (*rules.Plan, error) {
+	for _, f := range files {
+		if f.Path == r.path {
+			p, err := r.format.read(f.Data)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", f.Path, err)
+			}
+			return p, nil
+		}
+	}
+	return nil, fmt.Errorf("no file %s among the rendered ones", r.path)
+}
+
+// templateFormat is a template of the user's.
+type templateFormat struct {
+	name, src string
+}
+
+func newTemplate(opt Options, env renderers.Env) (*templateFormat, error) {
+	if opt.Template == "" {
+		return nil, &renderers.OptionError{Option: "format", Cause: "no template is named", Fix: `add template = "mine.tmpl"`}
+	}
+	src, err := env.Read(opt.Template)
+	if err != nil {
+		return nil, &renderers.OptionError{Option: "template", Cause: err.Error(), Fix: "paths are relative to the policy's folder"}
+	}
+	f := &templateFormat{path.Base(opt.Template), string(src)}
+	if _, err := templates.Parse(f.name, f.src); err != nil {
+		return nil, &renderers.OptionError{Option: "template", Cause: templateCause(err), Fix: "see docs/targets/generic.md for what a template can use"}
+	}
+	return f, nil
+}
+
+func (f *templateFormat) write(p *rules.Plan) ([]byte, error) {
+	t, err := templates.Parse(f.name, f.src)
+	if err != nil {
+		return nil, err
+	}
+	var b strings.Builder
+	if err := t.Execute(&b, newDocument(p)); err != nil {
+		return nil, &renderers.OptionError{Option: "template", Cause: templateCause(err), Fix: "see docs/targets/generic.md for what a template can use"}
+	}
+	return []byte(b.String()), nil
+}
+
+func (f *templateFormat) read([]byte) (*rules.Plan, error) {
+	return nil, fmt.Errorf("%w: %s", renderers.ErrNoReadBack, info.NoReadBack)
+}
+
+// templateCause is text/template's message without its own prefix.
+func templateCause(err error) string { return strings.TrimPrefix(err.Error(), "template: ") }

@@ -1,0 +1,369 @@
+package nftables
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"sallyport/internal/lab"
+	"sallyport/internal/need"
+	"sallyport/internal/realfeed"
+	"sallyport/ipranges"
+	"sallyport/ipranges/azure"
+	"sallyport/renderers"
+	"sallyport/renderers/conformance"
+	"sallyport/rules"
+)
+
+// These tests load what is rendered into the kernel, in network namespaces of
+// their own, and ask it with packets.
+
+// adminTables is a firewall that drops by default and lets the admin's own
+// traffic pass, in the families that a fragment can live in.
+const adminTables = `
+table inet filter {
+	chain forward { type filter hook forward priority filter; policy drop; }
+	chain output { type filter hook output priority filter; policy drop; }
+}
+table ip filter {
+	chain forward { type filter hook forward priority filter; policy accept; }
+}
+table ip6 filter {
+	chain forward { type filter hook forward priority filter; policy accept; }
+}
+`
+
+func azureCloud(t *testing.T, change int) ipranges.Set {
+	t.Helper()
+	data := realfeed.Read(t, fmt.Sprintf("azure/ServiceTags_Public_change%d.json", change))
+	c, err := azure.Decode(data, azure.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, ok := c.Set("AzureCloud")
+	if !ok {
+		t.Fatal("the feed has no tag AzureCloud")
+	}
+	return s
+}
+
+func cloudPlan(s ipranges.Set) *rules.Plan {
+	return &rules.Plan{Name: "edge", Families: rules.BothFamilies, Rules: []rules.Rule{{
+		Name: "calls", Verdict: rules.Allow, From: rules.Any(), To: rules.In("azure", s),
+		Services: []rules.Service{rules.NewService("media", rules.Ports(rules.UDP, 3478, 3481), rules.Ports(rules.TCP, 443, 443))},
+	}}}
+}
+
+func render(t *testing.T, opt Options, p *rules.Plan, previous []renderers.File) []renderers.File {
+	t.Helper()
+	env := renderers.Env{Name: "edge", Path: "edge.nft", Previous: func(path string) []byte {
+		for _, f := range previous {
+			if f.Path == path {
+				return f.Data
+			}
+		}
+		return nil
+	}}
+	r, err := Kind().Build(&opt, env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lowered, _, errs := rules.Lower(p, renderers.CapsOf(Kind(), r))
+	if len(errs) > 0 {
+		t.Fatal(errs[0])
+	}
+	files, err := r.Render(lowered)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+func load(t *testing.T, h *lab.Host, files []renderers.File) {
+	t.Helper()
+	h.MustExec(t, string(files[0].Data), "nft", "-f", "-")
+}
+
+// boundaryFlows asks about the first, the last and the just-outside addresses of
+// every range, at the ports on both sides of what is allowed.
+func boundaryFlows(s ipranges.Set) []rules.Flow {
+	src4, src6 := netip.MustParseAddr("10.20.0.2"), netip.MustParseAddr("fd20::2")
+	var flows []rules.Flow
+	for r := range s.All() {
+		for _, a := range []netip.Addr{r.From(), r.To(), r.From().Prev(), r.To().Next()} {
+			if !a.IsValid() || !lab.Forwardable(a) {
+				continue
+			}
+			src := src4
+			if a.Is6() {
+				src = src6
+			}
+			for _, port := range []uint16{3477, 3478, 3481, 3482} {
+				flows = append(flows, rules.Flow{Src: src, Dst: a, Proto: rules.UDP, Point: port})
+			}
+			for _, port := range []uint16{443, 444} {
+				flows = append(flows, rules.Flow{Src: src, Dst: a, Proto: rules.TCP, Point: port})
+			}
+		}
+	}
+	return flows
+}
+
+func packets(flows []rules.Flow, in string) []lab.Packet {
+	list := make([]lab.Packet, len(flows))
+	for i, f := range flows {
+		if f.Proto == rules.TCP {
+			list[i] = lab.Connect(f.Dst, f.Point)
+		} else {
+			list[i] = lab.UDP(f.Dst, f.Point)
+		}
+		list[i].In = in
+		if in != lab.Local {
+			list[i].Src = f.Src
+		}
+	}
+	return list
+}
+
+// expect sends every flow and compares the kernel's verdict with the plan's.
+// What the plan leaves to the admin is dropped here, by the admin.
+func expect(t *testing.T, in *lab.Injector, p *rules.Plan, flows []rules.Flow, device string) {
+	t.Helper()
+	got, err := in.Decide(packets(flows, device))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrong, passed := 0, 0
+	for i, f := range flows {
+		v, _ := p.Decide(f)
+		want := lab.Dropped
+		if v == rules.Allow {
+			want = lab.Passed
+			passed++
+		}
+		if got[i].Verdict != want {
+			if wrong++; wrong <= 5 {
+				t.Errorf("%v: the plan says %v, the kernel %v", f, v, got[i].Verdict)
+			}
+		}
+	}
+	if wrong > 0 {
+		t.Fatalf("%d of %d verdicts are wrong", wrong, len(flows))
+	}
+	if passed == 0 || passed == len(flows) {
+		t.Fatalf("%d of %d flows pass: this test shows nothing", passed, len(flows))
+	}
+	t.Logf("%d packets, %d of them pass", len(flows), passed)
+}
+
+// TestVerdictsOnEveryBoundary decides every boundary of the whole Azure cloud with
+// packets, in both placements and hooks.
+func TestVerdictsOnEveryBoundary(t *testing.T) {
+	need.Program(t, "nft")
+	set := azureCloud(t, 398)
+	flows := boundaryFlows(set)
+	for _, tt := range []struct {
+		name string
+		opt  Options
+		jump string // the admin's chain that jumps to ours
+	}{
+		{"fragment forward", Options{Placement: fragment, Table: "inet filter", Hook: "forward", Ingress: []string{"lan0"}}, "forward"},
+		{"fragment output", Options{Placement: fragment, Table: "inet filter", Hook: "output"}, "output"},
+		{"standalone forward", Options{Placement: standalone, Hook: "forward", Ingress: []string{"lan0"}}, ""},
+		{"standalone output", Options{Placement: standalone, Hook: "output"}, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			in := lab.NewInjector(t)
+			p := cloudPlan(set)
+			if tt.jump != "" {
+				in.Host().MustExec(t, adminTables, "nft", "-f", "-")
+			} else {
+				p.Default = rules.Deny
+			}
+			load(t, in.Host(), render(t, tt.opt, p, nil))
+			device := ""
+			if tt.opt.Hook == "output" {
+				device = lab.Local
+			}
+			if tt.jump != "" {
+				// Without the jump nothing of ours takes part.
+				some, err := in.Decide(packets(flows[:12], device))
+				if err != nil {
+					t.Fatal(err)
+				}
+				for i, o := range some {
+					if o.Verdict != lab.Dropped {
+						t.Fatalf("without the jump, %v is %v", flows[i], o.Verdict)
+					}
+				}
+				in.Host().MustRun(t, "nft", "add", "rule", "inet", "filter", tt.jump, "jump", "sallyport_edge")
+			}
+			expect(t, in, p, flows, device)
+		})
+	}
+}
+
+// TestOtherInterfacesAreLeftAlone sends the same packets in by a device that the
+// policy does not name.
+func TestOtherInterfacesAreLeftAlone(t *testing.T) {
+	need.Program(t, "nft")
+	p := cloudPlan(ipranges.MustParse("20.202.0.0/16", "2603:1063::/38"))
+	p.Default = rules.Deny
+	in := lab.NewInjector(t, lab.Lan("lan0", "10.20.0.1/16", "fd20::1/64"), lab.Lan("dmz0", "10.30.0.1/16", "fd30::1/64"))
+	load(t, in.Host(), render(t, Options{Placement: standalone, Hook: "forward", Ingress: []string{"lan0"}}, p, nil))
+	dst := netip.MustParseAddr("9.9.9.9")
+	for _, tt := range []struct {
+		device string
+		want   lab.Verdict
+	}{{"lan0", lab.Dropped}, {"dmz0", lab.Passed}} {
+		pkt := lab.UDP(dst, 53)
+		pkt.In = tt.device
+		got, err := in.Decide([]lab.Packet{pkt})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got[0].Verdict != tt.want {
+			t.Errorf("from %s: %v, not %v", tt.device, got[0].Verdict, tt.want)
+		}
+	}
+}
+
+// TestReloadEqualsFresh loads change 396 and then 398: the kernel's state must be
+// that of 398 alone, in both placements.
+func TestReloadEqualsFresh(t *testing.T) {
+	need.Program(t, "nft")
+	old, now := cloudPlan(azureCloud(t, 396)), cloudPlan(azureCloud(t, 398))
+	for _, opt := range []Options{
+		{Placement: fragment, Table: "inet filter", Hook: "forward", Ingress: []string{"lan0"}},
+		{Placement: standalone, Hook: "forward", Ingress: []string{"lan0"}, DSCP: true},
+	} {
+		t.Run(opt.Placement, func(t *testing.T) {
+			states := map[string]string{}
+			for _, name := range []string{"fresh", "reloaded"} {
+				h := lab.NewInjector(t).Host()
+				h.MustExec(t, adminTables, "nft", "-f", "-")
+				if name == "reloaded" {
+					load(t, h, render(t, opt, old, nil))
+				}
+				load(t, h, render(t, opt, now, nil))
+				states[name] = h.MustRun(t, "nft", "list", "ruleset")
+			}
+			if states["fresh"] != states["reloaded"] {
+				t.Error("change 398 loaded after 396 differs from 398 alone")
+			}
+		})
+	}
+}
+
+// TestRetiredObjectsGo renames a set and drops the marks: what the earlier file
+// made and the new one does not need is gone after loading, however many versions
+// were rendered in between.
+func TestRetiredObjectsGo(t *testing.T) {
+	need.Program(t, "nft")
+	opt := Options{Placement: fragment, Table: "inet filter", Hook: "forward", Ingress: []string{"lan0"}}
+	marked := opt
+	marked.DSCP = true
+	set := ipranges.MustParse("20.202.0.0/16", "2603:1063::/38")
+	first := cloudPlan(set)
+	second := cloudPlan(set)
+	second.Rules[0].To = rules.In("renamed", set)
+	third := cloudPlan(set)
+	third.Rules[0].To = rules.In("again", set.Only(ipranges.IPv4))
+
+	fresh := lab.NewInjector(t).Host()
+	fresh.MustExec(t, adminTables, "nft", "-f", "-")
+	load(t, fresh, render(t, opt, third, nil))
+
+	h := lab.NewInjector(t).Host()
+	h.MustExec(t, adminTables, "nft", "-f", "-")
+	before := h.MustRun(t, "nft", "list", "ruleset")
+	one := render(t, marked, first, nil)
+	load(t, h, one)
+	two := render(t, opt, second, one)
+	three := render(t, opt, third, two) // two was never loaded
+	load(t, h, three)
+	// The kernel lists sets in the order in which they were made.
+	if got, want := sorted(h.MustRun(t, "nft", "list", "ruleset")), sorted(fresh.MustRun(t, "nft", "list", "ruleset")); got != want {
+		t.Errorf("objects are left behind:\n%s\nwanted:\n%s", got, want)
+	}
+	h.MustExec(t, string(three[1].Data), "nft", "-f", "-")
+	if got := h.MustRun(t, "nft", "list", "ruleset"); got != before {
+		t.Errorf("removal leaves something behind:\n%s", got)
+	}
+}
+
+func sorted(text string) string {
+	lines := strings.Split(text, "\n")
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
+}
+
+// TestKernelReadsBack loads every case of the conformance suite in every variant
+// and reads the plan back from what the kernel lists.
+func TestKernelReadsBack(t *testing.T) {
+	need.Program(t, "nft")
+	for _, v := range variants() {
+		t.Run(v.Name, func(t *testing.T) {
+			h := lab.NewInjector(t).Host()
+			h.MustExec(t, adminTables, "nft", "-f", "-")
+			opt := *v.Options.(*Options)
+			built, err := Kind().Build(&opt, renderers.Env{Name: "edge", Path: "edge.nft"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := built.(*renderer)
+			var previous []renderers.File
+			for _, c := range conformance.FilterCases() {
+				lowered, _, errs := rules.Lower(c.Plan, r.Caps())
+				if len(errs) > 0 {
+					continue
+				}
+				previous = render(t, opt, lowered, previous)
+				load(t, h, previous)
+				got, err := r.readPlan(h.MustRun(t, "nft", "list", "table", strings.Fields(r.table)[0], strings.Fields(r.table)[1]))
+				if err != nil {
+					t.Errorf("%s: %v", c.Name, err)
+					continue
+				}
+				if d := rules.Compare(lowered, got); d != nil {
+					t.Errorf("%s: %v", c.Name, d)
+				}
+			}
+			h.MustExec(t, string(previous[1].Data), "nft", "-f", "-")
+			if left := h.MustRun(t, "nft", "list", "ruleset"); strings.Contains(left, "sallyport") {
+				t.Errorf("after removal:\n%s", left)
+			}
+		})
+	}
+}
+
+// TestMarks looks at the DSCP of what comes out, and that established connections
+// keep it although the admin's chain accepts them before our jump.
+func TestMarks(t *testing.T) {
+	need.Program(t, "nft")
+	in := lab.NewInjector(t)
+	h := in.Host()
+	h.MustExec(t, adminTables, "nft", "-f", "-")
+	opt := Options{Placement: fragment, Table: "inet filter", Hook: "forward", Ingress: []string{"lan0"}, DSCP: true}
+	load(t, h, render(t, opt, cloudPlan(ipranges.MustParse("20.202.0.0/16", "2603:1063::/38")), nil))
+	h.MustRun(t, "nft", "add rule inet filter forward ct state established,related accept")
+	h.MustRun(t, "nft", "add rule inet filter forward jump sallyport_edge")
+	want := map[uint16]uint8{3478: 0, 3479: 46, 3480: 34, 3481: 18}
+	for _, dst := range []string{"20.202.1.1", "2603:1063::1"} {
+		for port, dscp := range want {
+			p := lab.UDP(netip.MustParseAddr(dst), port)
+			p.SrcPort = 50001
+			for _, send := range []func([]lab.Packet) ([]lab.Outcome, error){in.Decide, in.Continue} {
+				got, err := send([]lab.Packet{p})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got[0].Verdict != lab.Passed || got[0].DSCP() != dscp {
+					t.Errorf("%s port %d: %v with DSCP %d, not %d", dst, port, got[0].Verdict, got[0].DSCP(), dscp)
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,257 @@
+// Package nftables renders plans as nftables rule sets.
+//
+// A fragment lives in the admin's own table: named sets and one regular chain,
+// filled in one transaction, that the admin's chain jumps to. A standalone rule
+// set is a whole table of ours. Both load with nft -f, and loading B after A
+// equals loading B alone.
+//
+// Every address set is a named interval set per family, every service's ports
+// one concatenated set of protocol and port range; a rule is one line per family
+// and service. Sets hold ranges, one a line, so that a week's changes stay a
+// week's changes. Objects are named after the target and the policy's own names.
+//
+// Quirks, nft 1.0.6 (Debian 12) unless said otherwise:
+//   - destroy is a syntax error: an empty declaration and then delete does the
+//     same, whether the object was there or not (2026-11).
+//   - "add set" in a table that does not exist fails, where a table block would
+//     make the table: fragments use the commands (2026-11).
+//   - auto-merge does not apply to concatenated sets: services are disjoint
+//     before they are rendered (nft(8), SETS).
+//   - interface wildcards inside an anonymous set need newer kernels: interfaces
+//     are matched one by one.
+package nftables
+
+import (
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"sallyport/ipranges"
+	"sallyport/renderers"
+	"sallyport/rules"
+	"sallyport/templates"
+)
+
+// Options are the target's options in a policy.
+type Options struct {
+	Placement   string   `policy:"placement" doc:"fragment: sets and a chain in your table, which you jump to; standalone: a table of our own"`
+	Table       string   `policy:"table" doc:"fragment: the family and name of your table"`
+	Hook        string   `policy:"hook,required" doc:"forward on a gateway, output on a host"`
+	Ingress     []string `policy:"ingress" doc:"forward: the interfaces that traffic comes from; a trailing * matches several"`
+	Egress      []string `policy:"egress" doc:"the interfaces that traffic leaves by; absent: any"`
+	DSCP        bool     `policy:"dscp" doc:"mark media by its relay port: UDP 3479 EF, 3480 AF41, 3481 AF21"`
+	Established bool     `policy:"established" doc:"fragment: accept established and related here too, for a chain that does not do so before the jump"`
+	Counters    bool     `policy:"counters" doc:"count packets and bytes per rule; reloading starts from zero"`
+}
+
+// Placements of the rules.
+const (
+	fragment   = "fragment"
+	standalone = "standalone"
+)
+
+var info = renderers.Info{
+	Name:    "nftables",
+	Title:   "nftables",
+	Summary: "Linux nftables: named sets and a chain in your table, or a table of their own",
+	Caps: rules.Caps{
+		Families: rules.BothFamilies,
+		Verdicts: []rules.Verdict{rules.Allow, rules.Deny},
+		Defaults: []rules.Verdict{rules.Continue, rules.Deny},
+		Sources:  true, Ports: true, ICMP: true, Protocols: true, Reject: true, Log: true, Ranges: true,
+	},
+	Load:       renderers.Transaction,
+	Placements: []string{fragment, standalone},
+	Limits: []renderers.Limit{
+		{Name: "name of a set or chain", Value: "255 characters", Source: "Linux, NFT_NAME_MAXLEN 256 with the final zero"},
+		{Name: "elements of a set", Value: "memory; 300,000 ranges load in 2.3 s and 232 MB", Source: "measured, nft 1.0.6, Linux 6.18"},
+		{Name: "kernel", Value: "5.6 or newer", Source: "nftables wiki: ranges in concatenated sets"},
+	},
+	Extension: ".nft",
+}
+
+// Kind is the target as policies name it.
+func Kind() renderers.Kind {
+	return renderers.Define(info, Options{Placement: fragment, Table: "inet filter"}, build)
+}
+
+type renderer struct {
+	opt    Options
+	env    renderers.Env
+	family string // inet, ip or ip6
+	table  string // family and name
+	chain  string
+}
+
+func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
+	r := &renderer{opt: opt, env: env, chain: prefix(env.Name)}
+	for _, check := range []func() error{r.checkPlacement, r.checkHook, r.checkInterfaces} {
+		if err := check(); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+// prefix begins the name of everything that is ours: nft has keywords, such as
+// fwd, that a bare name would run into.
+func prefix(target string) string { return "sallyport_" + target }
+
+func (r *renderer) checkPlacement() error {
+	switch r.opt.Placement {
+	case standalone:
+		r.family, r.table = "inet", "inet "+prefix(r.env.Name)
+		return nil
+	case fragment:
+	default:
+		return &renderers.OptionError{Option: "placement", Cause: fmt.Sprintf("no placement %q", r.opt.Placement),
+			Fix: "fragment or standalone"}
+	}
+	family, name, ok := strings.Cut(r.opt.Table, " ")
+	if !ok || !isTable(name) {
+		return &renderers.OptionError{Option: "table", Cause: fmt.Sprintf("%q is not a family and a table's name", r.opt.Table),
+			Fix: `write it as nft list tables shows it, such as "inet filter"`}
+	}
+	if family != "inet" && family != "ip" && family != "ip6" {
+		return &renderers.OptionError{Option: "table", Cause: fmt.Sprintf("tables of family %q do not filter routed traffic", family),
+			Fix: "name a table of family inet, ip or ip6"}
+	}
+	r.family, r.table = family, r.opt.Table
+	return nil
+}
+
+func (r *renderer) checkHook() error {
+	switch r.opt.Hook {
+	case "forward":
+		if len(r.opt.Ingress) == 0 {
+			return &renderers.OptionError{Option: "hook", Cause: "forward needs the interfaces that the traffic comes from",
+				Fix: `add ingress = ["lan0"] with your inside interfaces`}
+		}
+	case "output":
+		if len(r.opt.Ingress) > 0 {
+			return &renderers.OptionError{Option: "ingress", Cause: "packets of the output hook come from no interface",
+				Fix: "remove ingress, or use hook = \"forward\" on a gateway"}
+		}
+	case "input":
+		return &renderers.OptionError{Option: "hook", Cause: "rules describe connections to the cloud, and input sees those from it; replies pass by connection state",
+			Fix: `use hook = "output" on a host, "forward" on a gateway`}
+	default:
+		return &renderers.OptionError{Option: "hook", Cause: fmt.Sprintf("no hook %q", r.opt.Hook), Fix: "forward or output"}
+	}
+	return nil
+}
+
+// isInterface follows Linux's dev_valid_name: at most 15 bytes, no slash, colon or
+// blank. What could end a quoted word is refused on top, and * only ends a name.
+func isInterface(s string) bool {
+	if s == "" || s == "." || s == ".." || s == "*" || len(s) > 15 {
+		return false
+	}
+	for i, c := range []byte(s) {
+		if c <= ' ' || c > '~' || strings.IndexByte(`/:"\;{}`, c) >= 0 || c == '*' && i != len(s)-1 {
+			return false
+		}
+	}
+	return true
+}
+
+// isTable keeps to names that need no quoting: a letter, then letters, digits,
+// underscores, dots and dashes.
+func isTable(s string) bool {
+	for i, c := range []byte(s) {
+		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+		other := c >= '0' && c <= '9' || c == '_' || c == '.' || c == '-'
+		if !letter && (i == 0 || !other) {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 128
+}
+
+func (r *renderer) checkInterfaces() error {
+	for _, o := range []struct {
+		option string
+		names  []string
+	}{{"ingress", r.opt.Ingress}, {"egress", r.opt.Egress}} {
+		for i, name := range o.names {
+			if !isInterface(name) {
+				return &renderers.OptionError{Option: fmt.Sprintf("%s.%d", o.option, i), Cause: fmt.Sprintf("%q is no interface name", name),
+					Fix: "write it as ip link shows it; a trailing * matches several"}
+			}
+		}
+	}
+	return nil
+}
+
+// Caps is what the options leave of the kind's capabilities.
+func (r *renderer) Caps() rules.Caps {
+	caps := info.Caps
+	switch r.family {
+	case "ip":
+		caps.Families = rules.OnlyIPv4
+	case "ip6":
+		caps.Families = rules.OnlyIPv6
+	}
+	if r.opt.Placement == fragment {
+		// A drop at the end of our chain would cut what the admin's later rules allow.
+		caps.Defaults = []rules.Verdict{rules.Continue}
+	}
+	return caps
+}
+
+// Render implements renderers.Renderer.
+func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
+	v := r.view(p)
+	name := r.opt.Placement + ".nft.tmpl"
+	main, err := r.execute(name, v)
+	if err != nil {
+		return nil, err
+	}
+	remove, err := r.execute("remove.nft.tmpl", v)
+	if err != nil {
+		return nil, err
+	}
+	const mode = fs.FileMode(0o644)
+	return []renderers.File{
+		{Path: r.env.Path, Mode: mode, Data: main, Use: "nft -f {}"},
+		{Path: removePath(r.env.Path), Mode: mode, Data: remove},
+	}, nil
+}
+
+func (r *renderer) execute(name string, v *view) ([]byte, error) {
+	t, _, err := templates.Load("nftables", name, r.env.Templates)
+	if err != nil {
+		return nil, err
+	}
+	var b strings.Builder
+	if err := t.Execute(&b, v); err != nil {
+		return nil, fmt.Errorf("%w: mend the template", err)
+	}
+	return []byte(strings.TrimRight(b.String(), "\n") + "\n"), nil
+}
+
+// removePath is where the file goes that undoes path: edge.nft, edge.remove.nft.
+func removePath(path string) string {
+	if base, ok := strings.CutSuffix(path, ".nft"); ok {
+		return base + ".remove.nft"
+	}
+	return path + ".remove"
+}
+
+// words are the families that the plan speaks of, with nft's words for each.
+func words(p *rules.Plan) []familyWord {
+	var list []familyWord
+	for _, f := range p.Families.List() {
+		w := familyWord{f, "ip", "_v4", "ipv4_addr"}
+		if f == ipranges.IPv6 {
+			w = familyWord{f, "ip6", "_v6", "ipv6_addr"}
+		}
+		list = append(list, w)
+	}
+	return list
+}
+
+type familyWord struct {
+	family             ipranges.Family
+	proto, suffix, typ string
+}

@@ -1,0 +1,344 @@
+package nftables
+
+import (
+	"fmt"
+	"strings"
+)
+
+// parse reads the part of nft's language that this package writes, in the form of
+// commands and of blocks, so that it also reads what nft list table prints. It is
+// strict: a statement it does not know is an error, never passed over.
+
+// ruleset is what a file makes: the tables by family and name.
+type ruleset struct {
+	tables map[string]*table
+}
+
+type table struct {
+	sets   map[string]*parsedSet
+	chains map[string]*parsedChain
+	// Everything that was ever declared, deleted since or not, with its type.
+	declaredSets   map[string]string
+	declaredChains map[string]bool
+}
+
+type parsedSet struct {
+	typ      string
+	elements [][]string // the words of each element
+}
+
+type parsedChain struct {
+	base  string     // the words of the type line; empty for a regular chain
+	rules [][]string // the words of each rule
+}
+
+// scanner hands out words: punctuation, quoted strings without their quotes but
+// marked, line ends, and everything else up to a blank.
+type scanner struct {
+	words []string
+	lines []int // of each word
+	at    int
+}
+
+const lineEnd = "\n"
+
+func scan(src string) (*scanner, error) {
+	s := &scanner{}
+	for i, line := range strings.Split(src, "\n") {
+		if err := s.scanLine(line, i+1); err != nil {
+			return nil, err
+		}
+		s.add(lineEnd, i+1)
+	}
+	return s, nil
+}
+
+func (s *scanner) add(word string, line int) {
+	s.words = append(s.words, word)
+	s.lines = append(s.lines, line)
+}
+
+func (s *scanner) scanLine(line string, number int) error {
+	for i := 0; i < len(line); {
+		switch c := line[i]; {
+		case c == '#':
+			return nil
+		case c == ' ' || c == '\t' || c == '\r':
+			i++
+		case strings.IndexByte("{},;", c) >= 0:
+			s.add(string(c), number)
+			i++
+		case c == '"':
+			end := strings.IndexByte(line[i+1:], '"')
+			if end < 0 {
+				return fmt.Errorf("line %d: a string does not end", number)
+			}
+			s.add(line[i:i+end+2], number)
+			i += end + 2
+		default:
+			end := i
+			for end < len(line) && strings.IndexByte(" \t\r{},;\"#", line[end]) < 0 {
+				end++
+			}
+			s.add(line[i:end], number)
+			i = end
+		}
+	}
+	return nil
+}
+
+func (s *scanner) done() bool { return s.at >= len(s.words) }
+
+// peek is the next word that is not a line end; "" at the end.
+func (s *scanner) peek() string {
+	s.skipLines()
+	if s.done() {
+		return ""
+	}
+	return s.words[s.at]
+}
+
+func (s *scanner) skipLines() {
+	for !s.done() && s.words[s.at] == lineEnd {
+		s.at++
+	}
+}
+
+func (s *scanner) next() string {
+	w := s.peek()
+	s.at++
+	return w
+}
+
+func (s *scanner) expect(word string) error {
+	if got := s.next(); got != word {
+		return s.errorf("%q where %q was expected", got, word)
+	}
+	return nil
+}
+
+// statement is the words up to the end of the line or a semicolon. Braces within
+// it are kept whole, over lines.
+func (s *scanner) statement() []string {
+	var words []string
+	depth := 0
+	for ; !s.done(); s.at++ {
+		w := s.words[s.at]
+		if depth == 0 && (w == lineEnd || w == ";" || w == "}") {
+			break
+		}
+		switch w {
+		case lineEnd:
+			continue
+		case "{":
+			depth++
+		case "}":
+			depth--
+		}
+		words = append(words, w)
+	}
+	if !s.done() && s.words[s.at] != "}" {
+		s.at++
+	}
+	return words
+}
+
+func (s *scanner) errorf(format string, args ...any) error {
+	line := 0
+	if i := min(s.at, len(s.lines)) - 1; i >= 0 {
+		line = s.lines[i]
+	}
+	return fmt.Errorf("line %d: %s", line, fmt.Sprintf(format, args...))
+}
+
+func parse(src string) (*ruleset, error) {
+	s, err := scan(src)
+	if err != nil {
+		return nil, err
+	}
+	rs := &ruleset{tables: map[string]*table{}}
+	for s.peek() != "" {
+		if err := rs.command(s); err != nil {
+			return nil, err
+		}
+	}
+	return rs, nil
+}
+
+func (rs *ruleset) table(family, name string) *table {
+	key := family + " " + name
+	if rs.tables[key] == nil {
+		rs.tables[key] = &table{map[string]*parsedSet{}, map[string]*parsedChain{}, map[string]string{}, map[string]bool{}}
+	}
+	return rs.tables[key]
+}
+
+func (rs *ruleset) command(s *scanner) error {
+	switch verb := s.next(); verb {
+	case "table":
+		return rs.table(s.next(), s.next()).block(s)
+	case "add", "flush", "delete":
+		what := s.next()
+		family, name := s.next(), s.next()
+		if verb == "delete" && what == "table" {
+			delete(rs.tables, family+" "+name)
+			return nil
+		}
+		return rs.table(family, name).change(s, verb+" "+what, s.next())
+	default:
+		return s.errorf("unknown command %q", verb)
+	}
+}
+
+// change carries out one command on the object name.
+func (t *table) change(s *scanner, what, name string) error {
+	switch what {
+	case "add set":
+		if t.sets[name] != nil {
+			s.statement()
+			return nil
+		}
+		set := &parsedSet{}
+		t.sets[name] = set
+		err := set.block(s)
+		t.declaredSets[name] = set.typ
+		return err
+	case "add chain":
+		t.declaredChains[name] = true
+		if t.chains[name] == nil {
+			t.chains[name] = &parsedChain{}
+		}
+		if words := s.statement(); len(words) > 0 {
+			t.chains[name].base = strings.Join(words, " ")
+		}
+		return nil
+	}
+	if t.sets[name] == nil && t.chains[name] == nil {
+		return s.errorf("%s of %q, which does not exist", what, name)
+	}
+	switch what {
+	case "flush set":
+		t.sets[name].elements = nil
+	case "flush chain":
+		t.chains[name].rules = nil
+	case "delete set":
+		delete(t.sets, name)
+	case "delete chain":
+		delete(t.chains, name)
+	case "add element":
+		elements, err := elements(s)
+		t.sets[name].elements = append(t.sets[name].elements, elements...)
+		return err
+	case "add rule":
+		t.chains[name].rules = append(t.chains[name].rules, s.statement())
+	default:
+		return s.errorf("unknown command %q", what)
+	}
+	return nil
+}
+
+func (t *table) block(s *scanner) error {
+	if err := s.expect("{"); err != nil {
+		return err
+	}
+	for {
+		switch kind := s.next(); kind {
+		case "}":
+			return nil
+		case "set":
+			set := &parsedSet{}
+			t.sets[s.next()] = set
+			if err := set.block(s); err != nil {
+				return err
+			}
+		case "chain":
+			c := &parsedChain{}
+			t.chains[s.next()] = c
+			if err := c.block(s); err != nil {
+				return err
+			}
+		default:
+			return s.errorf("unknown part of a table %q", kind)
+		}
+	}
+}
+
+func (p *parsedSet) block(s *scanner) error {
+	if err := s.expect("{"); err != nil {
+		return err
+	}
+	for {
+		switch word := s.next(); word {
+		case "}":
+			return nil
+		case ";", "auto-merge":
+		case "type":
+			p.typ = strings.Join(s.statement(), " ")
+		case "flags":
+			if flags := strings.Join(s.statement(), " "); flags != "interval" {
+				return s.errorf("unknown flags %q", flags)
+			}
+		case "elements":
+			if err := s.expect("="); err != nil {
+				return err
+			}
+			list, err := elements(s)
+			if err != nil {
+				return err
+			}
+			p.elements = append(p.elements, list...)
+		default:
+			return s.errorf("unknown part of a set %q", word)
+		}
+	}
+}
+
+// elements reads { a, b, } into the words of each.
+func elements(s *scanner) ([][]string, error) {
+	if err := s.expect("{"); err != nil {
+		return nil, err
+	}
+	var list [][]string
+	var words []string
+	for {
+		switch w := s.next(); w {
+		case "", "{", ";":
+			return nil, s.errorf("a list of elements does not end")
+		case ",", "}":
+			if len(words) > 0 {
+				list = append(list, words)
+			}
+			words = nil
+			if w == "}" {
+				return list, nil
+			}
+		default:
+			words = append(words, w)
+		}
+	}
+}
+
+func (c *parsedChain) block(s *scanner) error {
+	if err := s.expect("{"); err != nil {
+		return err
+	}
+	for {
+		switch s.peek() {
+		case "":
+			return s.errorf("a chain does not end")
+		case "}":
+			s.next()
+			return nil
+		case ";":
+			s.next()
+		case "type":
+			words := s.statement()
+			if s.peek() == "policy" {
+				words = append(append(words, ";"), s.statement()...)
+			}
+			c.base = "{ " + strings.Join(words, " ") + " ; }"
+		default:
+			c.rules = append(c.rules, s.statement())
+		}
+	}
+}

@@ -1,0 +1,87 @@
+package nftables
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// leftover is what an earlier version of the file made and this one does not
+// need. A fragment shares its table, so nobody else removes it.
+type leftover struct {
+	chains []string
+	sets   []set
+}
+
+// retired finds the leftovers in the file that was published before. That file
+// names its own leftovers in the same way, so they are carried on until the file
+// is removed, however many versions were never loaded.
+func (r *renderer) retired(objects []*set, chains []chain) leftover {
+	if r.env.Previous == nil {
+		return leftover{}
+	}
+	old, err := parse(string(r.env.Previous(r.env.Path)))
+	if err != nil {
+		return leftover{} // not a file of ours
+	}
+	t := old.tables[r.table]
+	if t == nil {
+		return leftover{}
+	}
+	ours := func(name string) bool { return name == r.chain || strings.HasPrefix(name, r.chain+".") }
+	var left leftover
+	for _, name := range slices.Sorted(maps.Keys(t.declaredChains)) {
+		used := slices.ContainsFunc(chains, func(c chain) bool { return c.name == name })
+		if ours(name) && !used {
+			left.chains = append(left.chains, name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(t.declaredSets)) {
+		used := slices.ContainsFunc(objects, func(s *set) bool { return s.name == name })
+		if typ := t.declaredSets[name]; ours(name) && !used && knownType(typ) {
+			left.sets = append(left.sets, set{name: name, typ: typ, merge: typ != serviceType})
+		}
+	}
+	return left
+}
+
+func knownType(typ string) bool {
+	return typ == "ipv4_addr" || typ == "ipv6_addr" || typ == serviceType
+}
+
+func (l leftover) delete(table string) []string {
+	var lines []string
+	for _, name := range l.chains {
+		lines = append(lines, deleteChain(table, name)...)
+	}
+	for _, s := range l.sets {
+		lines = append(lines, s.declare(table), fmt.Sprintf("delete set %s %s", table, s.name))
+	}
+	return lines
+}
+
+// deleteAll removes every object of ours, there or not: first the chains, whose
+// rules hold the sets.
+func deleteAll(table string, chains []chain, objects []*set, left leftover) []string {
+	names := slices.Clone(left.chains)
+	for _, c := range chains {
+		names = append(names, c.name)
+	}
+	sets := slices.Clone(left.sets)
+	for _, s := range objects {
+		sets = append(sets, *s)
+	}
+	slices.SortFunc(sets, func(a, b set) int { return cmp.Compare(a.name, b.name) })
+	slices.Sort(names)
+	return leftover{chains: names, sets: sets}.delete(table)
+}
+
+func deleteChain(table, name string) []string {
+	return []string{
+		fmt.Sprintf("add chain %s %s", table, name),
+		fmt.Sprintf("flush chain %s %s", table, name),
+		fmt.Sprintf("delete chain %s %s", table, name),
+	}
+}

@@ -1,0 +1,182 @@
+package nftables
+
+import (
+	"fmt"
+	"path"
+	"strings"
+
+	"sallyport/ipranges"
+	"sallyport/renderers"
+	"sallyport/rules"
+)
+
+// view is what the templates see. Every string in it is made here from names
+// that the policy language has checked, or passed through renderers.Clean.
+type view struct {
+	Header           []string
+	File, RemoveFile string
+	Fragment         bool
+	Table            string // family and name
+	Hook             string
+	Chain            string
+	Declare, Flush   []string // fragment: commands
+	Retire           []string // fragment: commands that delete what is no longer needed
+	Elements         string   // fragment: add element commands
+	Rules            []string // fragment: add rule commands
+	Sets, Chains     string   // standalone: blocks
+	Remove           []string // commands that delete all of it
+}
+
+func (r *renderer) view(p *rules.Plan) *view {
+	objects := r.objects(p)
+	v := &view{
+		Header: renderers.Header(p),
+		File:   renderers.Clean(path.Base(r.env.Path)), RemoveFile: renderers.Clean(path.Base(removePath(r.env.Path))),
+		Fragment: r.opt.Placement == fragment,
+		Table:    r.table, Hook: r.opt.Hook, Chain: r.chain,
+	}
+	chains := r.chains(p)
+	if !v.Fragment {
+		v.Sets, v.Chains = setBlocks(objects), chainBlocks(chains)
+		v.Remove = []string{"table " + r.table + " {}", "delete table " + r.table}
+		return v
+	}
+	retired := r.retired(objects, chains)
+	for _, c := range chains {
+		v.Declare = append(v.Declare, strings.TrimSpace(fmt.Sprintf("add chain %s %s %s", r.table, c.name, c.hook)))
+		v.Flush = append(v.Flush, fmt.Sprintf("flush chain %s %s", r.table, c.name))
+		for _, line := range c.rules {
+			v.Rules = append(v.Rules, fmt.Sprintf("add rule %s %s %s", r.table, c.name, line))
+		}
+	}
+	var elements strings.Builder
+	for _, s := range objects {
+		v.Declare = append(v.Declare, s.declare(r.table))
+		v.Flush = append(v.Flush, fmt.Sprintf("flush set %s %s", r.table, s.name))
+		fmt.Fprintf(&elements, "add element %s %s {\n%s}\n", r.table, s.name, s.elements("\t"))
+	}
+	v.Elements = elements.String()
+	v.Retire = retired.delete(r.table)
+	v.Remove = deleteAll(r.table, chains, objects, retired)
+	return v
+}
+
+// set is one named set: addresses of a family, or a service's ports.
+type set struct {
+	name, typ string
+	merge     bool // auto-merge, which concatenated sets cannot have
+	addrs     ipranges.Set
+	family    ipranges.Family
+	ports     rules.Matches
+}
+
+func (s *set) declare(table string) string {
+	merge := ""
+	if s.merge {
+		merge = " auto-merge;"
+	}
+	return fmt.Sprintf("add set %s %s { type %s; flags interval;%s }", table, s.name, s.typ, merge)
+}
+
+// elements is one element a line, so that a change of a prefix changes few lines.
+func (s *set) elements(indent string) []byte {
+	if s.typ == serviceType {
+		var b []byte
+		for _, m := range s.ports {
+			b = fmt.Appendf(b, "%s%s . %s,\n", indent, m.Proto, portRange(m))
+		}
+		return b
+	}
+	return s.addrs.AppendRanges(nil, s.family, indent, ",\n")
+}
+
+func portRange(m rules.Match) string {
+	if m.Lo == m.Hi {
+		return fmt.Sprint(m.Lo)
+	}
+	return fmt.Sprintf("%d-%d", m.Lo, m.Hi)
+}
+
+const serviceType = "inet_proto . inet_service"
+
+// objects are the sets that the plan's rules need, in the order of their first use.
+func (r *renderer) objects(p *rules.Plan) []*set {
+	var list []*set
+	seen := map[string]bool{}
+	add := func(s *set) {
+		if !seen[s.name] {
+			seen[s.name] = true
+			list = append(list, s)
+		}
+	}
+	for i := range p.Rules {
+		rule := &p.Rules[i]
+		for _, w := range words(p) {
+			if !rule.From.Has(w.family) || !rule.To.Has(w.family) {
+				continue
+			}
+			for _, a := range []rules.Addresses{rule.From, rule.To} {
+				if !a.IsAny() {
+					add(&set{name: r.setName(a.Name(), w.suffix), typ: w.typ, merge: true, addrs: a.Set(), family: w.family})
+				}
+			}
+		}
+		for _, s := range rule.Services {
+			if ports := portsOf(s); len(ports) > 0 {
+				add(&set{name: r.setName(s.Name(), "_svc"), typ: serviceType, ports: ports})
+			}
+		}
+	}
+	return list
+}
+
+// setName is unique in a table that targets share: in a fragment it begins with
+// our chain's name and a dot, which no name in a policy can hold. So the set x_y
+// of target edge is not the set y of target edge_x.
+func (r *renderer) setName(name, suffix string) string {
+	if r.opt.Placement == standalone {
+		return name + suffix
+	}
+	return r.chain + "." + name + suffix
+}
+
+// portsOf is the part of a service that has ports; nothing for any service.
+func portsOf(s rules.Service) rules.Matches {
+	if s.IsAny() {
+		return nil
+	}
+	var list rules.Matches
+	for _, m := range s.Matches() {
+		if m.Proto.HasPorts() {
+			list = append(list, m)
+		}
+	}
+	return list
+}
+
+func setBlocks(objects []*set) string {
+	var b strings.Builder
+	for _, s := range objects {
+		fmt.Fprintf(&b, "\tset %s {\n\t\ttype %s\n\t\tflags interval\n", s.name, s.typ)
+		if s.merge {
+			b.WriteString("\t\tauto-merge\n")
+		}
+		fmt.Fprintf(&b, "\t\telements = {\n%s\t\t}\n\t}\n", s.elements("\t\t\t"))
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+func chainBlocks(chains []chain) string {
+	var b strings.Builder
+	for _, c := range chains {
+		fmt.Fprintf(&b, "\tchain %s {\n", c.name)
+		if c.hook != "" {
+			b.WriteString("\t\t" + strings.Trim(c.hook, "{ }") + "\n")
+		}
+		for _, line := range c.rules {
+			b.WriteString("\t\t" + line + "\n")
+		}
+		b.WriteString("\t}\n")
+	}
+	return b.String()
+}
