@@ -1,0 +1,210 @@
+package feeds
+
+import (
+	"context"
+	"errors"
+	"math/big"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"sallyport/internal/fetch"
+	"sallyport/internal/realfeed"
+	"sallyport/ipranges/azure"
+)
+
+const (
+	small = "../../ipranges/azure/testdata/small.json"
+)
+
+func opener(t *testing.T) *Opener {
+	t.Helper()
+	cache, err := fetch.OpenCache(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &Opener{Fetcher: &fetch.Fetcher{Cache: cache, Insecure: true, Retries: -1, MaxAge: -1}}
+}
+
+// again is o with other settings; fetchers must not change after their first use.
+func again(o *Opener, change func(*fetch.Fetcher)) *Opener {
+	f := &fetch.Fetcher{Cache: o.Fetcher.Cache, Insecure: true, Retries: -1, MaxAge: -1}
+	change(f)
+	return &Opener{Fetcher: f, AcceptChange: o.AcceptChange}
+}
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+func TestFile(t *testing.T) {
+	f, err := opener(t).Open(context.Background(), Spec{Name: "azure", Kind: "azure", File: small})
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := f.Catalog.Info()
+	if i.Kind != "azure" || i.Change != "7" || i.SHA256 == "" || !strings.HasSuffix(i.Source, "small.json") {
+		t.Errorf("%+v", i)
+	}
+	if s, ok := f.Catalog.Set("AzureCloud"); !ok || s.IsEmpty() {
+		t.Error("no AzureCloud")
+	}
+}
+
+func TestMistakes(t *testing.T) {
+	bad := filepath.Join(t.TempDir(), "bad.json")
+	text := strings.Replace(read(t, small), "\"addressPrefixes\": [", "\"addressPrefixes\": [\"10.0.0.0/8\",", 1)
+	if err := os.WriteFile(bad, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		spec Spec
+		want string
+	}{
+		"an unknown kind":         {Spec{Name: "x", Kind: "gopher"}, "gopher"},
+		"an unknown cloud":        {Spec{Name: "x", Kind: "azure", Cloud: "moon"}, "moon"},
+		"a file of another cloud": {Spec{Name: "x", Kind: "azure", Cloud: "usgov", File: small}, "cloud"},
+		"a private prefix":        {Spec{Name: "x", Kind: "azure", File: bad}, "10.0.0.0/8"},
+		"no file":                 {Spec{Name: "x", Kind: "azure", File: bad + "x"}, "no such file"},
+	} {
+		_, err := opener(t).Open(context.Background(), tt.spec)
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestCachedIndex: the second time, the feed comes from the index, with the same
+// sets and the same provenance, and nothing is sent.
+func TestCachedIndex(t *testing.T) {
+	served := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		served++
+		w.Header().Set("Content-Type", "application/json")
+		w.Write([]byte(read(t, small)))
+	}))
+	defer server.Close()
+	o := opener(t)
+	spec := Spec{Name: "azure", Kind: "azure", URL: server.URL}
+	first, err := o.Open(context.Background(), spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := again(o, func(f *fetch.Fetcher) { f.Offline = true }).Open(context.Background(), spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if served != 1 || !second.Result.FromCache {
+		t.Errorf("served %d times, from cache %v", served, second.Result.FromCache)
+	}
+	a, b := first.Catalog.Info(), second.Catalog.Info()
+	if a.Change != b.Change || a.SHA256 != b.SHA256 || a.Source != b.Source || !a.Fetched.Equal(b.Fetched) {
+		t.Errorf("provenance %+v became %+v", a, b)
+	}
+	for tag := range first.Catalog.Tags() {
+		x, _ := first.Catalog.Set(tag.Name)
+		y, ok := second.Catalog.Set(tag.Name)
+		if !ok || !x.Equal(y) {
+			t.Errorf("%s differs", tag.Name)
+		}
+	}
+}
+
+// TestGuard: a file that lost most of its addresses does not replace the good
+// copy, unless told so.
+func TestGuard(t *testing.T) {
+	body := read(t, small)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Write([]byte(body))
+	}))
+	defer server.Close()
+	o := opener(t)
+	spec := Spec{Name: "azure", Kind: "azure", URL: server.URL}
+	if _, err := o.Open(context.Background(), spec); err != nil {
+		t.Fatal(err)
+	}
+	body = `{"changeNumber": 8, "cloud": "Public", "values": [{"name": "AzureCloud", "properties":
+		{"changeNumber": 1, "region": "", "systemService": "", "addressPrefixes": ["20.202.0.0/16"]}}]}`
+	f, err := again(o, func(*fetch.Fetcher) {}).Open(context.Background(), spec)
+	if err != nil {
+		t.Fatalf("the good copy does not stand in: %v", err)
+	}
+	if f.Catalog.Info().Change != "7" || f.Result.Problem == nil || !strings.Contains(f.Result.Problem.Error(), "accept-feed-change") {
+		t.Errorf("change %s is used, and the problem is %v", f.Catalog.Info().Change, f.Result.Problem)
+	}
+	o.AcceptChange = true
+	f, err = again(o, func(*fetch.Fetcher) {}).Open(context.Background(), spec)
+	if err != nil || f.Catalog.Info().Change != "8" {
+		t.Errorf("accepted on purpose: %v, %v", f, err)
+	}
+}
+
+func TestGuardLetsAWeekPass(t *testing.T) {
+	var index []byte
+	for _, name := range []string{"azure/ServiceTags_Public_change396.json", "azure/ServiceTags_Public_change398.json"} {
+		c, err := azure.Decode(realfeed.Read(t, name), azure.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := guard(index, c); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		index = c.AppendIndex(nil)
+	}
+}
+
+func TestPercentChange(t *testing.T) {
+	for _, tt := range []struct{ a, b, want int64 }{{100, 100, 0}, {100, 125, 25}, {100, 126, 26}, {100, 50, 50}, {3, 4, 34}, {0, 0, 0}, {0, 5, 1000}, {1, 1 << 40, 1000}} {
+		if got := percentChange(big.NewInt(tt.a), big.NewInt(tt.b)); got != tt.want {
+			t.Errorf("from %d to %d is %d %%, not %d", tt.a, tt.b, got, tt.want)
+		}
+	}
+}
+
+// TestDiscovery reads a page and then the file that it links, through a transport
+// that stands for Microsoft's hosts and sends nothing.
+func TestDiscovery(t *testing.T) {
+	link := "https://download.microsoft.com/download/7/1/D/71D86715/ServiceTags_Public_20261116.json"
+	pages := map[string]string{"www.microsoft.com": `<a href="` + link + `">download</a>`, "download.microsoft.com": read(t, small)}
+	o := opener(t)
+	o.Fetcher.Transport = roundTrip(func(r *http.Request) (*http.Response, error) {
+		w := httptest.NewRecorder()
+		body, ok := pages[r.URL.Host]
+		if !ok {
+			return nil, errors.New("nobody is there")
+		}
+		w.Header().Set("Content-Type", map[bool]string{true: "application/json", false: "text/html"}[strings.HasSuffix(r.URL.Path, ".json")])
+		w.WriteString(body)
+		return w.Result(), nil
+	})
+	f, err := o.Open(context.Background(), Spec{Name: "azure", Kind: "azure"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f.Catalog.Info().Source != link {
+		t.Errorf("source %s", f.Catalog.Info().Source)
+	}
+	pages["www.microsoft.com"] = "<p>we have moved</p>"
+	later := again(o, func(x *fetch.Fetcher) {
+		x.Transport, x.Now = o.Fetcher.Transport, func() time.Time { return time.Now().Add(40 * 24 * time.Hour) }
+	})
+	_, err = later.Open(context.Background(), Spec{Name: "azure", Kind: "azure"})
+	var failed *fetch.Error
+	if !errors.As(err, &failed) || !strings.Contains(err.Error(), "ServiceTags_Public_") || !strings.Contains(failed.Hint+err.Error(), "--feed azure=") {
+		t.Errorf("a page without the link: %v", err)
+	}
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

@@ -1,0 +1,355 @@
+// Package pipeline runs a policy from its text to rendered files, the one way that
+// every command takes:
+//
+//	policy -> feeds -> program -> for each target: lower -> render -> read back
+//
+// Mistakes of the user are diagnostics in the result; errors are failures of the
+// world: a file that cannot be read, a feed that cannot be had.
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"sallyport/internal/diag"
+	"sallyport/internal/feeds"
+	"sallyport/internal/publish"
+	"sallyport/ipranges/catalog"
+	"sallyport/renderers"
+	"sallyport/renderers/all"
+	"sallyport/rules"
+	"sallyport/rules/policy"
+	"sallyport/templates"
+)
+
+// Builtin is the name of the policy that is used when none is given.
+const Builtin = "built-in"
+
+// builtinNote stands in every header that the built-in policy makes.
+const builtinNote = "media only: calls need DNS, signalling names and direct media as well, see docs/acs.md"
+
+// Request is what to run, and with what.
+type Request struct {
+	Policy    string            // a file's name; empty for the built-in policy
+	Vars      map[string]string // values of variables
+	Feeds     map[string]string // a file, "-" or https address for a feed, by its label
+	Targets   []string          // names of targets to render; empty: all
+	Out       string            // the folder that outputs are published in
+	Templates string            // a folder of the user's own templates; empty: none
+	Version   string            // of sallyport, for headers
+	Now       time.Time         // its date decides what has expired
+	Stamp     bool              // write Now into headers
+	SelfCheck bool              // read every output back and compare
+	Opener    *feeds.Opener
+}
+
+// Result is how far a request came. Outputs is complete when Diagnostics holds no
+// error.
+type Result struct {
+	Diagnostics diag.List
+	Sources     map[string][]byte // of the policy, for printing diagnostics
+	Feeds       []Feed
+	Program     *policy.Program
+	Outputs     []Output
+}
+
+// Feed is a feed that was opened.
+type Feed struct {
+	Name string
+	*feeds.Feed
+}
+
+// Output is what one target renders.
+type Output struct {
+	Target *policy.Target
+	Kind   renderers.Kind
+	Plan   *rules.Plan // lowered
+	Losses []rules.Loss
+	Files  []renderers.File
+	// ReadBack says that the files were read back and do what Plan says.
+	ReadBack bool
+}
+
+// UsageError is a mistake on the command line.
+type UsageError struct{ Err error }
+
+func (e *UsageError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *UsageError) Unwrap() error { return e.Err }
+
+// Compile reads the policy, opens the feeds it uses and compiles it.
+func Compile(ctx context.Context, req Request) (*Result, error) {
+	name, src, err := readPolicy(req.Policy)
+	if err != nil {
+		return nil, err
+	}
+	file, diags := policy.Load(name, src, policy.Options{Vars: req.Vars, Kinds: targetKind, KindNames: kindNames(), Now: req.Now})
+	res := &Result{Diagnostics: diags, Sources: file.Sources()}
+	var catalogs map[string]*catalog.Catalog
+	if !diags.HasErrors() { // with a mistake to mend first, the other mistakes are worth more than a download
+		if catalogs, err = res.openFeeds(ctx, file, req); err != nil {
+			return res, err
+		}
+	}
+	var more diag.List
+	res.Program, more = file.Compile(catalogs)
+	res.Diagnostics = append(res.Diagnostics, more...)
+	return res, nil
+}
+
+// Run compiles the policy and renders its targets.
+func Run(ctx context.Context, req Request) (*Result, error) {
+	res, err := Compile(ctx, req)
+	if err != nil || res.Diagnostics.HasErrors() || res.Program == nil {
+		return res, err
+	}
+	targets, err := chosen(res.Program, req.Targets)
+	if err != nil {
+		return res, err
+	}
+	for _, t := range targets {
+		out, diags := render(t, req)
+		res.Diagnostics = append(res.Diagnostics, diags...)
+		if out != nil {
+			res.Outputs = append(res.Outputs, *out)
+		}
+	}
+	res.Diagnostics = append(res.Diagnostics, collisions(res.Outputs)...)
+	return res, nil
+}
+
+func readPolicy(name string) (string, []byte, error) {
+	switch name {
+	case "":
+		return Builtin, templates.DefaultPolicy, nil
+	case "-":
+		return "", nil, &UsageError{errors.New("a policy is a file, because paths in it are relative to its folder: name one")}
+	}
+	src, err := os.ReadFile(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", nil, fmt.Errorf("no policy %s: write one with sallyport init, or leave --policy out for the built-in one", name)
+	case err != nil:
+		return "", nil, fmt.Errorf("reading the policy: %w: check the path and its permissions", err)
+	}
+	return name, src, nil
+}
+
+func targetKind(name string) (policy.TargetKind, bool) {
+	k, ok := all.Named(name)
+	if !ok {
+		return policy.TargetKind{}, false
+	}
+	return policy.TargetKind{Name: k.Name, Class: policy.ClassOf(k.Caps), Extension: k.Extension, NewOptions: k.NewOptions}, true
+}
+
+func kindNames() []string {
+	var names []string
+	for _, k := range all.Kinds() {
+		names = append(names, k.Name)
+	}
+	return names
+}
+
+func (res *Result) openFeeds(ctx context.Context, file *policy.File, req Request) (map[string]*catalog.Catalog, error) {
+	specs := file.Feeds()
+	if err := knownFeeds(req.Feeds, specs); err != nil {
+		return nil, err
+	}
+	catalogs := map[string]*catalog.Catalog{}
+	for _, s := range specs {
+		spec := feeds.Spec{Name: s.Name, Kind: s.Kind, Cloud: s.Cloud, File: s.File, URL: s.URL, MaxAge: s.MaxAge}
+		if own, ok := req.Feeds[s.Name]; ok {
+			spec = Override(spec, own)
+		}
+		f, err := req.Opener.Open(ctx, spec)
+		if err != nil {
+			return nil, err
+		}
+		res.Feeds = append(res.Feeds, Feed{s.Name, f})
+		catalogs[s.Name] = f.Catalog
+	}
+	return catalogs, nil
+}
+
+// Override makes spec read own, a file, "-" or an address, instead.
+func Override(spec feeds.Spec, own string) feeds.Spec {
+	spec.File, spec.URL = own, ""
+	if strings.HasPrefix(own, "https://") || strings.HasPrefix(own, "http://") {
+		spec.File, spec.URL = "", own
+	}
+	return spec
+}
+
+func knownFeeds(given map[string]string, specs []policy.FeedSpec) error {
+	var names []string
+	for _, s := range specs {
+		names = append(names, s.Name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		if slices.Contains(names, name) {
+			continue
+		}
+		if len(names) == 0 {
+			return &UsageError{fmt.Errorf("--feed %s=%s: the policy uses no feed: leave it out", name, given[name])}
+		}
+		return &UsageError{fmt.Errorf("--feed %s=%s: the policy uses no feed %s: it uses %s", name, given[name], name, strings.Join(names, ", "))}
+	}
+	return nil
+}
+
+// chosen are the targets with the names, or all.
+func chosen(p *policy.Program, names []string) ([]*policy.Target, error) {
+	var list []*policy.Target
+	var all []string
+	for i := range p.Targets {
+		t := &p.Targets[i]
+		all = append(all, t.Name)
+		if len(names) == 0 || slices.Contains(names, t.Name) {
+			list = append(list, t)
+		}
+	}
+	for _, n := range names {
+		if !slices.Contains(all, n) {
+			return nil, &UsageError{fmt.Errorf("no target %s in the policy: it has %s", n, strings.Join(all, ", "))}
+		}
+	}
+	return list, nil
+}
+
+// render takes one target from its options to files.
+func render(t *policy.Target, req Request) (*Output, diag.List) {
+	kind, _ := all.Named(t.Kind)
+	r, err := kind.Build(t.Options, environment(t, req))
+	if err != nil {
+		return nil, diag.List{place(t, err)}
+	}
+	p := *t.Plan
+	p.Provenance.Version = req.Version
+	if req.Stamp {
+		p.Provenance.Generated = req.Now
+	}
+	if req.Policy == "" {
+		p.Provenance.Notes = append(slices.Clone(p.Provenance.Notes), builtinNote)
+	}
+	lowered, losses, errs := rules.Lower(&p, renderers.CapsOf(kind, r))
+	if len(errs) > 0 {
+		var list diag.List
+		for _, e := range errs {
+			list = append(list, place(t, e))
+		}
+		return nil, list
+	}
+	for _, l := range losses {
+		lowered.Provenance.Notes = append(slices.Clone(lowered.Provenance.Notes), fmt.Sprintf("rule %s is left out: %s", l.Rule, l.Reason))
+	}
+	files, err := r.Render(lowered)
+	if err != nil {
+		return nil, diag.List{place(t, err)}
+	}
+	equal, err := selfCheck(r, lowered, files, req)
+	if err != nil {
+		return nil, diag.List{place(t, err)}
+	}
+	return &Output{t, kind, lowered, losses, files, equal}, lossWarnings(t, losses)
+}
+
+// selfCheck reads back what was rendered: always where the user's templates took
+// part, and on request. It reports whether it did; a target may have no way.
+func selfCheck(r renderers.Renderer, p *rules.Plan, files []renderers.File, req Request) (bool, error) {
+	if req.Templates == "" && !req.SelfCheck {
+		return false, nil
+	}
+	got, err := r.ReadBack(files)
+	switch {
+	case errors.Is(err, renderers.ErrNoReadBack):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("the output cannot be read back: %w", err)
+	}
+	if d := rules.Compare(p, got); d != nil {
+		return false, fmt.Errorf("the output does not do what the policy says: %v", d)
+	}
+	return true, nil
+}
+
+func environment(t *policy.Target, req Request) renderers.Env {
+	env := renderers.Env{
+		Name: t.Name,
+		Path: t.Path,
+		Read: func(name string) ([]byte, error) {
+			if !filepath.IsAbs(name) {
+				name = filepath.Join(filepath.Dir(req.Policy), name)
+			}
+			return os.ReadFile(name)
+		},
+		Previous: func(path string) []byte {
+			data, _, err := publish.Read(req.Out, path)
+			if err != nil {
+				return nil // publishing will say so
+			}
+			return data
+		},
+	}
+	if req.Templates != "" {
+		env.Templates = os.DirFS(req.Templates)
+	}
+	return env
+}
+
+// place turns a target's error into a diagnostic at the option or rule to blame.
+func place(t *policy.Target, err error) diag.Diagnostic {
+	d := diag.Diagnostic{Summary: fmt.Sprintf("target %s %s: %v", t.Kind, t.Name, err), Subject: t.Place}
+	var option *renderers.OptionError
+	var rule *rules.RuleError
+	switch {
+	case errors.As(err, &option):
+		d.Summary = fmt.Sprintf("target %s %s: %s", t.Kind, t.Name, option.Cause)
+		d.Fix, d.Subject = option.Fix, t.OptionPlace(option.Option)
+	case errors.As(err, &rule):
+		d.Fix = rule.Fix
+		if !rule.Place.IsZero() {
+			d.Subject = rule.Place
+			d.Related = []diag.Related{{Range: t.Place, Text: "for this target"}}
+		}
+	}
+	return d
+}
+
+func lossWarnings(t *policy.Target, losses []rules.Loss) diag.List {
+	var list diag.List
+	for _, l := range losses {
+		list = append(list, diag.Diagnostic{Severity: diag.Warning, Subject: l.Place,
+			Summary: fmt.Sprintf("rule %s is left out of target %s: %s", l.Rule, t.Name, l.Reason),
+			Related: []diag.Related{{Range: t.Place, Text: "for this target"}}})
+	}
+	return list
+}
+
+// collisions reports files that two targets would both write.
+func collisions(outputs []Output) diag.List {
+	var list diag.List
+	owner := map[string]*policy.Target{}
+	for _, o := range outputs {
+		for _, f := range o.Files {
+			if first := owner[f.Path]; first != nil {
+				list = append(list, diag.Diagnostic{Subject: o.Target.OptionPlace("path"),
+					Summary: fmt.Sprintf("targets %s and %s both write %s", first.Name, o.Target.Name, f.Path),
+					Fix:     "give one of them another path",
+					Related: []diag.Related{{Range: first.OptionPlace("path"), Text: "the other one"}}})
+				continue
+			}
+			owner[f.Path] = o.Target
+		}
+	}
+	return list
+}

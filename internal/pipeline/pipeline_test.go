@@ -1,0 +1,382 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"sallyport/internal/diag"
+	"sallyport/internal/feeds"
+	"sallyport/internal/fetch"
+	"sallyport/internal/lab"
+	"sallyport/internal/need"
+	"sallyport/internal/realfeed"
+	"sallyport/ipranges"
+	"sallyport/ipranges/azure"
+	"sallyport/renderers"
+	"sallyport/renderers/conformance"
+	"sallyport/rules"
+)
+
+// request is a request for the policy src, with all it needs in a folder of its own.
+func request(t *testing.T, src string) Request {
+	t.Helper()
+	dir := t.TempDir()
+	name := filepath.Join(dir, "policy.hcl")
+	if err := os.WriteFile(name, []byte(src), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cache, err := fetch.OpenCache(filepath.Join(dir, "cache"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Request{Policy: name, Out: filepath.Join(dir, "out"), Version: "test", SelfCheck: true,
+		Now: time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC), Opener: &feeds.Opener{Fetcher: &fetch.Fetcher{Cache: cache}}}
+}
+
+func run(t *testing.T, req Request) *Result {
+	t.Helper()
+	res, err := Run(context.Background(), req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res
+}
+
+// complaints are the summaries of the diagnostics of one severity.
+func complaints(res *Result, s diag.Severity) string {
+	var list []string
+	for _, d := range res.Diagnostics {
+		if d.Severity == s {
+			list = append(list, d.Summary)
+		}
+	}
+	return strings.Join(list, "; ")
+}
+
+const (
+	mediaService = "service \"media\" {\n  udp = [\"3478-3481\"]\n  tcp = [443]\n}\n"
+	edgeTarget   = "target \"nftables\" \"edge\" {\n  hook = \"forward\"\n  ingress = [\"lan0\"]\n}\n"
+)
+
+func decide(t *testing.T, res *Result, dst string, p rules.Protocol, port uint16) rules.Verdict {
+	t.Helper()
+	if len(res.Outputs) == 0 {
+		t.Fatalf("no output: %s", complaints(res, diag.Error))
+	}
+	d := netip.MustParseAddr(dst)
+	src := netip.MustParseAddr("10.20.0.5")
+	if d.Is6() {
+		src = netip.MustParseAddr("fd20::5")
+	}
+	v, _ := res.Outputs[0].Plan.Decide(rules.Flow{Src: src, Dst: d, Proto: p, Point: port})
+	return v
+}
+
+// TestKnownWrongOutputs holds sallyport to what other generators were seen to get
+// wrong, from the policy to the file. SelfCheck reads every file back, so a verdict
+// of the plan is a verdict of the file.
+func TestKnownWrongOutputs(t *testing.T) {
+	t.Run("1: excluding everything becomes allow any", func(t *testing.T) {
+		res := run(t, request(t, `set "none" {
+  include = ["10.0.0.0/8"]
+  exclude = ["10.0.0.0/7"]
+}
+rule "calls" {
+  action   = "allow"
+  to       = set.none
+  services = [service.media]
+}
+`+mediaService+edgeTarget))
+		if !res.Diagnostics.HasErrors() || len(res.Outputs) > 0 {
+			t.Errorf("an empty set gives %d outputs and: %s", len(res.Outputs), complaints(res, diag.Error))
+		}
+	})
+	t.Run("2: a family without addresses becomes allow any", func(t *testing.T) {
+		policy := `rule "four" {
+  action   = "allow"
+  to       = ["13.64.0.0/11"]
+  services = [service.media]
+}
+rule "both" {
+  action   = "allow"
+  to       = ["20.202.0.0/16", "2603:1063::/38"]
+  services = [service.media]
+}
+` + mediaService + strings.Replace(edgeTarget, "hook", "families = [\"ipv6\"]\n  rules = [%s]\n  hook", 1)
+		res := run(t, request(t, fmt.Sprintf(policy, "rule.four, rule.both")))
+		if v := decide(t, res, "2a00::1", rules.UDP, 3478); v != rules.Continue {
+			t.Errorf("IPv6 outside every set is %v", v)
+		}
+		if !strings.Contains(complaints(res, diag.Warning), "four") {
+			t.Errorf("the dropped rule is not reported: %s", complaints(res, diag.Warning))
+		}
+		res = run(t, request(t, fmt.Sprintf(policy, "rule.four")))
+		if !res.Diagnostics.HasErrors() || len(res.Outputs) > 0 {
+			t.Error("a target without any rule left is not refused")
+		}
+	})
+	t.Run("3: ports lost or crossed between protocols", func(t *testing.T) {
+		res := run(t, request(t, "rule \"calls\" {\n  action = \"allow\"\n  to = [\"20.202.0.0/16\"]\n  services = [service.media]\n}\n"+mediaService+edgeTarget))
+		for _, tt := range []struct {
+			p    rules.Protocol
+			port uint16
+			want rules.Verdict
+		}{{rules.UDP, 3478, rules.Allow}, {rules.TCP, 443, rules.Allow}, {rules.TCP, 3478, rules.Continue},
+			{rules.UDP, 443, rules.Continue}, {rules.TCP, 22, rules.Continue}, {rules.GRE, 0, rules.Continue}} {
+			if v := decide(t, res, "20.202.0.1", tt.p, tt.port); v != tt.want {
+				t.Errorf("%v %d is %v", tt.p, tt.port, v)
+			}
+		}
+	})
+	t.Run("4: an exclusion matches everything", func(t *testing.T) {
+		res := run(t, request(t, `set "some" {
+  include = ["20.202.0.0/16"]
+  exclude = ["20.202.7.0/24"]
+}
+rule "calls" {
+  action   = "allow"
+  to       = set.some
+  services = [service.media]
+}
+`+mediaService+edgeTarget))
+		for dst, want := range map[string]rules.Verdict{"20.202.6.255": rules.Allow, "20.202.7.0": rules.Continue,
+			"20.202.7.255": rules.Continue, "20.202.8.0": rules.Allow, "9.9.9.9": rules.Continue} {
+			if v := decide(t, res, dst, rules.UDP, 3478); v != want {
+				t.Errorf("%s is %v", dst, v)
+			}
+		}
+	})
+	t.Run("7: a shadowed rule ends without a file and without an error", func(t *testing.T) {
+		res := run(t, request(t, `rule "wide" {
+  action   = "allow"
+  to       = ["20.0.0.0/8"]
+  services = [service.media]
+}
+rule "narrow" {
+  action   = "deny"
+  to       = ["20.202.0.0/16"]
+  services = [service.media]
+}
+`+mediaService+edgeTarget))
+		if len(res.Outputs) != 1 || len(res.Outputs[0].Files) == 0 {
+			t.Error("no file")
+		}
+		if !strings.Contains(complaints(res, diag.Warning), "narrow") {
+			t.Errorf("nothing is said: %s", complaints(res, diag.Warning))
+		}
+	})
+}
+
+// TestReloadDoesNotAppend is the fifth and sixth of the known wrong outputs: old
+// prefixes that stay permitted after a reload, and a second load that fails.
+func TestReloadDoesNotAppend(t *testing.T) {
+	need.Program(t, "nft")
+	in := lab.NewInjector(t)
+	policy := "rule \"calls\" {\n  action = \"allow\"\n  to = [%q]\n  services = [service.media]\n}\n" + mediaService + edgeTarget
+	in.Host().MustRun(t, "nft", "add table inet filter; add chain inet filter forward { type filter hook forward priority filter; policy drop; }")
+	for _, prefix := range []string{"20.202.0.0/16", "52.112.0.0/14"} {
+		res := run(t, request(t, fmt.Sprintf(policy, prefix)))
+		in.Host().MustExec(t, string(res.Outputs[0].Files[0].Data), "nft", "-f", "-")
+		if prefix == "20.202.0.0/16" {
+			in.Host().MustRun(t, "nft", "add rule inet filter forward jump sallyport_edge")
+		}
+	}
+	got, err := in.Decide([]lab.Packet{lab.UDP(netip.MustParseAddr("20.202.0.1"), 3478), lab.UDP(netip.MustParseAddr("52.112.0.1"), 3478)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got[0].Verdict != lab.Dropped || got[1].Verdict != lab.Passed {
+		t.Errorf("the old prefix is %v, the new one %v", got[0].Verdict, got[1].Verdict)
+	}
+}
+
+// TestWeekChangesFewLines is the ninth: from change 396 to 398 the changed lines of
+// every output are within three times the changed prefixes.
+func TestWeekChangesFewLines(t *testing.T) {
+	policy := `feed "azure" {}
+set "azure" { include = [tag(feed.azure, "AzureCloud")] }
+rule "calls" {
+  action   = "allow"
+  to       = set.azure
+  services = [service.media]
+}
+target "generic" "json" { format = "json" }
+target "generic" "csv" { format = "csv" }
+` + mediaService + strings.Replace(edgeTarget, "hook", "placement = \"standalone\"\n  hook", 1) + strings.Replace(edgeTarget, "\"edge\"", "\"fragment\"", 1)
+	var outputs [2]*Result
+	var sets [2]ipranges.Set
+	for i, change := range []int{396, 398} {
+		file := realfeed.Path(t, fmt.Sprintf("azure/ServiceTags_Public_change%d.json", change))
+		req := request(t, policy)
+		req.Feeds = map[string]string{"azure": file}
+		outputs[i] = run(t, req)
+		if outputs[i].Diagnostics.HasErrors() {
+			t.Fatal(complaints(outputs[i], diag.Error))
+		}
+		sets[i] = rawPrefixes(t, file)
+	}
+	added, removed := ipranges.Diff(sets[0], sets[1])
+	prefixes := 0
+	for _, s := range []ipranges.Set{added, removed} {
+		prefixes += s.NumPrefixes(ipranges.IPv4) + s.NumPrefixes(ipranges.IPv6)
+	}
+	if len(outputs[0].Outputs) != 4 {
+		t.Fatalf("%d outputs", len(outputs[0].Outputs))
+	}
+	for k, o := range outputs[0].Outputs {
+		changed := 0
+		for i, f := range o.Files {
+			changed += conformance.ChangedLines(f.Data, outputs[1].Outputs[k].Files[i].Data)
+		}
+		t.Logf("%s %s: %d changed prefixes, %d changed lines", o.Kind.Name, o.Target.Name, prefixes, changed)
+		if changed > 3*prefixes {
+			t.Errorf("%s %s: %d changed prefixes change %d lines", o.Kind.Name, o.Target.Name, prefixes, changed)
+		}
+	}
+}
+
+func rawPrefixes(t *testing.T, file string) ipranges.Set {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := azure.Decode(data, azure.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, _ := c.Set("AzureCloud")
+	return s
+}
+
+func TestOwnTemplatesAreReadBack(t *testing.T) {
+	req := request(t, "rule \"calls\" {\n  action = \"allow\"\n  to = [\"20.202.0.0/16\"]\n  services = [service.media]\n}\n"+mediaService+edgeTarget)
+	req.SelfCheck = false
+	dir := filepath.Join(t.TempDir(), "nftables")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	req.Templates = filepath.Dir(dir)
+	for name, tt := range map[string]struct {
+		template string
+		ok       bool
+	}{
+		"the same with another comment": {"# mine\n{{lines \"\" .Declare}}{{lines \"\" .Flush}}{{.Elements}}{{lines \"\" .Rules}}", true},
+		"a rule too many":               {"{{lines \"\" .Declare}}{{lines \"\" .Flush}}{{.Elements}}{{lines \"\" .Rules}}add rule inet filter sallyport_edge accept\n", false},
+		"without the elements":          {"{{lines \"\" .Declare}}{{lines \"\" .Flush}}{{lines \"\" .Rules}}", false},
+		"not a template":                {"{{", false},
+		"a field that is none":          {"{{.Nothing}}", false},
+	} {
+		if err := os.WriteFile(filepath.Join(dir, "fragment.nft.tmpl"), []byte(tt.template), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		res := run(t, req)
+		if ok := !res.Diagnostics.HasErrors() && len(res.Outputs) == 1; ok != tt.ok {
+			t.Errorf("%s: accepted is %v: %s", name, ok, complaints(res, diag.Error))
+		}
+	}
+}
+
+func TestOptionErrorsPointAtTheirPlace(t *testing.T) {
+	res := run(t, request(t, "rule \"calls\" {\n  action = \"allow\"\n  to = [\"20.202.0.0/16\"]\n  services = [service.media]\n}\n"+mediaService+`target "nftables" "edge" {
+  hook    = "forward"
+  ingress = ["lan0", "not a name"]
+}
+target "nftables" "six" {
+  table   = "ip filter"
+  hook    = "input"
+}
+`))
+	lines := map[int]bool{}
+	for _, d := range res.Diagnostics {
+		if d.Severity == diag.Error {
+			lines[d.Subject.Start.Line] = true
+			if d.Fix == "" {
+				t.Errorf("%s has no fix", d.Summary)
+			}
+		}
+	}
+	if !lines[12] || !lines[16] || len(lines) != 2 {
+		t.Errorf("mistakes at lines %v: %s", lines, complaints(res, diag.Error))
+	}
+}
+
+func TestTwoTargetsOfOneFile(t *testing.T) {
+	res := run(t, request(t, "rule \"calls\" {\n  action = \"allow\"\n  to = [\"20.202.0.0/16\"]\n  services = [service.media]\n}\n"+mediaService+
+		strings.Replace(edgeTarget, "hook", "path = \"a.nft\"\n  hook", 1)+
+		strings.Replace(strings.Replace(edgeTarget, "\"edge\"", "\"two\"", 1), "hook", "path = \"a.remove.nft\"\n  hook", 1)))
+	if !strings.Contains(complaints(res, diag.Error), "both write a.remove.nft") {
+		t.Errorf("a file that two targets write: %s", complaints(res, diag.Error))
+	}
+}
+
+// TestOptionsOfEveryKind: the language can decode the options that targets declare.
+func TestOptionsOfEveryKind(t *testing.T) {
+	for _, name := range kindNames() {
+		kind, ok := targetKind(name)
+		if !ok {
+			t.Errorf("%s is not found by its name", name)
+			continue
+		}
+		if err := kind.Check(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestUsageErrors(t *testing.T) {
+	base := "rule \"calls\" {\n  action = \"allow\"\n  to = [\"20.202.0.0/16\"]\n  services = [service.media]\n}\n" + mediaService + edgeTarget
+	for name, change := range map[string]func(*Request){
+		"a target that is none":   func(r *Request) { r.Targets = []string{"edgy"} },
+		"a feed that is not used": func(r *Request) { r.Feeds = map[string]string{"azure": "x.json"} },
+		"a policy from a pipe":    func(r *Request) { r.Policy = "-" },
+	} {
+		req := request(t, base)
+		change(&req)
+		_, err := Run(context.Background(), req)
+		var usage *UsageError
+		if !errors.As(err, &usage) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	req := request(t, base)
+	req.Policy += "x"
+	if _, err := Run(context.Background(), req); err == nil || !strings.Contains(err.Error(), "sallyport init") {
+		t.Errorf("a policy that is not there: %v", err)
+	}
+}
+
+// TestBuiltinPolicy renders what a new user gets, and loads it.
+func TestBuiltinPolicy(t *testing.T) {
+	req := request(t, "")
+	req.Policy = ""
+	res := run(t, req)
+	if len(res.Diagnostics) > 0 {
+		t.Fatalf("%+v", res.Diagnostics)
+	}
+	for _, dst := range []string{"20.202.0.0", "20.202.255.255", "52.112.0.0", "52.115.255.255", "52.122.0.0", "52.123.255.255", "2603:1063::", "2603:1063:3ff:ffff:ffff:ffff:ffff:ffff"} {
+		for port := uint16(3478); port <= 3481; port++ {
+			if v := decide(t, res, dst, rules.UDP, port); v != rules.Allow {
+				t.Errorf("%s udp %d is %v", dst, port, v)
+			}
+		}
+	}
+	header := strings.Join(renderers.Header(res.Outputs[0].Plan), "\n")
+	for _, word := range []string{"sallyport test", "policy: built-in, sha256 ", "media only"} {
+		if !strings.Contains(header, word) {
+			t.Errorf("the header lacks %q:\n%s", word, header)
+		}
+	}
+	need.Root(t)
+	need.Program(t, "nft")
+	h := lab.NewInjector(t).Host()
+	h.MustRun(t, "nft", "add table inet filter")
+	h.MustExec(t, string(res.Outputs[0].Files[0].Data), "nft", "-f", "-")
+}
