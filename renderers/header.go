@@ -19,8 +19,11 @@ func Header(p *rules.Plan) []string {
 		fmt.Sprintf("policy: %s, sha256 %s", Clean(pv.Policy), short(pv.PolicyHash)),
 	}
 	for _, f := range pv.Feeds {
-		lines = append(lines, fmt.Sprintf("feed: %s (%s %s), change %s, sha256 %s",
-			Clean(f.Name), Clean(f.Kind), Clean(f.Cloud), Clean(f.Change), short(f.SHA256)))
+		line := "feed: " + Clean(f.Name) + " (" + strings.TrimSpace(Clean(f.Kind)+" "+Clean(f.Cloud)) + ")"
+		if f.Change != "" { // a plain list has none
+			line += ", change " + Clean(f.Change)
+		}
+		lines = append(lines, line+", sha256 "+short(f.SHA256))
 	}
 	lines = append(lines, counts(p))
 	if !pv.Generated.IsZero() {

@@ -84,7 +84,7 @@ func (e *OptionError) Error() string { return fmt.Sprintf("option %s: %s", e.Opt
 // target declares its own, and tests hold it to that.
 type LoadContract string
 
-// The three load contracts.
+// The load contracts.
 const (
 	// Transaction: load A, then B, equals a fresh B, without a gap between.
 	Transaction LoadContract = "transaction"
@@ -92,6 +92,9 @@ const (
 	PerFamily LoadContract = "per family"
 	// Additive: loading adds; what left the plan needs deleting.
 	Additive LoadContract = "additive"
+	// Restart: a program reads them when it starts, and takes away what it made
+	// when it ends: equal to a fresh B, with the VPN down in between.
+	Restart LoadContract = "restart"
 	// NotLoaded: the files are for reading, or for a program of the user's.
 	NotLoaded LoadContract = "not loaded"
 )

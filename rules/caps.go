@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"sallyport/internal/diag"
+	"sallyport/ipranges"
 )
 
 // Caps is what a target can express, as data: it decides what Lower accepts and
@@ -22,6 +23,9 @@ type Caps struct {
 	Log       bool
 	Ranges    bool // elements may be ranges; otherwise they are prefixes
 	MaxRules  int  // 0: no limit known
+	// NoBypass tells for which families, and why, routes past the VPN cannot be
+	// had where routes through it can. Nobody writes to it.
+	NoBypass map[ipranges.Family]string
 	// MaxElements bounds the elements (ranges or prefixes, as Ranges says) of one
 	// set and family; 0: no limit known.
 	MaxElements int
@@ -29,10 +33,11 @@ type Caps struct {
 
 // RuleError says what a target cannot express, and in which rule.
 type RuleError struct {
-	Rule  string
-	Place diag.Range
-	Cause string // what the target cannot say
-	Fix   string
+	Rule   string     // empty when it is the target as a whole
+	Place  diag.Range // of the rule
+	Option string     // the target's argument to blame where no rule is: "default", "families"
+	Cause  string     // what the target cannot say
+	Fix    string
 }
 
 func (e *RuleError) Error() string {
@@ -61,12 +66,13 @@ func Lower(p *Plan, caps Caps) (*Plan, []Loss, []*RuleError) {
 	var errs []*RuleError
 	if missing := p.Families &^ caps.Families; missing != 0 {
 		errs = append(errs, &RuleError{
-			Cause: fmt.Sprintf("the target cannot hold %s addresses", missing),
-			Fix:   fmt.Sprintf("say families = [%q] in the target to leave %s out on purpose", FamilyWord(out.Families), missing),
+			Option: "families",
+			Cause:  fmt.Sprintf("the target cannot hold %s addresses", missing),
+			Fix:    fmt.Sprintf("say families = [%q] in the target to leave %s out on purpose", FamilyWord(out.Families), missing),
 		})
 	}
 	if !slices.Contains(caps.Defaults, p.Default) {
-		errs = append(errs, &RuleError{Cause: fmt.Sprintf("the target cannot have the default %q", p.Default),
+		errs = append(errs, &RuleError{Option: "default", Cause: fmt.Sprintf("the target cannot have the default %q", p.Default),
 			Fix: "choose another default or another placement"})
 	}
 	for i := range p.Rules {
@@ -79,6 +85,7 @@ func Lower(p *Plan, caps Caps) (*Plan, []Loss, []*RuleError) {
 		}
 		out.Rules = append(out.Rules, r)
 	}
+	errs = append(errs, noBypass(&out, caps)...)
 	errs = append(errs, overLimits(&out, caps)...)
 	if len(errs) == 0 && len(out.Rules) == 0 {
 		errs = append(errs, &RuleError{Cause: "no rule is left for " + out.Families.String(),
@@ -138,6 +145,32 @@ func emptyReason(full, lowered *Rule, fams Families) string {
 		}
 	}
 	return fmt.Sprintf("its addresses hold no %s pair of source and destination", fams)
+}
+
+// noBypass refuses routes past the VPN in the families where there are none.
+func noBypass(p *Plan, caps Caps) []*RuleError {
+	set, v, ok := p.Listed()
+	if !ok || v != Bypass {
+		return nil
+	}
+	var errs []*RuleError
+	for _, f := range p.Families.List() {
+		why, lacks := caps.NoBypass[f]
+		if !lacks || !set.Has(f) {
+			continue
+		}
+		other := p.Families &^ familyBit(f)
+		e := &RuleError{Cause: fmt.Sprintf("the target cannot route %s past the VPN: %s", f, why),
+			Fix: fmt.Sprintf("say families = [%q] in the target to leave %s in the VPN on purpose", FamilyWord(other), f)}
+		if other == 0 {
+			e.Fix = "leave the target out, or list what goes through the VPN with include"
+		}
+		if len(p.Rules) > 0 {
+			e.Rule, e.Place = p.Rules[0].Name, p.Rules[0].Place
+		}
+		errs = append(errs, e)
+	}
+	return errs
 }
 
 func overLimits(p *Plan, caps Caps) []*RuleError {

@@ -52,6 +52,15 @@ func Load(target, name string, overrides fs.FS) (tmpl *template.Template, overri
 	return tmpl, overridden, err
 }
 
+// Names are the files that a user can override, such as nftables/fragment.nft.tmpl.
+func Names() []string {
+	names, err := fs.Glob(embedded, "*/*.tmpl")
+	if err != nil {
+		panic(err) // the pattern is a constant
+	}
+	return names
+}
+
 // Parse parses src with the functions that every template has. A key that the
 // data lacks is an error.
 func Parse(name, src string) (*template.Template, error) {

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"sallyport/internal/fetch"
-	"sallyport/ipranges/azure"
 	"sallyport/ipranges/catalog"
 )
 
@@ -43,72 +42,44 @@ type Opener struct {
 	AcceptChange bool
 }
 
-// decoder is what a kind of feed brings along.
-type decoder struct {
-	version  string // of the decoder: raise it when it accepts or makes something else
-	decode   func(raw []byte, cloud string) (*catalog.Catalog, error)
-	discover func(cloud string) fetch.Discover
-	defaults string // the cloud meant by none
-}
-
-// decoders are the kinds of feed, by the policy's word for them.
-func decoders() map[string]decoder {
-	return map[string]decoder{
-		"azure": {
-			version: "1",
-			decode: func(raw []byte, cloud string) (*catalog.Catalog, error) {
-				if cloud == AnyCloud {
-					cloud = ""
-				}
-				return azure.Decode(raw, azure.Options{Cloud: cloud})
-			},
-			discover: discoverAzure,
-			defaults: "public",
-		},
-	}
-}
-
-func discoverAzure(cloud string) fetch.Discover {
-	return func(ctx context.Context, get fetch.Getter) (string, error) {
-		return azure.Discover(ctx, cloud, func(ctx context.Context, url string) ([]byte, error) {
-			page, err := get(ctx, url)
-			return page.Body, err
-		})
-	}
+// AtHand is an opener of what needs no network: files, and cached copies of
+// whatever age.
+func (o *Opener) AtHand() *Opener {
+	f := o.Fetcher
+	return &Opener{AcceptChange: o.AcceptChange, Fetcher: &fetch.Fetcher{
+		Cache: f.Cache, Offline: true, Insecure: f.Insecure, MaxBytes: f.MaxBytes, Stdin: f.Stdin, Now: f.Now,
+	}}
 }
 
 // Open fetches the feed and returns its catalog. The error says what to do.
 func (o *Opener) Open(ctx context.Context, spec Spec) (*Feed, error) {
 	d, ok := decoders()[spec.Kind]
 	if !ok {
-		return nil, fmt.Errorf("feed %s: no kind of feed is called %q: use azure", spec.Name, spec.Kind)
+		return nil, fmt.Errorf("feed %s: no kind of feed is called %q: use one of %s", spec.Name, spec.Kind, strings.Join(Kinds(), ", "))
 	}
 	if spec.Cloud == "" {
 		spec.Cloud = d.defaults
 	}
 	var fresh *catalog.Catalog
-	src := fetch.Source{
-		Name: spec.Name, Kind: spec.Kind, Cloud: spec.Cloud, File: spec.File, URL: spec.URL, MaxAge: spec.MaxAge,
-		Format: strings.Join([]string{catalog.IndexFormat, spec.Kind, d.version}, "/"),
-		Check: func(raw, before []byte) (fetch.Checked, error) {
-			c, err := d.decode(raw, spec.Cloud)
-			if err != nil {
+	src, err := d.source(spec)
+	if err != nil {
+		return nil, err
+	}
+	src.Check = func(raw, before []byte) (fetch.Checked, error) {
+		c, err := d.decode(raw, spec.Cloud)
+		if err != nil {
+			return fetch.Checked{}, err
+		}
+		fresh = c
+		if spec.File != "" { // never cached: an index would be for nothing
+			return fetch.Checked{Change: c.Info().Change}, nil
+		}
+		if !o.AcceptChange {
+			if err := guard(before, c); err != nil {
 				return fetch.Checked{}, err
 			}
-			fresh = c
-			if spec.File != "" { // never cached: an index would be for nothing
-				return fetch.Checked{Change: c.Info().Change}, nil
-			}
-			if !o.AcceptChange {
-				if err := guard(before, c); err != nil {
-					return fetch.Checked{}, err
-				}
-			}
-			return fetch.Checked{Compiled: c.AppendIndex(nil), Change: c.Info().Change}, nil
-		},
-	}
-	if spec.File == "" && spec.URL == "" {
-		src.Discover = d.discover(spec.Cloud)
+		}
+		return fetch.Checked{Compiled: c.AppendIndex(nil), Change: c.Info().Change}, nil
 	}
 	result, err := o.Fetcher.Fetch(ctx, src)
 	if err != nil {
@@ -121,6 +92,12 @@ func (o *Opener) Open(ctx context.Context, spec Spec) (*Feed, error) {
 		}
 	}
 	info := c.Info()
+	if d.cloud != nil {
+		info.Cloud = d.cloud(info.Cloud)
+	}
+	if info.Change == "" { // the file does not say: its publisher did
+		info.Change = result.Change
+	}
 	info.Source, info.SHA256, info.Fetched = result.From, result.SHA256, result.Fetched
 	return &Feed{Catalog: c.WithInfo(info), Result: result}, nil
 }

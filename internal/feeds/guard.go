@@ -33,16 +33,23 @@ func guard(before []byte, now *catalog.Catalog) error {
 	}
 	const fix = "look at the file, and accept it with --accept-feed-change if it is right"
 	if gone*100 > old.Len()*maxTagsGone {
-		return fmt.Errorf("%d of the %d tags of change %s are gone, more than %d %%: %s", gone, old.Len(), old.Info().Change, maxTagsGone, fix)
+		return fmt.Errorf("%d of the %d tags of %s are gone, more than %d %%: %s", gone, old.Len(), stateOf(old), maxTagsGone, fix)
 	}
 	a, b := union(old), union(now)
 	for _, f := range []ipranges.Family{ipranges.IPv4, ipranges.IPv6} {
 		if p := percentChange(a.Count(f), b.Count(f)); p > maxChange {
-			return fmt.Errorf("the %s addresses of all tags changed by %d %% since change %s, more than %d %%: %s",
-				f, p, old.Info().Change, maxChange, fix)
+			return fmt.Errorf("the %s addresses of all tags changed by %d %% since %s, more than %d %%: %s", f, p, stateOf(old), maxChange, fix)
 		}
 	}
 	return nil
+}
+
+// stateOf says which state of a feed c is.
+func stateOf(c *catalog.Catalog) string {
+	if n := c.Info().Change; n != "" {
+		return "change " + n
+	}
+	return "the last good copy"
 }
 
 func union(c *catalog.Catalog) ipranges.Set {

@@ -100,6 +100,9 @@ func (f *Fetcher) openEntry(ctx context.Context, src Source, key string, e *entr
 	if err := r.accept(src, raw, nil); err != nil {
 		return nil, fmt.Errorf("it is refused: %w", err)
 	}
+	if r.Change == "" { // the file does not say; its origin once did
+		r.Change = e.Change
+	}
 	if newest && r.compiled != nil && src.Format != "" {
 		if err := f.Cache.recompile(ctx, key, r.SHA256, r.Compiled(), src.Format, r.Change); err != nil {
 			r.warn(fmt.Sprintf("the cache can't be written, so that every run parses the feed anew: %v", err))

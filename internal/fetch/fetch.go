@@ -10,8 +10,9 @@
 //
 //	cached copy confirmed within MaxAge? ── yes ─> use it; nothing is sent
 //	      │ no
-//	find the address, ask with ETag and date ── 304 ─> use the copy, note the time
-//	      │ 200
+//	find the address, ask for the version, or
+//	for the file with ETag and date ── the same ─> use the copy, note the time
+//	      │ another
 //	size, type, gzip, BOM ─> Check ── good ─> publish in the cache, use it
 //	      │ anything failed
 //	last good copy confirmed within MaxStale? ── yes ─> use it, with a warning
@@ -93,8 +94,18 @@ type Source struct {
 	URL      string   // the file's address
 	Discover Discover // finds the file's address
 
+	// Version, if set, asks the origin which version of the file is current,
+	// before the file is asked for. A copy of that version counts as confirmed
+	// without another request. The version is the Change of what is downloaded.
+	Version Version
+
 	Accept string        // media type to ask for; "" is application/json
 	MaxAge time.Duration // instead of Fetcher.MaxAge where not 0
+
+	// Pause is how long the origin wants to be left alone. A copy that was
+	// confirmed within it is used even with Fetcher.Refresh, and an answer of
+	// 429 (too many requests) is not tried again if MaxWait is shorter.
+	Pause time.Duration
 
 	// Format names the layout of the compiled blob and whatever else it
 	// depends on, such as the decoder's options and version. A blob of
@@ -123,6 +134,10 @@ type Checked struct {
 // download page through get. Its error should say what was looked for and where;
 // Fetch adds how to pass the file by hand.
 type Discover func(ctx context.Context, get Getter) (url string, err error)
+
+// Version asks the origin for the name of the current version of a file, through
+// get. What it returns must not be empty without an error.
+type Version func(ctx context.Context, get Getter) (string, error)
 
 // Getter reads a page under the rules of the Fetcher: https, limits, retries.
 type Getter func(ctx context.Context, url string) (Page, error)

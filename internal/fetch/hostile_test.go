@@ -172,7 +172,7 @@ func TestSecretsStaySecret(t *testing.T) {
 	}
 	for name, handle := range map[string]http.HandlerFunc{
 		"status": status(500), "cut": cut("application/json", "", doc(1)), "refused": serve([]byte("{")),
-		"redirect": http.RedirectHandler("ftp://me:SECRET@h/?SECRET", 302).ServeHTTP,
+		"redirect": http.RedirectHandler("ftp://me:SECRET@h/?SECRET", http.StatusFound).ServeHTTP,
 		"hang-up":  func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 	} {
 		o.now(handle)

@@ -27,7 +27,8 @@ type request struct {
 	accept string
 	etag   string // ETag and date of the copy at hand; "" for none
 	date   string
-	page   bool // HTML is what is wanted
+	page   bool          // HTML is no mistake
+	pause  time.Duration // how long the origin wants to be left alone after a 429
 }
 
 // answer is a good answer to a request.
@@ -83,6 +84,9 @@ func (f *Fetcher) retrier(req request, m *meter) *retryablehttp.Client {
 				return mayPass(err), nil
 			}
 			s := f.statusError(resp)
+			if s.Code == http.StatusTooManyRequests && req.pause > f.maxWait() {
+				return false, nil
+			}
 			return s.temporary() && s.RetryAfter <= f.maxWait(), nil
 		},
 		Backoff: func(shortest, longest time.Duration, try int, resp *http.Response) time.Duration {

@@ -189,18 +189,18 @@ func snapshot(t *testing.T, dir string) string {
 
 func TestOffline(t *testing.T) {
 	o := newOrigin(t, versioned(t, 398))
-	f, c := o.fetcher(t)
+	empty, _ := o.fetcher(t)
 	src := docSource(o.URL)
 
-	f.Offline = true
-	if e := mustFail(t, f, src, ErrNoCopy); !strings.Contains(e.Hint, "--feed azure=FILE") {
+	empty.Offline = true
+	if e := mustFail(t, empty, src, ErrNoCopy); !strings.Contains(e.Hint, "--feed azure=FILE") {
 		t.Errorf("the hint is %q", e.Hint)
 	}
 	wantTries(t, o, 0)
-	f.Cache, f.Offline = nil, true
-	mustFail(t, f, src, ErrNoCopy)
+	empty.Cache = nil
+	mustFail(t, empty, src, ErrNoCopy)
 
-	f, c = o.fetcher(t)
+	f, c := o.fetcher(t)
 	mustFetch(t, f, src, 398)
 	f.Offline = true
 	for _, step := range []struct {

@@ -42,6 +42,9 @@ func (f *Fetcher) choose(ctx context.Context, src Source, have *Result, m *meter
 		return have, nil
 	case have != nil && have.newest && !have.Stale && !f.Refresh:
 		return have, nil
+	case have != nil && have.newest && fresh(have, now, src.Pause):
+		have.note(fmt.Sprintf("not asked again: its origin wants to be asked once in %s, and the copy was %s", inWords(src.Pause), have.history(now)))
+		return have, nil
 	}
 	r, err := f.refresh(ctx, src, have, m)
 	if err != nil {
@@ -75,7 +78,15 @@ func (f *Fetcher) refresh(ctx context.Context, src Source, have *Result, m *mete
 	if err != nil {
 		return nil, err
 	}
-	req := request{url: u, accept: src.Accept}
+	version, err := f.version(ctx, src, m)
+	if err != nil {
+		return nil, err
+	}
+	if version != "" && have != nil && have.newest && have.Change == version {
+		f.confirm(ctx, src, have, &answer{})
+		return have, nil
+	}
+	req := request{url: u, accept: src.Accept, pause: src.Pause}
 	if have != nil && have.newest && have.entry.URLHash == urlHash(u) {
 		req.etag, req.date = have.ETag, have.LastModified
 	}
@@ -96,6 +107,9 @@ func (f *Fetcher) refresh(ctx context.Context, src Source, have *Result, m *mete
 	if err := r.accept(src, a.body, before); err != nil {
 		return nil, fmt.Errorf("%s: the file is refused: %w", shown(u), err)
 	}
+	if version != "" {
+		r.Change = version
+	}
 	if a.final.Host != u.Host {
 		r.note(fmt.Sprintf("%s redirected to %s", u.Host, a.final.Host))
 	}
@@ -109,7 +123,7 @@ func (f *Fetcher) address(ctx context.Context, src Source, m *meter) (*url.URL, 
 	if address == "" {
 		var err error
 		address, err = src.Discover(ctx, func(ctx context.Context, page string) (Page, error) {
-			return f.getPage(ctx, page, m)
+			return f.getPage(ctx, page, request{accept: "text/html", pause: src.Pause}, m)
 		})
 		if err != nil {
 			return nil, fmt.Errorf("finding the current file: %w", err)
@@ -118,12 +132,32 @@ func (f *Fetcher) address(ctx context.Context, src Source, m *meter) (*url.URL, 
 	return f.parseURL(address)
 }
 
-func (f *Fetcher) getPage(ctx context.Context, page string, m *meter) (Page, error) {
+// version is the current version by the word of the origin, or "" where nobody
+// asks for it.
+func (f *Fetcher) version(ctx context.Context, src Source, m *meter) (string, error) {
+	if src.Version == nil {
+		return "", nil
+	}
+	version, err := src.Version(ctx, func(ctx context.Context, page string) (Page, error) {
+		return f.getPage(ctx, page, request{accept: src.Accept, pause: src.Pause}, m)
+	})
+	if err == nil && version == "" {
+		err = errors.New("the answer names none")
+	}
+	if err != nil {
+		return "", fmt.Errorf("asking for the current version: %w", err)
+	}
+	return foreign(version), nil
+}
+
+// getPage reads a page as req says, whose address it fills in.
+func (f *Fetcher) getPage(ctx context.Context, page string, req request, m *meter) (Page, error) {
 	u, err := f.parseURL(page)
 	if err != nil {
 		return Page{}, err
 	}
-	a, err := f.get(ctx, request{url: u, accept: "text/html", page: true}, m)
+	req.url, req.page = u, true
+	a, err := f.get(ctx, req, m)
 	if err != nil {
 		return Page{}, fmt.Errorf("%s: %w", shown(u), err)
 	}

@@ -169,7 +169,7 @@ func Markdown(kinds []renderers.Kind) []byte {
 	row("placements", func(t Target) string { return orDash(strings.Join(t.Placements, ", ")) })
 	row("load contract", func(t Target) string { return t.Load })
 	row("reads back", func(t Target) string { return t.ReadBack })
-	b.WriteString("\n`transaction`: loading B after A equals a fresh B, without a gap. `not loaded`: the files are\nfor reading or for a program of yours. What a target cannot say is an error, never left out in silence.\n")
+	b.WriteString("\n`transaction`: loading B after A equals a fresh B, without a gap. `per family`: the same, a\nfamily and table at a time. `restart`: a program reads the files when it starts, and takes away what it\nmade when it ends. `not loaded`: the files are for reading or for a program of yours. What a target cannot say is an error, never left out in silence.\n")
 	for _, t := range list {
 		writeTarget(&b, t)
 	}

@@ -8,11 +8,13 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -92,25 +94,51 @@ func Compile(ctx context.Context, req Request) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := checkTemplates(req.Templates); err != nil {
+		return nil, err
+	}
 	file, diags := policy.Load(name, src, policy.Options{Vars: req.Vars, Kinds: targetKind, KindNames: kindNames(), Now: req.Now})
 	res := &Result{Diagnostics: diags, Sources: file.Sources()}
 	var catalogs map[string]*catalog.Catalog
-	if !diags.HasErrors() { // with a mistake to mend first, the other mistakes are worth more than a download
-		if catalogs, err = res.openFeeds(ctx, file, req); err != nil {
-			return res, err
-		}
+	if diags.HasErrors() { // with a mistake to mend first, the other mistakes are worth more than a download
+		catalogs = feedsAtHand(ctx, file, req)
+	} else if catalogs, err = res.openFeeds(ctx, file, req); err != nil {
+		return res, err
 	}
 	var more diag.List
 	res.Program, more = file.Compile(catalogs)
-	res.Diagnostics = append(res.Diagnostics, more...)
+	res.add(more)
 	return res, nil
+}
+
+// add takes more diagnostics, and keeps all in the order of the policy: first what
+// is wrong with the command line, last what is said of the list itself.
+func (res *Result) add(more diag.List) {
+	res.Diagnostics = append(res.Diagnostics, more...)
+	at := func(d diag.Diagnostic) int {
+		if d.Subject.IsZero() && d.Severity == diag.Warning {
+			return math.MaxInt
+		}
+		return d.Subject.Start.Byte
+	}
+	slices.SortStableFunc(res.Diagnostics, func(a, b diag.Diagnostic) int {
+		return cmp.Or(cmp.Compare(at(a), at(b)), cmp.Compare(a.Severity, b.Severity))
+	})
 }
 
 // Run compiles the policy and renders its targets.
 func Run(ctx context.Context, req Request) (*Result, error) {
 	res, err := Compile(ctx, req)
-	if err != nil || res.Diagnostics.HasErrors() || res.Program == nil {
+	if err != nil || res.Program == nil {
 		return res, err
+	}
+	if res.Diagnostics.HasErrors() { // the options of targets can be judged all the same
+		for i := range res.Program.Targets {
+			if _, _, diags := build(&res.Program.Targets[i], req); diags != nil {
+				res.add(diags)
+			}
+		}
+		return res, nil
 	}
 	targets, err := chosen(res.Program, req.Targets)
 	if err != nil {
@@ -118,12 +146,12 @@ func Run(ctx context.Context, req Request) (*Result, error) {
 	}
 	for _, t := range targets {
 		out, diags := render(t, req)
-		res.Diagnostics = append(res.Diagnostics, diags...)
+		res.add(diags)
 		if out != nil {
 			res.Outputs = append(res.Outputs, *out)
 		}
 	}
-	res.Diagnostics = append(res.Diagnostics, collisions(res.Outputs)...)
+	res.add(collisions(res.Outputs))
 	return res, nil
 }
 
@@ -142,6 +170,27 @@ func readPolicy(name string) (string, []byte, error) {
 		return "", nil, fmt.Errorf("reading the policy: %w: check the path and its permissions", err)
 	}
 	return name, src, nil
+}
+
+// checkTemplates refuses a folder of templates that would have no effect: one that
+// is not there, or a file in it that overrides nothing.
+func checkTemplates(dir string) error {
+	if dir == "" {
+		return nil
+	}
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return &UsageError{fmt.Errorf("--templates %s is no folder: name the one that holds your templates", dir)}
+	}
+	known := templates.Names()
+	return fs.WalkDir(os.DirFS(dir), ".", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return fmt.Errorf("reading your templates: %w: check the folder's permissions", err)
+		case strings.HasSuffix(path, ".tmpl") && !d.IsDir() && !slices.Contains(known, path):
+			return &UsageError{fmt.Errorf("--templates: %s overrides no template: there are %s", path, strings.Join(known, ", "))}
+		}
+		return nil
+	})
 }
 
 func targetKind(name string) (policy.TargetKind, bool) {
@@ -167,11 +216,7 @@ func (res *Result) openFeeds(ctx context.Context, file *policy.File, req Request
 	}
 	catalogs := map[string]*catalog.Catalog{}
 	for _, s := range specs {
-		spec := feeds.Spec{Name: s.Name, Kind: s.Kind, Cloud: s.Cloud, File: s.File, URL: s.URL, MaxAge: s.MaxAge}
-		if own, ok := req.Feeds[s.Name]; ok {
-			spec = Override(spec, own)
-		}
-		f, err := req.Opener.Open(ctx, spec)
+		f, err := req.Opener.Open(ctx, specOf(s, req))
 		if err != nil {
 			return nil, err
 		}
@@ -179,6 +224,26 @@ func (res *Result) openFeeds(ctx context.Context, file *policy.File, req Request
 		catalogs[s.Name] = f.Catalog
 	}
 	return catalogs, nil
+}
+
+// feedsAtHand are the catalogs that can be had without sending anything.
+func feedsAtHand(ctx context.Context, file *policy.File, req Request) map[string]*catalog.Catalog {
+	catalogs := map[string]*catalog.Catalog{}
+	for _, s := range file.Feeds() {
+		if f, err := req.Opener.AtHand().Open(ctx, specOf(s, req)); err == nil {
+			catalogs[s.Name] = f.Catalog
+		}
+	}
+	return catalogs
+}
+
+// specOf is the feed of the policy, or what the request names instead.
+func specOf(s policy.FeedSpec, req Request) feeds.Spec {
+	spec := feeds.Spec{Name: s.Name, Kind: s.Kind, Cloud: s.Cloud, File: s.File, URL: s.URL, MaxAge: s.MaxAge}
+	if own, ok := req.Feeds[s.Name]; ok {
+		spec = Override(spec, own)
+	}
+	return spec
 }
 
 // Override makes spec read own, a file, "-" or an address, instead.
@@ -207,6 +272,17 @@ func knownFeeds(given map[string]string, specs []policy.FeedSpec) error {
 	return nil
 }
 
+// TargetNames are the names of the policy's targets, as far as it can be read,
+// without any feed: for completion.
+func TargetNames(req Request) []string {
+	name, src, err := readPolicy(req.Policy)
+	if err != nil {
+		return nil
+	}
+	file, _ := policy.Load(name, src, policy.Options{Vars: req.Vars, Kinds: targetKind, KindNames: kindNames(), Now: req.Now})
+	return file.TargetNames()
+}
+
 // chosen are the targets with the names, or all.
 func chosen(p *policy.Program, names []string) ([]*policy.Target, error) {
 	var list []*policy.Target
@@ -226,12 +302,21 @@ func chosen(p *policy.Program, names []string) ([]*policy.Target, error) {
 	return list, nil
 }
 
-// render takes one target from its options to files.
-func render(t *policy.Target, req Request) (*Output, diag.List) {
+// build makes the target's renderer of its options.
+func build(t *policy.Target, req Request) (renderers.Kind, renderers.Renderer, diag.List) {
 	kind, _ := all.Named(t.Kind)
 	r, err := kind.Build(t.Options, environment(t, req))
 	if err != nil {
-		return nil, diag.List{place(t, err)}
+		return kind, nil, diag.List{place(t, err)}
+	}
+	return kind, r, nil
+}
+
+// render takes one target from its options to files.
+func render(t *policy.Target, req Request) (*Output, diag.List) {
+	kind, r, diags := build(t, req)
+	if diags != nil {
+		return nil, diags
 	}
 	p := *t.Plan
 	p.Provenance.Version = req.Version
@@ -316,7 +401,7 @@ func place(t *policy.Target, err error) diag.Diagnostic {
 		d.Summary = fmt.Sprintf("target %s %s: %s", t.Kind, t.Name, option.Cause)
 		d.Fix, d.Subject = option.Fix, t.OptionPlace(option.Option)
 	case errors.As(err, &rule):
-		d.Fix = rule.Fix
+		d.Fix, d.Subject = rule.Fix, t.OptionPlace(rule.Option)
 		if !rule.Place.IsZero() {
 			d.Subject = rule.Place
 			d.Related = []diag.Related{{Range: t.Place, Text: "for this target"}}

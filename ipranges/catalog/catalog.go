@@ -47,7 +47,8 @@ type Tag struct {
 // a tag without addresses.
 type Entry struct {
 	Tag
-	Set ipranges.Set
+	Set     ipranges.Set
+	Details *Details // what else the feed says of the tag; nil: nothing
 }
 
 // Catalog is a collection of tags, ordered by name in byte order. It never
@@ -64,6 +65,7 @@ type store interface {
 	find(name string) (int, bool)
 	tag(i int) Tag
 	set(i int) (ipranges.Set, bool) // false: damaged
+	details(i int) (Details, bool)  // false: damaged
 }
 
 const (
@@ -74,13 +76,17 @@ const (
 // New returns a catalog of the entries, which may come in any order and are
 // copied. Names must be unique and not empty. Names, regions, services and
 // change numbers must be printable (a feed's text ends up on terminals) and at
-// most 255 bytes long.
+// most 255 bytes long; the words of [Details] must be ASCII without blanks and
+// semicolons, besides. Details are not copied: they must not change afterwards.
 func New(info Info, entries []Entry) (*Catalog, error) {
 	if len(entries) > maxTags {
 		return nil, fmt.Errorf("%d tags are more than a catalog takes (%d): split the feed", len(entries), maxTags)
 	}
 	for _, e := range entries {
 		if err := check(e.Tag); err != nil {
+			return nil, err
+		}
+		if err := e.Details.check(e.Name); err != nil {
 			return nil, err
 		}
 	}
@@ -94,7 +100,7 @@ func New(info Info, entries []Entry) (*Catalog, error) {
 }
 
 // inOrder returns a copy of entries by name. It sorts small things, not the
-// entries, which are fourteen words each.
+// entries, which are fifteen words each.
 func inOrder(entries []Entry) []Entry {
 	type key struct {
 		name string
@@ -206,6 +212,7 @@ func (m inMemory) len() int      { return len(m) }
 func (m inMemory) tag(i int) Tag { return m[i].Tag }
 
 func (m inMemory) set(i int) (ipranges.Set, bool) { return m[i].Set, true }
+func (m inMemory) details(i int) (Details, bool)  { return m[i].Details.clone(), true }
 
 func (m inMemory) find(name string) (int, bool) {
 	return slices.BinarySearchFunc(m, name, func(e Entry, name string) int { return cmp.Compare(e.Name, name) })

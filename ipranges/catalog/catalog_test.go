@@ -19,9 +19,9 @@ var testInfo = Info{
 // region whose tags spell it in two ways, and a tag without addresses.
 func entries() []Entry {
 	e := func(name, region, service string, prefixes ...string) Entry {
-		return Entry{Tag{name, region, service, "3"}, ipranges.MustParse(prefixes...)}
+		return Entry{Tag: Tag{name, region, service, "3"}, Set: ipranges.MustParse(prefixes...)}
 	}
-	return []Entry{
+	list := []Entry{
 		e("Storage", "", "AzureStorage", "33.16.4.0/24", "33.16.6.0/23", "33.17.4.0/22", "2d00:4::/48"),
 		e("Storage.WestEurope", "westeurope", "AzureStorage", "33.16.4.0/24", "33.16.6.0/23", "2d00:4::/48"),
 		e("StorageMover", "", "StorageMover", "33.16.99.0/28"),
@@ -33,6 +33,9 @@ func entries() []Entry {
 		e("AzureCloud.germanywc", "germanywc", "", "33.20.8.0/21"),
 		e("Empty", "", ""),
 	}
+	list[3].Details = &Details{Ports: []Port{{"tcp", 1433, 1433}, {"udp", 1434, 1440}}, Names: []string{"*.sql.example", "sql.example"}}
+	list[5].Details = &Details{Parts: []string{"Sql", "Storage"}}
+	return list
 }
 
 // both returns the same catalog in memory and opened from its index: what is
@@ -191,7 +194,7 @@ func TestDiff(t *testing.T) {
 			e.Change = "4" // no address differs
 		}
 	}
-	changed = append(changed, Entry{Tag{Name: "Relay"}, ipranges.MustParse("33.16.1.0/24")}, Entry{Tag: Tag{Name: "Void"}})
+	changed = append(changed, Entry{Tag: Tag{Name: "Relay"}, Set: ipranges.MustParse("33.16.1.0/24")}, Entry{Tag: Tag{Name: "Void"}})
 	to := both(t, changed)
 	for _, kind := range []string{"memory", "index"} {
 		got := Diff(from[kind], to["memory"])

@@ -19,7 +19,7 @@ type TagDiff struct {
 // Diff returns the tags whose addresses differ between the catalogs, and those
 // that only one of them has, by name. A new tag has all its addresses in
 // Added, and one that is gone in Removed. Tags that differ in nothing but
-// region, service or change number are left out.
+// region, service, change number or details are left out.
 func Diff(from, to *Catalog) []TagDiff {
 	var diffs []TagDiff
 	for i, j := 0, 0; i < from.Len() || j < to.Len(); {

@@ -15,7 +15,7 @@ import (
 // IndexFormat names the layout of the index, and changes whenever that layout
 // or the binary form of a set does. An index in another format does not open:
 // make it anew from the feed. It fits a file name.
-const IndexFormat = "catalog1"
+const IndexFormat = "catalog2"
 
 // The index, all numbers big-endian:
 //
@@ -27,10 +27,11 @@ const IndexFormat = "catalog1"
 //	    info: kind, cloud, change, source, sha256, each a uvarint length and
 //	    its bytes; then seconds (varint) and nanoseconds (uvarint) of the time
 //	    of fetching, since 1970
-//	24  for each tag, by name: offset of its texts (4); bytes of its name,
-//	    region, service and change number (1 each); offset (8) and bytes (8)
-//	    of its set
-//	    texts: of each tag in turn, name, region, service, change number
+//	28  for each tag, by name: offset of its texts (4); bytes of its name,
+//	    region, service and change number (1 each) and of its details (4);
+//	    offset (8) and bytes (8) of its set
+//	    texts: of each tag in turn, name, region, service, change number,
+//	    details
 //	    sets: the binary form of ipranges.Set, one after another
 //
 // Opening checks the checksum and walks the directory, so that torn or rotten
@@ -39,8 +40,11 @@ const IndexFormat = "catalog1"
 // than a megabyte to read.
 const (
 	headerSize = len(IndexFormat) + 16
-	recordSize = 24
+	recordSize = 28
 )
+
+// damaged is the text of details that can't be read: no details have it.
+const damaged = "?"
 
 // crcTable is made on first use.
 func crcTable() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
@@ -66,11 +70,17 @@ func (c *Catalog) AppendIndex(dst []byte) []byte {
 		for _, s := range fields {
 			dst = append(dst, s...)
 		}
+		details := damaged // stays damaged, like a set
+		if d, ok := c.store.details(i); ok {
+			details = d.text()
+		}
+		dst = append(dst, details...)
 		r := dst[dir+i*recordSize:]
 		binary.BigEndian.PutUint32(r, from)
 		for k, s := range fields {
 			r[4+k] = byte(len(s))
 		}
+		binary.BigEndian.PutUint32(r[8:], uint32(len(details)))
 	}
 	sets := len(dst)
 	dst = slices.Grow(dst, room) // at most what the sets take
@@ -80,8 +90,8 @@ func (c *Catalog) AppendIndex(dst []byte) []byte {
 			dst, _ = s.AppendBinary(dst)
 		}
 		r := dst[dir+i*recordSize:]
-		binary.BigEndian.PutUint64(r[8:], uint64(from-sets))
-		binary.BigEndian.PutUint64(r[16:], uint64(len(dst)-from))
+		binary.BigEndian.PutUint64(r[12:], uint64(from-sets))
+		binary.BigEndian.PutUint64(r[20:], uint64(len(dst)-from))
 	}
 
 	h := dst[start+len(IndexFormat):]
@@ -112,7 +122,8 @@ type index struct {
 var errIndex = errors.New("the catalog index is damaged: delete it, it is made anew from the feed")
 
 // OpenIndex opens what [Catalog.AppendIndex] made. It checks everything but
-// the sets' content, which [Catalog.Set] checks. The catalog refers to data,
+// the content of sets and details, which [Catalog.Set] and [Catalog.Details]
+// check. The catalog refers to data,
 // which must stay as it is for as long as the catalog is used; tags, sets and
 // Info that come out of the catalog do not refer to it.
 func OpenIndex(data []byte) (*Catalog, error) {
@@ -172,8 +183,8 @@ func (x *index) check() error {
 	var last []byte
 	for i := range x.n {
 		r := x.dir[i*recordSize:]
-		from, size := uint64(binary.BigEndian.Uint32(r)), uint64(r[4])+uint64(r[5])+uint64(r[6])+uint64(r[7])
-		setFrom, setSize := binary.BigEndian.Uint64(r[8:]), binary.BigEndian.Uint64(r[16:])
+		from, size := uint64(binary.BigEndian.Uint32(r)), x.tagSize(i)+uint64(binary.BigEndian.Uint32(r[8:]))
+		setFrom, setSize := binary.BigEndian.Uint64(r[12:]), binary.BigEndian.Uint64(r[20:])
 		if from+size > uint64(len(x.texts)) || setFrom > uint64(len(x.sets)) || setSize > uint64(len(x.sets))-setFrom {
 			return errIndex
 		}
@@ -219,6 +230,12 @@ func (x *index) name(i int) []byte {
 	return x.texts[from : from+uint32(r[4])]
 }
 
+// tagSize is the bytes of the texts of a tag, without its details.
+func (x *index) tagSize(i int) uint64 {
+	r := x.dir[i*recordSize:]
+	return uint64(r[4]) + uint64(r[5]) + uint64(r[6]) + uint64(r[7])
+}
+
 func (x *index) find(name string) (int, bool) {
 	i := sort.Search(x.n, func(i int) bool { return string(x.name(i)) >= name })
 	return i, i < x.n && string(x.name(i)) == name
@@ -234,9 +251,15 @@ func (x *index) tag(i int) Tag {
 	return t
 }
 
+func (x *index) details(i int) (Details, bool) {
+	r := x.dir[i*recordSize:]
+	from := uint64(binary.BigEndian.Uint32(r)) + x.tagSize(i)
+	return parseDetails(string(x.texts[from : from+uint64(binary.BigEndian.Uint32(r[8:]))]))
+}
+
 func (x *index) set(i int) (s ipranges.Set, ok bool) {
 	r := x.dir[i*recordSize:]
-	from, size := binary.BigEndian.Uint64(r[8:]), binary.BigEndian.Uint64(r[16:])
+	from, size := binary.BigEndian.Uint64(r[12:]), binary.BigEndian.Uint64(r[20:])
 	err := s.UnmarshalBinary(x.sets[from : from+size])
 	return s, err == nil
 }

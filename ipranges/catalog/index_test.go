@@ -36,6 +36,9 @@ func use(c *Catalog) {
 	for tag := range c.Tags() {
 		c.Tag(tag.Name)
 		c.Set(tag.Name)
+		c.Details(tag.Name)
+		c.Ports(tag.Name)
+		c.Names(tag.Name)
 	}
 	c.Info()
 	c.Search("a")
@@ -49,7 +52,7 @@ func use(c *Catalog) {
 // it is meant: then give IndexFormat a new name, so that programs do not open
 // each other's files, and put the new hash here.
 func TestIndexFormat(t *testing.T) {
-	const format, hash = "catalog1", "a58bd331b5b2a364"
+	const format, hash = "catalog2", "4674ee44f6ab1f88"
 	got := fmt.Sprintf("%x", sha256.Sum256(testIndex(t)))
 	if IndexFormat != format || got[:len(hash)] != hash {
 		t.Errorf("index in format %s has SHA-256 %s, want %s and %s...", IndexFormat, got, format, hash)
@@ -229,7 +232,7 @@ func bigCatalog(t testing.TB, n int) *Catalog {
 				t.Fatal(err)
 			}
 		}
-		in = append(in, Entry{Tag{Name: fmt.Sprintf("Tag%05d", i), Region: fmt.Sprintf("region%d", i%60)}, b.Set()})
+		in = append(in, Entry{Tag: Tag{Name: fmt.Sprintf("Tag%05d", i), Region: fmt.Sprintf("region%d", i%60)}, Set: b.Set()})
 	}
 	c, err := New(testInfo, in)
 	if err != nil {

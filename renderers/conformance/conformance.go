@@ -32,6 +32,9 @@ type Variant struct {
 	// NoReadBack says that these options cannot be read back; the kind's Info
 	// must give the reason.
 	NoReadBack bool
+	// Complement says that the output lists all other addresses than the plan
+	// does: the size of a change is counted in those.
+	Complement bool
 }
 
 // Run holds kind to the contract with each variant. Golden files are under
@@ -58,7 +61,7 @@ func checkInfo(t *testing.T, kind renderers.Kind) {
 	if i.Name == "" || i.Title == "" || i.Summary == "" || i.Extension == "" {
 		t.Errorf("%q lacks a name, title, summary or extension", i.Name)
 	}
-	if !slices.Contains([]renderers.LoadContract{renderers.Transaction, renderers.PerFamily, renderers.Additive, renderers.NotLoaded}, i.Load) {
+	if !slices.Contains([]renderers.LoadContract{renderers.Transaction, renderers.PerFamily, renderers.Additive, renderers.Restart, renderers.NotLoaded}, i.Load) {
 		t.Errorf("load contract %q is none of ours", i.Load)
 	}
 	for _, l := range i.Limits {
@@ -107,7 +110,14 @@ func (s *suite) plan(t *testing.T, to rules.Addresses) *rules.Plan {
 	if v := s.verdict(t); v != rules.Allow {
 		p = routes(v, to)
 	}
-	p.Families = renderers.CapsOf(s.kind, s.build(t, "edge")).Families
+	caps := renderers.CapsOf(s.kind, s.build(t, "edge"))
+	p.Families = caps.Families
+	for _, f := range p.Families.List() {
+		if _, lacks := caps.NoBypass[f]; lacks && s.verdict(t) == rules.Bypass {
+			without := map[ipranges.Family]rules.Families{ipranges.IPv4: rules.OnlyIPv6, ipranges.IPv6: rules.OnlyIPv4}
+			p.Families &= without[f]
+		}
+	}
 	return p
 }
 
@@ -143,6 +153,10 @@ func (s *suite) run(t *testing.T, c Case) {
 	if len(losses) > 0 {
 		t.Fatalf("a case without empty rules lost %+v", losses)
 	}
+	if _, err := r.Render(lowered); refusal(err) {
+		t.Logf("refused: %v", err)
+		return
+	}
 	files := s.render(t, r, lowered)
 	if again := s.render(t, s.build(t, "edge"), lowered); !equalFiles(files, again) {
 		t.Error("two runs give different bytes")
@@ -151,6 +165,14 @@ func (s *suite) run(t *testing.T, c Case) {
 		checkText(t, f)
 	}
 	s.readBack(t, r, files, lowered)
+}
+
+// refusal reports whether err says which rule a target cannot carry out, and what
+// to do: some things, such as a single ICMP code, no capability speaks of. Plans
+// of addresses and ports alone get no such way out: plan and rich are rendered.
+func refusal(err error) bool {
+	var rule *rules.RuleError
+	return errors.As(err, &rule) && rule.Rule != "" && rule.Cause != "" && rule.Fix != ""
 }
 
 func (s *suite) render(t *testing.T, r renderers.Renderer, p *rules.Plan) []renderers.File {
@@ -281,8 +303,11 @@ func (s *suite) unsupported(t *testing.T) {
 	if slices.Contains(caps.Verdicts, rules.Deny) && caps.Ports {
 		refused("reject", !caps.Reject, base(rejected))
 	}
-	refused("bypass", !slices.Contains(caps.Verdicts, rules.Bypass), base(rules.Rule{Name: "x", Verdict: rules.Bypass,
-		From: rules.Any(), To: cloud, Services: []rules.Service{rules.AnyService()}}))
+	bypass := routes(rules.Bypass, cloud)
+	bypass.Families = s.plan(t, cloud).Families
+	refused("bypass", !slices.Contains(caps.Verdicts, rules.Bypass), bypass)
+	bypass.Families = caps.Families
+	refused("bypass of every family", !slices.Contains(caps.Verdicts, rules.Bypass) || len(caps.NoBypass) > 0, bypass)
 	both := filter(allow("x", rules.Any(), cloud, media))
 	refused("families", caps.Families != rules.BothFamilies || !caps.Ports, both)
 }
@@ -299,6 +324,9 @@ func (s *suite) smallChange(t *testing.T) {
 	prefixes := 0
 	for _, set := range []ipranges.Set{plus, minus} {
 		prefixes += set.NumPrefixes(ipranges.IPv4) + set.NumPrefixes(ipranges.IPv6)
+	}
+	if s.variant.Complement {
+		prefixes = changedPrefixes(complement(before), complement(after))
 	}
 	var texts [2][]renderers.File
 	for i, set := range []ipranges.Set{before, after} {
@@ -318,6 +346,20 @@ func (s *suite) smallChange(t *testing.T) {
 	}
 }
 
+func complement(s ipranges.Set) ipranges.Set {
+	return s.Complement(ipranges.IPv4).Union(s.Complement(ipranges.IPv6))
+}
+
+// changedPrefixes counts the prefixes that one of the sets' shortest lists has
+// and the other has not.
+func changedPrefixes(a, b ipranges.Set) int {
+	var lists [2][]byte
+	for i, set := range []ipranges.Set{a, b} {
+		lists[i] = set.AppendPrefixes(set.AppendPrefixes(nil, ipranges.IPv4, "", "\n"), ipranges.IPv6, "", "\n")
+	}
+	return ChangedLines(lists[0], lists[1])
+}
+
 // damage takes away the lines that hold an address or a port, one at a time: what
 // is read back must differ from the plan, or not be readable at all. It shows that
 // the read-back looks at the file.
@@ -335,7 +377,8 @@ func (s *suite) damage(t *testing.T) {
 	lines := strings.SplitAfter(string(files[0].Data), "\n")
 	tried := 0
 	for i, l := range lines {
-		if !strings.Contains(l, "52.112.0.0") && !strings.Contains(l, "2603:1063:8:") && !strings.Contains(l, "3478") && !strings.Contains(l, "10.20.0.0") {
+		beside := s.variant.Complement && strings.Contains(l, "52.116.0.0")
+		if !beside && !strings.Contains(l, "52.112.0.0") && !strings.Contains(l, "2603:1063:8:") && !strings.Contains(l, "2603:1063::/38") && !strings.Contains(l, "3478") && !strings.Contains(l, "10.20.0.0") {
 			continue
 		}
 		tried++

@@ -31,6 +31,7 @@ var (
 	// mixed is the pair that a cross product would open: TCP 3478 and UDP 443.
 	mixed = rules.NewService("mixed", rules.Ports(rules.TCP, 22, 22), rules.Ports(rules.UDP, 53, 53), rules.Ports(rules.UDP, 500, 510))
 	ping  = rules.NewService("ping", rules.ICMPType(rules.ICMP, 8), rules.ICMPType(rules.ICMPv6, 128), rules.ICMPCode(rules.ICMP, 3, 4))
+	echo  = rules.NewService("echo", rules.ICMPType(rules.ICMP, 8), rules.ICMPType(rules.ICMPv6, 128))
 	ipsec = rules.NewService("ipsec", rules.All(rules.ESP), rules.All(rules.AH), rules.Ports(rules.UDP, 4500, 4500))
 	whole = rules.NewService("whole", rules.All(rules.TCP), rules.Ports(rules.UDP, 0, 0), rules.Ports(rules.UDP, 65535, 65535))
 	spans = rules.NewService("spans", rules.Match{Proto: rules.ICMP, Lo: 3<<8 | 200, Hi: 11<<8 | 1}, rules.All(rules.ICMPv6))
@@ -95,6 +96,7 @@ func FilterCases() []Case {
 		{"keywords", filter(allow("accept", rules.In("ip", lan.Set()), rules.In("set", cloud.Set()), rules.NewService("tcp", media.Matches()...)),
 			deny("fwd", any, rules.In("drop", inner.Set()), anything))},
 		{"hostile provenance", hostile()},
+		{"icmp types", filter(allow("echo", any, cloud, echo), deny("rest", lan, any, rules.NewService("icmp", rules.All(rules.ICMP), rules.All(rules.ICMPv6))))},
 	}
 	for _, c := range cases[:7] {
 		p := *c.Plan

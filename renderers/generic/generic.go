@@ -67,19 +67,26 @@ func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
 		r.format = jsonFormat{}
 	case "csv":
 		r.format = csvFormat{header: opt.Header}
-		if r.path == env.Name+info.Extension {
-			r.path = env.Name + ".csv"
-		}
+		r.path = r.defaultPath(env, ".csv")
 	case "template":
 		f, err := newTemplate(opt, env)
 		if err != nil {
 			return nil, err
 		}
 		r.format = f
+		r.path = r.defaultPath(env, ".txt")
 	default:
 		return nil, &renderers.OptionError{Option: "format", Cause: fmt.Sprintf("no format %q", opt.Format), Fix: "json, csv or template"}
 	}
 	return r, nil
+}
+
+// defaultPath is another ending where the policy names no path.
+func (r *renderer) defaultPath(env renderers.Env, extension string) string {
+	if env.Path == env.Name+info.Extension {
+		return env.Name + extension
+	}
+	return env.Path
 }
 
 // Render implements renderers.Renderer.

@@ -12,21 +12,33 @@ import (
 	"sallyport/rules"
 )
 
-// ReadBack implements renderers.Renderer. It also reads what "nft list table"
-// prints, so that a loaded rule set can be compared in the same way.
+// ReadBack implements renderers.Renderer. The plan is that of the file that is
+// loaded; the other one must remove all that it made.
 func (r *renderer) ReadBack(files []renderers.File) (*rules.Plan, error) {
+	text := map[string]string{}
 	for _, f := range files {
-		if f.Path == r.env.Path {
-			p, err := r.readPlan(string(f.Data))
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", f.Path, err)
-			}
-			return p, nil
+		text[f.Path] = string(f.Data)
+	}
+	for _, path := range []string{r.env.Path, removePath(r.env.Path)} {
+		if _, ok := text[path]; !ok {
+			return nil, fmt.Errorf("no file %s among the rendered ones", path)
 		}
 	}
-	return nil, fmt.Errorf("no file %s among the rendered ones", r.env.Path)
+	p, err := r.readPlan(text[r.env.Path])
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", r.env.Path, err)
+	}
+	after, err := parse(text[r.env.Path] + "\n" + text[removePath(r.env.Path)])
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", removePath(r.env.Path), err)
+	}
+	if t := after.tables[r.table]; t != nil && len(t.chains)+len(t.sets) > 0 {
+		return nil, fmt.Errorf("%s leaves objects of ours behind", removePath(r.env.Path))
+	}
+	return p, nil
 }
 
+// readPlan reads the text of the file, or what "nft list table" prints.
 func (r *renderer) readPlan(src string) (*rules.Plan, error) {
 	rs, err := parse(src)
 	if err != nil {

@@ -96,7 +96,9 @@ func (c *compiler) element(it item, add func(addresses, hcl.Range)) {
 			return
 		}
 		var sub addresses
-		if d := c.lookup(e.Traversal, "set"); d != nil {
+		if word, name, rest := splitRef(e.Traversal); word == "feed" && len(rest) == 0 && c.f.index["feed"][name] != nil {
+			sub = c.wholeFeed(c.f.index["feed"][name], e.Range())
+		} else if d := c.lookup(e.Traversal, "set"); d != nil {
 			sub = c.sets[d.name]
 			sub.one = d.name
 		}
@@ -123,6 +125,21 @@ func (c *compiler) element(it item, add func(addresses, hcl.Range)) {
 		set, ok := c.literal(v.AsString(), it.rng)
 		add(addresses{known: ok, set: set}, it.rng)
 	}
+}
+
+// wholeFeed is the addresses of a feed that stands where a set belongs: those
+// of its one tag.
+func (c *compiler) wholeFeed(feed *decl, r hcl.Range) addresses {
+	spec, ok := c.f.specs[feed.name]
+	if !ok {
+		return addresses{}
+	}
+	if whole := kindOfFeed(spec).whole; whole != "" {
+		return c.tag(feed, whole, r)
+	}
+	c.error(r, fmt.Sprintf("feed.%s is a feed, and a set belongs here", feed.name), "It has many tags, and no set of all of them.",
+		fmt.Sprintf(`write tag(feed.%s, "Tag")`, feed.name))
+	return addresses{}
 }
 
 // tagCall evaluates tag(feed.NAME, "Tag"), or with a list of tags.
@@ -177,6 +194,10 @@ func (c *compiler) tag(feed *decl, name string, r hcl.Range) addresses {
 		return out
 	}
 	if out.set, out.known = cat.Set(name); out.known {
+		if names := cat.Names(name); out.set.IsEmpty() && len(names) > 0 {
+			c.warn(r, fmt.Sprintf("%q of feed %s has names and no address", name, feed.name),
+				fmt.Sprintf("Its names, such as %s, are not part of a set of addresses.", names[0]), "take it out, and let its names pass in a proxy")
+		}
 		return out
 	}
 	info := cat.Info()
@@ -196,8 +217,14 @@ func (c *compiler) tag(feed *decl, name string, r hcl.Range) addresses {
 			fix = "list the documented ranges in a set"
 		}
 	}
+	if rest, ok := strings.CutPrefix(name, "Skype"); ok && spec.Kind == "m365" {
+		detail, fix = "The area of Teams has its old name in the feed, and the new one in tags.", "did you mean Teams"+rest+"?"
+	}
+	if whole := kindOfFeed(spec).whole; whole != "" {
+		detail, fix = "", fmt.Sprintf("write feed.%s for the whole of it", feed.name)
+	}
 	if fix == "" {
-		fix = "look at the feed's names with: sallyport ranges list"
+		fix = "look at the feed's names with: sallyport ranges list --kind " + spec.Kind
 	}
 	c.error(r, summary, detail, fix)
 	return out

@@ -123,10 +123,7 @@ func sorted(list []string) []string {
 // The order of blocks that are not rules means nothing.
 func TestOrderOfBlocks(t *testing.T) {
 	want := clean(t, sample)
-	var blocks []string
-	for _, b := range strings.SplitAfter(sample, "\n}\n") {
-		blocks = append(blocks, b)
-	}
+	blocks := strings.SplitAfter(sample, "\n}\n")
 	rng := rand.New(rand.NewPCG(1, 2))
 	for range 20 {
 		rng.Shuffle(len(blocks), func(i, j int) { blocks[i], blocks[j] = blocks[j], blocks[i] })

@@ -181,19 +181,19 @@ func (c *compiler) checkScalar(e hclsyntax.Expression, env *hcl.EvalContext) boo
 			return true
 		}
 	}
-	ok, inFor := true, false
+	ok, enough := true, false
 	hclsyntax.VisitAll(e, func(n hclsyntax.Node) hcl.Diagnostics {
-		if inFor {
-			return nil // its variables would look undeclared
+		if enough {
+			return nil
 		}
 		switch n := n.(type) {
 		case *hclsyntax.ForExpr, *hclsyntax.SplatExpr:
 			c.error(n.Range(), "this belongs into a list of its own", "For expressions make the elements of a list, not parts of a value.",
 				"write [for x in LIST : VALUE]")
-			ok, inFor = false, true
+			ok, enough = false, true // its variables would look undeclared
 		case *hclsyntax.FunctionCallExpr:
 			c.badCall(n)
-			ok = false
+			ok, enough = false, true // its arguments are not at fault
 		case *hclsyntax.ScopeTraversalExpr:
 			ok = c.checkVar(n.Traversal, env) && ok
 		}
@@ -214,7 +214,11 @@ func (c *compiler) badCall(e *hclsyntax.FunctionCallExpr) {
 		c.error(e.Range(), "tag() gives addresses, and a plain value belongs here", "", "use it in include, exclude, from or to")
 		return
 	}
-	c.error(e.NameRange, fmt.Sprintf("there is no function %q", e.Name), "", `the only one is tag(feed.NAME, "Tag")`)
+	if e.Name == "ports" {
+		c.error(e.Range(), "ports() gives a service, and another value belongs here", "", "use it in the services of a rule")
+		return
+	}
+	c.error(e.NameRange, fmt.Sprintf("there is no function %q", e.Name), "", `there are tag(feed.NAME, "Tag") and ports(feed.NAME, "Tag")`)
 }
 
 // Readers of single arguments. Each reports a value of the wrong type.

@@ -6,24 +6,45 @@ import (
 	"net/url"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 
 	"sallyport/ipranges/catalog"
+	"sallyport/ipranges/m365"
+	"sallyport/ipranges/text"
 	"sallyport/rules"
 )
 
 // feedKind is a kind of feed: one line in the table below.
 type feedKind struct {
 	name    string
-	clouds  []string // the first is the default; none when the kind has no clouds
-	located bool     // the feed has no place of its own: file or url is needed
+	clouds  []string      // the first is the default; none when the kind has no clouds
+	located bool          // the feed has no place of its own: file or url is needed
+	whole   string        // the tag that the feed alone stands for; empty: none
+	minAge  time.Duration // how long its publisher wants to be left alone
 }
 
 func feedKinds() []feedKind {
 	return []feedKind{
 		{name: "azure", clouds: []string{"public", "usgov", "china", "germany"}},
+		{name: "m365", clouds: m365Instances(), minAge: m365.Poll},
+		{name: "text", located: true, whole: text.All},
 	}
+}
+
+func m365Instances() []string {
+	var names []string
+	for _, i := range m365.Instances {
+		names = append(names, i.Name)
+	}
+	return names
+}
+
+// kindOfFeed is the kind of a feed that was evaluated.
+func kindOfFeed(spec FeedSpec) feedKind {
+	kinds := feedKinds()
+	return kinds[slices.IndexFunc(kinds, func(k feedKind) bool { return k.name == spec.Kind })]
 }
 
 // feeds evaluates the feed blocks into f.specs.
@@ -49,7 +70,7 @@ func (c *compiler) feed(d *decl) (FeedSpec, bool) {
 	cloudOK := c.feedCloud(d, kind, &spec)
 	sourceOK := c.feedSource(d, kind, &spec)
 	_, descOK := c.textOr(d, "description", "")
-	return spec, c.feedAge(d, &spec) && cloudOK && sourceOK && descOK
+	return spec, c.feedAge(d, kind, &spec) && cloudOK && sourceOK && descOK
 }
 
 func (c *compiler) feedKind(d *decl) (feedKind, bool) {
@@ -146,7 +167,7 @@ func (c *compiler) feedURL(a *hclsyntax.Attribute, spec *FeedSpec) bool {
 	return true
 }
 
-func (c *compiler) feedAge(d *decl, spec *FeedSpec) bool {
+func (c *compiler) feedAge(d *decl, kind feedKind, spec *FeedSpec) bool {
 	a := d.attr("max_age")
 	if a == nil {
 		return true
@@ -158,6 +179,11 @@ func (c *compiler) feedAge(d *decl, spec *FeedSpec) bool {
 	age, err := parseDuration(s)
 	if err != nil || age <= 0 {
 		c.error(a.Expr.Range(), fmt.Sprintf("%.60q is not a time to keep a feed", s), "", `write a number with its unit: "24h", "7d"`)
+		return false
+	}
+	if age < kind.minAge && spec.File == "" && spec.URL == "" {
+		c.error(a.Expr.Range(), fmt.Sprintf("%s is too short a time to keep this feed", s),
+			fmt.Sprintf("Its publisher wants to be asked at most once in %g h.", kind.minAge.Hours()), "write a longer time, or remove the argument")
 		return false
 	}
 	spec.MaxAge = age

@@ -92,6 +92,16 @@ func (f *File) Compile(catalogs map[string]*catalog.Catalog) (*Program, diag.Lis
 	return p, list
 }
 
+// TargetNames are the names of the targets, in the order of the file, whether or
+// not they compile.
+func (f *File) TargetNames() []string {
+	var names []string
+	for _, d := range f.decls["target"] {
+		names = append(names, d.name)
+	}
+	return names
+}
+
 // Sources returns the source text by file name, for diag.Print.
 func (f *File) Sources() map[string][]byte { return map[string][]byte{f.name: f.src} }
 
@@ -155,11 +165,12 @@ type compiler struct {
 	rules    map[string]*rule
 	taken    map[string]bool // names of address sets in plans
 	open     []openUse
+	ports    map[string]string // names of services that ports() made, by feed and tag
 }
 
 func newCompiler(f *File, catalogs map[string]*catalog.Catalog) *compiler {
 	return &compiler{f: f, catalogs: catalogs, work: loopWork + 3*len(f.src), taken: map[string]bool{}, meant: map[string]bool{},
-		sets: map[string]addresses{}, services: map[string]service{}, rules: map[string]*rule{}}
+		sets: map[string]addresses{}, services: map[string]service{}, rules: map[string]*rule{}, ports: map[string]string{}}
 }
 
 // start prepares evaluation, when the variables have their values.

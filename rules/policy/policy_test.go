@@ -13,6 +13,8 @@ import (
 	"sallyport/internal/diag"
 	"sallyport/ipranges"
 	"sallyport/ipranges/catalog"
+	"sallyport/ipranges/m365"
+	"sallyport/ipranges/text"
 	"sallyport/rules"
 )
 
@@ -109,11 +111,25 @@ func testCatalog(t testing.TB) *catalog.Catalog {
 	return cat
 }
 
-// catalogsFor gives every feed of the policy the same small catalog.
+// catalogsFor gives every feed of the policy the same small catalog of its kind.
 func catalogsFor(t testing.TB, f *File) map[string]*catalog.Catalog {
 	cats := map[string]*catalog.Catalog{}
 	for _, spec := range f.Feeds() {
-		cats[spec.Name] = testCatalog(t)
+		var err error
+		switch spec.Kind {
+		case "m365":
+			var data []byte
+			if data, err = os.ReadFile("../../ipranges/m365/testdata/small.json"); err == nil {
+				cats[spec.Name], err = m365.Decode(data, m365.Options{Instance: spec.Cloud})
+			}
+		case "text":
+			cats[spec.Name], err = text.Decode([]byte("33.0.0.0/24\n33.0.1.0-33.0.1.255\n"), text.Limits{})
+		default:
+			cats[spec.Name] = testCatalog(t)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 	return cats
 }

@@ -43,6 +43,7 @@ func (c *compiler) rule(d *decl) *rule {
 	ok := func(good bool) { r.known = r.known && good }
 
 	ok(c.action(d, &r.out.Rule))
+	var uses []portUse
 	r.from = addresses{known: true, any: true}
 	if a := d.attr("from"); a != nil {
 		r.from = c.addresses(a, true)
@@ -52,14 +53,20 @@ func (c *compiler) rule(d *decl) *rule {
 	}
 	if a := c.need(d, "services", "name the services, such as services = [service.NAME], or write services = any"); a != nil {
 		var good bool
-		r.out.Services, good = c.serviceList(a)
+		r.out.Services, uses, good = c.serviceList(a)
 		ok(good)
 	} else {
 		ok(false)
 	}
+	for _, use := range uses {
+		if use.known {
+			ok(c.portsFit(r, use))
+			r.out.Feeds = append(r.out.Feeds, use.feed)
+		}
+	}
 	ok(r.from.known && r.to.known)
 	r.out.From, r.out.To = c.side(d.name+"_from", r.from), c.side(d.name+"_to", r.to)
-	r.out.Feeds = sortedSet(slices.Concat(r.from.feeds, r.to.feeds))
+	r.out.Feeds = sortedSet(slices.Concat(r.out.Feeds, r.from.feeds, r.to.feeds))
 
 	var good bool
 	r.out.Log, good = c.flag(d, "log", false)

@@ -198,51 +198,81 @@ func (c *compiler) protocol(v cty.Value, r hcl.Range, add func(rules.Match)) boo
 	return true
 }
 
-// serviceList evaluates a rule's services.
-func (c *compiler) serviceList(a *hclsyntax.Attribute) ([]rules.Service, bool) {
+// serviceList evaluates a rule's services, and tells where they are the ports
+// of a tag.
+func (c *compiler) serviceList(a *hclsyntax.Attribute) ([]rules.Service, []portUse, bool) {
 	if isAny(a.Expr) {
-		return []rules.Service{rules.AnyService()}, true
+		return []rules.Service{rules.AnyService()}, nil, true
 	}
 	var out []rules.Service
-	known := true
-	decls, ok := c.refList(a, "service", "write services = any where any is meant")
-	for _, d := range decls {
+	var uses []portUse
+	known := c.refItems(a, "write services = any where any is meant", func(it item, places map[string]hcl.Range) bool {
+		if e, ok := it.expr.(*hclsyntax.FunctionCallExpr); ok && e.Name == "ports" {
+			s, use, ok := c.portsCall(e, it.env, places)
+			out, uses = append(out, s), append(uses, use)
+			return ok
+		}
+		d := c.refItem(it, "service", places)
+		if d == nil {
+			return false
+		}
 		s := c.services[d.name]
-		known = known && s.known
 		out = append(out, s.value)
-	}
-	return out, ok && known
+		return s.known
+	})
+	return out, uses, known
 }
 
 // refList evaluates a list of references to blocks of one kind, each once.
 func (c *compiler) refList(a *hclsyntax.Attribute, kind, ifEmpty string) ([]*decl, bool) {
 	var out []*decl
-	places := map[*decl]hcl.Range{}
+	known := c.refItems(a, ifEmpty, func(it item, places map[string]hcl.Range) bool {
+		d := c.refItem(it, kind, places)
+		if d != nil {
+			out = append(out, d)
+		}
+		return d != nil
+	})
+	return out, known
+}
+
+// refItems calls fn for every element of a list, which must not be empty, and
+// reports whether all of them were known. places is for fn to find repetitions.
+func (c *compiler) refItems(a *hclsyntax.Attribute, ifEmpty string, fn func(it item, places map[string]hcl.Range) bool) bool {
+	places := map[string]hcl.Range{}
 	n, known := 0, true
 	ok := c.items(a.Expr, c.env, func(it item) {
 		n++
-		t := it.ref()
-		if t == nil {
-			known = false
-			c.notReference(it, kind)
-			return
-		}
-		d := c.lookup(t, kind)
-		if d == nil {
-			known = false
-			return
-		}
-		if first, dup := places[d]; dup {
-			c.error(it.rng, fmt.Sprintf("%s.%s is listed twice", kind, d.name), "", "remove one of the two", at(first, "the first is here"))
-			return
-		}
-		places[d] = it.rng
-		out = append(out, d)
+		known = fn(it, places) && known
 	})
 	if n == 0 && ok {
 		c.error(a.Expr.Range(), a.Name+" is empty", "An empty list matches nothing; it never means any.", ifEmpty)
 	}
-	return out, ok && known && n > 0
+	return ok && known && n > 0
+}
+
+// refItem is the block that an element of a list refers to, or nil.
+func (c *compiler) refItem(it item, kind string, places map[string]hcl.Range) *decl {
+	t := it.ref()
+	if t == nil {
+		c.notReference(it, kind)
+		return nil
+	}
+	d := c.lookup(t, kind)
+	if d == nil || !c.once(fmt.Sprintf("%s.%s", kind, d.name), it.rng, places) {
+		return nil
+	}
+	return d
+}
+
+// once reports what is listed twice.
+func (c *compiler) once(what string, r hcl.Range, places map[string]hcl.Range) bool {
+	if first, dup := places[what]; dup {
+		c.error(r, what+" is listed twice", "", "remove one of the two", at(first, "the first is here"))
+		return false
+	}
+	places[what] = r
+	return true
 }
 
 func (c *compiler) notReference(it item, kind string) {

@@ -15,12 +15,12 @@ variable "table" {
 set "acs_media" {
   description = "Azure Communication Services media: relays and media processors"
   include = [
-    # Media processors and TURN relays. Microsoft Learn, "Network recommendations"
-    # of Azure Communication Services (concepts/voice-video-calling/network-requirements), 2023.
+    # Relays (TURN) and media processors. Microsoft Learn, Azure Communication Services,
+    # concepts/voice-video-calling/network-requirements, dated 2023-09-12.
     "20.202.0.0/16",
 
-    # Call Automation media, shared with Teams: the same page, 2023; and Microsoft 365
-    # endpoints, id 11 (Teams media), November 2026.
+    # Media of Call Automation, shared with Teams. The same page, a later copy; Microsoft
+    # 365 endpoints, ids 11 (UDP) and 12 (TCP 443), copies of June and July 2026.
     "52.112.0.0/14",
     "52.122.0.0/15",
     "2603:1063::/38",
@@ -29,8 +29,11 @@ set "acs_media" {
 
 service "media" {
   description = "STUN and TURN, and the TCP fallback"
-  udp         = ["3478-3481"] # the same page, 2021 and 2023: relays; 3479 audio, 3480 video, 3481 sharing
-  tcp         = [443]         # the same page, 2021 and 2023: where UDP does not pass
+
+  # The same page, dated 2023-09-12: relays on 3478; 3479 audio, 3480 video and 3481
+  # sharing where Microsoft has switched them on. TCP 443 is where UDP does not pass.
+  udp = ["3478-3481"]
+  tcp = [443]
 }
 
 rule "calls" {

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"sallyport/ipranges"
+)
+
+// aggregateFlags are the flags of aggregate.
+type aggregateFlags struct {
+	exclude []string
+	lenient bool
+	ranges  bool
+	v4, v6  bool
+}
+
+func newAggregate(a *app) *cobra.Command {
+	var f aggregateFlags
+	cmd := &cobra.Command{
+		Use:   "aggregate [FILE...]",
+		Short: "Turn prefixes into the fewest that cover the same addresses",
+		Long: `aggregate reads prefixes, ranges (first-last) and addresses, one a line, and
+prints the fewest prefixes that hold exactly the same addresses. It reads
+standard input when no file is named or a file is called -. What follows a # or
+the first word of a line is ignored.`,
+		Example: `  sallyport aggregate prefixes.txt
+  sallyport ranges show AzureCloud | sallyport aggregate --exclude mine.txt`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error { return a.aggregate(cmd.Context(), &f, args) },
+	}
+	fl := cmd.Flags()
+	fl.StringArrayVarP(&f.exclude, "exclude", "x", nil, "leave out the addresses in `FILE`; may be repeated")
+	fl.BoolVar(&f.lenient, "lenient", false, "mask host bits (10.0.0.1/8 is 10.0.0.0/8) instead of refusing them")
+	fl.BoolVar(&f.ranges, "ranges", false, "print ranges instead of prefixes")
+	fl.BoolVarP(&f.v4, "ipv4", "4", false, "only IPv4")
+	fl.BoolVarP(&f.v6, "ipv6", "6", false, "only IPv6")
+	return cmd
+}
+
+func (a *app) aggregate(ctx context.Context, f *aggregateFlags, files []string) error {
+	if len(files) == 0 {
+		files = []string{"-"}
+	}
+	set, err := a.readSets(ctx, files, f.lenient)
+	if err != nil {
+		return err
+	}
+	if len(f.exclude) > 0 {
+		out, err := a.readSets(ctx, f.exclude, f.lenient)
+		if err != nil {
+			return err
+		}
+		set = set.Minus(out)
+	}
+	return a.printSet(onlyFamilies(set, f.v4, f.v6), f.ranges)
+}
+
+// readSets is the union of what the files hold.
+func (a *app) readSets(ctx context.Context, files []string, lenient bool) (ipranges.Set, error) {
+	var union ipranges.Set
+	for _, name := range files {
+		set, stats, err := a.readSet(ctx, name, ipranges.ReadOptions{Lenient: lenient})
+		if err != nil {
+			return union, err
+		}
+		if stats.Masked > 0 {
+			fmt.Fprintf(a.err, "note: %s: host bits of %s were masked\n", name, plural(stats.Masked, "prefix"))
+		}
+		union = union.Union(set)
+	}
+	return union, nil
+}
+
+func (a *app) readSet(ctx context.Context, name string, opt ipranges.ReadOptions) (ipranges.Set, ipranges.ReadStats, error) {
+	in := a.in
+	if name == "-" {
+		name = "standard input"
+	} else {
+		file, err := os.Open(name)
+		if err != nil {
+			return ipranges.Set{}, ipranges.ReadStats{}, fmt.Errorf("reading prefixes: %w: name a file that you can read", err)
+		}
+		defer file.Close()
+		in = file
+	}
+	set, stats, err := readInterruptibly(ctx, in, opt)
+	var line *ipranges.LineError
+	switch {
+	case errors.As(err, &line):
+		return set, stats, fmt.Errorf("%s: %w", name, err)
+	case err != nil:
+		return set, stats, fmt.Errorf("reading %s: %w: name a file that you can read", name, err)
+	}
+	return set, stats, nil
+}
+
+// readInterruptibly gives up when ctx ends: the reader is then left behind, since
+// neither a pipe nor a terminal can be told to stop in a portable way.
+func readInterruptibly(ctx context.Context, in io.Reader, opt ipranges.ReadOptions) (ipranges.Set, ipranges.ReadStats, error) {
+	type answer struct {
+		set   ipranges.Set
+		stats ipranges.ReadStats
+		err   error
+	}
+	done := make(chan answer, 1)
+	go func() {
+		set, stats, err := ipranges.ReadSet(in, opt)
+		done <- answer{set, stats, err}
+	}()
+	select {
+	case a := <-done:
+		return a.set, a.stats, a.err
+	case <-ctx.Done():
+		return ipranges.Set{}, ipranges.ReadStats{}, context.Cause(ctx)
+	}
+}
+
+// onlyFamilies keeps one family, if just one is asked for.
+func onlyFamilies(s ipranges.Set, v4, v6 bool) ipranges.Set {
+	switch {
+	case v4 && !v6:
+		return s.Only(ipranges.IPv4)
+	case v6 && !v4:
+		return s.Only(ipranges.IPv6)
+	}
+	return s
+}
+
+// printSet writes one element a line.
+func (a *app) printSet(s ipranges.Set, asRanges bool) error {
+	write := s.WritePrefixes
+	if asRanges {
+		write = s.WriteRanges
+	}
+	err := write(io.Writer(a.out))
+	if a.out.tracked.err != nil {
+		return nil // finish reports it once
+	}
+	return err
+}

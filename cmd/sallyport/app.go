@@ -1,0 +1,152 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"golang.org/x/term"
+
+	"sallyport/internal/diag"
+)
+
+// Exit codes, as docs/commands.md lists them.
+const (
+	exitOK      = 0
+	exitFailed  = 1 // failed, blocked or refused
+	exitUsage   = 2
+	exitChanged = 4 // with --detailed-exitcode
+)
+
+// app is what commands share: where to read and write, and how.
+type app struct {
+	in     io.Reader
+	out    *output
+	err    io.Writer
+	colour bool // on standard error and standard output
+	width  int  // of the terminal, in columns
+	narrow bool // standard output is a terminal: what is wider than it is broken by it
+	// progress says whether standard error is a terminal that can redraw lines.
+	progress bool
+	now      func() time.Time
+	version  string
+	noCache  error // why there is no folder to keep feeds in
+}
+
+func newApp() *app {
+	// A closed pipe is an error to report, not a signal to die from.
+	ignoreBrokenPipe()
+	errTerm, outTerm := term.IsTerminal(int(os.Stderr.Fd())), term.IsTerminal(int(os.Stdout.Fd()))
+	return &app{
+		in:       os.Stdin,
+		out:      newOutput(os.Stdout),
+		err:      os.Stderr,
+		colour:   errTerm && outTerm && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb",
+		width:    terminalWidth(),
+		narrow:   outTerm,
+		progress: errTerm,
+		now:      time.Now,
+		version:  buildVersion(),
+	}
+}
+
+func terminalWidth() int {
+	if n, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && n >= 20 {
+		return min(n, 200)
+	}
+	if w, _, err := term.GetSize(int(os.Stdout.Fd())); err == nil && w >= 20 {
+		return min(w, 200)
+	}
+	return 80
+}
+
+// version is set when releases are linked.
+var version string
+
+func buildVersion() string {
+	if version != "" {
+		return version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return "devel"
+}
+
+// output is standard output: buffered, and remembering the first failure, so that
+// a full disk or a closed pipe is noticed once, at the end.
+type output struct {
+	*bufio.Writer
+	tracked *errWriter
+}
+
+type errWriter struct {
+	w   io.Writer
+	err error
+}
+
+func (e *errWriter) Write(p []byte) (int, error) {
+	if e.err != nil {
+		return 0, e.err
+	}
+	n, err := e.w.Write(p)
+	e.err = err
+	return n, err
+}
+
+func newOutput(w io.Writer) *output {
+	t := &errWriter{w: w}
+	return &output{bufio.NewWriterSize(t, 32<<10), t}
+}
+
+// finish flushes, and turns what went wrong with standard output into an error.
+func (o *output) finish() error {
+	err := o.Flush()
+	if o.tracked.err != nil {
+		err = o.tracked.err
+	}
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, syscall.EPIPE):
+		return errors.New("standard output was closed before everything was written")
+	}
+	return fmt.Errorf("writing to standard output: %w: make room, or write somewhere else", err)
+}
+
+// printJSON writes v as indented JSON.
+func (a *app) printJSON(v any) error {
+	err := json.MarshalWrite(a.out, v, jsontext.WithIndent("  "), json.Deterministic(true))
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(a.out)
+	return err
+}
+
+// diagnose prints diagnostics on standard error, apart from what comes next.
+func (a *app) diagnose(list diag.List, sources map[string][]byte) {
+	if len(list) > 0 {
+		diag.Print(a.err, list, diag.PrintOptions{Sources: sources, Color: a.colour, Width: a.width})
+		fmt.Fprintln(a.err)
+	}
+}
+
+// Styles for people; nothing at all without colour.
+func (a *app) style(code, s string) string {
+	if !a.colour {
+		return s
+	}
+	return "\x1b[" + code + "m" + s + "\x1b[0m"
+}
+
+func (a *app) bold(s string) string { return a.style("1", s) }
+func (a *app) dim(s string) string  { return a.style("2", s) }

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"sallyport/internal/pipeline"
+)
+
+func newCheck(a *app) *cobra.Command {
+	var f policyFlags
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Check the policy, and what it renders, without writing anything",
+		Long: `check compiles the policy, renders every target in memory, reads each output
+back and compares it with the policy. It shows every mistake at once.`,
+		Example: `  sallyport check --policy policy.hcl
+  sallyport check --policy policy.hcl --offline --json`,
+		Args: takes(0, 0, ""),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			req, err := f.request(a)
+			if err != nil {
+				return err
+			}
+			req.SelfCheck = true
+			res, err := pipeline.Run(cmd.Context(), req)
+			if err := a.settle(res, err, asJSON); err != nil {
+				return err
+			}
+			if asJSON {
+				return a.printJSON(a.jsonOf(res))
+			}
+			a.printCheck(res)
+			return nil
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the result as JSON")
+	return cmd
+}
+
+func (a *app) printCheck(res *pipeline.Result) {
+	a.printInputs(res)
+	p := res.Program
+	fmt.Fprintf(a.out, "\n%s, %s, %s, %s: no mistakes\n", plural(len(p.Rules), "rule"), plural(len(p.Sets), "set"),
+		plural(len(p.Services), "service"), plural(len(p.Targets), "target"))
+	for _, o := range res.Outputs {
+		v4, v6 := rangesOf(o.Plan)
+		verdict := "rendered"
+		if o.ReadBack {
+			verdict = "reads back equal"
+		}
+		text := fmt.Sprintf("%s, %s to %d IPv4 and %d IPv6 ranges: %s", o.Kind.Title, plural(len(o.Plan.Rules), "rule"), v4, v6, verdict)
+		fmt.Fprintf(a.out, "  %s  %s\n", a.bold(o.Target.Name), hang(text, len(o.Target.Name)+4, 6, a.width))
+	}
+}

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sallyport/internal/feeds"
+	"sallyport/internal/fetch"
+	"sallyport/internal/fetch/progress"
+	"sallyport/internal/pipeline"
+)
+
+// feedFlags are the flags of every command that opens feeds.
+type feedFlags struct {
+	feeds    []string
+	offline  bool
+	refresh  bool
+	insecure bool
+	accept   bool
+	cache    string
+}
+
+func (f *feedFlags) add(cmd *cobra.Command) {
+	fl := cmd.Flags()
+	fl.StringArrayVar(&f.feeds, "feed", nil, "use `NAME=FILE` for a feed; - is standard input, an https address works too")
+	fl.BoolVar(&f.offline, "offline", false, "use the cached copy of feeds, however old, and send nothing")
+	fl.BoolVar(&f.refresh, "refresh", false, "ask for a newer feed even if the cached copy is of today")
+	fl.BoolVar(&f.insecure, "insecure", false, "allow feeds over http")
+	fl.BoolVar(&f.accept, "accept-feed-change", false, "accept a feed that grew or shrank suddenly")
+	fl.StringVar(&f.cache, "cache", "", "keep feeds in `DIR` instead of the user's cache folder")
+	exclusive(cmd, "offline", "refresh")
+}
+
+// opener makes the opener that the flags ask for.
+func (f *feedFlags) opener(a *app) (*feeds.Opener, error) {
+	cache, err := fetch.OpenCache(f.cache)
+	if err != nil && f.offline {
+		return nil, err
+	}
+	a.noCache = err // of no matter where no feed is downloaded; noteFeeds says so where one is
+	return &feeds.Opener{
+		AcceptChange: f.accept,
+		Fetcher: &fetch.Fetcher{
+			Cache: cache, Offline: f.offline, Refresh: f.refresh, Insecure: f.insecure,
+			Stdin: a.in, Now: a.now, UserAgent: "sallyport/" + a.version,
+			Progress: progress.New(a.err, a.progress).Feed,
+		},
+	}, nil
+}
+
+// overrides are the NAME=FILE pairs.
+func (f *feedFlags) overrides() (map[string]string, error) {
+	pairs := map[string]string{}
+	for _, s := range f.feeds {
+		name, file, ok := strings.Cut(s, "=")
+		if !ok || name == "" || file == "" {
+			return nil, usage("--feed %s: write it as NAME=FILE, such as azure=ServiceTags_Public.json", s)
+		}
+		if _, twice := pairs[name]; twice {
+			return nil, usage("--feed %s is given twice", name)
+		}
+		pairs[name] = file
+	}
+	return pairs, nil
+}
+
+// policyFlags are the flags of every command that reads a policy.
+type policyFlags struct {
+	feedFlags
+	policy string
+	vars   []string
+	today  string
+}
+
+func (f *policyFlags) add(cmd *cobra.Command) {
+	f.feedFlags.add(cmd)
+	fl := cmd.Flags()
+	fl.StringVarP(&f.policy, "policy", "p", "", "the policy `FILE`; without it, the built-in policy for Azure Communication Services media")
+	fl.StringArrayVar(&f.vars, "var", nil, "set a variable of the policy, `NAME=VALUE`")
+	fl.StringVar(&f.today, "now", "", "judge expiry dates on `DATE` (2006-01-02) instead of today")
+	if err := cmd.MarkFlagFilename("policy", "hcl"); err != nil {
+		panic(err) // the flag is defined above
+	}
+}
+
+func (f *policyFlags) request(a *app) (pipeline.Request, error) {
+	req := pipeline.Request{Policy: f.policy, Vars: map[string]string{}, Version: a.version, Now: a.now()}
+	for _, s := range f.vars {
+		name, value, ok := strings.Cut(s, "=")
+		if !ok || name == "" {
+			return req, usage("--var %s: write it as NAME=VALUE", s)
+		}
+		req.Vars[name] = value
+	}
+	if f.today != "" {
+		day, err := time.Parse(time.DateOnly, f.today)
+		if err != nil {
+			return req, usage("--now %s: write the date as %s", f.today, time.DateOnly)
+		}
+		req.Now = day
+	}
+	var err error
+	if req.Feeds, err = f.overrides(); err != nil {
+		return req, err
+	}
+	req.Opener, err = f.opener(a)
+	return req, err
+}
+
+// noteFeeds prints what the user should know of feeds, on standard error.
+func (a *app) noteFeeds(list []pipeline.Feed) {
+	for _, f := range list {
+		notes := f.Result.Notes
+		if a.noCache != nil && strings.Contains(f.Result.From, "://") {
+			notes = append(slices.Clone(notes), fetch.Note{Warning: true, Text: "not kept for the next run: " + a.noCache.Error()})
+		}
+		for _, n := range notes {
+			word, styled := "note:", "note:"
+			if n.Warning {
+				word, styled = "warning:", a.style("1;33", "warning:")
+			}
+			fmt.Fprintln(a.err, styled, hang(fmt.Sprintf("feed %s: %s", f.Name, n.Text), len(word)+1, 2, a.width))
+		}
+	}
+}
+
+// ago says an age in the largest unit that fits.
+func ago(d time.Duration) string {
+	switch {
+	case d < time.Minute:
+		return "just now"
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%d min ago", d/time.Minute)
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d hours ago", d/time.Hour)
+	}
+	return fmt.Sprintf("%d days ago", d/(24*time.Hour))
+}

@@ -1,0 +1,233 @@
+package main
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/rogpeppe/go-internal/diff"
+	"github.com/spf13/cobra"
+
+	"sallyport/internal/diag"
+	"sallyport/internal/pipeline"
+	"sallyport/internal/publish"
+	"sallyport/renderers"
+)
+
+// generateFlags are the flags of generate.
+type generateFlags struct {
+	policyFlags
+	out       string
+	targets   []string
+	templates string
+	stdout    bool
+	diff      bool
+	json      bool
+	detailed  bool
+	stamp     bool
+}
+
+func newGenerate(a *app) *cobra.Command {
+	var f generateFlags
+	cmd := &cobra.Command{
+		Use:   "generate",
+		Short: "Render the policy's targets into files",
+		Long: `generate compiles the policy, renders its targets and writes the files, each of
+them whole, old or new. Without --policy it uses the built-in policy: the
+documented media ranges of Azure Communication Services, without any feed.`,
+		Example: `  sallyport generate
+  sallyport generate --policy policy.hcl --out /etc/sallyport
+  sallyport generate --policy policy.hcl --feed azure=ServiceTags_Public.json
+  sallyport generate --policy policy.hcl --diff --detailed-exitcode
+  sallyport generate --policy policy.hcl --target edge --stdout | nft -c -f -`,
+		Args: takes(0, 0, ""),
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.generate(cmd, &f) },
+	}
+	f.add(cmd)
+	fl := cmd.Flags()
+	fl.StringVarP(&f.out, "out", "o", "out", "write into `DIR`")
+	fl.StringArrayVarP(&f.targets, "target", "t", nil, "only the target `NAME`; may be repeated")
+	if err := cmd.RegisterFlagCompletionFunc("target", f.completeTargets(a)); err != nil {
+		panic(err) // the flag is defined above
+	}
+	fl.StringVar(&f.templates, "templates", "", "use the templates in `DIR` where it has them")
+	fl.BoolVar(&f.stdout, "stdout", false, "print the one target's file instead of writing it")
+	fl.BoolVar(&f.diff, "diff", false, "show what would change, and write nothing")
+	fl.BoolVar(&f.json, "json", false, "say what was done as JSON")
+	fl.BoolVar(&f.detailed, "detailed-exitcode", false, "exit with 4 when a file changed, or would with --diff")
+	fl.BoolVar(&f.stamp, "stamp", false, "write the time into headers; files then differ at every run")
+	exclusive(cmd, "stdout", "diff")
+	exclusive(cmd, "stdout", "json")
+	return cmd
+}
+
+// completeTargets offers the names of the policy's targets.
+func (f *generateFlags) completeTargets(a *app) cobra.CompletionFunc {
+	return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		req := pipeline.Request{Policy: f.policy, Now: a.now()}
+		return pipeline.TargetNames(req), cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+func (a *app) generate(cmd *cobra.Command, f *generateFlags) error {
+	req, err := f.request(a)
+	if err != nil {
+		return err
+	}
+	req.Targets, req.Out, req.Templates, req.Stamp = f.targets, f.out, f.templates, f.stamp
+	res, err := pipeline.Run(cmd.Context(), req)
+	if err := a.settle(res, err, f.json); err != nil {
+		return err
+	}
+	switch {
+	case f.stdout:
+		return a.printOutput(res)
+	case f.diff:
+		return a.showDiff(res, f)
+	}
+	report, err := publish.Publish(f.out, filesOf(res))
+	if err != nil {
+		return err
+	}
+	return a.reportGenerate(res, f, report)
+}
+
+// settle prints what a run found: notes of feeds, then diagnostics, then gives the
+// error that ends the command, if any.
+func (a *app) settle(res *pipeline.Result, err error, asJSON bool) error {
+	if res != nil {
+		a.noteFeeds(res.Feeds)
+		if asJSON && res.Diagnostics.HasErrors() {
+			if err := a.printJSON(generateJSON{Diagnostics: diagnosticsOf(res)}); err != nil {
+				return err
+			}
+		}
+		a.diagnose(res.Diagnostics, res.Sources)
+	}
+	if err != nil {
+		return err
+	}
+	if n := res.Diagnostics.Count(diag.Error); n > 0 {
+		name := policyName(res)
+		if name == pipeline.Builtin {
+			name = "the built-in policy"
+		}
+		fmt.Fprintf(a.err, "%s in %s: nothing was written\n", plural(n, "mistake"), name)
+		return exit{exitFailed}
+	}
+	return nil
+}
+
+func policyName(res *pipeline.Result) string {
+	for name := range res.Sources {
+		return name
+	}
+	return "the policy"
+}
+
+func filesOf(res *pipeline.Result) []publish.File {
+	var list []publish.File
+	for _, o := range res.Outputs {
+		for _, f := range o.Files {
+			list = append(list, publish.File{Path: f.Path, Mode: f.Mode, Data: f.Data})
+		}
+	}
+	return list
+}
+
+// printOutput prints the file that is loaded; files that go with it, such as the
+// one that removes it, only make sense as files.
+func (a *app) printOutput(res *pipeline.Result) error {
+	if len(res.Outputs) != 1 {
+		var names []string
+		for _, o := range res.Outputs {
+			names = append(names, o.Target.Name)
+		}
+		return usage("--stdout prints one target, and the policy has %s: choose one with --target", strings.Join(names, ", "))
+	}
+	_, err := a.out.Write(res.Outputs[0].Files[0].Data)
+	return err
+}
+
+// showDiff prints a unified diff per file against what is published.
+func (a *app) showDiff(res *pipeline.Result, f *generateFlags) error {
+	changed := 0
+	var rows []fileJSON
+	for _, o := range res.Outputs {
+		for _, file := range o.Files {
+			old, there, err := publish.Read(f.out, file.Path)
+			if err != nil {
+				return err
+			}
+			row := fileRow(f.out, file, "unchanged")
+			if !there || !bytes.Equal(old, file.Data) {
+				changed++
+				row.Status = map[bool]string{true: "would change", false: "would be created"}[there]
+				name := filepath.Join(f.out, filepath.FromSlash(file.Path))
+				row.Diff = string(diff.Diff(name, old, name+" (new)", file.Data))
+			}
+			rows = append(rows, row)
+			if !f.json {
+				a.out.WriteString(a.colourDiff(row.Diff))
+			}
+		}
+	}
+	if f.json {
+		j := a.jsonOf(res)
+		j.Changed = changed > 0
+		for i := range j.Targets {
+			j.Targets[i].Files = rows[:len(res.Outputs[i].Files)]
+			rows = rows[len(res.Outputs[i].Files):]
+		}
+		if err := a.printJSON(j); err != nil {
+			return err
+		}
+	} else {
+		fmt.Fprintf(a.err, "%s of %d would change; nothing was written\n", plural(changed, "file"), len(rows))
+	}
+	if changed > 0 && f.detailed {
+		return exit{exitChanged}
+	}
+	return nil
+}
+
+func (a *app) colourDiff(text string) string {
+	if !a.colour {
+		return text
+	}
+	lines := strings.SplitAfter(text, "\n")
+	for i, l := range lines {
+		body, end := strings.TrimSuffix(l, "\n"), ""
+		if body != l {
+			end = "\n"
+		}
+		switch {
+		case strings.HasPrefix(l, "diff "), strings.HasPrefix(l, "--- "), strings.HasPrefix(l, "+++ "):
+			lines[i] = a.bold(body) + end
+		case strings.HasPrefix(l, "+"):
+			lines[i] = a.style("32", body) + end
+		case strings.HasPrefix(l, "-"):
+			lines[i] = a.style("31", body) + end
+		case strings.HasPrefix(l, "@@"):
+			lines[i] = a.style("36", body) + end
+		}
+	}
+	return strings.Join(lines, "")
+}
+
+func sum(data []byte) string {
+	h := sha256.Sum256(data)
+	return hex.EncodeToString(h[:])
+}
+
+func fileRow(out string, f renderers.File, status string) fileJSON {
+	row := fileJSON{Path: filepath.Join(out, filepath.FromSlash(f.Path)), Status: status, Bytes: len(f.Data), SHA256: sum(f.Data)}
+	if f.Use != "" {
+		row.Load = strings.ReplaceAll(f.Use, "{}", path.Join(filepath.ToSlash(out), f.Path))
+	}
+	return row
+}

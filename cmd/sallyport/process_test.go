@@ -1,0 +1,268 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"sallyport/internal/need"
+	"sallyport/internal/realfeed"
+)
+
+// Whole processes are timed against a Go program that does nothing, in turn and in
+// the same run, because machines are noisy: the ratio of the medians is what counts.
+
+// program builds a Go program into dir and returns its path.
+func program(tb testing.TB, dir, name, pkg string) string {
+	tb.Helper()
+	path := filepath.Join(dir, name)
+	build := exec.Command("go", "build", "-o", path, pkg)
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		tb.Fatalf("%v: %s", err, out)
+	}
+	return path
+}
+
+// idle is a Go program that does nothing.
+func idle(tb testing.TB, dir string) string {
+	tb.Helper()
+	return fromSource(tb, dir, "idle", "package main\n\nfunc main() {}\n")
+}
+
+func fromSource(tb testing.TB, dir, name, source string) string {
+	tb.Helper()
+	src := filepath.Join(dir, name+".go")
+	if err := os.WriteFile(src, []byte(source), 0o644); err != nil {
+		tb.Fatal(err)
+	}
+	return program(tb, dir, name, src)
+}
+
+// meterSource runs a command and says how long it took and its peak memory. It is a
+// program of its own because Linux counts what a process was started from as memory
+// of the process, and this test is large.
+const meterSource = `package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+	"time"
+)
+
+func main() {
+	cmd := exec.Command(os.Args[1], os.Args[2:]...)
+	cmd.Stderr = os.Stderr
+	start := time.Now()
+	err := cmd.Run()
+	wall := time.Since(start)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	fmt.Println(wall.Nanoseconds(), cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss)
+}
+`
+
+// processUsage is what one run of a process took.
+type processUsage struct {
+	wall time.Duration
+	mib  float64 // peak resident memory
+}
+
+// meter times processes.
+type meter string
+
+func newMeter(tb testing.TB, dir string) meter {
+	tb.Helper()
+	return meter(fromSource(tb, dir, "meter", meterSource))
+}
+
+func (m meter) timed(tb testing.TB, args ...string) processUsage {
+	tb.Helper()
+	cmd := exec.Command(string(m), args...)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	var wall, kib int64
+	if err == nil {
+		_, err = fmt.Sscan(string(out), &wall, &kib)
+	}
+	if err != nil {
+		tb.Fatalf("%s: %v: %s", strings.Join(args, " "), err, stderr.String())
+	}
+	return processUsage{time.Duration(wall), float64(kib) / 1024}
+}
+
+func median(list []processUsage) processUsage {
+	sorted := slices.Clone(list)
+	slices.SortFunc(sorted, func(a, b processUsage) int { return int(a.wall - b.wall) })
+	m := sorted[len(sorted)/2]
+	for _, u := range list {
+		m.mib = max(m.mib, u.mib)
+	}
+	return m
+}
+
+const cloudPolicy = `
+feed "azure" { url = %q }
+set "azure" { include = [tag(feed.azure, "AzureCloud")] }
+service "media" {
+  udp = ["3478-3481"]
+  tcp = [443]
+}
+rule "calls" {
+  action   = "allow"
+  to       = set.azure
+  services = [service.media]
+}
+target "nftables" "edge" {
+  hook    = "forward"
+  ingress = ["lan0"]
+}
+`
+
+// cachedFeed writes a policy over the real feed and fills a cache with it from a
+// server on loopback. It returns the arguments that generate from the cache.
+func cachedFeed(tb testing.TB, m meter, dir, sallyport string) []string {
+	tb.Helper()
+	raw := realfeed.Read(tb, "azure/ServiceTags_Public_change398.json")
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Write(raw)
+	}))
+	defer server.Close()
+	policy := filepath.Join(dir, "policy.hcl")
+	if err := os.WriteFile(policy, fmt.Appendf(nil, cloudPolicy, server.URL+"/feed.json"), 0o644); err != nil {
+		tb.Fatal(err)
+	}
+	args := []string{sallyport, "generate", "--policy", policy, "--out", filepath.Join(dir, "out"), "--cache", filepath.Join(dir, "cache")}
+	m.timed(tb, append(args, "--insecure")...)
+	return append(args, "--offline", "--insecure")
+}
+
+// BenchmarkGenerateProcess is the whole of generate for one nftables target of the
+// Azure cloud from the cached feed: each run writes both files anew.
+func BenchmarkGenerateProcess(b *testing.B) {
+	dir := b.TempDir()
+	sallyport, nothing := program(b, dir, "sallyport", "."), idle(b, dir)
+	m := newMeter(b, dir)
+	args := cachedFeed(b, m, dir, sallyport)
+	var ours, idles []processUsage
+	for b.Loop() {
+		if err := os.RemoveAll(filepath.Join(dir, "out")); err != nil {
+			b.Fatal(err)
+		}
+		idles = append(idles, m.timed(b, nothing))
+		ours = append(ours, m.timed(b, args...))
+	}
+	report(b, ours, idles)
+}
+
+// BenchmarkStartProcess is what every command pays before it does anything.
+func BenchmarkStartProcess(b *testing.B) {
+	dir := b.TempDir()
+	sallyport, nothing := program(b, dir, "sallyport", "."), idle(b, dir)
+	m := newMeter(b, dir)
+	var ours, idles []processUsage
+	for b.Loop() {
+		idles = append(idles, m.timed(b, nothing))
+		ours = append(ours, m.timed(b, sallyport, "version"))
+	}
+	report(b, ours, idles)
+}
+
+func report(b *testing.B, ours, idles []processUsage) {
+	a, i := median(ours), median(idles)
+	b.ReportMetric(float64(a.wall.Microseconds())/1000, "ms/run")
+	b.ReportMetric(float64(i.wall.Microseconds())/1000, "idle-ms/run")
+	b.ReportMetric(float64(a.wall)/float64(i.wall), "times-idle")
+	b.ReportMetric(a.mib, "peak-MiB")
+	b.ReportMetric(0, "ns/op") // says nothing here: it holds both programs
+}
+
+// BenchmarkAggregateProcess is the whole of aggregate on a million random prefixes,
+// beside Debian's iprange on the same IPv4 file. iprange 1.0.4 reads IPv4 alone, so
+// it stands there as the measure of the machine.
+func BenchmarkAggregateProcess(b *testing.B) {
+	iprange := need.Program(b, "iprange")
+	dir := b.TempDir()
+	sallyport, m := program(b, dir, "sallyport", "."), newMeter(b, dir)
+	for _, family := range []string{"IPv4", "IPv6"} {
+		file := filepath.Join(dir, family)
+		if err := os.WriteFile(file, randomPrefixes(family, 1_000_000), 0o644); err != nil {
+			b.Fatal(err)
+		}
+		b.Run(family, func(b *testing.B) {
+			var ours, theirs []processUsage
+			for b.Loop() {
+				theirs = append(theirs, m.timed(b, iprange, filepath.Join(dir, "IPv4")))
+				ours = append(ours, m.timed(b, sallyport, "aggregate", file))
+			}
+			a, i := median(ours), median(theirs)
+			b.ReportMetric(float64(a.wall.Microseconds())/1000, "ms/run")
+			b.ReportMetric(float64(i.wall.Microseconds())/1000, "iprange-IPv4-ms/run")
+			b.ReportMetric(float64(i.wall)/float64(a.wall), "times-faster")
+			b.ReportMetric(a.mib, "peak-MiB")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// randomPrefixes is n prefixes, /24 to /32 of IPv4 or /48 to /128 of IPv6, one a
+// line and the same at every run.
+func randomPrefixes(family string, n int) []byte {
+	rng := rand.New(rand.NewPCG(1, 2))
+	var out []byte
+	for range n {
+		var p netip.Prefix
+		if family == "IPv4" {
+			v := rng.Uint32()
+			p, _ = netip.AddrFrom4([4]byte{byte(v >> 24), byte(v >> 16), byte(v >> 8), byte(v)}).Prefix(24 + rng.IntN(9))
+		} else {
+			var a [16]byte
+			binary.BigEndian.PutUint64(a[:], 0x2000<<48|rng.Uint64()>>3)
+			binary.BigEndian.PutUint64(a[8:], rng.Uint64())
+			p, _ = netip.AddrFrom16(a).Prefix(48 + rng.IntN(81))
+		}
+		out = append(p.AppendTo(out), '\n')
+	}
+	return out
+}
+
+// TestStartStaysCheap fails when linking something in makes every command slow.
+// The bound is loose: it is there for a package that compiles tables at start, not
+// for a busy machine.
+func TestStartStaysCheap(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds two programs")
+	}
+	dir := t.TempDir()
+	sallyport, nothing := program(t, dir, "sallyport", "."), idle(t, dir)
+	m := newMeter(t, dir)
+	var ours, idles []processUsage
+	for range 21 {
+		idles = append(idles, m.timed(t, nothing))
+		ours = append(ours, m.timed(t, sallyport, "version"))
+	}
+	a, i := median(ours), median(idles)
+	t.Logf("version takes %v, a program that does nothing %v", a.wall, i.wall)
+	if a.wall > 8*i.wall+5*time.Millisecond {
+		t.Errorf("starting takes %v, a program that does nothing %v: look at what was linked in", a.wall, i.wall)
+	}
+}

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"sallyport/ipranges"
+	"sallyport/ipranges/catalog"
+)
+
+// diffFlags are the flags of ranges diff.
+type diffFlags struct {
+	sourceFlags
+	tags     []string
+	json     bool
+	detailed bool
+}
+
+func newRangesDiff(a *app) *cobra.Command {
+	var f diffFlags
+	cmd := &cobra.Command{
+		Use:   "diff OLD [NEW]",
+		Short: "Say what changed between two files of a feed",
+		Long: `diff compares two files of a feed, tag by tag: how many prefixes came and went.
+Without NEW it compares with the current feed. With --tag it prints the
+addresses themselves, + for those that came and - for those that went.`,
+		Example: `  sallyport ranges diff last-week.json this-week.json
+  sallyport ranges diff old.json new.json --tag AzureCloud`,
+		Args: takes(1, 2, "file"),
+		RunE: func(cmd *cobra.Command, args []string) error { return a.rangesDiff(cmd.Context(), &f, args) },
+	}
+	f.add(cmd)
+	fl := cmd.Flags()
+	fl.StringArrayVar(&f.tags, "tag", nil, "only the tag `NAME`, with its addresses; may be repeated")
+	fl.BoolVar(&f.json, "json", false, "print JSON")
+	fl.BoolVar(&f.detailed, "detailed-exitcode", false, "exit with 4 when anything changed")
+	if err := cmd.RegisterFlagCompletionFunc("tag", f.completeTags(a)); err != nil {
+		panic(err) // the flag is defined above
+	}
+	return cmd
+}
+
+// tagDiffJSON is how one tag changed; addresses as prefixes.
+type tagDiffJSON struct {
+	Name    string   `json:"name"`
+	New     bool     `json:"new"`
+	Gone    bool     `json:"gone"`
+	Added   []string `json:"added"`
+	Removed []string `json:"removed"`
+}
+
+func (a *app) rangesDiff(ctx context.Context, f *diffFlags, args []string) error {
+	var catalogs [2]*catalog.Catalog
+	for i := range catalogs {
+		one := f.sourceFlags
+		if i < len(args) {
+			one.feeds = []string{args[i]}
+		}
+		feed, err := one.open(ctx, a)
+		if err != nil {
+			return err
+		}
+		catalogs[i] = feed.Catalog
+	}
+	diffs, err := f.pick(catalogs)
+	if err != nil {
+		return err
+	}
+	switch {
+	case f.json:
+		err = a.printJSON(struct {
+			Old  string        `json:"old"` // change numbers
+			New  string        `json:"new"`
+			Tags []tagDiffJSON `json:"tags"`
+		}{catalogs[0].Info().Change, catalogs[1].Info().Change, jsonOfDiffs(diffs)})
+	case len(f.tags) > 0:
+		a.printAddresses(diffs)
+	default:
+		err = a.printDiffs(catalogs, diffs)
+	}
+	if err == nil && len(diffs) > 0 && f.detailed {
+		return exit{exitChanged}
+	}
+	return err
+}
+
+// pick is the differences of the tags that were asked for, or of all.
+func (f *diffFlags) pick(c [2]*catalog.Catalog) ([]catalog.TagDiff, error) {
+	wanted := map[string]bool{}
+	for _, name := range f.tags {
+		_, inOld := c[0].Tag(name)
+		_, inNew := c[1].Tag(name)
+		if !inOld && !inNew {
+			return nil, noTag(c[1], name)
+		}
+		wanted[name] = true
+	}
+	var list []catalog.TagDiff
+	for _, d := range catalog.Diff(c[0], c[1]) {
+		if len(wanted) == 0 || wanted[d.Name] {
+			list = append(list, d)
+		}
+	}
+	return list, nil
+}
+
+func prefixesOf(s ipranges.Set) []string {
+	list := []string{}
+	for _, f := range []ipranges.Family{ipranges.IPv4, ipranges.IPv6} {
+		for p := range s.Prefixes(f) {
+			list = append(list, p.String())
+		}
+	}
+	return list
+}
+
+func jsonOfDiffs(diffs []catalog.TagDiff) []tagDiffJSON {
+	list := []tagDiffJSON{}
+	for _, d := range diffs {
+		list = append(list, tagDiffJSON{d.Name, d.New, d.Gone, prefixesOf(d.Added), prefixesOf(d.Removed)})
+	}
+	return list
+}
+
+func (a *app) printAddresses(diffs []catalog.TagDiff) {
+	for _, d := range diffs {
+		if len(diffs) > 1 {
+			fmt.Fprintln(a.out, a.bold(d.Name))
+		}
+		for _, p := range prefixesOf(d.Removed) {
+			fmt.Fprintln(a.out, a.style("31", "- "+p))
+		}
+		for _, p := range prefixesOf(d.Added) {
+			fmt.Fprintln(a.out, a.style("32", "+ "+p))
+		}
+	}
+}
+
+func (a *app) printDiffs(c [2]*catalog.Catalog, diffs []catalog.TagDiff) error {
+	from, to := c[0].Info(), c[1].Info()
+	what := strings.TrimSpace(to.Kind + " " + to.Cloud)
+	if from.Change != "" || to.Change != "" {
+		what += fmt.Sprintf(", change %s to %s", cmp.Or(from.Change, "unknown"), cmp.Or(to.Change, "unknown"))
+	}
+	fmt.Fprintf(a.out, "%s: %s changed\n", what, plural(len(diffs), "tag"))
+	if len(diffs) == 0 {
+		return nil
+	}
+	fmt.Fprintln(a.out)
+	var rows [][]string
+	for _, d := range diffs {
+		note := ""
+		switch {
+		case d.New:
+			note = "new"
+		case d.Gone:
+			note = "gone"
+		}
+		rows = append(rows, []string{d.Name, signed("+", d.Added, ipranges.IPv4), signed("-", d.Removed, ipranges.IPv4),
+			signed("+", d.Added, ipranges.IPv6), signed("-", d.Removed, ipranges.IPv6), note})
+	}
+	return a.table(strings.Split("TAG,IPV4 +,IPV4 -,IPV6 +,IPV6 -,", ","), rows)
+}
+
+func signed(sign string, s ipranges.Set, f ipranges.Family) string {
+	n := s.NumPrefixes(f)
+	if n == 0 {
+		return "."
+	}
+	return fmt.Sprintf("%s%d", sign, n)
+}

@@ -1,0 +1,213 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"sallyport/internal/diag"
+	"sallyport/internal/pipeline"
+	"sallyport/internal/publish"
+	"sallyport/ipranges"
+	"sallyport/rules"
+)
+
+// The JSON that check and generate print with --json. Fields are only ever added.
+type generateJSON struct {
+	Policy      *policyJSON      `json:"policy,omitempty"`
+	Feeds       []feedJSON       `json:"feeds,omitempty"`
+	Targets     []targetJSON     `json:"targets,omitempty"`
+	Changed     bool             `json:"changed"`
+	Recovered   []string         `json:"recovered,omitempty"`
+	Diagnostics []diagnosticJSON `json:"diagnostics"`
+}
+
+type policyJSON struct {
+	Name   string `json:"name"`
+	SHA256 string `json:"sha256"`
+}
+
+type feedJSON struct {
+	Name    string    `json:"name"`
+	Kind    string    `json:"kind"`
+	Cloud   string    `json:"cloud"`
+	Change  string    `json:"change"`
+	Source  string    `json:"source"`
+	SHA256  string    `json:"sha256"`
+	Fetched time.Time `json:"fetched,omitzero"`
+	Cached  bool      `json:"cached"`
+	Stale   bool      `json:"stale"`
+}
+
+type targetJSON struct {
+	Name    string     `json:"name"`
+	Kind    string     `json:"kind"`
+	Rules   int        `json:"rules"`
+	Ranges4 int        `json:"ipv4_ranges"`
+	Ranges6 int        `json:"ipv6_ranges"`
+	Dropped []string   `json:"dropped_rules,omitempty"`
+	Equal   bool       `json:"reads_back_equal,omitzero"` // only where it was tried: check, and --templates
+	Files   []fileJSON `json:"files,omitempty"`
+}
+
+type fileJSON struct {
+	Path   string `json:"path"`
+	Status string `json:"status"`
+	Bytes  int    `json:"bytes"`
+	SHA256 string `json:"sha256"`
+	Load   string `json:"load,omitempty"`
+	Diff   string `json:"diff,omitempty"`
+}
+
+type diagnosticJSON struct {
+	Severity string `json:"severity"`
+	Summary  string `json:"summary"`
+	Detail   string `json:"detail,omitempty"`
+	Fix      string `json:"fix,omitempty"`
+	File     string `json:"file,omitempty"`
+	Line     int    `json:"line,omitempty"`
+	Column   int    `json:"column,omitempty"`
+}
+
+func diagnosticsOf(res *pipeline.Result) []diagnosticJSON {
+	list := []diagnosticJSON{}
+	for _, d := range res.Diagnostics {
+		list = append(list, jsonOfDiagnostic(d))
+	}
+	return list
+}
+
+func jsonOfDiagnostic(d diag.Diagnostic) diagnosticJSON {
+	return diagnosticJSON{d.Severity.String(), d.Summary, d.Detail, d.Fix, d.Subject.File, d.Subject.Start.Line, d.Subject.Start.Column}
+}
+
+func (a *app) jsonOf(res *pipeline.Result) generateJSON {
+	j := generateJSON{Diagnostics: diagnosticsOf(res)}
+	if res.Program != nil {
+		j.Policy = &policyJSON{res.Program.Name, res.Program.Hash}
+	}
+	for _, f := range res.Feeds {
+		i := f.Catalog.Info()
+		j.Feeds = append(j.Feeds, feedJSON{f.Name, i.Kind, i.Cloud, i.Change, i.Source, i.SHA256, i.Fetched, f.Result.FromCache, f.Result.Stale})
+	}
+	for _, o := range res.Outputs {
+		t := targetJSON{Name: o.Target.Name, Kind: o.Kind.Name, Rules: len(o.Plan.Rules), Equal: o.ReadBack}
+		t.Ranges4, t.Ranges6 = rangesOf(o.Plan)
+		for _, l := range o.Losses {
+			t.Dropped = append(t.Dropped, l.Rule)
+		}
+		j.Targets = append(j.Targets, t)
+	}
+	return j
+}
+
+// rangesOf counts the ranges of the plan's destinations, each set once.
+func rangesOf(p *rules.Plan) (v4, v6 int) {
+	seen := map[string]bool{}
+	for i := range p.Rules {
+		to := p.Rules[i].To
+		if to.IsAny() || seen[to.Name()] {
+			continue
+		}
+		seen[to.Name()] = true
+		v4 += to.Set().NumRanges(ipranges.IPv4)
+		v6 += to.Set().NumRanges(ipranges.IPv6)
+	}
+	return v4, v6
+}
+
+func (a *app) reportGenerate(res *pipeline.Result, f *generateFlags, report publish.Report) error {
+	changed := false
+	for _, c := range report.Files {
+		changed = changed || c.Status != publish.Unchanged
+	}
+	if f.json {
+		j := a.jsonOf(res)
+		j.Changed, j.Recovered = changed, report.Recovered
+		next := report.Files
+		for i, o := range res.Outputs {
+			for k, file := range o.Files {
+				j.Targets[i].Files = append(j.Targets[i].Files, fileRow(f.out, file, next[k].Status.String()))
+			}
+			next = next[len(o.Files):]
+		}
+		if err := a.printJSON(j); err != nil {
+			return err
+		}
+	} else {
+		a.printReport(res, f, report)
+	}
+	if changed && f.detailed {
+		return exit{exitChanged}
+	}
+	return nil
+}
+
+func (a *app) printReport(res *pipeline.Result, f *generateFlags, report publish.Report) {
+	a.printInputs(res)
+	for _, path := range report.Recovered {
+		fmt.Fprintf(a.out, "finished   %s, which an earlier run had left half-way\n", path)
+	}
+	var load []string
+	next := report.Files
+	for _, o := range res.Outputs {
+		v4, v6 := rangesOf(o.Plan)
+		text := fmt.Sprintf("%s, %s to %d IPv4 and %d IPv6 ranges", o.Kind.Title, plural(len(o.Plan.Rules), "rule"), v4, v6)
+		fmt.Fprintf(a.out, "\n%s  %s\n", a.bold(o.Target.Name), hang(text, len(o.Target.Name)+2, 4, a.width))
+		for k, file := range o.Files {
+			row := fileRow(f.out, file, next[k].Status.String())
+			fmt.Fprintf(a.out, "  %-9s  %s  %s\n", row.Status, row.Path, a.dim(size(row.Bytes)))
+			if row.Load != "" {
+				load = append(load, row.Load)
+			}
+		}
+		next = next[len(o.Files):]
+	}
+	if len(load) > 0 {
+		fmt.Fprintf(a.out, "\n%s\n", a.bold("To load:"))
+		for _, l := range load {
+			fmt.Fprintf(a.out, "  %s\n", l)
+		}
+		fmt.Fprintf(a.out, "The beginning of each file says what else to do once, and how to remove it.\n")
+	}
+	if f.policy == "" {
+		fmt.Fprintf(a.out, "\nThis is the built-in policy: media of Azure Communication Services only. What\n"+
+			"else calls need is in docs/acs.md; sallyport init writes a policy of your own.\n")
+	}
+}
+
+// printInputs says what a run was made from.
+func (a *app) printInputs(res *pipeline.Result) {
+	fmt.Fprintf(a.out, "policy  %s\n", policyName(res))
+	for _, f := range res.Feeds {
+		i := f.Catalog.Info()
+		age := ""
+		if f.Result.FromCache {
+			age = ", cached copy confirmed " + ago(f.Result.Age(a.now()))
+		}
+		text := strings.TrimSpace(f.Name + ": " + i.Kind + " " + i.Cloud)
+		if i.Change != "" {
+			text += ", change " + i.Change
+		}
+		text += age
+		fmt.Fprintf(a.out, "feed    %s\n", hang(text, 8, 8, a.width))
+	}
+}
+
+func plural(n int, word string) string {
+	if n == 1 {
+		return "1 " + word
+	}
+	return fmt.Sprintf("%d %ss", n, word)
+}
+
+// size is a number of bytes for people.
+func size(n int) string {
+	switch {
+	case n < 1000:
+		return fmt.Sprintf("%d B", n)
+	case n < 1_000_000:
+		return strings.TrimSuffix(fmt.Sprintf("%.1f", float64(n)/1000), ".0") + " kB"
+	}
+	return fmt.Sprintf("%.1f MB", float64(n)/1e6)
+}

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// hang wraps text that begins at column start, behind a label, and goes on in lines
+// that are indented by indent. A word that is longer than a line, such as an
+// address to open, stays whole.
+func hang(text string, start, indent, width int) string {
+	var b strings.Builder
+	column := start
+	for i, word := range strings.Fields(text) {
+		n := utf8.RuneCountInString(word)
+		switch {
+		case i == 0:
+		case column+1+n > width:
+			fmt.Fprintf(&b, "\n%*s", indent, "")
+			column = indent
+		default:
+			b.WriteByte(' ')
+			column++
+		}
+		b.WriteString(word)
+		column += n
+	}
+	return b.String()
+}
+
+// table writes aligned columns. A cell that is longer than half the terminal moves
+// only its own row. On a terminal that is too narrow for all columns the last ones
+// are left out; a file or a pipe always gets all.
+func (a *app) table(header []string, rows [][]string) error {
+	rows = append([][]string{header}, rows...)
+	lines := a.layout(rows)
+	for a.narrow && len(rows[0]) > 1 && slices.ContainsFunc(lines, func(l string) bool { return utf8.RuneCountInString(l) > a.width }) {
+		for i := range rows {
+			rows[i] = rows[i][:len(rows[i])-1]
+		}
+		lines = a.layout(rows)
+	}
+	for _, l := range lines {
+		if _, err := fmt.Fprintln(a.out, l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// layout pads the cells of rows to columns.
+func (a *app) layout(rows [][]string) []string {
+	widths := make([]int, len(rows[0]))
+	for _, row := range rows {
+		for i, cell := range row {
+			if n := utf8.RuneCountInString(cell); n <= a.width/2 {
+				widths[i] = max(widths[i], n)
+			}
+		}
+	}
+	var lines []string
+	for _, row := range rows {
+		var line strings.Builder
+		for i, cell := range row {
+			fmt.Fprintf(&line, "%-*s  ", widths[i], cell)
+		}
+		lines = append(lines, strings.TrimRight(line.String(), " "))
+	}
+	return lines
+}

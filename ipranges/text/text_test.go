@@ -1,0 +1,212 @@
+package text
+
+import (
+	"bytes"
+	"errors"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+
+	"go4.org/netipx"
+
+	"sallyport/ipranges"
+	"sallyport/ipranges/catalog"
+)
+
+func TestAccepted(t *testing.T) {
+	own, err := os.ReadFile("testdata/own.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct{ list, want string }{
+		"the fixture":     {string(own), "33.16.0.0/16 33.17.4.0/22 33.18.9.9 2d00:1000::/32 2d00:2000::1-2d00:2000::ff"},
+		"CRLF":            {"33.0.0.0/24\r\n33.2.0.0/24\r\n", "33.0.0.0/24 33.2.0.0/24"},
+		"no last newline": {"33.0.0.0/24", "33.0.0.0/24"},
+		"byte order mark": {"\ufeff33.0.0.0/24\n", "33.0.0.0/24"},
+		"blanks":          {"\n \t\n  33.0.0.0/24\t \n\n", "33.0.0.0/24"},
+		"comments":        {"#\n# 10.0.0.0/8\n33.0.0.0/24# x\n  # <html>\n", "33.0.0.0/24"},
+		"twice, unsorted": {"33.9.0.0/16\n33.0.0.0/24\n33.9.0.0/16\n33.9.8.0/24", "33.0.0.0/24 33.9.0.0/16"},
+		"widest":          {"33.0.0.0/8\n2d00::/24", "33.0.0.0/8 2d00::/24"},
+		"widest range":    {"33.0.0.0-33.255.255.255", "33.0.0.0/8"},
+	} {
+		c, err := Decode([]byte(tt.list), Limits{})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		set, ok := c.Set(All)
+		if want := ipranges.MustParse(strings.Fields(tt.want)...); !ok || c.Len() != 1 || !set.Equal(want) || c.Info() != (catalog.Info{Kind: "text"}) {
+			t.Errorf("%s: %v of %+v, want %v", name, set, c.Info(), want)
+		}
+	}
+}
+
+func TestRefused(t *testing.T) {
+	for name, tt := range map[string]struct {
+		list string
+		line int
+		text string
+	}{
+		"empty":               {"", 0, "no address"},
+		"comments only":       {"# 33.0.0.0/24\n\n", 0, "no address"},
+		"a web page":          {"\n<!DOCTYPE html>", 1, "web page"},
+		"host bits":           {"33.0.0.0/24\n33.0.0.1/24", 2, "33.0.0.0/24"},
+		"a name":              {"33.0.0.0/24\n\n# x\nteams.example", 4, "teams.example"},
+		"JSON":                {"{\n\"a\": 1}", 1, "{"},
+		"mapped":              {"::ffff:33.0.0.0/120", 1, "IPv4-mapped"},
+		"a zone":              {"fe80::1%eth0", 1, "zone"},
+		"backwards":           {"33.0.0.9-33.0.0.1", 1, "ends before"},
+		"two families":        {"33.0.0.0-2d00::1", 1, "mixes"},
+		"blanks in a range":   {"33.0.0.0 - 33.0.0.9", 1, "follows"},
+		"a netmask":           {"33.0.0.0 255.0.0.0", 1, "follows"},
+		"a comma":             {"33.0.0.0/24, 33.0.1.0/24", 1, "33.0.0.0/24,"},
+		"two on a line":       {"33.0.0.0/24\n33.0.2.0/24 33.0.4.0/24", 2, "33.0.4.0/24"},
+		"two and a comment":   {"33.0.2.0/24 33.0.4.0/24 # x", 1, "33.0.4.0/24"},
+		"old Mac lines":       {"33.0.2.0/24\r33.0.4.0/24\r", 1, "33.0.4.0/24"},
+		"everything":          {"33.0.0.0/24\n0.0.0.0/0", 2, "wider than /8"},
+		"everything IPv6":     {"::/0", 1, "wider than /24"},
+		"wide":                {"32.0.0.0/7", 1, "wider than /8"},
+		"wide IPv6":           {"2d00::/23", 1, "wider than /24"},
+		"a wide range":        {"33.0.0.0-34.0.0.0", 1, "wider than /8"},
+		"a wide IPv6 range":   {"2d00::-2d00:200::", 1, "wider than /24"},
+		"private":             {"33.0.0.0/24\n10.1.0.0/16\n33.0.2.0/24", 2, "RFC 1918"},
+		"private at the end":  {"33.0.0.0/24\n9.255.255.0-10.0.0.0", 2, "10.0.0.0/8"},
+		"one private address": {"192.168.1.1", 1, "RFC 1918"},
+		"loopback":            {"::1", 1, "loopback"},
+		"multicast":           {"ff02::/64", 1, "multicast"},
+		"an escape":           {"33.0.0.0/24 \x1b[31m", 1, "\\x1b"},
+		"an escape at first":  {"\x1b[31m", 1, "\\x1b"},
+		"right to left":       {"33.0.0.0/24 \u202e", 1, "\\u202e"},
+		"a long line":         {strings.Repeat("3", 100_000), 1, "3333"},
+	} {
+		e := refused(t, tt.list, Limits{})
+		if e.Line != tt.line || !strings.Contains(e.Text, tt.text) {
+			t.Errorf("%s: %+v, want line %d and %q", name, e, tt.line, tt.text)
+		}
+	}
+}
+
+// refused decodes a list that must be refused, and holds the error against what
+// is promised of all of them.
+func refused(t *testing.T, list string, limits Limits) *Error {
+	t.Helper()
+	c, err := Decode([]byte(list), limits)
+	var e *Error
+	if !errors.As(err, &e) {
+		t.Fatalf("%.60q: the error is %v", list, err)
+	}
+	if c != nil || e.Text == "" || e.Fix == "" || e.Line < 0 || e.Line > 1+strings.Count(list, "\n") || len(err.Error()) > 1500 {
+		t.Errorf("%.60q: %+v", list, e)
+	}
+	for _, r := range err.Error() {
+		if r < ' ' || r > '~' {
+			t.Errorf("the error holds %q", r)
+		}
+	}
+	return e
+}
+
+func TestLimits(t *testing.T) {
+	for _, tt := range []struct {
+		list   string
+		limits Limits
+		text   string // "": accepted
+	}{
+		{"32.0.0.0/7", Limits{MinBits4: 7}, ""},
+		{"2d00::/20", Limits{MinBits6: 20}, ""},
+		{"33.0.0.0/15", Limits{MinBits4: 16}, "wider than /16"},
+		{"2d00::/31", Limits{MinBits6: 32}, "wider than /32"},
+		{"2d00::/47", Limits{MinBits6: 48}, "wider than /48"},
+		{"33.0.0.0-33.0.1.0", Limits{MinBits4: 24}, "wider than /24"},
+		{"33.0.0.1-33.0.0.255", Limits{MinBits4: 24}, ""},
+		{"0.0.0.0/0", Limits{MinBits4: -1}, "not public"}, // never
+		{"33.0.0.0/24\n", Limits{MaxLines: 2}, ""},
+		{"33.0.0.0/24\n\n\n", Limits{MaxLines: 3}, "more than 3 lines"},
+	} {
+		if tt.text != "" {
+			if e := refused(t, tt.list, tt.limits); !strings.Contains(e.Text, tt.text) {
+				t.Errorf("%q with %+v: %v", tt.list, tt.limits, e)
+			}
+		} else if _, err := Decode([]byte(tt.list), tt.limits); err != nil {
+			t.Errorf("%q with %+v: %v", tt.list, tt.limits, err)
+		}
+	}
+}
+
+func TestBitsOf(t *testing.T) {
+	for r, want := range map[string]int{
+		"33.0.0.0-33.0.0.0": 32, "33.0.0.0-33.0.0.1": 31, "33.0.0.1-33.0.0.3": 30, "33.0.0.0-33.0.1.0": 23, "33.0.0.255-33.0.1.0": 31,
+		"0.0.0.0-255.255.255.255": 0, "2d00::-2d00::": 128, "2d00::-2d00::1:0:0:0": 79, "2d00::ffff-2d00::1:0": 127, "::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff": 0,
+	} {
+		if got := bitsOf(netipx.MustParseIPRange(r)); got != want {
+			t.Errorf("%s is as wide as /%d, not /%d", r, got, want)
+		}
+	}
+}
+
+// naive reads a list the plain way, and with no rule of its own but the form of
+// a line: it is the oracle of Decode.
+func naive(list string) (*netipx.IPSet, error) {
+	var b netipx.IPSetBuilder
+	for line := range strings.SplitSeq(strings.TrimPrefix(list, "\ufeff"), "\n") {
+		line, _, _ = strings.Cut(line, "#")
+		switch line = strings.Trim(line, " \t\r\v\f"); {
+		case line == "":
+		case strings.Contains(line, "/"):
+			p, err := netip.ParsePrefix(line)
+			if err != nil {
+				return nil, err
+			}
+			b.AddPrefix(p)
+		case strings.Contains(line, "-"):
+			r, err := netipx.ParseIPRange(line)
+			if err != nil {
+				return nil, err
+			}
+			b.AddRange(r)
+		default:
+			a, err := netip.ParseAddr(line)
+			if err != nil {
+				return nil, err
+			}
+			b.Add(a)
+		}
+	}
+	return b.IPSet()
+}
+
+// FuzzDecode holds every list that Decode takes against the oracle, and every
+// error against what is promised of errors.
+func FuzzDecode(f *testing.F) {
+	own, err := os.ReadFile("testdata/own.txt")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(own)
+	for _, s := range []string{"", "\ufeff33.0.0.0/24", "33.0.0.0/24 # x\r\n", "10.0.0.0/8", "33.0.0.1-33.0.0.9\n2d00::/32", "::ffff:33.0.0.0/120", "33.0.0.0/24\r33.0.1.0/24"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c, err := Decode(bytes.Clone(data), Limits{})
+		if err != nil {
+			refused(t, string(data), Limits{})
+			return
+		}
+		want, err := naive(string(data))
+		if err != nil {
+			t.Fatalf("the oracle refuses it: %v", err)
+		}
+		set, _ := c.Set(All)
+		got := 0
+		for r := range set.All() {
+			if !want.ContainsRange(r) {
+				t.Fatalf("%v is not in the list", r)
+			}
+			got++
+		}
+		if got != len(want.Ranges()) || got == 0 || set.Overlaps(ipranges.SpecialUse()) {
+			t.Fatalf("%v, want %v", set, want.Ranges())
+		}
+	})
+}

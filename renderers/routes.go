@@ -1,0 +1,119 @@
+package renderers
+
+import (
+	"bytes"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+
+	"sallyport/ipranges"
+	"sallyport/rules"
+	"sallyport/templates"
+)
+
+// RouteHeader is Header for a plan of routes. It says besides which addresses go
+// which way, on a line that ReadRouteHeader understands: a list of prefixes alone
+// does not tell its direction.
+func RouteHeader(p *rules.Plan) []string {
+	way, rest := "go past the VPN", "through it"
+	if p.Default == rules.Bypass {
+		way, rest = "go through the VPN", "past it"
+	}
+	var names []string
+	for i := range p.Rules {
+		if p.Rules[i].Verdict != p.Default {
+			names = append(names, p.Rules[i].To.Name())
+		}
+	}
+	list := Clean(strings.Join(names, ", "))
+	lines := append(Header(p),
+		fmt.Sprintf("%s%s of %s: the addresses of %s %s, the rest %s", routesMark, words[p.Default], p.Families, list, way, rest),
+		"on every protocol and port: routes cannot tell ports apart")
+	for _, f := range (rules.BothFamilies &^ p.Families).List() {
+		lines = append(lines, fmt.Sprintf("%s is left as your VPN has it, and clients prefer IPv6 where they have it", f))
+	}
+	return lines
+}
+
+const routesMark = "routes: "
+
+// words for plans by their default: what the list is of.
+var words = map[rules.Verdict]string{rules.Tunnel: "bypass", rules.Bypass: "include"}
+
+// ReadRouteHeader finds the line of RouteHeader among the comments of a file,
+// given without comment marks, and returns which way the listed addresses go
+// (Bypass or Tunnel) and the families that the list speaks of.
+func ReadRouteHeader(comments []string) (v rules.Verdict, fams rules.Families, err error) {
+	for _, c := range comments {
+		text, ok := strings.CutPrefix(c, routesMark)
+		if !ok {
+			continue
+		}
+		if fams != 0 {
+			return 0, 0, fmt.Errorf("two lines begin with %q", routesMark)
+		}
+		for def, word := range words {
+			for _, f := range []rules.Families{rules.OnlyIPv4, rules.OnlyIPv6, rules.BothFamilies} {
+				if strings.HasPrefix(text, fmt.Sprintf("%s of %s:", word, f)) {
+					fams, v = f, rules.Tunnel
+					if def == rules.Tunnel {
+						v = rules.Bypass
+					}
+				}
+			}
+		}
+		if fams == 0 {
+			return 0, 0, fmt.Errorf("%q names no direction and family", c)
+		}
+	}
+	if fams == 0 {
+		return 0, 0, fmt.Errorf("no line begins with %q", routesMark)
+	}
+	return v, fams, nil
+}
+
+// Uncomment divides text into its comments, without the mark and the blank
+// behind it, and its other lines that are not blank.
+func Uncomment(text []byte, mark string) (comments, lines []string) {
+	for l := range strings.Lines(string(text)) {
+		l = strings.TrimRight(l, "\n")
+		if c, ok := strings.CutPrefix(l, mark); ok {
+			comments = append(comments, strings.TrimPrefix(c, " "))
+		} else if l != "" {
+			lines = append(lines, l)
+		}
+	}
+	return comments, lines
+}
+
+// FileAt is the file among files that has the path.
+func FileAt(files []File, path string) (File, error) {
+	for _, f := range files {
+		if f.Path == path {
+			return f, nil
+		}
+	}
+	return File{}, fmt.Errorf("no file %s among the rendered ones", path)
+}
+
+// FamilyPath is where the part of an output goes that is of one family:
+// vpn.batch is divided into vpn.v4.batch and vpn.v6.batch.
+func FamilyPath(p string, f ipranges.Family) string {
+	ext := path.Ext(p)
+	return fmt.Sprintf("%s.v%d%s", strings.TrimSuffix(p, ext), f, ext)
+}
+
+// Execute fills in the template name of a target, which own may override, and
+// ends the text with one newline.
+func Execute(target, name string, own fs.FS, data any) ([]byte, error) {
+	t, _, err := templates.Load(target, name, own)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	if err := t.Execute(&b, data); err != nil {
+		return nil, fmt.Errorf("%w: mend the template", err)
+	}
+	return append(bytes.TrimRight(b.Bytes(), "\n"), '\n'), nil
+}
