@@ -10,8 +10,8 @@ cd "$(dirname "$0")"
 say() { printf '\n== %s\n' "$*"; }
 
 # gcc is what the race detector needs; the rest is loaded for real.
-packages="gcc libc6-dev nftables strace openvpn iproute2 wireguard-tools wireguard-go procps"
-programs="gcc nft strace openvpn ip wg-quick wireguard-go sysctl"
+packages="gcc libc6-dev nftables iptables ipset strace openvpn iproute2 wireguard-tools wireguard-go procps"
+programs="gcc nft iptables ipset strace openvpn ip wg-quick wireguard-go sysctl"
 missing=""
 for p in $programs; do
 	PATH="$PATH:/usr/sbin:/sbin" command -v "$p" >/dev/null || missing="$missing $p"

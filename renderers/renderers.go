@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 
 	"sallyport/rules"
 )
@@ -37,6 +38,13 @@ type Limiter interface {
 	Caps() rules.Caps
 }
 
+// Adviser is a Renderer that has something to say about a plan that it can render
+// all the same: what the admin would want to know before loading it.
+type Adviser interface {
+	// Advice returns warnings. Option may be empty where it is about the target.
+	Advice(p *rules.Plan) []*OptionError
+}
+
 // CapsOf is what r of kind k can express.
 func CapsOf(k Kind, r Renderer) rules.Caps {
 	if l, ok := r.(Limiter); ok {
@@ -53,13 +61,31 @@ type File struct {
 	Use  string // how to load it, one command; empty for files that go with another
 }
 
+// ShellWord quotes s for a shell where it needs quoting (POSIX, Shell Command
+// Language, 2.2.2): load commands are there to be copied.
+func ShellWord(s string) string {
+	for _, c := range []byte(s) {
+		plain := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("/._-+,:=@%", c) >= 0
+		if !plain {
+			return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+		}
+	}
+	if s == "" {
+		return "''"
+	}
+	return s
+}
+
 // ErrNoReadBack says that files cannot be turned into a plan again.
 var ErrNoReadBack = errors.New("this output cannot be read back")
 
 // Env is what a renderer may look at besides the plan and its options.
 type Env struct {
 	Name string // the target's label in the policy: letters, digits, underscores
-	Path string // the output path that the policy gives, relative to the output folder
+	Path string // the output path, relative to the output folder
+	// PathGiven says that the policy names the path; otherwise it is the name with
+	// the kind's extension, and a renderer may choose another ending.
+	PathGiven bool
 	// Templates holds the user's own template files, which override the
 	// embedded ones of the same name; nil when there are none.
 	Templates fs.FS

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"math/bits"
 	"net/netip"
 	"slices"
 
@@ -22,22 +23,26 @@ func (d *Difference) String() string {
 // flow that they decide differently. It is exact: it asks both plans about one
 // flow of every class that any of their rules tells apart. What does not decide
 // flows (names, places, logging, how a denial is answered) is not compared.
+//
+// A class of sources is one address and the rules that hold it, as bits; so are
+// classes of destinations and of protocol and port. The rules that match a flow
+// are the bits that all three have, and each plan's first of them decides.
 func Compare(a, b *Plan) *Difference {
+	c := newComparison(a, b)
 	for _, fam := range BothFamilies.List() {
-		srcs := addressClasses(fam, a, b, func(r *Rule) Addresses { return r.From })
-		dsts := addressClasses(fam, a, b, func(r *Rule) Addresses { return r.To })
-		points := pointClasses(a, b)
+		srcs := c.addressClasses(fam, func(r *Rule) Addresses { return r.From })
+		dsts := c.addressClasses(fam, func(r *Rule) Addresses { return r.To })
+		points := c.pointClasses(fam)
+		pair := make(ruleBits, len(c.none()))
 		for _, src := range srcs {
 			for _, dst := range dsts {
+				if !pair.and(src.rules, dst.rules) && c.sameDefaults(fam) {
+					continue // no rule matches, and the defaults agree
+				}
 				for _, pt := range points {
-					if !possible(fam, pt.Proto) {
-						continue
-					}
-					f := Flow{Src: src, Dst: dst, Proto: pt.Proto, Point: pt.Lo}
-					va, _ := a.Decide(f)
-					vb, _ := b.Decide(f)
+					va, vb := c.verdicts(fam, pair, pt)
 					if va != vb {
-						return &Difference{f, va, vb}
+						return &Difference{Flow{Src: src.addr, Dst: dst.addr, Proto: pt.match.Proto, Point: pt.match.Lo}, va, vb}
 					}
 				}
 			}
@@ -46,35 +51,115 @@ func Compare(a, b *Plan) *Difference {
 	return nil
 }
 
+// comparison numbers the rules of two plans, a's first.
+type comparison struct {
+	a, b  *Plan
+	rules []*Rule
+}
+
+func newComparison(a, b *Plan) *comparison {
+	c := &comparison{a: a, b: b}
+	for _, p := range []*Plan{a, b} {
+		for i := range p.Rules {
+			c.rules = append(c.rules, &p.Rules[i])
+		}
+	}
+	return c
+}
+
+// ruleBits is a set of rules by their numbers.
+type ruleBits []uint64
+
+func (c *comparison) none() ruleBits { return make(ruleBits, (len(c.rules)+63)/64) }
+
+func (s ruleBits) add(i int) { s[i/64] |= 1 << (i % 64) }
+
+// and makes s what x and y share, and reports whether that is anything.
+func (s ruleBits) and(x, y ruleBits) bool {
+	some := uint64(0)
+	for i := range s {
+		s[i] = x[i] & y[i]
+		some |= s[i]
+	}
+	return some != 0
+}
+
+// first is the lowest number from lo on, below hi, that x and y share; -1 if none.
+func first(x, y ruleBits, lo, hi int) int {
+	for w := lo / 64; w*64 < hi; w++ {
+		both := x[w] & y[w]
+		if w == lo/64 {
+			both &= ^uint64(0) << (lo % 64)
+		}
+		if both != 0 {
+			if i := w*64 + bits.TrailingZeros64(both); i < hi {
+				return i
+			}
+			return -1
+		}
+	}
+	return -1
+}
+
+// sameDefaults reports whether both plans do the same with what no rule of theirs
+// matches in fam.
+func (c *comparison) sameDefaults(fam ipranges.Family) bool {
+	def := func(p *Plan) Verdict {
+		if !p.Families.Has(fam) {
+			return Continue
+		}
+		return p.Default
+	}
+	return def(c.a) == def(c.b)
+}
+
+func (c *comparison) verdicts(fam ipranges.Family, pair ruleBits, pt pointClass) (va, vb Verdict) {
+	one := func(p *Plan, lo, hi int) Verdict {
+		switch i := first(pair, pt.rules, lo, hi); {
+		case !p.Families.Has(fam):
+			return Continue
+		case p.Default == Deny && pt.essential:
+			return Allow
+		case i >= 0:
+			return c.rules[i].Verdict
+		}
+		return p.Default
+	}
+	n := len(c.a.Rules)
+	return one(c.a, 0, n), one(c.b, n, len(c.rules))
+}
+
 // possible reports whether packets of fam carry p: ICMP belongs to IPv4 and
 // ICMPv6 to IPv6 alone (RFC 792, RFC 4443), and targets rely on it.
 func possible(fam ipranges.Family, p Protocol) bool {
 	return !(p == ICMP && fam == ipranges.IPv6) && !(p == ICMPv6 && fam == ipranges.IPv4)
 }
 
-// addressClasses returns one address for each class of addresses that the rules
-// tell apart: addresses are in one class when the same rules hold them.
-func addressClasses(fam ipranges.Family, a, b *Plan, side func(*Rule) Addresses) []netip.Addr {
-	var sets []ipranges.Set
-	for _, p := range []*Plan{a, b} {
-		for i := range p.Rules {
-			if s := side(&p.Rules[i]); !s.IsAny() {
-				sets = append(sets, s.set.Only(fam))
-			}
+// addressClass is one address for all that the same rules hold.
+type addressClass struct {
+	addr  netip.Addr
+	rules ruleBits
+}
+
+func (c *comparison) addressClasses(fam ipranges.Family, side func(*Rule) Addresses) []addressClass {
+	sets := make([]ipranges.Set, len(c.rules))
+	for i, r := range c.rules {
+		if s := side(r); !s.IsAny() {
+			sets[i] = s.set.Only(fam)
 		}
 	}
 	seen := map[string]bool{}
-	var classes []netip.Addr
+	var classes []addressClass
 	for _, addr := range boundaries(fam, sets) {
-		key := make([]byte, len(sets))
-		for i, s := range sets {
-			if s.Contains(addr) {
-				key[i] = 1
+		held := c.none()
+		for i, r := range c.rules {
+			if side(r).IsAny() || sets[i].Contains(addr) {
+				held.add(i)
 			}
 		}
-		if !seen[string(key)] {
-			seen[string(key)] = true
-			classes = append(classes, addr)
+		if key := fmt.Sprint(held); !seen[key] {
+			seen[key] = true
+			classes = append(classes, addressClass{addr, held})
 		}
 	}
 	return classes
@@ -100,10 +185,41 @@ func boundaries(fam ipranges.Family, sets []ipranges.Set) []netip.Addr {
 	return slices.Compact(addrs)
 }
 
-// pointClasses returns one single-point match for every stretch of protocol and
-// port space that no rule divides.
-func pointClasses(a, b *Plan) []Match {
-	starts := []uint32{}
+// pointClass is one point of protocol and port space for all that the same rules
+// match.
+type pointClass struct {
+	match     Match // a single point
+	rules     ruleBits
+	essential bool
+}
+
+func (c *comparison) pointClasses(fam ipranges.Family) []pointClass {
+	seen := map[string]bool{}
+	var classes []pointClass
+	for _, start := range c.pointStarts() {
+		p, point := Protocol(start>>16), uint16(start)
+		if !possible(fam, p) {
+			continue
+		}
+		held := c.none()
+		for i, r := range c.rules {
+			if slices.ContainsFunc(r.Services, func(s Service) bool { return s.Has(p, point) }) {
+				held.add(i)
+			}
+		}
+		essential := Essential(fam).Has(p, point)
+		if key := fmt.Sprint(held, essential); !seen[key] {
+			seen[key] = true
+			classes = append(classes, pointClass{Match{p, point, point}, held, essential})
+		}
+	}
+	return classes
+}
+
+// pointStarts is the first point of every stretch of protocol and port space that
+// no rule divides.
+func (c *comparison) pointStarts() []uint32 {
+	var starts []uint32
 	for proto := range uint32(256) {
 		starts = append(starts, proto<<16)
 	}
@@ -119,17 +235,11 @@ func pointClasses(a, b *Plan) []Match {
 	for _, f := range BothFamilies.List() {
 		add(Essential(f))
 	}
-	for _, p := range []*Plan{a, b} {
-		for i := range p.Rules {
-			for _, s := range p.Rules[i].Services {
-				add(s.matches)
-			}
+	for _, r := range c.rules {
+		for _, s := range r.Services {
+			add(s.matches)
 		}
 	}
 	slices.Sort(starts)
-	var out []Match
-	for _, s := range slices.Compact(starts) {
-		out = append(out, Match{Protocol(s >> 16), uint16(s), uint16(s)})
-	}
-	return out
+	return slices.Compact(starts)
 }

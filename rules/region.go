@@ -11,7 +11,14 @@ type region struct {
 }
 
 func regionOf(r *Rule, fams Families) region {
-	return region{r.From.only(fams).Set(), r.To.only(fams).Set(), r.Matches()}
+	within := func(a Addresses) ipranges.Set {
+		var out ipranges.Set
+		for _, f := range fams.List() {
+			out = out.Union(a.Set().Only(f))
+		}
+		return out
+	}
+	return region{within(r.From), within(r.To), r.Matches()}
 }
 
 // empty reports whether no flow is in g. A flow's source and destination are of
@@ -57,6 +64,9 @@ func (g region) minus(h region) []region {
 type Shadow struct {
 	Rule *Rule
 	By   []*Rule // the earlier rules that cover it between them
+	// Essential says that what a default of deny lets pass before the rules takes
+	// part in covering it.
+	Essential bool
 }
 
 // maxRegions bounds the work of Shadowed for one rule: past it, the rule is
@@ -78,6 +88,10 @@ func Shadowed(p *Plan) []Shadow {
 			continue // emptiness is reported for itself
 		}
 		var by []*Rule
+		essential := false
+		if p.Default == Deny {
+			rest, essential = withoutEssential(rest[0])
+		}
 		for j := 0; j < i && len(rest) > 0 && len(rest) <= maxRegions; j++ {
 			earlier := regions[j]
 			var next []region
@@ -92,8 +106,25 @@ func Shadowed(p *Plan) []Shadow {
 			rest = next
 		}
 		if len(rest) == 0 {
-			shadows = append(shadows, Shadow{&p.Rules[i], by})
+			shadows = append(shadows, Shadow{&p.Rules[i], by, essential})
 		}
 	}
 	return shadows
+}
+
+// withoutEssential takes from g what Decide lets pass before any rule, and reports
+// whether that was anything.
+func withoutEssential(g region) (rest []region, some bool) {
+	rest = []region{g}
+	for _, f := range BothFamilies.List() {
+		whole := ipranges.Full(f)
+		essential := region{whole, whole, Essential(f)}
+		var next []region
+		for _, part := range rest {
+			some = some || !part.intersect(essential).empty()
+			next = append(next, part.minus(essential)...)
+		}
+		rest = next
+	}
+	return rest, some
 }

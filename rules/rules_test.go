@@ -380,3 +380,32 @@ func TestListed(t *testing.T) {
 		}
 	}
 }
+
+func TestShadowedByTheEssential(t *testing.T) {
+	p := plan(rule("dhcp", Deny, Any(), Any(), NewService("dhcp", Ports(UDP, 67, 67))),
+		rule("rest", Deny, Any(), Any(), AnyService()))
+	if got := Shadowed(p); len(got) != 0 {
+		t.Errorf("without a default of deny: %+v", got)
+	}
+	p.Default, p.Families = Deny, OnlyIPv4
+	if got := Shadowed(p); len(got) != 1 || got[0].Rule.Name != "dhcp" || !got[0].Essential || len(got[0].By) != 0 {
+		t.Errorf("with a default of deny: %+v", got)
+	}
+}
+
+// BenchmarkCompare compares a plan of 300 overlapping rules with itself: the cost
+// of a self-check.
+func BenchmarkCompare(b *testing.B) {
+	p := plan()
+	for i := range 300 {
+		name := fmt.Sprintf("r%d", i)
+		to := In(name, ipranges.MustParse(fmt.Sprintf("20.%d.%d.0-20.%d.255.255", i/256, i%256, 1+i/256)))
+		from := In(name+"_from", ipranges.MustParse(fmt.Sprintf("10.%d.%d.0-10.%d.255.255", i/256, i%256, 1+i/256)))
+		p.Rules = append(p.Rules, rule(name, Verdict(1+i%2), from, to, NewService("s", Ports(UDP, uint16(i), 1000))))
+	}
+	for b.Loop() {
+		if d := Compare(p, p); d != nil {
+			b.Fatal(d)
+		}
+	}
+}

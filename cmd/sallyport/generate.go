@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/rogpeppe/go-internal/diff"
@@ -77,6 +78,12 @@ func (a *app) generate(cmd *cobra.Command, f *generateFlags) error {
 	req, err := f.request(a)
 	if err != nil {
 		return err
+	}
+	if f.out == "" {
+		return usage("--out names no folder: leave it out for ./out")
+	}
+	if slices.Contains(f.targets, "") {
+		return usage("--target names no target: leave it out for all")
 	}
 	req.Targets, req.Out, req.Templates, req.Stamp = f.targets, f.out, f.templates, f.stamp
 	res, err := pipeline.Run(cmd.Context(), req)
@@ -227,7 +234,7 @@ func sum(data []byte) string {
 func fileRow(out string, f renderers.File, status string) fileJSON {
 	row := fileJSON{Path: filepath.Join(out, filepath.FromSlash(f.Path)), Status: status, Bytes: len(f.Data), SHA256: sum(f.Data)}
 	if f.Use != "" {
-		row.Load = strings.ReplaceAll(f.Use, "{}", path.Join(filepath.ToSlash(out), f.Path))
+		row.Load = strings.ReplaceAll(f.Use, "{}", renderers.ShellWord(path.Join(filepath.ToSlash(out), f.Path)))
 	}
 	return row
 }

@@ -244,6 +244,9 @@ func (a *app) show(cmd *cobra.Command, f *showFlags, names []string) error {
 		set = set.Minus(s)
 	}
 	set = onlyFamilies(set, f.v4, f.v6)
+	if set.IsEmpty() {
+		fmt.Fprintln(a.err, "note: nothing is left: the result holds no address")
+	}
 	if f.json {
 		return a.printSetJSON(list, f, set)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -56,7 +57,14 @@ func (a *app) report(err error) int {
 }
 
 func (a *app) complain(text, hint string) {
-	fmt.Fprintln(a.err, a.style("1;31", "error:"), hang(text, len("error: "), 2, a.width))
+	// A list of mistakes, as a refused feed has them, keeps its lines.
+	for i, line := range strings.Split(strings.TrimSpace(text), "\n") {
+		if i == 0 {
+			fmt.Fprintln(a.err, a.style("1;31", "error:"), hang(line, len("error: "), 2, a.width))
+			continue
+		}
+		fmt.Fprintln(a.err, " ", hang(line, 2, 4, a.width))
+	}
 	if hint != "" {
 		fmt.Fprintln(a.err, a.bold("hint:"), hang(hint, len("hint: "), 2, a.width))
 	}
@@ -65,7 +73,7 @@ func (a *app) complain(text, hint string) {
 func newRoot(a *app) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "sallyport",
-		Short: "Cloud address ranges and a short policy become firewall rules",
+		Short: "Cloud address ranges and a short policy become firewall rules and VPN routes",
 		Long: `sallyport turns published cloud address ranges and a short policy into firewall
 rules, and keeps your own rules as they are.
 

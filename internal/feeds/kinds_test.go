@@ -167,24 +167,28 @@ func TestM365Trouble(t *testing.T) {
 			f.Transport, f.Retries, f.Now = rt, 3, func() time.Time { return time.Now().Add(48 * time.Hour) }
 		})
 	}
-	tries := 0
-	for name, answer := range map[string]func(w http.ResponseWriter){
-		"429":             func(w http.ResponseWriter) { w.WriteHeader(http.StatusTooManyRequests) },
-		"another version": func(w http.ResponseWriter) { w.Write([]byte(`{"instance": "China", "latest": "2026112300"}`)) },
-		"a web page":      func(w http.ResponseWriter) { w.Write([]byte(`<html>sign in</html>`)) },
+	for _, tt := range []struct {
+		name   string
+		answer func(w http.ResponseWriter)
+		tries  int
+	}{
+		{"another version", func(w http.ResponseWriter) { w.Write([]byte(`{"instance": "China", "latest": "2026112300"}`)) }, 1},
+		{"a web page", func(w http.ResponseWriter) { w.Write([]byte(`<html>sign in</html>`)) }, 1},
+		{"429", func(w http.ResponseWriter) { w.WriteHeader(http.StatusTooManyRequests) }, 1},
+		{"within the hour after it", nil, 0},
 	} {
-		tries = 0
+		tries := 0
 		f, err := later(roundTrip(func(*http.Request) (*http.Response, error) {
 			tries++
 			w := httptest.NewRecorder()
-			answer(w)
+			tt.answer(w)
 			return w.Result(), nil
 		})).Open(context.Background(), spec)
 		if err != nil || f.Result.Problem == nil || f.Catalog.Info().Change != "2026112300" {
-			t.Errorf("%s: %v, %+v", name, err, f)
+			t.Errorf("%s: %v, %+v", tt.name, err, f)
 		}
-		if tries != 1 {
-			t.Errorf("%s: asked %d times", name, tries)
+		if tries != tt.tries {
+			t.Errorf("%s: asked %d times, want %d", tt.name, tries, tt.tries)
 		}
 	}
 }

@@ -23,6 +23,7 @@ import (
 //	previous.json    the same of the copy before it
 //	<sha256>.raw     a file, named by its content
 //	<...>.compiled   a blob, named by file, format and content
+//	rest             until when the origin is not to be asked, if it said so
 //	lock             held by the one who writes
 //
 // Files under content names are written and synced first; the rename of
@@ -35,6 +36,7 @@ type Cache struct {
 const (
 	metaName     = "meta.json"
 	previousName = "previous.json"
+	restName     = "rest"
 	lockName     = "lock"
 	metaVersion  = 1
 	maxMeta      = 64 << 10

@@ -103,8 +103,9 @@ type Source struct {
 	MaxAge time.Duration // instead of Fetcher.MaxAge where not 0
 
 	// Pause is how long the origin wants to be left alone. A copy that was
-	// confirmed within it is used even with Fetcher.Refresh, and an answer of
-	// 429 (too many requests) is not tried again if MaxWait is shorter.
+	// confirmed within it is used even with Fetcher.Refresh. An answer of 429
+	// (too many requests) is not tried again if MaxWait is shorter, and with a
+	// Cache it keeps later runs from asking for as long.
 	Pause time.Duration
 
 	// Format names the layout of the compiled blob and whatever else it

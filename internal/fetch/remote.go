@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"time"
 )
@@ -46,11 +47,43 @@ func (f *Fetcher) choose(ctx context.Context, src Source, have *Result, m *meter
 		have.note(fmt.Sprintf("not asked again: its origin wants to be asked once in %s, and the copy was %s", inWords(src.Pause), have.history(now)))
 		return have, nil
 	}
+	if left := f.resting(src, now); left > 0 {
+		return f.fallBack(ctx, src, have, fmt.Errorf("its origin wants to be left alone for another %s (429, too many requests)", inWords(left)))
+	}
 	r, err := f.refresh(ctx, src, have, m)
 	if err != nil {
+		f.rest(ctx, src, err)
 		return f.fallBack(ctx, src, have, err)
 	}
 	return r, nil
+}
+
+// rest remembers, for later runs, an answer of 429 from an origin that then wants
+// to be left alone.
+func (f *Fetcher) rest(ctx context.Context, src Source, err error) {
+	var status *StatusError
+	if src.Pause <= 0 || f.Cache == nil || !errors.As(err, &status) || status.Code != http.StatusTooManyRequests {
+		return
+	}
+	// Without a cache that can be written, the next run asks too early: there is
+	// no other harm, and the error at hand is the one to tell.
+	_ = f.Cache.rest(ctx, src.key(), f.now().Add(max(src.Pause, status.RetryAfter)))
+}
+
+// maxRest bounds how long an origin is left alone: a clock that was wrong must not
+// cut a feed off for years.
+const maxRest = 24 * time.Hour
+
+// resting is how long the origin is still to be left alone; 0: not at all.
+func (f *Fetcher) resting(src Source, now time.Time) time.Duration {
+	if src.Pause <= 0 || f.Cache == nil {
+		return 0
+	}
+	left := f.Cache.restsUntil(src.key()).Sub(now)
+	if left > maxRest {
+		return 0
+	}
+	return max(0, left)
 }
 
 // fresh tells whether the origin was asked recently. A time in the future is

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -59,6 +60,26 @@ func (c *Cache) recompile(ctx context.Context, key, sha256 string, compiled []by
 		m.Change = change
 		return m.attach(dir, format, compiled)
 	})
+}
+
+// rest notes that the origin of the feed is not to be asked until then.
+func (c *Cache) rest(ctx context.Context, key string, until time.Time) error {
+	return c.locked(ctx, key, func(dir string) error {
+		return writeFile(dir, restName, []byte(until.UTC().Format(time.RFC3339)+"\n"))
+	})
+}
+
+// restsUntil is what rest noted; without a note that can be read, it is long ago.
+func (c *Cache) restsUntil(key string) time.Time {
+	data, err := readSized(filepath.Join(c.dir, key, restName), -1)
+	if err != nil {
+		return time.Time{}
+	}
+	until, err := time.Parse(time.RFC3339, strings.TrimSpace(string(data)))
+	if err != nil {
+		return time.Time{}
+	}
+	return until
 }
 
 func (c *Cache) amend(ctx context.Context, key, sha256 string, change func(string, *metaFile) error) error {
@@ -144,7 +165,7 @@ func (c *Cache) locked(ctx context.Context, key string, write func(dir string) e
 // sweep removes what an interrupted writer left, and copies that are two
 // changes old. What can't be removed is left to the next sweep.
 func sweep(dir string) {
-	keep := map[string]bool{metaName: true, previousName: true, lockName: true}
+	keep := map[string]bool{metaName: true, previousName: true, restName: true, lockName: true}
 	for _, name := range []string{metaName, previousName} {
 		m, err := readMeta(filepath.Join(dir, name))
 		if errors.Is(err, fs.ErrNotExist) {

@@ -104,27 +104,51 @@ func TestPause(t *testing.T) {
 	wantTries(t, o, 4)
 }
 
-// TestPauseAfter429: whatever the server asks for, it is left alone.
+// TestPauseAfter429: whatever the server asks for, it is left alone, in this run
+// and in those of the hour after it.
 func TestPauseAfter429(t *testing.T) {
 	change := 398
 	o := newOrigin(t, polled(&change))
 	f, c := o.fetcher(t)
 	src := polledSource(o)
 	mustFetch(t, f, src, 398)
-	c.pass(2 * day)
-	for _, after := range []string{"", "1", "3600"} {
+	for after, pause := range map[string]time.Duration{"": time.Hour, "1": time.Hour, "7200": 2 * time.Hour} {
 		o.now(func(w http.ResponseWriter, _ *http.Request) {
 			if after != "" {
 				w.Header().Set("Retry-After", after)
 			}
 			w.WriteHeader(http.StatusTooManyRequests)
 		})
-		r := mustFetch(t, f, src, 398)
-		wantTries(t, o, 1)
-		if r.Problem == nil || !strings.Contains(r.Problem.Error(), "429") || !strings.Contains(r.Problem.Error(), "current version") {
-			t.Errorf("Retry-After %q: the problem is %v", after, r.Problem)
+		c.pass(2 * day)
+		fetch := func(tries int64) {
+			t.Helper()
+			r := mustFetch(t, f, src, 398)
+			wantTries(t, o, tries)
+			if r.Problem == nil || !strings.Contains(r.Problem.Error(), "429") || !hasWarning(r) {
+				t.Errorf("Retry-After %q: the problem is %v", after, r.Problem)
+			}
+		}
+		fetch(1)
+		c.pass(pause - time.Minute)
+		fetch(1)
+		c.pass(2 * time.Minute)
+		fetch(2)
+	}
+
+	// Without a copy, the run fails, and still nobody is asked.
+	empty, _ := o.fetcher(t)
+	for range 2 {
+		if _, err := empty.Fetch(context.Background(), polledSource(o)); err == nil || !strings.Contains(err.Error(), "429") || !strings.Contains(err.Error(), "--feed m365=FILE") {
+			t.Errorf("an origin that says 429 from the start: %v", err)
 		}
 	}
+	wantTries(t, o, 3)
+
+	// A clock that is set back far does not cut the feed off.
+	change = 400
+	o.now(polled(&change))
+	c.pass(-10 * day)
+	mustFetch(t, f, src, 400)
 }
 
 func TestVersionUnknown(t *testing.T) {

@@ -345,7 +345,7 @@ func render(t *policy.Target, req Request) (*Output, diag.List) {
 	if err != nil {
 		return nil, diag.List{place(t, err)}
 	}
-	return &Output{t, kind, lowered, losses, files, equal}, lossWarnings(t, losses)
+	return &Output{t, kind, lowered, losses, files, equal}, warnings(t, r, lowered, losses)
 }
 
 // selfCheck reads back what was rendered: always where the user's templates took
@@ -369,8 +369,9 @@ func selfCheck(r renderers.Renderer, p *rules.Plan, files []renderers.File, req 
 
 func environment(t *policy.Target, req Request) renderers.Env {
 	env := renderers.Env{
-		Name: t.Name,
-		Path: t.Path,
+		Name:      t.Name,
+		Path:      t.Path,
+		PathGiven: t.Places["path"] != diag.Range{},
 		Read: func(name string) ([]byte, error) {
 			if !filepath.IsAbs(name) {
 				name = filepath.Join(filepath.Dir(req.Policy), name)
@@ -378,6 +379,9 @@ func environment(t *policy.Target, req Request) renderers.Env {
 			return os.ReadFile(name)
 		},
 		Previous: func(path string) []byte {
+			if req.Out == "" {
+				return nil
+			}
 			data, _, err := publish.Read(req.Out, path)
 			if err != nil {
 				return nil // publishing will say so
@@ -410,8 +414,16 @@ func place(t *policy.Target, err error) diag.Diagnostic {
 	return d
 }
 
-func lossWarnings(t *policy.Target, losses []rules.Loss) diag.List {
+// warnings are what a target that renders wants known: rules left out, and its own
+// advice.
+func warnings(t *policy.Target, r renderers.Renderer, p *rules.Plan, losses []rules.Loss) diag.List {
 	var list diag.List
+	if adviser, ok := r.(renderers.Adviser); ok {
+		for _, a := range adviser.Advice(p) {
+			list = append(list, diag.Diagnostic{Severity: diag.Warning, Subject: t.OptionPlace(a.Option), Fix: a.Fix,
+				Summary: fmt.Sprintf("target %s %s: %s", t.Kind, t.Name, a.Cause)})
+		}
+	}
 	for _, l := range losses {
 		list = append(list, diag.Diagnostic{Severity: diag.Warning, Subject: l.Place,
 			Summary: fmt.Sprintf("rule %s is left out of target %s: %s", l.Rule, t.Name, l.Reason),
@@ -420,20 +432,21 @@ func lossWarnings(t *policy.Target, losses []rules.Loss) diag.List {
 	return list
 }
 
-// collisions reports files that two targets would both write.
+// collisions reports files that two targets would both write, on systems that fold
+// case too.
 func collisions(outputs []Output) diag.List {
 	var list diag.List
 	owner := map[string]*policy.Target{}
 	for _, o := range outputs {
 		for _, f := range o.Files {
-			if first := owner[f.Path]; first != nil {
+			if first := owner[strings.ToLower(f.Path)]; first != nil {
 				list = append(list, diag.Diagnostic{Subject: o.Target.OptionPlace("path"),
 					Summary: fmt.Sprintf("targets %s and %s both write %s", first.Name, o.Target.Name, f.Path),
 					Fix:     "give one of them another path",
 					Related: []diag.Related{{Range: first.OptionPlace("path"), Text: "the other one"}}})
 				continue
 			}
-			owner[f.Path] = o.Target
+			owner[strings.ToLower(f.Path)] = o.Target
 		}
 	}
 	return list

@@ -1,6 +1,7 @@
 // Package catalog names sets of addresses: it is the table of contents of a
 // feed. A [Catalog] maps tag names to [ipranges.Set] and knows each tag's
-// region and service, and where the whole came from. It finds tags by words,
+// region and service, the ports and host names of those feeds that publish
+// them, and where the whole came from. It finds tags by words,
 // by a misspelt name, and by an address; it compares two catalogs; and it has
 // a binary form, the index, that opens in a fraction of a millisecond because
 // the sets in it stay encoded until somebody asks for one.

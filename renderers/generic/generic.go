@@ -21,7 +21,7 @@ import (
 
 // Options are the target's options in a policy.
 type Options struct {
-	Format   string `policy:"format" doc:"json, csv or template"`
+	Format   string `policy:"format" doc:"json, csv or template; absent: template where one is named, json otherwise"`
 	Template string `policy:"template" doc:"template: the file, relative to the policy's folder"`
 	Header   bool   `policy:"header" doc:"csv: begin with comment lines that say where the rows come from"`
 }
@@ -43,7 +43,7 @@ var info = renderers.Info{
 
 // Kind is the target as policies name it.
 func Kind() renderers.Kind {
-	return renderers.Define(info, Options{Format: "json", Header: true}, build)
+	return renderers.Define(info, Options{Header: true}, build)
 }
 
 // format is one way to write a plan.
@@ -58,8 +58,14 @@ type renderer struct {
 }
 
 func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
-	if opt.Template != "" && opt.Format != "template" {
+	switch {
+	case opt.Format == "" && opt.Template != "":
 		opt.Format = "template"
+	case opt.Format == "":
+		opt.Format = "json"
+	case opt.Template != "" && opt.Format != "template":
+		return nil, &renderers.OptionError{Option: "template", Cause: fmt.Sprintf("a template takes no part in format %q", opt.Format),
+			Fix: `say format = "template", or remove template`}
 	}
 	r := &renderer{path: env.Path}
 	switch opt.Format {
@@ -83,10 +89,10 @@ func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
 
 // defaultPath is another ending where the policy names no path.
 func (r *renderer) defaultPath(env renderers.Env, extension string) string {
-	if env.Path == env.Name+info.Extension {
-		return env.Name + extension
+	if env.PathGiven {
+		return env.Path
 	}
-	return env.Path
+	return strings.TrimSuffix(env.Path, info.Extension) + extension
 }
 
 // Render implements renderers.Renderer.

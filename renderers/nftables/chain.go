@@ -52,7 +52,7 @@ func (r *renderer) prologue(p *rules.Plan) []string {
 	if deny && r.opt.Hook == "output" {
 		lines = append(lines, `oif "lo" accept`)
 	}
-	if deny || r.opt.Established {
+	if r.relatedPass(p) {
 		lines = append(lines, "ct state established,related accept")
 	}
 	lines = append(lines, r.gates()...)
@@ -62,6 +62,13 @@ func (r *renderer) prologue(p *rules.Plan) []string {
 		}
 	}
 	return lines
+}
+
+// relatedPass says whether our chain accepts established and related itself. A
+// fragment leaves that to the admin's chain. In a base chain of ours it means "not
+// ours": a deny would otherwise cut the replies of connections from outside.
+func (r *renderer) relatedPass(p *rules.Plan) bool {
+	return p.Default == rules.Deny || r.opt.Established || r.opt.Placement == standalone
 }
 
 func essentialLines(w familyWord) []string {

@@ -307,3 +307,30 @@ func TestRefusals(t *testing.T) {
 		t.Errorf("and left this behind:\n%s", left)
 	}
 }
+
+// TestStandaloneLeavesInboundAlone: a rule describes who opens the connection, so a
+// deny towards a host must not cut the replies to connections that it opens.
+func TestStandaloneLeavesInboundAlone(t *testing.T) {
+	need.Program(t, "nft")
+	l := lab.New(t)
+	if err := l.Client.AnswerTCP(8080); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Firewall.AnswerTCP(8080); err != nil {
+		t.Fatal(err)
+	}
+	p := mediaPlan()
+	p.Rules = []rules.Rule{{Name: "block", Verdict: rules.Deny, Reject: true, From: rules.Any(), To: rules.In("gateway", ipranges.MustParse("10.20.0.1", "fd20::1")),
+		Services: []rules.Service{rules.NewService("tcp", rules.All(rules.TCP))}}}
+	l.Client.MustExec(t, string(render(t, Options{Placement: standalone, Hook: "output"}, p, nil)[0].Data), "nft", "-f", "-")
+	for _, inbound := range []string{"10.20.0.2:8080", "[fd20::2]:8080"} {
+		if _, err := l.Firewall.Ask("tcp", netip.MustParseAddrPort(inbound), []byte("hello"), 3*time.Second); err != nil {
+			t.Errorf("a connection from the denied host: %v", err)
+		}
+	}
+	for _, outbound := range []string{"10.20.0.1:8080", "[fd20::1]:8080"} {
+		if _, err := l.Client.Ask("tcp", netip.MustParseAddrPort(outbound), []byte("hello"), 3*time.Second); err == nil {
+			t.Errorf("a connection to the denied host %s passes", outbound)
+		}
+	}
+}

@@ -199,8 +199,25 @@ func (r *renderer) Caps() rules.Caps {
 	return caps
 }
 
+// Advice implements renderers.Adviser.
+func (r *renderer) Advice(p *rules.Plan) []*renderers.OptionError {
+	denies := p.Default == rules.Deny
+	for i := range p.Rules {
+		denies = denies || p.Rules[i].Verdict == rules.Deny
+	}
+	if r.opt.Placement == fragment || denies || r.opt.DSCP {
+		return nil
+	}
+	return []*renderers.OptionError{{Option: "placement",
+		Cause: "a table of our own that only allows has no effect: what another table drops stays dropped",
+		Fix:   `use placement = "fragment", or default = "deny"`}}
+}
+
 // Render implements renderers.Renderer.
 func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
+	if err := r.checkPlace(); err != nil {
+		return nil, err
+	}
 	v := r.view(p)
 	name := r.opt.Placement + ".nft.tmpl"
 	main, err := r.execute(name, v)

@@ -4,10 +4,13 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
+	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/renderers/conformance"
+	"sallyport/rules"
 )
 
 func variants() []conformance.Variant {
@@ -76,6 +79,120 @@ func TestOptionMistakes(t *testing.T) {
 	if _, err := Kind().Build(&good, renderers.Env{Name: "edge", Path: "edge.nft"}); err != nil {
 		t.Errorf("good options: %v", err)
 	}
+}
+
+// TestPlaceChangesAreRefused: a file of another hook, table or placement would leave
+// its rules working where they are.
+func TestPlaceChangesAreRefused(t *testing.T) {
+	first := Options{Placement: fragment, Table: "inet filter", Hook: "forward", Ingress: []string{"lan0"}}
+	published := map[string][]byte{}
+	env := renderers.Env{Name: "edge", Path: "edge.nft", Previous: func(path string) []byte { return published[path] }}
+	try := func(o Options) error {
+		r, err := Kind().Build(&o, env)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files, err := r.Render(smallPlan())
+		if err == nil {
+			for _, f := range files {
+				published[f.Path] = f.Data
+			}
+		}
+		return err
+	}
+	if err := try(first); err != nil {
+		t.Fatal(err)
+	}
+	for option, change := range map[string]func(*Options){
+		"hook":      func(o *Options) { o.Hook, o.Ingress = "output", nil },
+		"table":     func(o *Options) { o.Table = "inet fw" },
+		"placement": func(o *Options) { o.Placement = standalone },
+	} {
+		o := first
+		change(&o)
+		var opt *renderers.OptionError
+		if err := try(o); !errors.As(err, &opt) || opt.Option != option {
+			t.Errorf("another %s: %v", option, err)
+		}
+	}
+	again := first
+	again.DSCP, again.Ingress = true, []string{"lan1"}
+	if err := try(again); err != nil {
+		t.Errorf("the same place: %v", err)
+	}
+}
+
+func smallPlan() *rules.Plan {
+	return &rules.Plan{Name: "edge", Families: rules.BothFamilies, Rules: []rules.Rule{{
+		Name: "calls", Verdict: rules.Allow, From: rules.Any(), To: rules.In("acs", ipranges.MustParse("20.202.0.0/16", "2603:1063::/38")),
+		Services: []rules.Service{rules.NewService("media", rules.Ports(rules.UDP, 3478, 3481))},
+	}}}
+}
+
+// TestReadBackSeesWhatIsAdded adds and takes away what the chains of verdicts do not
+// show.
+func TestReadBackSeesWhatIsAdded(t *testing.T) {
+	for name, tt := range map[string]struct {
+		opt    Options
+		change func(string) string
+	}{
+		"a chain that drops": {Options{Placement: standalone, Hook: "forward", Ingress: []string{"lan0"}}, func(s string) string {
+			return s + "table inet sallyport_edge {\n\tchain extra {\n\t\ttype filter hook forward priority -10; policy drop;\n\t}\n}\n"
+		}},
+		"another table": {Options{Placement: fragment, Table: "inet filter", Hook: "forward", Ingress: []string{"lan0"}}, func(s string) string {
+			return s + "add chain inet nat mine\n"
+		}},
+		"a mark less": {Options{Placement: fragment, Table: "inet filter", Hook: "forward", Ingress: []string{"lan0"}, DSCP: true}, func(s string) string {
+			return dropLine(s, "udp dport 3480 ip dscp")
+		}},
+		"another mark": {Options{Placement: fragment, Table: "inet filter", Hook: "forward", Ingress: []string{"lan0"}, DSCP: true}, func(s string) string {
+			return strings.Replace(s, "dscp set af21", "dscp set ef", 1)
+		}},
+		"established": {Options{Placement: fragment, Table: "inet filter", Hook: "forward", Ingress: []string{"lan0"}, Established: true}, func(s string) string {
+			return dropLine(s, "ct state")
+		}},
+		"the gate": {Options{Placement: fragment, Table: "inet filter", Hook: "forward", Ingress: []string{"lan0"}}, func(s string) string {
+			return dropLine(s, "iifname")
+		}},
+	} {
+		r, err := Kind().Build(&tt.opt, renderers.Env{Name: "edge", Path: "edge.nft"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		files, err := r.Render(smallPlan())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.ReadBack(files); err != nil {
+			t.Fatalf("%s: unchanged: %v", name, err)
+		}
+		changed := tt.change(string(files[0].Data))
+		if changed == string(files[0].Data) {
+			t.Fatalf("%s: nothing was changed", name)
+		}
+		files[0].Data = []byte(changed)
+		if _, err := r.ReadBack(files); err == nil {
+			t.Errorf("%s is not noticed", name)
+		}
+		good, _ := r.Render(smallPlan())
+		good[1].Data = []byte("# nothing\n")
+		if _, err := r.ReadBack(good); err == nil {
+			t.Errorf("%s: a remove file that removes nothing is not noticed", name)
+		}
+	}
+}
+
+func dropLine(s, word string) string {
+	var b strings.Builder
+	gone := false
+	for line := range strings.Lines(s) {
+		if !gone && strings.Contains(line, word) && !strings.HasPrefix(line, "#") {
+			gone = true
+			continue
+		}
+		b.WriteString(line)
+	}
+	return b.String()
 }
 
 // FuzzParse feeds the reader of our own output with anything.

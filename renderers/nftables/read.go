@@ -3,7 +3,6 @@ package nftables
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -25,6 +24,9 @@ func (r *renderer) ReadBack(files []renderers.File) (*rules.Plan, error) {
 		}
 	}
 	p, err := r.readPlan(text[r.env.Path])
+	if err == nil {
+		err = r.nothingElse(text[r.env.Path], p)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", r.env.Path, err)
 	}
@@ -94,8 +96,10 @@ type line struct {
 	verdict  string
 	reject   bool
 	log      bool
-	mark     string
-	name     string
+	mark     string // the DSCP that it sets
+	// markFamily is the family of the header that the mark goes into.
+	markFamily ipranges.Family
+	name       string
 }
 
 func (rd *reader) rule(words []string) error {
@@ -150,58 +154,6 @@ func (l *line) rule() rules.Rule {
 	return out
 }
 
-// complete checks what surrounds the rules: gates, what a default of deny always
-// lets pass, and nothing that was not asked for.
-func (rd *reader) complete() error {
-	var want []string
-	for _, g := range rd.r.gates() {
-		s, err := scan(g)
-		if err != nil {
-			return err
-		}
-		want = append(want, strings.Join(s.statement(), " "))
-	}
-	deny := rd.plan.Default == rules.Deny
-	switch {
-	case !slices.Equal(rd.gates, want):
-		return fmt.Errorf("the chain is kept to %q, not to %q", rd.gates, want)
-	case rd.related != (deny || rd.r.opt.Established):
-		return errors.New("established and related: " + strconv.FormatBool(rd.related))
-	case rd.loopback != (deny && rd.r.opt.Hook == "output"):
-		return errors.New("loopback: " + strconv.FormatBool(rd.loopback))
-	}
-	if !deny {
-		return nil
-	}
-	for _, f := range rd.plan.Families.List() {
-		for _, m := range rules.Essential(f) {
-			first := rd.plan.Rules
-			if len(first) == 0 || first[0].Name != "" || !slices.Equal(first[0].Matches(), rules.Matches{m}) {
-				return fmt.Errorf("%s over %s is not let through before the rules", m, f)
-			}
-			rd.plan.Rules = first[1:]
-		}
-	}
-	return nil
-}
-
-// marks checks that the chain of marks gives no verdict.
-func (rd *reader) marks(lines [][]string) error {
-	for _, words := range lines {
-		if slices.Contains(rd.r.gates(), strings.Join(words, " ")) {
-			continue
-		}
-		l, err := rd.line(words)
-		if err != nil {
-			return err
-		}
-		if l.mark == "" || l.verdict != "" {
-			return fmt.Errorf("%q does more than mark", strings.Join(words, " "))
-		}
-	}
-	return nil
-}
-
 // line reads the words of one rule from left to right.
 func (rd *reader) line(words []string) (*line, error) {
 	l := &line{families: rd.r.Caps().Families, from: rules.Any(), to: rules.Any()}
@@ -237,7 +189,10 @@ func (rd *reader) term(l *line, w []string) (int, error) {
 	case at(1) == "dport":
 		return 3, l.port(at(0), at(2))
 	case at(1) == "dscp" && at(2) == "set":
-		l.mark = at(3)
+		l.mark, l.markFamily = at(3), ipranges.IPv4
+		if at(0) == "ip6" {
+			l.markFamily = ipranges.IPv6
+		}
 		return 4, nil
 	case at(0) == "limit" && at(6) == "log" && at(7) == "prefix":
 		l.log = true

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"sallyport/renderers"
 )
 
 // leftover is what an earlier version of the file made and this one does not
@@ -45,6 +47,44 @@ func (r *renderer) retired(objects []*set, chains []chain) leftover {
 		}
 	}
 	return left
+}
+
+// placedMark begins the header line that says where a file's rules live, so that
+// the next version knows what it replaces.
+const placedMark = "placed: "
+
+// placed is where the rules live. While it stays the same, loading a new version
+// replaces the old one whole.
+func (r *renderer) placed() string {
+	return fmt.Sprintf("%s, table %s, hook %s", r.opt.Placement, r.table, r.opt.Hook)
+}
+
+// checkPlace refuses to write over a file whose rules live elsewhere: the old ones
+// would go on working beside the new ones, with nothing left that removes them, and
+// a jump of the admin's from another hook would take in our chain without its gate.
+func (r *renderer) checkPlace() error {
+	if r.env.Previous == nil {
+		return nil
+	}
+	for line := range strings.Lines(string(r.env.Previous(r.env.Path))) {
+		was, ok := strings.CutPrefix(strings.TrimSpace(line), "# "+placedMark)
+		if !ok || was == r.placed() {
+			continue
+		}
+		option := "hook"
+		switch {
+		case !strings.HasPrefix(was, r.opt.Placement+","):
+			option = "placement"
+		case !strings.Contains(was, "table "+r.table+","):
+			option = "table"
+		}
+		return &renderers.OptionError{Option: option,
+			Cause: fmt.Sprintf("%s was made for another place (%s), and would go on working there beside this one (%s)",
+				renderers.Clean(r.env.Path), renderers.Clean(was), r.placed()),
+			Fix: fmt.Sprintf("where it was loaded, delete your jump and load %s; then delete both files and run again",
+				renderers.Clean(removePath(r.env.Path)))}
+	}
+	return nil
 }
 
 func knownType(typ string) bool {

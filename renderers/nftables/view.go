@@ -30,8 +30,8 @@ type view struct {
 func (r *renderer) view(p *rules.Plan) *view {
 	objects := r.objects(p)
 	v := &view{
-		Header: renderers.Header(p),
-		File:   renderers.Clean(path.Base(r.env.Path)), RemoveFile: renderers.Clean(path.Base(removePath(r.env.Path))),
+		Header: append(renderers.Header(p), placedMark+r.placed()),
+		File:   renderers.ShellWord(renderers.Clean(path.Base(r.env.Path))), RemoveFile: renderers.ShellWord(renderers.Clean(path.Base(removePath(r.env.Path)))),
 		Fragment: r.opt.Placement == fragment,
 		Table:    r.table, Hook: r.opt.Hook, Chain: r.chain,
 	}

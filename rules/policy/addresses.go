@@ -194,9 +194,16 @@ func (c *compiler) tag(feed *decl, name string, r hcl.Range) addresses {
 		return out
 	}
 	if out.set, out.known = cat.Set(name); out.known {
-		if names := cat.Names(name); out.set.IsEmpty() && len(names) > 0 {
+		names := cat.Names(name)
+		switch {
+		case out.set.IsEmpty() && len(names) > 0:
 			c.warn(r, fmt.Sprintf("%q of feed %s has names and no address", name, feed.name),
 				fmt.Sprintf("Its names, such as %s, are not part of a set of addresses.", names[0]), "take it out, and let its names pass in a proxy")
+		case out.set.IsEmpty():
+			// Beside other items it would go unseen that this one stands for nothing.
+			c.error(r, fmt.Sprintf("tag %q of feed %s holds no address", name, feed.name),
+				"Its publisher lists it empty"+strings.TrimSuffix(" in change "+cat.Info().Change, " in change ")+".", "take it out, or use a feed that lists its addresses")
+			out.known = false
 		}
 		return out
 	}

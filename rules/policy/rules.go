@@ -81,7 +81,7 @@ func (c *compiler) rule(d *decl) *rule {
 		ok(c.expiry(d, &r.out))
 	}
 	if r.known && r.out.LeftOut == "" {
-		ok(c.sameFamily(r))
+		ok(c.someAddress(r, "from", r.from) && c.someAddress(r, "to", r.to) && c.sameFamily(r))
 	}
 	return r
 }
@@ -187,6 +187,16 @@ func inDays(d time.Duration) string {
 	}
 }
 
+// someAddress reports a side of a rule that comes out empty: it can match nothing.
+func (c *compiler) someAddress(r *rule, name string, side addresses) bool {
+	if side.any || !side.set.IsEmpty() {
+		return true
+	}
+	c.error(r.decl.attr(name).Expr.Range(), fmt.Sprintf("%s of rule %q is empty", name, r.decl.name), "What it lists holds no address.",
+		"list something that does, or remove the rule")
+	return false
+}
+
 // sameFamily reports a rule whose sources and destinations have no family in
 // common: it can match nothing.
 func (c *compiler) sameFamily(r *rule) bool {
@@ -195,11 +205,14 @@ func (c *compiler) sameFamily(r *rule) bool {
 			return true
 		}
 	}
-	from := r.decl.attr("from")
 	to := r.decl.attr("to")
+	var related []diag.Related
+	if from := r.decl.attr("from"); from != nil {
+		related = append(related, at(from.Expr.Range(), "the sources are here"))
+	}
 	c.error(to.Expr.Range(), fmt.Sprintf("rule %q can match nothing", r.decl.name),
 		fmt.Sprintf("Its sources are %s and its destinations %s.", families(r.from.set), families(r.to.set)),
-		"give both sides addresses of one family", at(from.Expr.Range(), "the sources are here"))
+		"give both sides addresses of one family", related...)
 	return false
 }
 

@@ -59,14 +59,19 @@ func (c *compiler) warnShadowed(targets []*target) {
 			}
 			seen[s.Rule.Name] = true
 			by, same := "an earlier rule covers", true
-			if len(s.By) > 1 {
+			switch {
+			case len(s.By) == 0:
+				by, same = "a default of deny lets pass before any rule: DHCP and neighbour discovery", s.Rule.Verdict == rules.Allow
+			case len(s.By) > 1:
 				by = "earlier rules cover between them"
 			}
 			for _, r := range s.By {
 				same = same && r.Verdict == s.Rule.Verdict
 			}
 			fix := "move it before them, narrow them, or remove it"
-			if same {
+			if len(s.By) == 0 {
+				fix = "remove it: no host works without them"
+			} else if same {
 				fix = "remove it: they decide the same"
 			}
 			c.add(diag.Diagnostic{Severity: diag.Warning, Subject: s.Rule.Place,

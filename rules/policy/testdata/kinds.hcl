@@ -133,6 +133,17 @@ rule "misplaced" {
   to       = ports(feed.m365, "11")         # ERROR: ports() gives a service, and another value belongs here
   services = [tag(feed.m365, "11")]         # ERROR: tag() gives addresses, and a plain value belongs here
 }
+rule "names_only" {
+  action   = "allow"
+  to       = tag(feed.m365, "16")           # ERROR: to of rule "names_only" is empty # WARNING: "16" of feed m365 has names and no address
+  services = [ports(feed.m365, "16")]       # WARNING: "16" of feed m365 has names and no address
+}
+rule "from_nowhere" {
+  action   = "allow"
+  from     = tag(feed.azure, "Empty")       # ERROR: tag "Empty" of feed azure holds no address
+  to       = any
+  services = any
+}
 rule "uses" {
   action   = "allow"
   to       = [set.nothing_known, set.many_tags, set.no_feed, set.part_of_feed, set.no_tag, set.old_name, set.with_names, set.only_names]

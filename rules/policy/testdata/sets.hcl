@@ -59,7 +59,7 @@ set "excluded" {
   exclude = ["192.0.0.0/16"]        # ERROR: set "excluded" is empty
 }
 set "empty_tag" {
-  include = [tag(feed.azure, "Empty")]  # ERROR: set "empty_tag" is empty
+  include = [tag(feed.azure, "Empty")]  # ERROR: tag "Empty" of feed azure holds no address
 }
 set "idle" {
   include = ["192.0.2.0/24"]

@@ -1,0 +1,82 @@
+package conformance
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"sallyport/renderers"
+	"sallyport/rules"
+)
+
+// damage takes away the lines that hold an address or a port, one at a time: what
+// is read back must differ from the plan, or not be readable at all. It shows that
+// the read-back looks at the file.
+func (s *suite) damage(t *testing.T) {
+	if s.variant.NoReadBack {
+		return // there is nothing to fool: readBack demands the refusal
+	}
+	r := s.build(t, "edge")
+	p := s.rich(t)
+	lowered, _, errs := rules.Lower(p, renderers.CapsOf(s.kind, r))
+	if len(errs) > 0 {
+		t.Fatalf("refused: %v", errs[0])
+	}
+	files := s.render(t, r, lowered)
+	lines := strings.SplitAfter(string(files[0].Data), "\n")
+	tried := 0
+	for i, l := range lines {
+		beside := s.variant.Complement && strings.Contains(l, "52.116.0.0")
+		if !beside && !strings.Contains(l, "52.112.0.0") && !strings.Contains(l, "2603:1063:8:") && !strings.Contains(l, "2603:1063::/38") && !strings.Contains(l, "3478") && !strings.Contains(l, "10.20.0.0") {
+			continue
+		}
+		tried++
+		broken := slices.Clone(files)
+		broken[0].Data = []byte(strings.Join(slices.Delete(slices.Clone(lines), i, i+1), ""))
+		got, err := r.ReadBack(broken)
+		if err == nil && rules.Compare(lowered, got) == nil {
+			t.Errorf("without line %d, %q, the file reads back the same", i+1, l)
+		}
+	}
+	if tried == 0 {
+		t.Error("no line to damage was found")
+	}
+}
+
+func (s *suite) golden(t *testing.T) {
+	r := s.build(t, "edge")
+	lowered, _, errs := rules.Lower(s.rich(t), renderers.CapsOf(s.kind, r))
+	if len(errs) > 0 {
+		t.Fatalf("refused: %v", errs[0])
+	}
+	for _, f := range s.render(t, r, lowered) {
+		path := filepath.Join("testdata", "golden", strings.ReplaceAll(s.variant.Name, " ", "_"), f.Path)
+		if *update {
+			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, f.Data, 0o644)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatalf("%v: go test -update writes it", err)
+		}
+		if !bytes.Equal(want, f.Data) {
+			t.Errorf("%s differs from %s; go test -update after a look at:\n%s", f.Path, path, firstDifference(want, f.Data))
+		}
+	}
+}
+
+func firstDifference(want, got []byte) string {
+	a, b := strings.Split(string(want), "\n"), strings.Split(string(got), "\n")
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			return fmt.Sprintf("line %d\n- %s\n+ %s", i+1, a[i], b[i])
+		}
+	}
+	return fmt.Sprintf("%d lines against %d", len(a), len(b))
+}

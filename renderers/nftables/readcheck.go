@@ -1,0 +1,112 @@
+package nftables
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"sallyport/ipranges"
+	"sallyport/rules"
+)
+
+// nothingElse checks that a file makes no table and no chain but ours: a chain that
+// only hooks in could drop everything.
+func (r *renderer) nothingElse(src string, p *rules.Plan) error {
+	rs, err := parse(src)
+	if err != nil {
+		return err
+	}
+	for name, t := range rs.tables {
+		if name != r.table {
+			return fmt.Errorf("it touches table %s", name)
+		}
+		for name := range t.chains {
+			if !slices.ContainsFunc(r.chains(p), func(c chain) bool { return c.name == name }) {
+				return fmt.Errorf("it makes a chain %s", name)
+			}
+		}
+	}
+	return nil
+}
+
+// complete checks what surrounds the rules: gates, what a default of deny always
+// lets pass, and nothing that was not asked for.
+func (rd *reader) complete() error {
+	var want []string
+	for _, g := range rd.r.gates() {
+		s, err := scan(g)
+		if err != nil {
+			return err
+		}
+		want = append(want, strings.Join(s.statement(), " "))
+	}
+	deny := rd.plan.Default == rules.Deny
+	switch {
+	case !slices.Equal(rd.gates, want):
+		return fmt.Errorf("the chain is kept to %q, not to %q", rd.gates, want)
+	case rd.related != rd.r.relatedPass(rd.plan):
+		return errors.New("established and related: " + strconv.FormatBool(rd.related))
+	case rd.loopback != (deny && rd.r.opt.Hook == "output"):
+		return errors.New("loopback: " + strconv.FormatBool(rd.loopback))
+	}
+	if !deny {
+		return nil
+	}
+	for _, f := range rd.plan.Families.List() {
+		for _, m := range rules.Essential(f) {
+			first := rd.plan.Rules
+			if len(first) == 0 || first[0].Name != "" || !slices.Equal(first[0].Matches(), rules.Matches{m}) {
+				return fmt.Errorf("%s over %s is not let through before the rules", m, f)
+			}
+			rd.plan.Rules = first[1:]
+		}
+	}
+	return nil
+}
+
+// marks checks that the chain of marks gives no verdict, and marks what the rules
+// allow: no less, no more.
+func (rd *reader) marks(lines [][]string) error {
+	want, got := map[string]bool{}, map[string]bool{}
+	for i := range rd.plan.Rules {
+		r := &rd.plan.Rules[i]
+		if r.Verdict != rules.Allow || r.AnyService() || r.Name == "" {
+			continue
+		}
+		for _, m := range marks {
+			if !r.Matches().Has(rules.UDP, m.port) {
+				continue
+			}
+			for _, f := range rd.plan.Families.List() {
+				if r.From.Has(f) && r.To.Has(f) {
+					want[markKey(r.From, r.To, f, m.port, m.dscp)] = true
+				}
+			}
+		}
+	}
+	for _, words := range lines {
+		if slices.Contains(rd.r.gates(), strings.Join(words, " ")) {
+			continue
+		}
+		l, err := rd.line(words)
+		if err != nil {
+			return err
+		}
+		if l.mark == "" || l.verdict != "" || len(l.matches) != 1 || l.matches[0].Proto != rules.UDP || l.matches[0].Lo != l.matches[0].Hi {
+			return fmt.Errorf("%q does not just mark one port", strings.Join(words, " "))
+		}
+		as := l.rule()
+		got[markKey(as.From, as.To, l.markFamily, l.matches[0].Lo, l.mark)] = true
+	}
+	if !maps.Equal(want, got) {
+		return errors.New("the marks are not those of the rules")
+	}
+	return nil
+}
+
+func markKey(from, to rules.Addresses, f ipranges.Family, port uint16, dscp string) string {
+	return fmt.Sprint(from.Name(), " ", to.Name(), " ", f, " ", port, " ", dscp)
+}
