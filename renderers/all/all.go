@@ -6,14 +6,28 @@ import (
 
 	"sallyport/renderers"
 	"sallyport/renderers/generic"
+	"sallyport/renderers/iproute"
+	"sallyport/renderers/iptables"
 	"sallyport/renderers/nftables"
+	"sallyport/renderers/openvpn"
+	"sallyport/renderers/paloalto"
+	"sallyport/renderers/pfsense"
+	"sallyport/renderers/windows"
+	"sallyport/renderers/wireguard"
 )
 
 // Kinds returns every kind of target, by name.
 func Kinds() []renderers.Kind {
 	kinds := []renderers.Kind{
 		generic.Kind(),
+		iproute.Kind(),
+		iptables.Kind(),
 		nftables.Kind(),
+		openvpn.Kind(),
+		pfsense.Kind(),
+		paloalto.Kind(),
+		windows.Kind(),
+		wireguard.Kind(),
 	}
 	slices.SortFunc(kinds, func(a, b renderers.Kind) int {
 		if a.Name < b.Name {

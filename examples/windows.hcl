@@ -1,0 +1,18 @@
+# Windows' own VPN client with a tunnel that takes everything but the documented media
+# ranges: a whole profile for machines with certificates, and the routes alone for a
+# profile that is made elsewhere.
+
+set "acs_media" {
+  include = ["20.202.0.0/16", "52.112.0.0/14", "52.122.0.0/15", "2603:1063::/38"]
+}
+
+target "windows" "office" {
+  server          = "vpn.example.com"
+  trusted_network = "corp.example.com"
+  bypass          = set.acs_media
+}
+
+target "windows" "parts" {
+  form   = "routes"
+  bypass = set.acs_media
+}

@@ -1,0 +1,179 @@
+// Package iproute renders plans of routes as files for Linux's ip -batch: one a
+// family, every route by way of one next hop.
+//
+// The list is of what goes past a VPN, by way of the gateway of the uplink, or of
+// what goes through it, by way of the tunnel's device: the plan says which, and the
+// options name the hop. What is not on the list stays where the machine's other
+// routes send it. Package linuxroutes has the order of commands, and the quirks.
+package iproute
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"path"
+
+	"sallyport/internal/linuxroutes"
+	"sallyport/ipranges"
+	"sallyport/renderers"
+	"sallyport/rules"
+)
+
+// Options are the target's options in a policy.
+type Options struct {
+	Gateway4 string `policy:"gateway4" doc:"the next hop of IPv4 routes; bypass: your uplink's router, as ip route shows it behind default via"`
+	Gateway6 string `policy:"gateway6" doc:"the next hop of IPv6 routes"`
+	Device   string `policy:"device,required" doc:"the link that the routes leave by; alone, without gateways, for a link with one other end: a tunnel, PPP"`
+	Table    string `policy:"table" doc:"the routing table, a name or a number"`
+	Protocol int    `policy:"protocol" doc:"the number that marks routes as ours; the next higher one is ours, too. One pair for each target on a machine"`
+	Metric   int    `policy:"metric" doc:"of our routes; where another route is for the same prefix, the lower metric wins"`
+}
+
+var info = renderers.Info{
+	Name:    "iproute",
+	Title:   "Linux ip -batch",
+	Summary: "routes of Linux: a file for ip -batch per family, under a protocol number of their own",
+	Caps: rules.Caps{
+		Families: rules.BothFamilies,
+		Verdicts: []rules.Verdict{rules.Bypass, rules.Tunnel},
+		Defaults: []rules.Verdict{rules.Tunnel, rules.Bypass},
+	},
+	Load: renderers.PerFamily,
+	Limits: []renderers.Limit{
+		{Name: "routes", Value: "no limit known", Source: "Linux; all of AzureCloud, 3,465 prefixes, loads in 0.2 to 0.4 s, measured on Linux 6.18"},
+	},
+	Extension: ".batch",
+}
+
+// Kind is the target as policies name it.
+func Kind() renderers.Kind {
+	defaults := Options{Table: "main", Protocol: linuxroutes.DefaultProtocol, Metric: linuxroutes.DefaultMetric}
+	return renderers.Define(info, defaults, build)
+}
+
+type renderer struct {
+	env    renderers.Env
+	routes map[ipranges.Family]linuxroutes.Routes
+}
+
+func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
+	r := &renderer{env: env, routes: map[ipranges.Family]linuxroutes.Routes{}}
+	gateways := map[ipranges.Family]string{ipranges.IPv4: opt.Gateway4, ipranges.IPv6: opt.Gateway6}
+	for _, f := range rules.BothFamilies.List() {
+		common := linuxroutes.Routes{Table: opt.Table, Protocol: opt.Protocol, Metric: opt.Metric, Device: opt.Device}
+		if gateways[f] != "" {
+			g, err := netip.ParseAddr(gateways[f])
+			if err != nil {
+				return nil, &renderers.OptionError{Option: fmt.Sprintf("gateway%d", f), Cause: fmt.Sprintf("%.60q is no address", gateways[f]),
+					Fix: "write the gateway's address, not its name"}
+			}
+			common.Gateway = g
+		} else if opt.Gateway4+opt.Gateway6 != "" {
+			continue // a gateway of one family says that the link needs one of the other
+		}
+		if m := common.Check(f); m != nil {
+			return nil, &renderers.OptionError{Option: m.Field, Cause: m.Cause, Fix: m.Fix}
+		}
+		r.routes[f] = common
+	}
+	return r, nil
+}
+
+// Caps says which family has no next hop.
+func (r *renderer) Caps() rules.Caps {
+	caps := info.Caps
+	caps.NoBypass = map[ipranges.Family]string{}
+	for _, f := range rules.BothFamilies.List() {
+		if _, ok := r.routes[f]; !ok {
+			caps.NoBypass[f] = noHop(f)
+		}
+	}
+	return caps
+}
+
+func noHop(f ipranges.Family) string { return fmt.Sprintf("the option gateway%d names no next hop", f) }
+
+// view is what the template sees.
+type view struct {
+	Header                           []string
+	Family, Hop, Plain, Load, Remove string
+	Protocol, Metric                 int
+	Routes                           string
+}
+
+// Render implements renderers.Renderer.
+func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
+	set, _, ok := p.Listed()
+	if !ok {
+		return nil, errors.New("the plan is no list of routes: give the target bypass or include")
+	}
+	var files []renderers.File
+	for _, f := range p.Families.List() {
+		if !set.Has(f) {
+			continue
+		}
+		name := renderers.FamilyPath(r.env.Path, f)
+		routes, ok := r.routes[f]
+		if !ok {
+			return nil, &rules.RuleError{Rule: p.Rules[0].Name, Place: p.Rules[0].Place, Cause: noHop(f),
+				Fix: "name it, leave out the gateway of the other family if the device is a tunnel, or say which families you mean"}
+		}
+		base := renderers.Clean(path.Base(name))
+		data, err := renderers.Execute("iproute", "batch.tmpl", r.env.Templates, view{
+			Header: renderers.RouteHeader(p), Family: f.String(), Hop: hop(routes), Protocol: routes.Protocol, Metric: routes.Metric,
+			Plain: linuxroutes.LoadPlain(f, base), Load: routes.Load(f, base), Remove: routes.Remove(f),
+			Routes: string(routes.Append(nil, f, set)),
+		})
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, renderers.File{Path: name, Mode: fs.FileMode(0o644), Data: data, Use: routes.Load(f, "{}")})
+	}
+	return files, nil
+}
+
+func hop(r linuxroutes.Routes) string {
+	if r.Gateway.IsValid() {
+		return r.Gateway.String() + " on " + r.Device
+	}
+	return r.Device
+}
+
+// ReadBack implements renderers.Renderer. The direction comes from the header: the
+// routes do not tell what their hop leads to.
+func (r *renderer) ReadBack(files []renderers.File) (*rules.Plan, error) {
+	var set ipranges.Set
+	var verdict rules.Verdict
+	var fams rules.Families
+	seen := 0
+	for _, f := range rules.BothFamilies.List() {
+		file, err := renderers.FileAt(files, renderers.FamilyPath(r.env.Path, f))
+		if err != nil {
+			continue // a list of the other family alone
+		}
+		seen++
+		comments, lines := renderers.Uncomment(file.Data, "#")
+		v, of, err := renderers.ReadRouteHeader(comments)
+		if err == nil && seen > 1 && (v != verdict || of != fams) {
+			err = errors.New("its header says another direction or other families than that of the other file")
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", file.Path, err)
+		}
+		verdict, fams = v, of
+		routes, ok := r.routes[f]
+		if !ok {
+			return nil, fmt.Errorf("%s: %s", file.Path, noHop(f))
+		}
+		part, err := routes.Read(lines, f)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", file.Path, err)
+		}
+		set = set.Union(part)
+	}
+	if seen == 0 || seen != len(files) {
+		return nil, fmt.Errorf("of %d files, %d are ours", len(files), seen)
+	}
+	return rules.RoutePlan(r.env.Name, fams, verdict, set), nil
+}

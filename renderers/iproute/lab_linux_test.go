@@ -1,0 +1,271 @@
+package iproute
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"sallyport/internal/lab"
+	"sallyport/internal/need"
+	"sallyport/internal/routecheck"
+	"sallyport/ipranges"
+	"sallyport/renderers"
+	"sallyport/rules"
+)
+
+// These tests load what is rendered into the kernel, in a namespace of its own: a
+// client whose VPN, the device vpn0, took the default routes, as OpenVPN does.
+
+func client(t *testing.T) *lab.Host {
+	need.Program(t, "ip")
+	h := lab.New(t).Client
+	h.MustRun(t, "ip", "link", "add", "vpn0", "type", "veth", "peer", "name", "vpnfar")
+	h.MustRun(t, "ip", "link", "set", "vpnfar", "up")
+	h.MustRun(t, "ip", "link", "set", "vpn0", "up")
+	h.MustRun(t, "ip", "addr", "add", "198.51.100.2/24", "dev", "vpn0")
+	h.MustRun(t, "ip", "addr", "add", "fd99::2/64", "dev", "vpn0", "nodad")
+	return h
+}
+
+// takeDefault sends everything into the VPN by halves, which win over a default route.
+func takeDefault(t *testing.T, h *lab.Host) {
+	for _, half := range []string{"0.0.0.0/1", "128.0.0.0/1", "::/1", "8000::/1"} {
+		h.MustRun(t, "ip", "route", "add", half, "dev", "vpn0")
+	}
+}
+
+func gateways(o *Options) { o.Gateway4, o.Gateway6 = "10.20.0.1", "fd20::1" }
+
+func render(t *testing.T, opt *Options, p *rules.Plan) []renderers.File {
+	t.Helper()
+	r, err := Kind().Build(opt, renderers.Env{Name: "edge", Path: "edge.batch"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lowered, _, errs := rules.Lower(p, renderers.CapsOf(Kind(), r))
+	if len(errs) > 0 {
+		t.Fatal(errs[0])
+	}
+	files, err := r.Render(lowered)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+// load runs each file's own command.
+func load(t *testing.T, h *lab.Host, files []renderers.File) {
+	t.Helper()
+	for _, f := range files {
+		name := filepath.Join(t.TempDir(), f.Path)
+		if err := os.WriteFile(name, f.Data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if out := h.MustRun(t, "sh", "-c", strings.ReplaceAll(f.Use, "{}", name)); out != "" {
+			t.Errorf("%s says %q", f.Use, out)
+		}
+	}
+}
+
+func state(t *testing.T, h *lab.Host) string {
+	return h.MustRun(t, "ip", "-4", "route", "show", "table", "main") + h.MustRun(t, "ip", "-6", "route", "show", "table", "main")
+}
+
+// remove runs the commands that the files' headers give.
+func remove(t *testing.T, h *lab.Host, files []renderers.File) {
+	t.Helper()
+	for _, f := range files {
+		_, rest, ok := strings.Cut(string(f.Data), "# Remove: ")
+		line, _, _ := strings.Cut(rest, "\n")
+		if !ok {
+			t.Fatalf("%s does not say how to remove it", f.Path)
+		}
+		words := strings.Fields(line)
+		h.MustRun(t, words[0], words[1:]...)
+	}
+}
+
+// TestRoutesOnEveryBoundary loads change 396 and then 398 of the whole Azure cloud
+// as a bypass: every boundary of both goes where 398 says, the state is that of a
+// fresh 398, and after removal that of the start.
+func TestRoutesOnEveryBoundary(t *testing.T) {
+	old, now := routecheck.AzureCloud(t, 396), routecheck.AzureCloud(t, 398)
+	fresh, h := client(t), client(t)
+	takeDefault(t, fresh)
+	takeDefault(t, h)
+	start := state(t, h)
+	plan := func(s ipranges.Set) *rules.Plan { return rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, s) }
+	load(t, h, render(t, options(gateways), plan(old)))
+	routecheck.Expect(t, h, plan(old), old, "eth0", "vpn0")
+	files := render(t, options(gateways), plan(now))
+	load(t, h, files)
+	routecheck.Expect(t, h, plan(now), now.Union(old), "eth0", "vpn0")
+	routecheck.Expect(t, h, plan(now), old, "eth0", "vpn0")
+	load(t, h, files)
+	load(t, fresh, files)
+	if state(t, h) != state(t, fresh) {
+		t.Error("change 398 loaded after 396 differs from 398 alone")
+	}
+	remove(t, h, files)
+	if got := state(t, h); got != start {
+		t.Error("after removal the routes are not those of the start")
+	}
+}
+
+// TestInclude lists what goes into the VPN, in a table of its own and in main.
+func TestInclude(t *testing.T) {
+	set := ipranges.MustParse("20.202.0.0/16", "52.112.0.0/14", "52.122.0.0/15", "2603:1063::/38", "9.9.9.9", "2620:fe::9")
+	p := rules.RoutePlan("edge", rules.BothFamilies, rules.Tunnel, set)
+	for _, table := range []string{"main", "177"} {
+		h := client(t)
+		if table != "main" {
+			h.MustRun(t, "ip", "-4", "rule", "add", "pref", "100", "table", table)
+			h.MustRun(t, "ip", "-6", "rule", "add", "pref", "100", "table", table)
+		}
+		files := render(t, options(func(o *Options) { o.Device, o.Table = "vpn0", table }), p)
+		load(t, h, files)
+		routecheck.Expect(t, h, p, set, "eth0", "vpn0")
+		remove(t, h, files)
+		for a, device := range routecheck.Devices(t, h, routecheck.Probes(set)) {
+			if device != "eth0" {
+				t.Errorf("after removal %s goes by %s", a, device)
+			}
+		}
+	}
+}
+
+// TestTheAdminsRoutesStay has a route for one of our prefixes, and one under the
+// default protocol number of another target.
+func TestTheAdminsRoutesStay(t *testing.T) {
+	h := client(t)
+	takeDefault(t, h)
+	own := []string{"52.112.0.0/14 via 10.20.0.9 dev eth0", "2603:1063::/38 via fd20::9 dev eth0 metric 1024", "198.18.7.0/24 dev vpn0 proto 215"}
+	for _, r := range own {
+		h.MustRun(t, "ip", append([]string{"route", "add"}, strings.Fields(r)...)...)
+	}
+	start := state(t, h)
+	set := ipranges.MustParse("20.202.0.0/16", "52.112.0.0/14", "2603:1063::/38")
+	for _, s := range []ipranges.Set{set, set.Minus(ipranges.MustParse("52.112.0.0/14")), set} {
+		files := render(t, options(gateways), rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, s))
+		load(t, h, files)
+		got := state(t, h)
+		for _, r := range own {
+			if !strings.Contains(got, strings.TrimSuffix(r, " proto 215")) {
+				t.Errorf("%q is gone:\n%s", r, got)
+			}
+		}
+		remove(t, h, files)
+		if got := state(t, h); got != start {
+			t.Errorf("after removal:\n%s\nat the start:\n%s", got, start)
+		}
+	}
+}
+
+// TestAWrongGatewayChangesNothing loads a list over another one, by way of a
+// gateway that is not on the link: it is refused, and the old list stays.
+func TestAWrongGatewayChangesNothing(t *testing.T) {
+	h := client(t)
+	takeDefault(t, h)
+	p := rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, ipranges.MustParse("20.202.0.0/16", "2603:1063::/38"))
+	load(t, h, render(t, options(gateways), p))
+	start := state(t, h)
+	for _, f := range render(t, options(func(o *Options) { o.Gateway4, o.Gateway6 = "203.0.113.1", "2001:db8:5::1" }), p) {
+		name := filepath.Join(t.TempDir(), f.Path)
+		if err := os.WriteFile(name, f.Data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		for _, command := range []string{f.Use, "ip " + flagOf(f) + " -batch {}"} {
+			if out, err := h.Run("sh", "-c", strings.ReplaceAll(command, "{}", name)); err == nil {
+				t.Errorf("%s is loaded: %s", f.Path, out)
+			}
+		}
+	}
+	if got := state(t, h); got != start {
+		t.Errorf("the routes have changed:\n%s", got)
+	}
+}
+
+// flagOf is ip's option for the family of a file.
+func flagOf(f renderers.File) string {
+	if strings.Contains(f.Path, ".v6.") {
+		return "-6"
+	}
+	return "-4"
+}
+
+// TestNoGap asks for a route after each command of a load over an earlier list: a
+// prefix that both lists hold never leaves the uplink, and one that is withdrawn does.
+func TestNoGap(t *testing.T) {
+	h := client(t)
+	takeDefault(t, h)
+	p := rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, ipranges.MustParse("20.202.0.0/16", "52.112.0.0/14", "2603:1063::/38", "2620:fe::/48"))
+	next := rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, ipranges.MustParse("52.112.0.0/14", "52.122.0.0/15", "2603:1063::/38"))
+	load(t, h, render(t, options(gateways), p))
+	for _, f := range render(t, options(gateways), next) {
+		kept, gone := "52.112.0.1", "20.202.0.1"
+		if flagOf(f) == "-6" {
+			kept, gone = "2603:1063::1", "2620:fe::9"
+		}
+		// The command pipes twice into ip -batch: do the same, with questions between.
+		before, _, _ := strings.Cut(f.Use, " | ")
+		first := h.MustExec(t, string(f.Data), "sh", "-c", strings.ReplaceAll(before, "{}", ""))
+		asked := 0
+		for _, part := range []string{first, string(f.Data)} {
+			var batch strings.Builder
+			for line := range strings.Lines(part) {
+				if strings.HasPrefix(line, "route ") {
+					fmt.Fprintf(&batch, "%sroute get %s\n", line, kept)
+				}
+			}
+			out := h.MustExec(t, batch.String(), "ip", flagOf(f), "-o", "-batch", "-")
+			if n := strings.Count(out, "dev eth0"); n == 0 || n != strings.Count(out, "\n") {
+				t.Errorf("%s: not all by eth0:\n%s", f.Path, out)
+			}
+			asked += strings.Count(out, "\n")
+		}
+		if asked < 5 {
+			t.Errorf("%s: asked only %d times", f.Path, asked)
+		}
+		if out := h.MustRun(t, "ip", "route", "get", gone); !strings.Contains(out, "dev vpn0") {
+			t.Errorf("%s: withdrawn, and still past the VPN: %s", f.Path, out)
+		}
+	}
+}
+
+// TestAFileOfIPv6WithoutItsFlag leaves the other family's routes alone.
+func TestAFileOfIPv6WithoutItsFlag(t *testing.T) {
+	h := client(t)
+	takeDefault(t, h)
+	p := rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, ipranges.MustParse("20.202.0.0/16", "2603:1063::/38"))
+	files := render(t, options(gateways), p)
+	load(t, h, files)
+	start := state(t, h)
+	for _, f := range files {
+		h.MustExec(t, string(f.Data), "ip", "-batch", "-")
+	}
+	if got := state(t, h); got != start {
+		t.Errorf("a plain ip -batch leaves\n%s\nnot\n%s", got, start)
+	}
+}
+
+func BenchmarkRender(b *testing.B) {
+	set := routecheck.AzureCloud(b, 398)
+	r, err := Kind().Build(options(gateways), renderers.Env{Name: "edge", Path: "edge.batch"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	p := rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, set)
+	for b.Loop() {
+		if _, err := r.Render(p); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func TestWeekChangesFewLines(t *testing.T) {
+	routecheck.Week(t, false, func(set ipranges.Set) []renderers.File {
+		return render(t, options(gateways), rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, set))
+	})
+}

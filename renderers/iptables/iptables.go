@@ -1,0 +1,181 @@
+// Package iptables renders plans for iptables and ip6tables, with or without ipset.
+//
+// A file per family holds chains of ours for the table filter, loaded with
+// iptables-restore --noflush: one transaction that leaves every other chain as it
+// is. The admin's chain jumps to the first of ours. Addresses are hash:net sets
+// that a third file fills and swaps in, or, without ipset, a shallow trie of chains.
+// A script loads the files in their order, sets before the rules that name them,
+// and afterwards deletes what nothing names any more; another removes everything.
+// Rules are written as iptables-save writes them, so that the reader of our own
+// output reads the running rules too.
+//
+// Quirks, iptables 1.8.9 and ipset 7.17 (Debian 12), both back-ends, Linux 6.18,
+// tried 2026-11:
+//   - with --noflush, declaring a chain of ours (":NAME - [0:0]") makes it or
+//     flushes it; a chain that is to go is declared and then deleted with -X. The
+//     whole file is refused where something still refers to that chain.
+//   - -p 0 is every protocol, and --icmp-type 255 every ICMP type: both are refused
+//     here. --icmpv6-type 255 is what it says.
+//   - ip6tables -p ah never matches in the legacy back-end, with a warning only: -m
+//     ah does in both.
+//   - there are no ranges of ICMP types or codes: each has its line.
+//   - hash:net,port stores every port of a range: ports are matched by the rule.
+//   - hash:net takes no /0: the whole space is two halves.
+//   - ipset create -exist fails where maxelem differs: it is fixed.
+//   - nf_tables refuses more than 16 chains in a row, at load, not with --test.
+package iptables
+
+import (
+	"fmt"
+	"strings"
+
+	"sallyport/renderers"
+	"sallyport/rules"
+)
+
+// Options are the target's options in a policy.
+type Options struct {
+	Placement   string   `policy:"placement" doc:"fragment: chains that your chain jumps to; standalone: the load script puts the jump first"`
+	Sets        string   `policy:"sets" doc:"ipset: addresses in ipset sets; chains: without ipset, in a trie of chains"`
+	Hook        string   `policy:"hook,required" doc:"forward on a gateway, output on a host"`
+	Ingress     []string `policy:"ingress" doc:"forward: the interfaces that traffic comes from; a trailing * matches several"`
+	Egress      []string `policy:"egress" doc:"the interfaces that traffic leaves by; absent: any"`
+	Established bool     `policy:"established" doc:"fragment: accept established and related here too, for a chain that does not do so before the jump"`
+}
+
+// Values of the options.
+const (
+	fragment   = "fragment"
+	standalone = "standalone"
+
+	ipset = "ipset"
+	trie  = "chains"
+)
+
+var info = renderers.Info{
+	Name:    "iptables",
+	Title:   "iptables",
+	Summary: "Linux iptables and ip6tables: chains that yours jump to, with ipset sets or a trie of chains",
+	Caps: rules.Caps{
+		Families: rules.BothFamilies,
+		Verdicts: []rules.Verdict{rules.Allow, rules.Deny},
+		Defaults: []rules.Verdict{rules.Continue, rules.Deny},
+		Sources:  true, Ports: true, ICMP: true, Protocols: true, Reject: true, Log: true,
+	},
+	Load:       renderers.PerFamily,
+	Placements: []string{fragment, standalone},
+	Limits: []renderers.Limit{
+		{Name: "name of a chain", Value: "28 characters; longer ones are cut and end in a hash", Source: "Linux, XT_EXTENSION_MAXNAMELEN 29 with the final zero"},
+		{Name: "name of a set", Value: "31 characters; longer ones are cut and end in a hash", Source: "Linux, IPSET_MAXNAMELEN 32 with the final zero"},
+		{Name: "prefixes of a set", Value: "1,048,576 with sets = \"ipset\"", Source: "the maxelem that every set is made with"},
+		{Name: "chains in a row", Value: "16; ours take 14 at most", Source: "Linux, NFT_JUMP_STACK_SIZE; iptables-nft"},
+	},
+	Extension: ".rules",
+}
+
+// Kind is the target as policies name it.
+func Kind() renderers.Kind {
+	return renderers.Define(info, Options{Placement: fragment, Sets: ipset}, build)
+}
+
+type renderer struct {
+	opt   Options
+	env   renderers.Env
+	names names
+	paths paths
+}
+
+func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
+	r := &renderer{opt: opt, env: env, names: namesOf(env.Name), paths: pathsOf(env.Path)}
+	for _, check := range []func() error{r.checkWords, r.checkHook, r.checkInterfaces} {
+		if err := check(); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+func (r *renderer) checkWords() error {
+	if r.opt.Placement != fragment && r.opt.Placement != standalone {
+		return &renderers.OptionError{Option: "placement", Cause: fmt.Sprintf("no placement %q", r.opt.Placement),
+			Fix: "fragment or standalone"}
+	}
+	if r.opt.Sets != ipset && r.opt.Sets != trie {
+		return &renderers.OptionError{Option: "sets", Cause: fmt.Sprintf("no kind of sets %q", r.opt.Sets),
+			Fix: "ipset, or chains where there is no ipset"}
+	}
+	return nil
+}
+
+func (r *renderer) checkHook() error {
+	switch r.opt.Hook {
+	case "forward":
+		if len(r.opt.Ingress) == 0 {
+			return &renderers.OptionError{Option: "hook", Cause: "forward needs the interfaces that the traffic comes from",
+				Fix: `add ingress = ["lan0"] with your inside interfaces`}
+		}
+	case "output":
+		if len(r.opt.Ingress) > 0 {
+			return &renderers.OptionError{Option: "ingress", Cause: "packets of the OUTPUT chain come from no interface",
+				Fix: "remove ingress, or use hook = \"forward\" on a gateway"}
+		}
+	case "input":
+		return &renderers.OptionError{Option: "hook", Cause: "rules describe connections to the cloud, and INPUT sees those from it; replies pass by connection state",
+			Fix: `use hook = "output" on a host, "forward" on a gateway`}
+	default:
+		return &renderers.OptionError{Option: "hook", Cause: fmt.Sprintf("no hook %q", r.opt.Hook), Fix: "forward or output"}
+	}
+	return nil
+}
+
+func (r *renderer) checkInterfaces() error {
+	for _, o := range []struct {
+		option string
+		names  []string
+	}{{"ingress", r.opt.Ingress}, {"egress", r.opt.Egress}} {
+		for i, name := range o.names {
+			if !isInterface(name) {
+				return &renderers.OptionError{Option: fmt.Sprintf("%s.%d", o.option, i), Cause: fmt.Sprintf("%q is no interface name that iptables can be given", name),
+					Fix: "write it as ip link shows it; a trailing * matches several"}
+			}
+		}
+	}
+	return nil
+}
+
+// isInterface takes what Linux takes (dev_valid_name: at most 15 bytes, no slash,
+// colon or blank), without what iptables would read as something else: a plus
+// sign, which is its wildcard, a leading dash or exclamation mark, quotes and
+// backslashes. * only ends a name.
+func isInterface(s string) bool {
+	if s == "" || s == "." || s == ".." || s == "*" || len(s) > 15 || s[0] == '-' || s[0] == '!' {
+		return false
+	}
+	for i, c := range []byte(s) {
+		if c <= ' ' || c > '~' || strings.IndexByte("/:\"'\\+`$#", c) >= 0 || c == '*' && i != len(s)-1 {
+			return false
+		}
+	}
+	return true
+}
+
+// Caps is what the options leave of the kind's capabilities.
+func (r *renderer) Caps() rules.Caps {
+	caps := info.Caps
+	if r.opt.Sets == ipset {
+		caps.MaxElements = maxElements
+	}
+	if r.opt.Placement == fragment {
+		// A drop at the end of our chain would cut what the admin's later rules allow.
+		caps.Defaults = []rules.Verdict{rules.Continue}
+	}
+	return caps
+}
+
+// hook is the chain of the table filter that jumps to ours.
+func (r *renderer) hook() string { return strings.ToUpper(r.opt.Hook) }
+
+// jump makes sure that the chain of the hook jumps to ours, once.
+func (r *renderer) jump(program string) string {
+	return fmt.Sprintf("%s -w -C %s -j %s 2>/dev/null || %[1]s -w -I %[2]s -j %[3]s", program, r.hook(), r.names.main)
+}

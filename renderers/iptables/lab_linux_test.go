@@ -1,0 +1,388 @@
+package iptables
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"sallyport/internal/lab"
+	"sallyport/internal/need"
+	"sallyport/ipranges"
+	"sallyport/renderers"
+	"sallyport/renderers/conformance"
+	"sallyport/rules"
+)
+
+// These tests load what is rendered into the kernel, in network namespaces of
+// their own, with both back-ends of iptables, and ask it with packets.
+
+// device is a host with a folder in PATH that makes iptables one of its back-ends.
+type device struct {
+	t    *testing.T
+	host *lab.Host
+	path string // PATH
+}
+
+// backends runs f for each back-end of iptables. One that this kernel does not
+// carry out is skipped with the program's own words.
+func backends(t *testing.T, f func(t *testing.T, on func(*lab.Host) *device)) {
+	need.Root(t)
+	need.Program(t, "ipset")
+	for _, backend := range []string{"legacy", "nft"} {
+		t.Run(backend, func(t *testing.T) {
+			bin := t.TempDir()
+			for _, family := range []string{"iptables", "ip6tables"} {
+				for _, suffix := range []string{"", "-restore", "-save"} {
+					link(t, need.Program(t, family+"-"+backend+suffix), filepath.Join(bin, family+suffix))
+				}
+			}
+			on := func(h *lab.Host) *device { return &device{t, h, bin + ":" + os.Getenv("PATH")} }
+			probe := on(lab.NewInjector(t).Host())
+			for _, command := range []string{"iptables -w -S", "ip6tables -w -S",
+				"ipset create probe hash:net && iptables -w -A OUTPUT -m set --match-set probe dst -m comment --comment probe"} {
+				if _, err := probe.try("", "sh", "-c", command); err != nil {
+					t.Skipf("this kernel does not carry out %q: %v", command, err)
+				}
+			}
+			f(t, on)
+		})
+	}
+}
+
+func link(t *testing.T, program, name string) {
+	t.Helper()
+	if err := os.Symlink(program, name); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (d *device) try(stdin string, command ...string) (string, error) {
+	return d.host.Exec(stdin, "env", append([]string{"PATH=" + d.path}, command...)...)
+}
+
+func (d *device) run(stdin string, command ...string) string {
+	d.t.Helper()
+	out, err := d.try(stdin, command...)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return out
+}
+
+// script writes files and runs the script among them that ends in suffix.
+func (d *device) script(files []renderers.File, suffix string) error {
+	d.t.Helper()
+	dir := filepath.Join(d.t.TempDir(), "it's a $(folder)")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		d.t.Fatal(err)
+	}
+	for _, f := range files {
+		if err := os.WriteFile(filepath.Join(dir, f.Path), f.Data, f.Mode); err != nil {
+			d.t.Fatal(err)
+		}
+	}
+	for _, f := range files {
+		if strings.HasSuffix(f.Path, suffix) {
+			_, err := d.try("", "sh", filepath.Join(dir, f.Path))
+			return err
+		}
+	}
+	d.t.Fatalf("no file %s", suffix)
+	return nil
+}
+
+func (d *device) load(files []renderers.File) {
+	d.t.Helper()
+	if err := d.script(files, ".load.sh"); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// restore loads the files one by one, without the script.
+func (d *device) restore(files []renderers.File) {
+	d.t.Helper()
+	for _, f := range files {
+		switch {
+		case strings.HasSuffix(f.Path, ".ipset"):
+			d.run(string(f.Data), "ipset", "restore")
+		case strings.HasSuffix(f.Path, ".v4.rules"):
+			d.run(string(f.Data), "iptables-restore", "-w", "--noflush")
+		case strings.HasSuffix(f.Path, ".v6.rules"):
+			d.run(string(f.Data), "ip6tables-restore", "-w", "--noflush")
+		}
+	}
+}
+
+func (d *device) remove(files []renderers.File) {
+	d.t.Helper()
+	if err := d.script(files, ".remove.sh"); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// jump does what the header of the rules says.
+func (d *device) jump(hook, chain string) {
+	d.t.Helper()
+	for _, p := range []string{"iptables", "ip6tables"} {
+		d.run("", "sh", "-c", fmt.Sprintf("%s -w -C %s -j %s 2>/dev/null || %[1]s -w -A %[2]s -j %[3]s", p, hook, chain))
+	}
+}
+
+var (
+	volatile = regexp.MustCompile(`(?m)^#.*\n| (hashsize|bucketsize|initval) \S+| \[\d+:\d+\]`)
+	comments = regexp.MustCompile(`(?m)^#.*\n`)
+)
+
+// state is everything that is loaded, without counters and what the kernel draws at
+// random. Members of sets are in no order of their own.
+func (d *device) state() string {
+	d.t.Helper()
+	sets := strings.Split(d.run("", "ipset", "save"), "\n")
+	slices.Sort(sets)
+	all := d.run("", "iptables-save", "-t", "filter") + d.run("", "ip6tables-save", "-t", "filter") + strings.Join(sets, "\n")
+	return volatile.ReplaceAllString(all, "")
+}
+
+// adminRules drops by default and lets the admin's own traffic pass.
+const adminRules = `*filter
+:INPUT DROP [0:0]
+:FORWARD DROP [0:0]
+:OUTPUT DROP [0:0]
+:admin - [0:0]
+-A INPUT -i lo -j ACCEPT
+-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+-A FORWARD -i lan0 -j admin
+-A OUTPUT -o lo -j ACCEPT
+-A admin -p tcp -m tcp --dport 22 -m comment --comment "the admin's own" -j ACCEPT
+-A admin -p udp -m udp --dport 53 -j ACCEPT
+COMMIT
+`
+
+func (d *device) adminRules() {
+	d.t.Helper()
+	d.run(adminRules, "iptables-restore")
+	d.run(adminRules, "ip6tables-restore")
+}
+
+func packets(flows []rules.Flow, in string) []lab.Packet {
+	list := make([]lab.Packet, len(flows))
+	for i, f := range flows {
+		if f.Proto == rules.TCP {
+			list[i] = lab.Connect(f.Dst, f.Point)
+		} else {
+			list[i] = lab.UDP(f.Dst, f.Point)
+		}
+		list[i].In = in
+		if in != lab.Local {
+			list[i].Src = f.Src
+		}
+	}
+	return list
+}
+
+// expect sends every flow and compares the kernel's verdict with the plan's.
+// What the plan leaves to the admin is dropped here, by the admin.
+func expect(t *testing.T, in *lab.Injector, p *rules.Plan, flows []rules.Flow, from string) {
+	t.Helper()
+	got, err := in.Decide(packets(flows, from))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrong, passed := 0, 0
+	for i, f := range flows {
+		v, _ := p.Decide(f)
+		want := lab.Dropped
+		if v == rules.Allow {
+			want = lab.Passed
+			passed++
+		}
+		if got[i].Verdict != want {
+			if wrong++; wrong <= 5 {
+				t.Errorf("%v: the plan says %v, the kernel %v", f, v, got[i].Verdict)
+			}
+		}
+	}
+	if wrong > 0 {
+		t.Fatalf("%d of %d verdicts are wrong", wrong, len(flows))
+	}
+	if passed == 0 || passed == len(flows) {
+		t.Fatalf("%d of %d flows pass: this test shows nothing", passed, len(flows))
+	}
+	t.Logf("%d packets, %d of them pass", len(flows), passed)
+}
+
+// TestVerdictsOnEveryBoundary decides every boundary of the whole Azure cloud with
+// packets, in both forms, placements and hooks.
+func TestVerdictsOnEveryBoundary(t *testing.T) {
+	set := azureCloud(t, 398)
+	flows := boundaryFlows(set, lab.Forwardable)
+	lan := []string{"lan0"}
+	backends(t, func(t *testing.T, on func(*lab.Host) *device) {
+		for _, opt := range []Options{
+			{Placement: fragment, Sets: ipset, Hook: "forward", Ingress: lan},
+			{Placement: fragment, Sets: trie, Hook: "forward", Ingress: []string{"lan*"}, Egress: []string{"wan0", "wan1"}},
+			{Placement: standalone, Sets: ipset, Hook: "output"},
+			{Placement: standalone, Sets: trie, Hook: "output"},
+		} {
+			t.Run(opt.Placement+" "+opt.Sets, func(t *testing.T) {
+				in := lab.NewInjector(t)
+				d := on(in.Host())
+				p := cloudPlan(set)
+				from := "lan0"
+				if opt.Placement == standalone {
+					p.Default, from = rules.Deny, lab.Local
+				} else {
+					d.adminRules()
+				}
+				_, files := renderAs(t, opt, "edge", p, nil)
+				d.load(files)
+				if opt.Placement == fragment {
+					// Without the jump nothing of ours takes part.
+					some, err := in.Decide(packets(flows[:12], from))
+					if err != nil {
+						t.Fatal(err)
+					}
+					for i, o := range some {
+						if o.Verdict != lab.Dropped {
+							t.Fatalf("without the jump, %v is %v", flows[i], o.Verdict)
+						}
+					}
+					d.jump("FORWARD", "sallyport_edge")
+				}
+				expect(t, in, p, flows, from)
+			})
+		}
+	})
+}
+
+// TestReloadEqualsFresh loads change 396 and then 398: what is loaded must be that
+// of 398 alone.
+func TestReloadEqualsFresh(t *testing.T) {
+	old, now := cloudPlan(azureCloud(t, 396)), cloudPlan(azureCloud(t, 398))
+	backends(t, func(t *testing.T, on func(*lab.Host) *device) {
+		for _, sets := range []string{ipset, trie} {
+			t.Run(sets, func(t *testing.T) {
+				opt := Options{Placement: fragment, Sets: sets, Hook: "forward", Ingress: []string{"lan0"}}
+				fresh, reloaded := on(lab.NewInjector(t).Host()), on(lab.NewInjector(t).Host())
+				_, files := renderAs(t, opt, "edge", now, nil)
+				fresh.load(files)
+				_, before := renderAs(t, opt, "edge", old, nil)
+				reloaded.load(before)
+				if fresh.state() == reloaded.state() {
+					t.Error("both changes load the same: this test shows nothing")
+				}
+				_, after := renderAs(t, opt, "edge", now, before)
+				reloaded.restore(after)
+				if fresh.state() != reloaded.state() {
+					t.Error("change 398 loaded after 396 differs from 398 alone")
+				}
+			})
+		}
+	})
+}
+
+// TestRetiredObjectsGo renames a set, changes the form and drops a family: what
+// earlier files made and the last does not need is gone after loading, however many
+// versions were rendered in between.
+func TestRetiredObjectsGo(t *testing.T) {
+	backends(t, func(t *testing.T, on func(*lab.Host) *device) {
+		set := azureCloud(t, 398)
+		plan := func(name string, families rules.Families) *rules.Plan {
+			p := cloudPlan(set)
+			p.Rules[0].To, p.Families = rules.In(name, set), families
+			return p
+		}
+		opt := Options{Placement: fragment, Sets: ipset, Hook: "forward", Ingress: []string{"lan0"}}
+		chains := opt
+		chains.Sets = trie
+
+		d, fresh := on(lab.NewInjector(t).Host()), on(lab.NewInjector(t).Host())
+		d.adminRules()
+		fresh.adminRules()
+		start := d.state()
+		const name = "a_target_with_a_long_name"
+		_, one := renderAs(t, chains, name, plan("azure", rules.BothFamilies), nil)
+		d.load(one)
+		_, two := renderAs(t, opt, name, plan("azure", rules.BothFamilies), one)
+		d.load(two)
+		_, three := renderAs(t, chains, name, plan("renamed", rules.BothFamilies), two)
+		d.load(three)
+		if n := strings.Count(d.state(), "\n:"+namesOf(name).prefix); n < 500 {
+			t.Fatalf("%d chains are loaded: this test shows nothing", n)
+		}
+		_, unloaded := renderAs(t, opt, name, plan("azure", rules.OnlyIPv4), three)
+		_, four := renderAs(t, opt, name, plan("a_set_with_a_name_that_is_too_long", rules.OnlyIPv4), unloaded)
+		d.load(four)
+		_, alone := renderAs(t, opt, name, plan("a_set_with_a_name_that_is_too_long", rules.OnlyIPv4), nil)
+		fresh.load(alone)
+		// The chain that the admin's IPv6 jump may still lead to stays, empty.
+		got := d.state()
+		main := ":" + namesOf(name).main + " -\n"
+		if n := strings.Count(got, main); n != 2 {
+			t.Fatalf("the main chain is there %d times", n)
+		}
+		last := strings.LastIndex(got, main)
+		if got = got[:last] + got[last+len(main):]; got != fresh.state() {
+			t.Errorf("objects are left behind:\n%s\nwanted:\n%s", got, fresh.state())
+		}
+		d.remove(four)
+		if got := d.state(); got != start {
+			t.Errorf("removal leaves something behind:\n%s", got)
+		}
+	})
+}
+
+// TestKernelReadsBack loads the cases of the conformance suite and reads the plan
+// back from what iptables-save and ipset save print.
+func TestKernelReadsBack(t *testing.T) {
+	backends(t, func(t *testing.T, on func(*lab.Host) *device) {
+		for _, v := range variants() {
+			if v.Name != "standalone ipset" && v.Name != "chains gates" && v.Name != "standalone chains output" {
+				continue // the others hold nothing that these do not
+			}
+			t.Run(v.Name, func(t *testing.T) {
+				d := on(lab.NewInjector(t).Host())
+				var previous []renderers.File
+				read := 0
+				for _, c := range conformance.FilterCases() {
+					opt := *v.Options.(*Options)
+					built, err := Kind().Build(&opt, renderers.Env{Name: "edge", Path: "edge.rules"})
+					if err != nil {
+						t.Fatal(err)
+					}
+					lowered, _, errs := rules.Lower(c.Plan, built.(*renderer).Caps())
+					if len(errs) > 0 {
+						continue
+					}
+					r, files := renderAs(t, opt, "edge", lowered, previous)
+					previous = files
+					d.load(files)
+					running := map[ipranges.Family]string{}
+					for _, dialect := range dialects {
+						running[dialect.family] = comments.ReplaceAllString(d.run("", dialect.program+"-save", "-t", "filter"), "")
+					}
+					got, err := r.readPlan(d.run("", "ipset", "save"), running)
+					if err != nil {
+						t.Errorf("%s: %v", c.Name, err)
+						continue
+					}
+					read++
+					if diff := rules.Compare(lowered, got); diff != nil {
+						t.Errorf("%s: %v", c.Name, diff)
+					}
+				}
+				if read < 20 {
+					t.Errorf("only %d cases were read back", read)
+				}
+				d.remove(previous)
+				if left := d.state(); strings.Contains(left, "sallyport") {
+					t.Errorf("after removal:\n%s", left)
+				}
+			})
+		}
+	})
+}

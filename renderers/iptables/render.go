@@ -1,0 +1,203 @@
+package iptables
+
+import (
+	"bytes"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"sallyport/renderers"
+	"sallyport/rules"
+	"sallyport/templates"
+)
+
+// paths are where the files of a target go: edge.rules in the policy stands for
+// edge.v4.rules, edge.v6.rules, edge.ipset, edge.load.sh and edge.remove.sh.
+type paths struct{ base string }
+
+func pathsOf(p string) paths { return paths{strings.TrimSuffix(p, info.Extension)} }
+
+func (p paths) rules(d dialect) string { return p.base + "." + d.suffix + ".rules" }
+func (p paths) ipset() string          { return p.base + ".ipset" }
+func (p paths) load() string           { return p.base + ".load.sh" }
+func (p paths) remove() string         { return p.base + ".remove.sh" }
+
+// view is what the templates see. Every string in it is made here from names
+// that the policy language has checked, or passed through renderers.Clean. Scripts
+// name no file: they find those beside them.
+type view struct {
+	Header       []string // in the first file alone, so that its counts change in one place
+	HeaderIn     string   // the first file, for the others
+	Name         string   // the files' name in common, for comments
+	Fragment     bool
+	Hook         string
+	Main, Prefix string // our first chain; what all other names of ours begin with
+	Pattern      string // Prefix as a basic regular expression
+	Jump         string // a command
+
+	Program, Suffix string   // of one family
+	Declare         string   // chains of one family
+	Body            string   // rules or sets
+	Retire          []string // how the chains go that an earlier file made
+
+	Programs []program // of every family that has a file
+	Sets     []string
+}
+
+type program struct{ Name, Suffix, Jump string }
+
+// Render implements renderers.Renderer.
+func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
+	common := r.view(p)
+	var tables []*table
+	var sets []set
+	for _, d := range dialects {
+		t, err := r.newTable(p, d)
+		if err != nil {
+			return nil, err
+		}
+		t.previous = r.previous(r.paths.rules(d))
+		if p.Families.Has(d.family) || t.previous != nil {
+			tables, sets = append(tables, t), append(sets, t.sets...)
+			common.Programs = append(common.Programs, program{d.program, d.suffix, r.jump(d.program)})
+		}
+	}
+	for i := range sets {
+		common.Sets = append(common.Sets, sets[i].name)
+	}
+	var files []renderers.File
+	add := func(file, template string, mode fs.FileMode, v *view) error {
+		data, err := r.execute(template, v)
+		files = append(files, renderers.File{Path: file, Mode: mode, Data: data})
+		if common.HeaderIn == "" {
+			common.Header, common.HeaderIn = nil, renderers.Clean(path.Base(file))
+		}
+		return err
+	}
+	if len(sets) > 0 {
+		if err := add(r.paths.ipset(), "ipset.tmpl", 0o644, r.setView(*common, sets)); err != nil {
+			return nil, err
+		}
+	}
+	for _, t := range tables {
+		if err := add(r.paths.rules(t.fam), "rules.tmpl", 0o644, t.view(*common)); err != nil {
+			return nil, err
+		}
+	}
+	if err := add(r.paths.load(), "load.sh.tmpl", 0o755, common); err != nil {
+		return nil, err
+	}
+	files[len(files)-1].Use = "sh {}"
+	err := add(r.paths.remove(), "remove.sh.tmpl", 0o755, common)
+	return files, err
+}
+
+func (r *renderer) view(p *rules.Plan) *view {
+	return &view{
+		Header: renderers.Header(p), Name: renderers.Clean(path.Base(r.paths.base)), Fragment: r.opt.Placement == fragment,
+		Hook: r.hook(), Main: r.names.main, Prefix: r.names.prefix, Pattern: strings.ReplaceAll(r.names.prefix, ".", `\.`),
+	}
+}
+
+// view is v with the rules of t.
+func (t *table) view(v view) *view {
+	v.Program, v.Suffix, v.Jump = t.fam.program, t.fam.suffix, t.r.jump(t.fam.program)
+	size := len(t.nodeRules)
+	for _, c := range t.chains {
+		size += len(c.rules)
+	}
+	var names, body strings.Builder
+	names.Grow((maxChain + 10) * (len(t.chains) + len(t.nodes)))
+	body.Grow(size)
+	for _, c := range t.chains {
+		declare(&names, c.name)
+		body.Write(c.rules)
+	}
+	for _, name := range t.nodes {
+		declare(&names, name)
+	}
+	body.Write(t.nodeRules)
+	for _, name := range t.retired() {
+		declare(&names, name)
+		v.Retire = append(v.Retire, "-X "+name)
+	}
+	v.Declare, v.Body = names.String(), body.String()
+	return &v
+}
+
+func declare(b *strings.Builder, chain string) {
+	b.WriteByte(':')
+	b.WriteString(chain)
+	b.WriteString(" - [0:0]\n")
+}
+
+func (r *renderer) setView(v view, sets []set) *view {
+	var b []byte
+	for i := range sets {
+		b = sets[i].appendTo(b, r.names)
+	}
+	v.Body = string(b)
+	return &v
+}
+
+func (r *renderer) execute(name string, v *view) ([]byte, error) {
+	t, _, err := templates.Load("iptables", name, r.env.Templates)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	b.Grow(len(v.Declare) + len(v.Body) + 4096)
+	if err := t.Execute(&b, v); err != nil {
+		return nil, fmt.Errorf("%w: mend the template", err)
+	}
+	return append(bytes.TrimRight(b.Bytes(), "\n"), '\n'), nil
+}
+
+// previous is the file that was published at path before, or nil.
+func (r *renderer) previous(path string) []byte {
+	if r.env.Previous == nil {
+		return nil
+	}
+	return r.env.Previous(path)
+}
+
+// retired are the chains that the earlier file of the family left in place and this
+// one does not need. Those of still earlier versions, where that one was never
+// loaded, are left to the load script, or the list would grow for ever.
+func (t *table) retired() []string {
+	current := map[string]bool{}
+	for _, c := range t.chains {
+		current[c.name] = true
+	}
+	for _, name := range t.nodes {
+		current[name] = true
+	}
+	old := map[string]bool{}
+	for line := range strings.Lines(string(t.previous)) {
+		line = strings.TrimRight(line, "\n")
+		if name, deleted := strings.CutPrefix(line, "-X "); deleted {
+			delete(old, name)
+			continue
+		}
+		name, declared := strings.CutPrefix(line, ":")
+		name, _, _ = strings.Cut(name, " ")
+		if declared && len(name) <= maxChain && t.names.ours(name) && isName(name) && !current[name] {
+			old[name] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(old))
+}
+
+// isName keeps to the characters of names that we make.
+func isName(s string) bool {
+	for _, c := range []byte(s) {
+		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		if !letter && c != '_' && c != '.' && c != '-' {
+			return false
+		}
+	}
+	return s != ""
+}

@@ -1,0 +1,43 @@
+#!/bin/sh
+# Loads the files beside this script in their order; safe to repeat.
+# The chain sallyport_edge and what begins with sallyport_edge. is ours; nothing else is touched.
+# Your own chain jumps to ours; put the jump there once, where it should take effect:
+#   iptables -w -C FORWARD -j sallyport_edge 2>/dev/null || iptables -w -I FORWARD -j sallyport_edge
+#   ip6tables -w -C FORWARD -j sallyport_edge 2>/dev/null || ip6tables -w -I FORWARD -j sallyport_edge
+set -eu
+base=${0%.load.sh}
+iptables-restore -w --noflush "$base.v4.rules"
+ip6tables-restore -w --noflush "$base.v6.rules"
+
+# Chains of ours that the files do not name: of a version before the last one.
+sweep() {
+	stale=$("$1" -w -S | awk -v ours='sallyport_edge.' '
+		FNR == NR { if (/^:/) named[substr($1, 2)] = 1; next }
+		$1 == "-N" && index($2, ours) == 1 && !($2 in named) { print $2 }' "$2" -)
+	[ -n "$stale" ] || return 0
+	{
+		echo '*filter'
+		for c in $stale; do echo ":$c - [0:0]"; done
+		for c in $stale; do echo "-X $c"; done
+		echo COMMIT
+	} | "$1-restore" -w --noflush
+}
+sweep iptables "$base.v4.rules"
+sweep ip6tables "$base.v6.rules"
+command -v ipset >/dev/null || exit 0
+
+# Sets that no rule needs any more. nf_tables lets go of them a moment after the
+# rules are gone.
+destroy() {
+	for pause in 0 1 1 2; do
+		sleep "$pause"
+		ipset destroy "$1" 2>/dev/null && return
+	done
+	ipset destroy "$1"
+}
+
+for s in $(ipset list -name); do
+	case $s in
+	sallyport_edge.*) destroy "$s" ;;
+	esac
+done

@@ -1,0 +1,232 @@
+package openvpn
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"sallyport/internal/lab"
+	"sallyport/internal/need"
+	"sallyport/internal/routecheck"
+	"sallyport/ipranges"
+	"sallyport/renderers"
+	"sallyport/rules"
+)
+
+// These tests connect an OpenVPN client to an OpenVPN server, across a router, with
+// what is rendered in the file of one of them.
+
+// vpn is a lab with a folder of configurations.
+type vpn struct {
+	*lab.Lab
+	dir    string
+	remote string // the server's address
+}
+
+func newVPN(t *testing.T) *vpn {
+	need.Program(t, "openvpn")
+	need.Program(t, "ip")
+	v := &vpn{Lab: lab.New(t), dir: t.TempDir()}
+	makePKI(t, v.dir)
+	for _, p := range v.Server.Addrs() {
+		if p.Addr().Is4() {
+			v.remote = p.Addr().String()
+		}
+	}
+	if err := os.Mkdir(filepath.Join(v.dir, "ccd"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// start runs OpenVPN with a configuration until it is connected. It returns its log.
+func (v *vpn) start(t *testing.T, h *lab.Host, name, config string) (stop func(), log string) {
+	t.Helper()
+	file := filepath.Join(v.dir, name+".conf")
+	write(t, file, []byte(config))
+	out, err := os.Create(file + ".log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	cmd := exec.Command("openvpn", "--cd", v.dir, "--config", file)
+	cmd.Stdout, cmd.Stderr = out, out
+	stop, err = h.Start(cmd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		text, err := os.ReadFile(file + ".log")
+		switch {
+		case err != nil:
+			t.Fatal(err)
+		case strings.Contains(string(text), "Initialization Sequence Completed"):
+			return stop, string(text)
+		case time.Now().After(deadline) || strings.Contains(string(text), "Exiting due to fatal error"):
+			t.Fatalf("%s does not connect:\n%s", name, text)
+		}
+	}
+}
+
+const common = "dev tun\ntopology subnet\nca ca.crt\ncipher AES-256-GCM\nverb 3\nnobind\n"
+
+func serverConfig(lines string) string {
+	return strings.Replace(common, "nobind\n", "", 1) + "dev-type tun\nproto udp4\nport 1194\ndh none\ncert server.crt\nkey server.key\n" +
+		"server 10.88.0.0 255.255.255.0\nserver-ipv6 fd88::/64\nkeepalive 10 60\nclient-config-dir ccd\n" + lines
+}
+
+func (v *vpn) clientConfig(lines string) string {
+	return common + "client\nproto udp4\nremote " + v.remote + " 1194\nremote-cert-tls server\ncert client.crt\nkey client.key\n" + lines
+}
+
+// warnings are the lines of a log that somebody should read. That a client without a
+// password may be cached in memory, and the like, is no business of routes.
+func warnings(log string) []string {
+	var list []string
+	for line := range strings.Lines(log) {
+		for _, word := range []string{"WARNING", "Warning", "ERROR", "rror:", "Options error", "failed", "ignor"} {
+			if strings.Contains(line, word) {
+				list = append(list, strings.TrimSpace(line))
+				break
+			}
+		}
+	}
+	return list
+}
+
+const takesAll = "push \"redirect-gateway def1 ipv6\"\n"
+
+// connect starts a server and a client, with the rendered file in the place that the
+// test names, and returns the client's log and how to end both.
+func (v *vpn) connect(t *testing.T, place string, files []renderers.File, redirect bool) (stop func(), log string) {
+	t.Helper()
+	write(t, filepath.Join(v.dir, "edge.conf"), files[0].Data)
+	var inServer, inClient string
+	if redirect {
+		inServer = takesAll
+	}
+	switch place {
+	case client:
+		inClient = "config edge.conf\n"
+	case server:
+		inServer += "config edge.conf\n"
+	case "ccd":
+		write(t, filepath.Join(v.dir, "ccd", client), []byte("config "+filepath.Join(v.dir, "edge.conf")+"\n"))
+	}
+	stopServer, serverLog := v.start(t, v.Server, "the-server", serverConfig(inServer))
+	stopClient, log := v.start(t, v.Client, "the-client", v.clientConfig(inClient))
+	if list := warnings(serverLog + log); len(list) > 0 {
+		t.Errorf("OpenVPN warns: %q", list[:min(len(list), 5)])
+	}
+	return func() { stopClient(); stopServer() }, log
+}
+
+func (v *vpn) clientRoutes(t *testing.T) string {
+	return v.Client.MustRun(t, "ip", "-4", "route") + v.Client.MustRun(t, "ip", "-6", "route")
+}
+
+// TestRoutesOnEveryBoundary connects with the whole Azure cloud of change 396 past the
+// tunnel, reconnects with change 398, and disconnects.
+func TestRoutesOnEveryBoundary(t *testing.T) {
+	old, now := routecheck.AzureCloud(t, 396).Only(ipranges.IPv4), routecheck.AzureCloud(t, 398).Only(ipranges.IPv4)
+	for _, place := range []string{client, server, "ccd"} {
+		t.Run(place, func(t *testing.T) {
+			v := newVPN(t)
+			side := server
+			if place == client {
+				side = client
+			}
+			before := v.clientRoutes(t)
+			plan := func(s ipranges.Set) *rules.Plan { return rules.RoutePlan("edge", rules.OnlyIPv4, rules.Bypass, s) }
+			stop, _ := v.connect(t, place, render(t, side, plan(old)), true)
+			routecheck.Expect(t, v.Client, plan(old), old, "eth0", "tun0")
+			stop()
+			stop, _ = v.connect(t, place, render(t, side, plan(now)), true)
+			routecheck.Expect(t, v.Client, plan(now), now.Union(old), "eth0", "tun0")
+			// IPv6, which the plan leaves alone, is in the tunnel, as the server wants it.
+			v6 := ipranges.MustParse("2603:1063::/38")
+			for a, device := range routecheck.Devices(t, v.Client, routecheck.Probes(v6)) {
+				if device != "tun0" {
+					t.Errorf("%s leaves by %s", a, device)
+				}
+			}
+			stop()
+			if after := v.clientRoutes(t); after != before {
+				t.Errorf("after the tunnel the routes are\n%s\nnot\n%s", after, before)
+			}
+		})
+	}
+}
+
+// TestInclude sends both families of a list, and nothing else, into the tunnel.
+func TestInclude(t *testing.T) {
+	set := relays.Union(ipranges.MustParse("9.9.9.9", "2620:fe::9", "198.51.100.0-198.51.100.130"))
+	p := rules.RoutePlan("edge", rules.BothFamilies, rules.Tunnel, set)
+	for _, side := range []string{client, server} {
+		t.Run(side, func(t *testing.T) {
+			v := newVPN(t)
+			stop, _ := v.connect(t, side, render(t, side, p), false)
+			routecheck.Expect(t, v.Client, p, set, "eth0", "tun0")
+			// The next list lacks some, which go.
+			less := rules.RoutePlan("edge", rules.BothFamilies, rules.Tunnel, relays)
+			stop()
+			stop, _ = v.connect(t, side, render(t, side, less), false)
+			defer stop()
+			routecheck.Expect(t, v.Client, less, set, "eth0", "tun0")
+		})
+	}
+}
+
+// TestWhyIPv6IsRefused holds the fact that the refusal rests on: when an OpenVPN comes
+// that can send IPv6 past its tunnel, this test fails, and the target can do more.
+func TestWhyIPv6IsRefused(t *testing.T) {
+	const route = "route-ipv6 2603:1063::/38 net_gateway_ipv6"
+	inside := netip.MustParseAddr("2603:1063::1")
+	for _, side := range []string{client, server} {
+		v := newVPN(t)
+		text := route + "\n"
+		if side == server {
+			text = fmt.Sprintf("push \"%s\"\n", route)
+		}
+		write(t, filepath.Join(v.dir, "edge.conf"), []byte(text))
+		inServer, inClient := takesAll, ""
+		if side == client {
+			inClient = "config edge.conf\n"
+		} else {
+			inServer += "config edge.conf\n"
+		}
+		v.start(t, v.Server, "the-server", serverConfig(inServer))
+		_, log := v.start(t, v.Client, "the-client", v.clientConfig(inClient))
+		if device := routecheck.Devices(t, v.Client, []netip.Addr{inside})[inside]; device != "tun0" {
+			t.Errorf("in the %s's file, net_gateway_ipv6 sends IPv6 out by %q:\n%s", side, device, log)
+		}
+	}
+}
+
+func BenchmarkRender(b *testing.B) {
+	p := rules.RoutePlan("edge", rules.OnlyIPv4, rules.Bypass, routecheck.AzureCloud(b, 398))
+	for _, side := range []string{client, server} {
+		b.Run(side, func(b *testing.B) {
+			r, err := Kind().Build(&Options{Side: side}, renderers.Env{Name: "edge", Path: "edge.conf"})
+			if err != nil {
+				b.Fatal(err)
+			}
+			for b.Loop() {
+				if _, err := r.Render(p); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func TestWeekChangesFewLines(t *testing.T) {
+	routecheck.Week(t, false, func(set ipranges.Set) []renderers.File {
+		return render(t, server, rules.RoutePlan("edge", rules.BothFamilies, rules.Tunnel, set))
+	})
+}

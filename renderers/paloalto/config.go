@@ -1,0 +1,170 @@
+package paloalto
+
+import (
+	"fmt"
+
+	"sallyport/renderers"
+	"sallyport/rules"
+)
+
+// config is what a plan becomes: the element tree, and the list files.
+type config struct {
+	r       *renderer
+	plan    *rules.Plan
+	root    *node
+	objects *node // the scopes inside root; one and the same unless objects are shared
+	rules   *node // the scope's rule base
+	lists   []renderers.File
+
+	sides    map[string]bool // the sets that have been written
+	elements int             // of lists, or address objects
+	groups   int
+}
+
+// description stands at our rules and lists: the device's administrators should
+// know where to look before they edit.
+func (r *renderer) description() string {
+	return fmt.Sprintf("sallyport target %s: edits are lost", r.env.Name)
+}
+
+func (r *renderer) configOf(p *rules.Plan) (*config, error) {
+	c := &config{r: r, plan: p, root: &node{name: "config", elem: configElement}, sides: map[string]bool{}}
+	c.objects = c.root.mustChild(r.objectPlace().path...)
+	c.rules = c.root.mustChild(r.rulePlace().path...).mustChild(r.rulebase(), "security", "rules")
+	for i := range p.Rules {
+		if err := c.rule(&p.Rules[i]); err != nil {
+			err.Rule, err.Place = p.Rules[i].Name, p.Rules[i].Place
+			return nil, err
+		}
+	}
+	return c, c.overLimits()
+}
+
+// refuse says what this rule cannot have on PAN-OS.
+func refuse(fix, cause string, args ...any) *rules.RuleError {
+	return &rules.RuleError{Cause: fmt.Sprintf(cause, args...), Fix: fix}
+}
+
+func (c *config) rule(rule *rules.Rule) *rules.RuleError {
+	opt := &c.r.opt
+	name := c.r.prefix + rule.Name
+	if err := checkLength("rule", name, maxName); err != nil {
+		return err
+	}
+	from, err := c.side(rule.From)
+	if err != nil {
+		return err
+	}
+	to, err := c.side(rule.To)
+	if err != nil {
+		return err
+	}
+	destinations := []string{to}
+	if rule.From.IsAny() && rule.To.IsAny() && c.plan.Families != rules.BothFamilies {
+		destinations = c.wholeFamily()
+	}
+	services, err := c.services(rule)
+	if err != nil {
+		return err
+	}
+	e := c.rules.mustChild(name)
+	e.set([]string{"from"}, opt.FromZones...)
+	e.set([]string{"to"}, opt.ToZones...)
+	e.set([]string{"source"}, from)
+	e.set([]string{"destination"}, destinations...)
+	e.set([]string{"service"}, services...)
+	switch rule.Verdict {
+	case rules.Allow:
+		e.set([]string{"application"}, opt.Applications...)
+		e.set([]string{"action"}, "allow")
+		if opt.ProfileGroup != "" {
+			e.set([]string{"profile-setting", "group"}, opt.ProfileGroup)
+		}
+	case rules.Deny:
+		// Narrowed to applications it would deny less than the policy says. The
+		// action deny would answer for some applications; drop never does.
+		e.set([]string{"application"}, "any")
+		e.set([]string{"action"}, "drop")
+	default:
+		return refuse("leave the rule out of this target", "PAN-OS rules cannot %s", rule.Verdict)
+	}
+	if rule.Reject {
+		return refuse(`use action = "deny"`, "PAN-OS resets a TCP connection only after its handshake, so a rejected one is not answered")
+	}
+	e.set([]string{"log-end"}, yesNo(rule.Log))
+	if opt.LogSetting != "" {
+		e.set([]string{"log-setting"}, opt.LogSetting)
+	}
+	c.tag(e)
+	e.set([]string{"description"}, c.r.description())
+	return nil
+}
+
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}
+
+func (c *config) tag(e *node) {
+	if c.r.opt.Tag != "" {
+		e.set([]string{"tag"}, c.r.opt.Tag)
+	}
+}
+
+func checkLength(what, name string, most int) *rules.RuleError {
+	if len(name) <= most {
+		return nil
+	}
+	return refuse("give it a shorter name in the policy, or set prefix", "the name of the %s %s has %d characters, and PAN-OS takes %d", what, name, len(name), most)
+}
+
+func (c *config) services(rule *rules.Rule) ([]string, *rules.RuleError) {
+	if rule.AnyService() {
+		return []string{"any"}, nil
+	}
+	var names []string
+	for _, m := range rule.Matches() {
+		switch m.Proto {
+		case rules.TCP, rules.UDP:
+		case rules.SCTP:
+			return nil, refuse("leave it out of the service", "PAN-OS matches SCTP on few models only, with SCTP security switched on")
+		default:
+			return nil, refuse("leave it out of the service", "a service of PAN-OS cannot match %s", m)
+		}
+		name := c.r.serviceName(m)
+		names = append(names, name)
+		if c.objects.at("service", name) == nil {
+			e := c.objects.mustChild("service", name)
+			e.set([]string{"protocol", m.Proto.String(), "port"}, ports(m))
+			c.tag(e)
+		}
+	}
+	if len(names) == 0 {
+		return nil, refuse("leave the rule out of this target", "its services are empty")
+	}
+	return names, nil
+}
+
+// overLimits compares with what the device has room for: it would skip the excess
+// of a list with no more than a line in its log, and refuse to commit objects.
+func (c *config) overLimits() error {
+	o := &c.r.opt
+	what := "lines in its lists"
+	if o.Form == formObjects {
+		what = "address objects"
+	}
+	for _, l := range []struct {
+		n, most      int
+		what, option string
+	}{{c.elements, o.MaxAddresses, what, "max_addresses"}, {c.groups, o.MaxGroups, "address groups", "max_groups"}, {len(c.lists), o.MaxLists, "lists", "max_lists"}} {
+		if l.n > l.most {
+			return &rules.RuleError{
+				Cause: fmt.Sprintf("the rules need %d %s, and the device has room for %d", l.n, l.what, l.most),
+				Fix:   fmt.Sprintf("narrow the sets, or raise %s if your model has room beside your own", l.option),
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,221 @@
+// Package paloalto renders plans for Palo Alto Networks firewalls and Panorama.
+//
+// The form edl, the default, writes one list file for each address set, which the
+// device fetches over the network, and the lists, services and rules that use
+// them. Lists take effect without a commit, and a device keeps the last good copy;
+// the configuration changes with the policy only. The form objects writes address
+// objects in groups: it needs no server, and a commit for each change.
+//
+// Both come as set commands or as an element tree in XML with a script of
+// commands that loads it; both are written from one tree (tree.go) by one table of
+// known elements (schema.go). Everything of ours has a name with our prefix.
+// Address objects and services are named by content and never change; rules and
+// groups are deleted and made anew by each load, inside the candidate
+// configuration, because set adds to lists of members and never takes away. A
+// commit makes the whole effective at once.
+//
+// Quirks, with where they are documented (2026-11; not tried on a device):
+//   - an IPv4 address matches IPv6 prefixes that begin with 96 zero bits, ::/0
+//     among them, and never the other way (PAN-OS Administrator's Guide, "Policy").
+//   - a list has no comment lines; a comment follows an address and a blank
+//     (the same, "Formatting Guidelines for an External Dynamic List").
+//   - a reset is sent only once a session is formed (the same, "Security Policy
+//     Actions"): there is no rejecting, and denying is the action drop.
+//   - https lists need a certificate profile, or the word None (New Features
+//     Guide 8.0, "Authentication for External Dynamic Lists").
+//   - a line that begins with # is no command of the CLI, and its error message
+//     does nothing; Palo Alto Networks' own sets of commands have such lines
+//     (IronSkillet, panos/set_commands).
+package paloalto
+
+import (
+	"bytes"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"sallyport/renderers"
+	"sallyport/rules"
+	"sallyport/templates"
+)
+
+var info = renderers.Info{
+	Name:    "paloalto",
+	Title:   "Palo Alto Networks",
+	Summary: "PAN-OS and Panorama: external dynamic lists or address objects, with rules, as set commands or XML",
+	Caps: rules.Caps{
+		Families: rules.BothFamilies,
+		Verdicts: []rules.Verdict{rules.Allow, rules.Deny},
+		Defaults: []rules.Verdict{rules.Continue},
+		Sources:  true, Ports: true, Log: true, Ranges: true,
+	},
+	Load: renderers.Additive,
+	Limits: []renderers.Limit{
+		{Name: "name of a rule, object or group", Value: "63 characters", Source: "PAN-OS web interface help, Objects and Policies"},
+		{Name: "name of an external dynamic list", Value: "32 characters", Source: "PAN-OS web interface help, Objects > External Dynamic Lists"},
+		{Name: "address of a list", Value: "255 characters", Source: "PAN-OS web interface help, Objects > External Dynamic Lists"},
+		{Name: "name of a zone", Value: "31 characters", Source: "PAN-OS web interface help, Network > Zones"},
+		{Name: "lines of all lists", Value: "50,000; 150,000 on large models", Source: "PAN-OS web interface help, Objects > External Dynamic Lists", Option: "max_addresses"},
+		{Name: "lists", Value: "30", Source: "PAN-OS web interface help, Objects > External Dynamic Lists", Option: "max_lists"},
+		{Name: "address objects", Value: "by model; 2,500 assumed", Source: "show system state | match cfg.general.max-address", Option: "max_addresses"},
+		{Name: "address groups", Value: "by model; 125 assumed", Source: "show system state | match cfg.general.max-address-group", Option: "max_groups"},
+		{Name: "members of a group", Value: "by model; 500 assumed", Source: "Palo Alto Networks, Compare Products", Option: "max_members"},
+	},
+	Extension: ".set",
+}
+
+// Kind is the target as policies name it.
+func Kind() renderers.Kind {
+	return renderers.Define(info, Options{Form: formEDL, Syntax: syntaxSet, Position: "bottom", Recurring: "hourly", At: "03",
+		MaxMembers: 500, MaxGroups: 125, MaxLists: 30}, build)
+}
+
+type renderer struct {
+	opt    Options
+	env    renderers.Env
+	prefix string // of all our names
+	main   string // the path of the first file
+	base   string // the same without its extension
+}
+
+func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
+	if len(opt.Applications) == 0 {
+		opt.Applications = []string{"any"}
+	}
+	r := &renderer{opt: opt, env: env}
+	r.setPaths()
+	if err := r.check(); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+func (r *renderer) removePath() string { return r.base + ".remove.set" }
+func (r *renderer) loadPath() string   { return r.base + ".load.set" }
+
+// view is what the templates see. Every string in it is made here from names that
+// have been checked, or passed through renderers.Clean.
+type view struct {
+	Header                         []string
+	EDL, XML, Shared, Panorama     bool
+	File, LoadFile, RemoveFile     string
+	Rules, Lists                   []string // names, and paths
+	Delete, Load, Move, RemoveList []string // commands
+	Commands, Tree                 string   // set commands, or elements
+}
+
+// Render implements renderers.Renderer.
+func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
+	c, err := r.configOf(p)
+	if err != nil {
+		return nil, err
+	}
+	v := r.view(c)
+	name, use := "main.set.tmpl", useSet
+	if v.XML {
+		name, use = "main.xml.tmpl", ""
+	}
+	const mode = fs.FileMode(0o644)
+	main, err := r.execute(name, v)
+	if err != nil {
+		return nil, err
+	}
+	files := append([]renderers.File{{Path: r.main, Mode: mode, Data: main, Use: use}}, c.lists...)
+	if v.XML {
+		load, err := r.execute("load.set.tmpl", v)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, renderers.File{Path: r.loadPath(), Mode: mode, Data: load, Use: useSet})
+	}
+	remove, err := r.execute("remove.set.tmpl", v)
+	if err != nil {
+		return nil, err
+	}
+	return append(files, renderers.File{Path: r.removePath(), Mode: mode, Data: remove}), nil
+}
+
+// useSet feeds a file of commands to a device and commits.
+const useSet = "(echo 'set cli scripting-mode on'; echo configure; grep -v '^#' {}; echo commit) | ssh -T admin@FIREWALL"
+
+func (r *renderer) view(c *config) *view {
+	now := c.refs()
+	old := r.retired(now)
+	v := &view{
+		Header: r.header(c.plan),
+		EDL:    r.opt.Form == formEDL, XML: r.opt.Syntax == syntaxXML,
+		Shared: r.opt.Shared, Panorama: r.opt.DeviceGroup != "",
+		File: fileName(r.main), LoadFile: fileName(r.loadPath()), RemoveFile: fileName(r.removePath()),
+		Delete: deletes(now, old, false), RemoveList: deletes(now, old, true),
+	}
+	for _, e := range c.rules.kids {
+		v.Rules = append(v.Rules, e.name)
+	}
+	for _, f := range c.lists {
+		v.Lists = append(v.Lists, renderers.Clean(f.Path))
+	}
+	v.Move = r.moves(v.Rules)
+	if v.XML {
+		var b bytes.Buffer
+		c.root.appendXML(&b, 0, false)
+		v.Tree, v.Load = b.String(), r.loads(c)
+		return v
+	}
+	v.Commands = string(c.commands())
+	return v
+}
+
+// commands are the set commands of the tree: objects, then rules.
+func (c *config) commands() []byte {
+	out := make([]byte, 0, 128*(c.elements+c.groups+16))
+	for _, k := range c.objects.kids {
+		if k.elem.kind == entries {
+			path := joinWords(append(slices.Clone(c.r.objectPlace().words), k.name))
+			out = k.appendSet(out, startOf(path))
+		}
+	}
+	return c.rules.appendSet(out, startOf(c.r.rulePath()))
+}
+
+// startOf begins a set command, with room for the rest of its path.
+func startOf(path string) []byte {
+	return append(append(make([]byte, 0, 512), "set "...), path...)
+}
+
+// header says where the output comes from. It does without counts, and with lists
+// also without feeds, which the lists name themselves: a week's change must not
+// look like one of the configuration, which would take a commit.
+func (r *renderer) header(p *rules.Plan) []string {
+	q := *p
+	if r.opt.Form == formEDL {
+		q.Provenance.Feeds, q.Provenance.Generated = nil, time.Time{}
+	}
+	var lines []string
+	for _, l := range renderers.Header(&q) {
+		if strings.HasPrefix(l, "counts: ") {
+			continue
+		}
+		if r.opt.Syntax == syntaxXML {
+			l = strings.ReplaceAll(l, "--", "- ") // two dashes end an XML comment
+		}
+		lines = append(lines, l)
+	}
+	return lines
+}
+
+func (r *renderer) execute(name string, v *view) ([]byte, error) {
+	t, _, err := templates.Load("paloalto", name, r.env.Templates)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	if err := t.Execute(&b, v); err != nil {
+		return nil, fmt.Errorf("%w: mend the template", err)
+	}
+	return append(bytes.TrimRight(b.Bytes(), "\n"), '\n'), nil
+}
+
+func fileName(p string) string { return renderers.Clean(path.Base(p)) }

@@ -1,0 +1,227 @@
+package paloalto
+
+import (
+	"bytes"
+	"io/fs"
+	"net/netip"
+	"net/url"
+	"path"
+	"strings"
+
+	"go4.org/netipx"
+
+	"sallyport/ipranges"
+	"sallyport/renderers"
+	"sallyport/rules"
+)
+
+// side is the name that a rule uses for one side; a set is written at its first use.
+func (c *config) side(a rules.Addresses) (string, *rules.RuleError) {
+	if a.IsAny() {
+		return "any", nil
+	}
+	name := c.r.prefix + a.Name()
+	if c.sides[a.Name()] {
+		return name, nil
+	}
+	c.sides[a.Name()] = true
+	set := a.Set()
+	for _, f := range []ipranges.Family{ipranges.IPv4, ipranges.IPv6} {
+		if !c.plan.Families.Has(f) {
+			set = set.Minus(set.Only(f))
+		}
+	}
+	if set.IsEmpty() {
+		return "", refuse("leave the rule out of this target", "no address of %s is left for %s", a.Name(), c.plan.Families)
+	}
+	if err := checkMapped(a.Name(), set); err != nil {
+		return "", err
+	}
+	if c.r.opt.Form == formEDL {
+		return name, c.list(a.Name(), set)
+	}
+	return name, c.group(a.Name(), set)
+}
+
+// low96 is the IPv6 addresses that PAN-OS does not tell from IPv4.
+var low96 = ipranges.MustParse("::/96")
+
+// checkMapped refuses a set that would match more on PAN-OS than it says: for a
+// rule, an IPv4 address is the IPv6 address of the same last 32 bits, all others
+// being 0, so ::/96 and what holds it match IPv4 (PAN-OS Administrator's Guide,
+// "Policy"). It is harmless where the set holds those IPv4 addresses anyhow.
+func checkMapped(name string, set ipranges.Set) *rules.RuleError {
+	var b ipranges.Builder
+	for rg := range set.Intersect(low96).Ranges(ipranges.IPv6) {
+		from, to := rg.From().As16(), rg.To().As16()
+		if err := b.AddRange(netipx.IPRangeFrom(netip.AddrFrom4([4]byte(from[12:])), netip.AddrFrom4([4]byte(to[12:])))); err != nil {
+			return refuse(`exclude "::/96" from the set`, "%v", err)
+		}
+	}
+	if set.Covers(b.Set()) {
+		return nil
+	}
+	return refuse(`exclude "::/96" from the set: no host has these addresses`,
+		"%s holds addresses of ::/96, which PAN-OS takes for IPv4, but not all of the IPv4 addresses that they would match", name)
+}
+
+// wholeFamily is every address of the plan's one family. 0.0.0.0/0 never matches
+// IPv6 (PAN-OS Administrator's Guide, "Policy"); for IPv6 it takes an object that
+// leaves out ::/96, or IPv4 would match.
+func (c *config) wholeFamily() []string {
+	if c.plan.Families == rules.OnlyIPv4 {
+		return []string{anyIPv4}
+	}
+	var list []object
+	for rg := range ipranges.Full(ipranges.IPv6).Minus(low96).Ranges(ipranges.IPv6) {
+		list = c.r.appendObjects(list, rg)
+	}
+	for _, o := range list {
+		c.object(o)
+	}
+	return names(list)
+}
+
+const anyIPv4 = "0.0.0.0/0"
+
+// list writes a set as a list file and the external dynamic list that fetches it.
+func (c *config) list(set string, s ipranges.Set) *rules.RuleError {
+	name := c.r.prefix + set
+	if err := checkLength("list", name, maxListName); err != nil {
+		return err
+	}
+	file := c.r.listPath(set)
+	address := c.r.listURL(file)
+	if len(address) > maxURL {
+		return refuse("shorten url or path", "the address of the list %s has %d characters, and PAN-OS takes %d", name, len(address), maxURL)
+	}
+	data := c.listData(set, s)
+	c.elements += bytes.Count(data, []byte{'\n'})
+	c.lists = append(c.lists, renderers.File{Path: file, Mode: fs.FileMode(0o644), Data: data})
+	e := c.objects.mustChild("external-list", name, "type", "ip")
+	e.set([]string{"description"}, c.r.description())
+	e.set([]string{"url"}, address)
+	if p := c.r.certificateProfile(); p != "" {
+		e.set([]string{"certificate-profile"}, p)
+	}
+	switch at := c.r.opt.At; c.r.opt.Recurring {
+	case "daily":
+		e.set([]string{"recurring", "daily", "at"}, at)
+	case "weekly":
+		e.set([]string{"recurring", "weekly", "day-of-week"}, "sunday")
+		e.set([]string{"recurring", "weekly", "at"}, at)
+	case "monthly":
+		e.set([]string{"recurring", "monthly", "day-of-month"}, "1")
+		e.set([]string{"recurring", "monthly", "at"}, at)
+	default:
+		e.mustChild("recurring", c.r.opt.Recurring)
+	}
+	return nil
+}
+
+// certificateProfile is what the list names: for https without a check PAN-OS has
+// the word None.
+func (r *renderer) certificateProfile() string {
+	if r.opt.CertificateProfile == "" && strings.HasPrefix(r.opt.URL, "https:") {
+		return "None"
+	}
+	return r.opt.CertificateProfile
+}
+
+func (r *renderer) listPath(set string) string { return r.base + "." + set + ".txt" }
+
+func (r *renderer) listURL(file string) string {
+	return strings.TrimRight(r.opt.URL, "/") + "/" + url.PathEscape(path.Base(file))
+}
+
+// listData is one range a line. A list has no lines that are comments; after an
+// address and a blank, the rest of the line is one (PAN-OS Administrator's Guide,
+// "Formatting Guidelines for an External Dynamic List"): the first says where the
+// list comes from.
+func (c *config) listData(set string, s ipranges.Set) []byte {
+	var data []byte
+	data = appendFamily(data, s, ipranges.IPv4, "0.0.0.0/1\n128.0.0.0/1\n")
+	data = appendFamily(data, s, ipranges.IPv6, "::/1\n8000::/1\n")
+	first := bytes.IndexByte(data, '\n')
+	var out []byte
+	out = append(out, data[:first]...)
+	out = append(out, " sallyport "+c.r.env.Name+" "+set...)
+	for _, f := range c.plan.Provenance.Feeds {
+		out = append(out, renderers.Clean(", "+f.Name+" change "+f.Change)...)
+	}
+	return append(out, data[first:]...)
+}
+
+// appendFamily appends the ranges of a family. A whole family is written as its
+// halves: whether a list may say /0 is not documented.
+func appendFamily(dst []byte, s ipranges.Set, f ipranges.Family, halves string) []byte {
+	if s.Covers(ipranges.Full(f)) {
+		return append(dst, halves...)
+	}
+	return s.AppendRanges(dst, f, "", "\n")
+}
+
+// group writes a set as address objects in a group, or in a group of groups.
+func (c *config) group(set string, s ipranges.Set) *rules.RuleError {
+	name := c.r.prefix + set
+	if err := checkLength("group", name, maxName); err != nil {
+		return err
+	}
+	var families [2][]object
+	total := 0
+	for i, f := range []ipranges.Family{ipranges.IPv4, ipranges.IPv6} {
+		list := make([]object, 0, s.NumRanges(f))
+		for rg := range s.Ranges(f) {
+			list = c.r.appendObjects(list, rg)
+		}
+		for _, o := range list {
+			c.object(o)
+		}
+		families[i] = list
+		total += len(list)
+	}
+	var root []string
+	for _, list := range families {
+		if total <= c.r.opt.MaxMembers {
+			root = append(root, names(list)...)
+			continue
+		}
+		for _, part := range chunksOf(list, c.r.opt.MaxMembers) {
+			chunk := c.r.chunkName(set, part.space)
+			if err := checkLength("group", chunk, maxName); err != nil {
+				return err
+			}
+			c.addGroup(chunk, names(part.objects))
+			root = append(root, chunk)
+		}
+	}
+	if len(root) > c.r.opt.MaxMembers {
+		return refuse("narrow the set, use form = \"edl\", or raise max_members if your device has room",
+			"%s falls into %d groups of at most %d members, more than a group can hold", set, len(root), c.r.opt.MaxMembers)
+	}
+	c.addGroup(name, root)
+	return nil
+}
+
+func names(list []object) []string {
+	out := make([]string, len(list))
+	for i, o := range list {
+		out[i] = o.name
+	}
+	return out
+}
+
+func (c *config) addGroup(name string, list []string) {
+	c.groups++
+	e := c.objects.mustChild("address-group", name)
+	e.set([]string{"static"}, list...)
+	c.tag(e)
+}
+
+func (c *config) object(o object) {
+	e := c.objects.mustChild("address", o.name)
+	if len(e.kids) == 0 {
+		c.elements++
+		e.set([]string{o.field()}, o.text)
+	}
+}

@@ -1,0 +1,197 @@
+package pfsense
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// config is a user's config.xml without our objects.
+type config struct {
+	data    []byte // ours taken out, and room for aliases made
+	root    *node
+	retired []string // names of the aliases of ours that were taken out
+}
+
+// openConfig reads a configuration and takes out what an earlier merge put in:
+// the rules and aliases whose description begins with owner.
+//
+// Opening what merge wrote gives what merge began with, byte by byte. To make
+// that so, an empty or missing <aliases> is opened up to two lines.
+func openConfig(data []byte, owner string) (*config, error) {
+	if bytes.Contains(data[:min(len(data), 200)], []byte("BEGIN config.xml")) {
+		return nil, errors.New("it is encrypted")
+	}
+	root, err := parseXML(data)
+	if err != nil {
+		return nil, err
+	}
+	filter := root.child("filter")
+	switch {
+	case root.name != "pfsense":
+		return nil, fmt.Errorf("its root is <%s> and not <pfsense>: it holds no whole configuration", root.name)
+	case root.value("version") == "" || !root.has("interfaces") || filter == nil || len(filter.all("rule")) == 0:
+		return nil, errors.New("it lacks version, interfaces or rules: it holds no whole configuration")
+	case len(root.all("filter")) > 1 || len(root.all("aliases")) > 1 || len(root.all("interfaces")) > 1:
+		return nil, errors.New("a section is there twice, which pfSense refuses")
+	}
+	c := &config{}
+	edits := c.takeOut(data, root, owner)
+	if edits = append(edits, roomForAliases(root)...); len(edits) > 0 {
+		slices.SortFunc(edits, func(a, b edit) int { return cmp.Compare(a.start, b.start) })
+		data = apply(data, edits)
+		if root, err = parseXML(data); err != nil {
+			return nil, err
+		}
+	}
+	c.data, c.root = data, root
+	return c, nil
+}
+
+// takeOut removes our objects with the blanks before them, and moves the bars
+// that divide an interface's rules back to where they stood.
+func (c *config) takeOut(data []byte, root *node, owner string) []edit {
+	var edits []edit
+	ours := func(n *node) bool { return strings.HasPrefix(n.value("descr"), owner) }
+	gone := map[string][]int{} // places of our rules among those of their tab
+	place := map[string]int{}
+	for _, rule := range root.child("filter").all("rule") {
+		tab := tabOf(rule)
+		if ours(rule) {
+			edits = append(edits, edit{start: blankBefore(data, rule.start), end: rule.end})
+			gone[tab] = append(gone[tab], place[tab])
+		}
+		place[tab]++
+	}
+	for tab, places := range gone {
+		edits = append(edits, moveSeparators(root, tab, func(row int) int {
+			before := 0
+			for _, p := range places {
+				if p < row {
+					before++
+				}
+			}
+			return row - before
+		})...)
+	}
+	for _, a := range root.child("aliases").all("alias") {
+		if ours(a) {
+			edits = append(edits, edit{start: blankBefore(data, a.start), end: a.end})
+			c.retired = append(c.retired, a.value("name"))
+		}
+	}
+	return edits
+}
+
+func roomForAliases(root *node) []edit {
+	const room = "<aliases>\n\t</aliases>"
+	a := root.child("aliases")
+	switch {
+	case a == nil:
+		end := root.child("filter").end
+		return []edit{{end, end, "\n\t" + room}}
+	case len(a.children) == 0 && strings.TrimSpace(a.text) == "":
+		return []edit{{a.start, a.end, room}}
+	}
+	return nil
+}
+
+// tabOf is the tab of Firewall > Rules that shows the rule.
+func tabOf(rule *node) string {
+	if rule.has("floating") {
+		return "floatingrules"
+	}
+	return rule.value("interface")
+}
+
+// moveSeparators gives the bars of a tab new rows. A bar stands before the rule
+// that its row, "fr" and a number, counts to among the rules of the tab.
+func moveSeparators(root *node, tab string, to func(row int) int) []edit {
+	var edits []edit
+	for _, section := range root.child("filter").all("separator") {
+		for _, bars := range section.children {
+			if !strings.EqualFold(bars.name, tab) {
+				continue
+			}
+			for _, bar := range bars.children {
+				row := bar.child("row")
+				if row == nil {
+					continue
+				}
+				digits, ok := strings.CutPrefix(strings.TrimSpace(row.text), "fr")
+				n, err := strconv.Atoi(digits)
+				if !ok || err != nil || to(n) == n {
+					continue
+				}
+				edits = append(edits, edit{row.inner, row.innerEnd, fmt.Sprintf("fr%d", to(n))})
+			}
+		}
+	}
+	return edits
+}
+
+// findRule finds the rule of an interface by its tracker or description, and its
+// place among the rules of its tab.
+func (c *config) findRule(iface, name string) (rule *node, place int, err error) {
+	for _, field := range []string{"tracker", "descr"} {
+		n := 0
+		for _, r := range c.root.child("filter").all("rule") {
+			if tabOf(r) != iface {
+				continue
+			}
+			if r.value(field) == name {
+				if rule != nil {
+					return nil, 0, fmt.Errorf("more than one rule of %s is called %q: name one by its tracker", iface, name)
+				}
+				rule, place = r, n
+			}
+			n++
+		}
+		if rule != nil {
+			return rule, place, nil
+		}
+	}
+	return nil, 0, fmt.Errorf("no rule of %s has the tracker or description %q", iface, name)
+}
+
+// knows reports whether rules can be on the interface: one that is assigned, a
+// group, or one of those that pfSense makes for VPNs.
+func (c *config) knows(iface string) bool {
+	return c.root.child("interfaces").has(strings.ToLower(iface)) || c.isGroup(iface)
+}
+
+// vpnGroups are rule tabs that pfSense treats as groups (filter.inc,
+// vpn_and_ppp_ifs).
+var vpnGroups = words("l2tp pptp pppoe enc0 openvpn wireguard")
+
+func (c *config) isGroup(iface string) bool {
+	if vpnGroups[iface] {
+		return true
+	}
+	_, ok := c.members(iface)
+	return ok
+}
+
+// members is the interfaces of a group.
+func (c *config) members(group string) ([]string, bool) {
+	for _, g := range c.root.child("ifgroups").all("ifgroupentry") {
+		if g.value("ifname") == group {
+			return strings.Fields(g.value("members")), true
+		}
+	}
+	return nil, false
+}
+
+// alias finds an alias by its name.
+func (c *config) alias(name string) *node {
+	for _, a := range c.root.child("aliases").all("alias") {
+		if a.value("name") == name {
+			return a
+		}
+	}
+	return nil
+}

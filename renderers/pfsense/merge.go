@@ -1,0 +1,156 @@
+package pfsense
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"sallyport/rules"
+)
+
+// merge puts o into the user's configuration: the aliases after theirs, the rules
+// at the place that the options name, and nothing else.
+func (r *renderer) merge(o *objects) ([]byte, error) {
+	c := r.config
+	anchor, place, err := r.anchor()
+	if err != nil {
+		return nil, err
+	}
+	for _, check := range []error{r.checkTaken(o), r.checkRetired(o), r.checkEarlier(o, anchor)} {
+		if check != nil {
+			return nil, check
+		}
+	}
+	o.track(c.trackers())
+	at := blankBefore(c.data, anchor.start)
+	if r.opt.After != "" {
+		at = anchor.end
+	}
+	section := c.root.child("aliases")
+	aliasAt := blankBefore(c.data, section.innerEnd)
+	edits := []edit{
+		{at, at, "\n" + strings.TrimSuffix(r.ruleElements(o), "\n")},
+		{aliasAt, aliasAt, "\n" + strings.TrimSuffix(r.aliasElements(o), "\n")},
+	}
+	if len(o.aliases) == 0 {
+		edits = edits[:1]
+	}
+	// A bar right before the named rule stays before ours as well: it is the
+	// heading of the section that the rule is in.
+	edits = append(edits, moveSeparators(c.root, r.opt.Interface, func(row int) int {
+		if row > place {
+			return row + len(o.rules)
+		}
+		return row
+	})...)
+	slices.SortFunc(edits, func(a, b edit) int { return cmp.Compare(a.start, b.start) })
+	return apply(c.data, edits), nil
+}
+
+// anchor is the rule that the options name, and its place on its tab.
+func (r *renderer) anchor() (*node, int, error) {
+	if !r.config.knows(r.opt.Interface) {
+		return nil, 0, optionError("interface", "write it as config.xml does: lan, opt1, or the name of a group",
+			"%s has no interface %s", r.opt.Config, r.opt.Interface)
+	}
+	option, name := "before", r.opt.Before
+	if name == "" {
+		option, name = "after", r.opt.After
+	}
+	rule, place, err := r.config.findRule(r.opt.Interface, name)
+	if err != nil {
+		return nil, 0, optionError(option, "Firewall > Rules shows a rule's tracking ID when you edit it", "%v", err)
+	}
+	return rule, place, nil
+}
+
+// trackers are the numbers that rules have.
+func (c *config) trackers() map[uint32]bool {
+	taken := map[uint32]bool{}
+	for _, rule := range c.root.child("filter").all("rule") {
+		if n, err := strconv.ParseUint(rule.value("tracker"), 10, 32); err == nil {
+			taken[uint32(n)] = true
+		}
+	}
+	return taken
+}
+
+// checkTaken refuses names that something else has: aliases, interfaces and
+// groups share one name space (alias-utils.inc, saveAlias).
+func (r *renderer) checkTaken(o *objects) error {
+	for _, a := range o.aliases {
+		if what := r.config.taken(a.name); what != "" {
+			return optionError("prefix", `choose another prefix, such as prefix = "sally_"`, "%s is called %s already", what, a.name)
+		}
+	}
+	return nil
+}
+
+func (c *config) taken(name string) string {
+	for _, a := range c.root.child("aliases").all("alias") {
+		if strings.EqualFold(a.value("name"), name) {
+			return "an alias of yours"
+		}
+	}
+	for _, i := range c.root.child("interfaces").children {
+		if strings.EqualFold(i.name, name) || strings.EqualFold(i.value("descr"), name) {
+			return "an interface"
+		}
+	}
+	for _, g := range c.root.child("ifgroups").all("ifgroupentry") {
+		if strings.EqualFold(g.value("ifname"), name) {
+			return "an interface group"
+		}
+	}
+	return ""
+}
+
+// checkRetired refuses to take an alias away that the user's own rules use.
+func (r *renderer) checkRetired(o *objects) error {
+	for _, name := range r.config.retired {
+		if o.named(name) == nil && mentions(r.config.root, name) {
+			return optionError("config", "take it out of your own rules and aliases first, and download the configuration anew",
+				"alias %s is no longer needed, and something of yours uses it", name)
+		}
+	}
+	return nil
+}
+
+// mentions reports whether the text of an element holds the word.
+func mentions(n *node, word string) bool {
+	if len(n.children) == 0 {
+		return slices.Contains(strings.FieldsFunc(n.text, func(c rune) bool { return !isNameChar(c) }), word)
+	}
+	return slices.ContainsFunc(n.children, func(c *node) bool { return mentions(c, word) })
+}
+
+// checkEarlier refuses where a rule that pf tries first decides otherwise: what we
+// add takes effect inside the user's order of rules, or not at all.
+func (r *renderer) checkEarlier(o *objects, anchor *node) error {
+	for _, e := range r.config.earlier(r.opt.Interface, anchor, r.opt.After != "") {
+		if slices.Contains(r.opt.Accept, e.tracker) || slices.Contains(r.opt.Accept, e.descr) {
+			continue
+		}
+		for _, f := range o.rules {
+			if e.passes == (f.action == "pass") {
+				continue
+			}
+			if why := e.overlaps(f); why != "" {
+				return earlierError(f.origin, e, why)
+			}
+		}
+	}
+	return nil
+}
+
+func earlierError(rule *rules.Rule, e earlierRule, why string) error {
+	verb, ours := "blocks", "passes"
+	if e.passes {
+		verb, ours = "passes", "denies"
+	}
+	fix := cmp.Or(e.fix, fmt.Sprintf("name an earlier place, change that rule, or add accept = [%q] if it is meant to go first", cmp.Or(e.tracker, e.descr)))
+	return &rules.RuleError{Rule: rule.Name, Place: rule.Place, Fix: fix,
+		Cause: fmt.Sprintf("%s comes first and %s some of what the rule %s: %s", e.title, verb, ours, why)}
+}

@@ -1,0 +1,224 @@
+package pfsense
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"sallyport/ipranges"
+	"sallyport/rules"
+)
+
+// Types of aliases.
+const (
+	kindURLTable = "urltable"
+	kindNetwork  = "network"
+	kindPort     = "port"
+)
+
+// alias is a named set of addresses or ports.
+type alias struct {
+	name, kind string
+	descr      string
+	set        ipranges.Set  // addresses of both families
+	ports      []rules.Match // of one protocol
+	url        string        // of a URL table
+	rule       *rules.Rule   // that needs it first
+}
+
+// entries is how many lines the alias has.
+func (a *alias) entries() int {
+	if a.kind == kindPort {
+		return len(a.ports)
+	}
+	n := 0
+	for _, f := range rules.BothFamilies.List() {
+		n += a.set.NumPrefixes(f)
+		if a.set.Only(f).Equal(ipranges.Full(f)) {
+			n++
+		}
+	}
+	return n
+}
+
+// addresses is the entries as config.xml holds them, with blanks between.
+func (a *alias) addresses() string {
+	if a.kind != kindPort {
+		return strings.TrimSuffix(string(appendPrefixes(nil, a.set, " ")), " ")
+	}
+	var list []string
+	for _, m := range a.ports {
+		if m.Lo == m.Hi {
+			list = append(list, strconv.Itoa(int(m.Lo)))
+		} else {
+			list = append(list, fmt.Sprintf("%d:%d", m.Lo, m.Hi))
+		}
+	}
+	return strings.Join(list, " ")
+}
+
+// filterRule is one rule of pfSense.
+type filterRule struct {
+	tracker  uint32
+	action   string // pass, block or reject
+	family   string // inet, inet6 or inet46
+	protocol string // empty: any
+	icmp     string // names of types; empty: any
+	from, to string // aliases; empty: any
+	port     string // an alias of ports; empty: any
+	log      bool
+	descr    string
+	origin   *rules.Rule
+	families rules.Families
+	matches  rules.Matches
+}
+
+// objects is all that a plan needs on the firewall.
+type objects struct {
+	aliases []*alias
+	rules   []*filterRule
+}
+
+func (r *renderer) objects(p *rules.Plan) (*objects, error) {
+	o := &objects{}
+	for i := range p.Rules {
+		rule := &p.Rules[i]
+		if err := r.addRule(o, rule, p.Families); err != nil {
+			return nil, err
+		}
+	}
+	for _, f := range o.rules {
+		if err := checkDescription(f.descr); err != nil {
+			return nil, &rules.RuleError{Rule: f.origin.Name, Place: f.origin.Place,
+				Cause: fmt.Sprintf("its description %q %v", f.descr, err), Fix: "give target, rule and service shorter names"}
+		}
+	}
+	return o, nil
+}
+
+func (r *renderer) addRule(o *objects, rule *rules.Rule, plan rules.Families) error {
+	refuse := func(fix, cause string, args ...any) error {
+		return &rules.RuleError{Rule: rule.Name, Place: rule.Place, Cause: fmt.Sprintf(cause, args...), Fix: fix}
+	}
+	var fams rules.Families
+	for _, f := range plan.List() {
+		if rule.From.Has(f) && rule.To.Has(f) {
+			fams |= only(f)
+		}
+	}
+	base := filterRule{action: actions[rule.ActionWord()], log: rule.Log, origin: rule}
+	var err error
+	if base.from, err = r.addressAlias(o, rule, rule.From); err != nil {
+		return err
+	}
+	if base.to, err = r.addressAlias(o, rule, rule.To); err != nil {
+		return err
+	}
+	pieces, cause := piecesOf(rule, fams)
+	if cause != "" {
+		return refuse("leave the service out of this target, or widen it to what pfSense knows", "%s", cause)
+	}
+	if len(pieces) == 0 {
+		return refuse("give it addresses and services of one family, or leave it out of this target", "nothing is left that it could match")
+	}
+	for _, pc := range pieces {
+		f := base
+		f.family, f.protocol, f.icmp, f.families, f.matches = familyWords[pc.families], pc.protocol, pc.icmp, pc.families, pc.matches
+		f.descr = r.owner() + rule.Name + " " + pc.label
+		if len(pc.ports) > 0 {
+			a := &alias{name: pc.service + "_" + pc.protocol, kind: kindPort, ports: pc.ports, rule: rule,
+				descr: r.owner() + "ports " + pc.label}
+			if f.port, err = r.add(o, a); err != nil {
+				return err
+			}
+		}
+		o.rules = append(o.rules, &f)
+	}
+	return nil
+}
+
+var actions = map[string]string{"allow": "pass", "deny": "block", "reject": "reject"}
+
+var familyWords = map[rules.Families]string{rules.OnlyIPv4: "inet", rules.OnlyIPv6: "inet6", rules.BothFamilies: "inet46"}
+
+func only(f ipranges.Family) rules.Families {
+	if f == ipranges.IPv6 {
+		return rules.OnlyIPv6
+	}
+	return rules.OnlyIPv4
+}
+
+func (r *renderer) addressAlias(o *objects, rule *rules.Rule, side rules.Addresses) (string, error) {
+	if side.IsAny() {
+		return "", nil
+	}
+	if side.IsEmpty() {
+		return "", &rules.RuleError{Rule: rule.Name, Place: rule.Place, Cause: side.Name() + " holds no address", Fix: "leave the rule out"}
+	}
+	a := &alias{name: side.Name(), kind: kindNetwork, set: side.Set(), rule: rule, descr: r.owner() + "set " + side.Name()}
+	return r.add(o, a)
+}
+
+// add gives a its final name and keeps it, unless it is there already.
+func (r *renderer) add(o *objects, a *alias) (string, error) {
+	a.name = shorten(r.opt.Prefix + a.name)
+	for _, have := range o.aliases {
+		if have.name == a.name {
+			if have.descr != a.descr {
+				return "", &rules.RuleError{Rule: a.rule.Name, Place: a.rule.Place,
+					Cause: fmt.Sprintf("two aliases would be called %s", a.name), Fix: "rename the set or the service"}
+			}
+			return a.name, nil
+		}
+	}
+	if err := checkName(a.name); err != nil {
+		return "", &rules.RuleError{Rule: a.rule.Name, Place: a.rule.Place,
+			Cause: fmt.Sprintf("the alias name %s %v", a.name, err), Fix: "choose another prefix, or rename the set"}
+	}
+	if a.kind == kindNetwork && r.fetched() {
+		a.kind, a.url = kindURLTable, strings.TrimSuffix(r.opt.URL, "/")+"/"+path.Base(r.setPath(a.name))
+	}
+	o.aliases = append(o.aliases, a)
+	return a.name, nil
+}
+
+const maxName = 31
+
+// shorten keeps names within pfSense's limit. What is cut off counts in a hash of
+// the whole name, so that a name never depends on what else is in the plan.
+func shorten(name string) string {
+	if len(name) <= maxName {
+		return name
+	}
+	sum := sha256.Sum256([]byte(name))
+	return fmt.Sprintf("%s_%x", strings.TrimRight(name[:maxName-9], "_"), sum[:4])
+}
+
+// track numbers the rules: above the times that pfSense uses until 2033, below
+// 2^31, and derived from the description, so that a number stays with its rule.
+// Trackers in taken belong to others.
+func (o *objects) track(taken map[uint32]bool) {
+	used := map[uint32]bool{}
+	for _, f := range o.rules {
+		sum := sha256.Sum256([]byte(f.descr))
+		const first, room = 2_000_000_000, 147_483_647
+		n := binary.BigEndian.Uint32(sum[:]) % room
+		for taken[first+n] || used[first+n] {
+			n = (n + 1) % room
+		}
+		f.tracker = first + n
+		used[f.tracker] = true
+	}
+}
+
+// named finds an alias.
+func (o *objects) named(name string) *alias {
+	if i := slices.IndexFunc(o.aliases, func(a *alias) bool { return a.name == name }); i >= 0 {
+		return o.aliases[i]
+	}
+	return nil
+}

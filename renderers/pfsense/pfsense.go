@@ -1,0 +1,190 @@
+// Package pfsense renders plans for pfSense: URL tables with the aliases and rules
+// that use them, bulk-import text, or a merge into the user's own config.xml.
+//
+// Every address set is one alias that mixes families, every service's TCP and UDP
+// ports one port alias each; a rule of a policy becomes one rule per service and
+// protocol, for IPv4, IPv6 or both, on one interface. The three forms write the
+// same aliases and rules; they differ in how the addresses get there:
+//
+//	urltable  a text file per set, fetched by pfSense, and the rest as XML to copy
+//	import    a text file per set to paste into Bulk Import, and the rest as XML
+//	merge     the user's config.xml with our part in it and all else byte-equal
+//
+// Objects of ours are recognised by their description, "sallyport TARGET: ...".
+//
+// Quirks, from pfSense's own source (filter.inc, util.inc, xmlparse.inc; config
+// version 20 to 24, looked up 2026-11):
+//   - Restoring a section replaces the whole section. So the XML of the first two
+//     forms has a root of its own, which the restore page refuses.
+//   - Rules run as floating, then interface groups, then interfaces, whatever their
+//     order in the file; within an interface the file's order decides.
+//   - A literal IPv4 address in a rule for inet46 makes pf refuse the rule set:
+//     addresses are always aliases, which pf takes for either family.
+//   - There is no port 0: pfSense blocks it before all rules, and an element with
+//     the value 0 means any port. ICMP types go by name, and codes cannot be said.
+//   - ICMPv6 types 1, 2, 135 and 136 pass before all rules, so no rule denies them.
+//   - A table of 0.0.0.0/0 is written as its two halves.
+//   - Certificates of the servers of URL tables are checked only if a setting says so
+//     (alias-utils.inc, checkaliasesurlcert).
+//   - An alias's range of ports has a colon, a rule's a dash.
+package pfsense
+
+import (
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"sallyport/renderers"
+	"sallyport/rules"
+	"sallyport/templates"
+)
+
+// Options are the target's options in a policy.
+type Options struct {
+	Form         string   `policy:"form" doc:"urltable: files that pfSense fetches; import: text for Bulk Import; merge: your config.xml with our part in it"`
+	Interface    string   `policy:"interface" doc:"the interface or group that callers are behind, as config.xml names it: lan, opt1"`
+	URL          string   `policy:"url" doc:"urltable, and merge if you like: the https folder that the files are served under"`
+	Insecure     bool     `policy:"insecure" doc:"allow http, or https with an unchecked certificate: whoever is on the path can then open the firewall"`
+	UpdateDays   int      `policy:"update_days" doc:"how often pfSense fetches a URL table, in days: 1 to 128"`
+	Prefix       string   `policy:"prefix" doc:"begins the name of every alias, to keep them apart from yours"`
+	Config       string   `policy:"config" doc:"merge: your config.xml, relative to the policy's folder"`
+	Before       string   `policy:"before" doc:"merge: put the rules before this rule of the interface, named by tracker or description"`
+	After        string   `policy:"after" doc:"merge: put the rules after this rule"`
+	Accept       []string `policy:"accept" doc:"merge: earlier rules, by tracker or description, that may decide otherwise than ours"`
+	AliasEntries int      `policy:"alias_entries" doc:"import and merge: the most entries of an alias"`
+	TableEntries int      `policy:"table_entries" doc:"Firewall Maximum Table Entries of your pfSense; our tables have to fit in twice"`
+}
+
+// Forms of the output.
+const (
+	formURLTable = "urltable"
+	formImport   = "import"
+	formMerge    = "merge"
+)
+
+var info = renderers.Info{
+	Name:    "pfsense",
+	Title:   "pfSense",
+	Summary: "pfSense: URL tables with aliases and rules, bulk-import text, or a merge into your config.xml",
+	Caps: rules.Caps{
+		Families: rules.BothFamilies,
+		Verdicts: []rules.Verdict{rules.Allow, rules.Deny},
+		Defaults: []rules.Verdict{rules.Continue},
+		Sources:  true, Ports: true, ICMP: true, Protocols: true, Reject: true, Log: true,
+	},
+	Load:       renderers.PerFamily,
+	Placements: []string{formURLTable, formImport, formMerge},
+	Limits: []renderers.Limit{
+		{Name: "name of an alias", Value: "31 characters of A-Z, a-z, 0-9 and _", Source: "util.inc, is_validaliasname"},
+		{Name: "entries of an alias that can be edited", Value: "5,000", Source: "alias-utils.inc, max_alias_addresses", Option: "alias_entries"},
+		{Name: "entries of all tables, which have to fit in twice", Value: "400,000", Source: "globals.inc, minimumtableentries_bogonsv6; Netgate, Alias Sizing Concerns", Option: "table_entries"},
+		{Name: "description of an entry", Value: "199 characters", Source: "firewall_aliases_import.php"},
+		{Name: "update of a URL table", Value: "1 to 128 days", Source: "firewall_aliases_edit.php"},
+	},
+	Extension: ".xml",
+}
+
+// Kind is the target as policies name it.
+func Kind() renderers.Kind {
+	return renderers.Define(info, Options{Form: formURLTable, Interface: "lan", UpdateDays: 1, Prefix: "sp_",
+		AliasEntries: 5000, TableEntries: 400_000}, build)
+}
+
+type renderer struct {
+	opt    Options
+	env    renderers.Env
+	base   string  // of the output path, without .xml
+	config *config // merge
+}
+
+func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
+	r := &renderer{opt: opt, env: env, base: strings.TrimSuffix(env.Path, info.Extension)}
+	for _, check := range []func() error{r.checkForm, r.checkURL, r.checkWords, r.checkNumbers, r.readConfig} {
+		if err := check(); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+// owner begins the description of everything that is ours.
+func (r *renderer) owner() string { return "sallyport " + r.env.Name + ": " }
+
+// fetched reports whether pfSense fetches the sets as URL tables.
+func (r *renderer) fetched() bool {
+	return r.opt.Form == formURLTable || r.opt.Form == formMerge && r.opt.URL != ""
+}
+
+// Render implements renderers.Renderer.
+func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
+	o, err := r.objects(p)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.checkCounts(p, o); err != nil {
+		return nil, err
+	}
+	if r.opt.Form == formMerge {
+		return r.renderMerge(p, o)
+	}
+	o.track(nil)
+	main, err := r.execute(r.opt.Form+".xml.tmpl", r.view(p, o))
+	if err != nil {
+		return nil, err
+	}
+	return append([]renderers.File{file(r.env.Path, main)}, r.setFiles(p, o)...), nil
+}
+
+func (r *renderer) renderMerge(p *rules.Plan, o *objects) ([]renderers.File, error) {
+	merged, err := r.merge(o)
+	if err != nil {
+		return nil, err
+	}
+	steps, err := r.execute("merge.txt.tmpl", r.view(p, o))
+	if err != nil {
+		return nil, err
+	}
+	files := []renderers.File{file(r.env.Path, merged), file(r.base+".steps.txt", steps)}
+	if r.fetched() {
+		files = append(files, r.setFiles(p, o)...)
+	}
+	return files, nil
+}
+
+func file(path string, data []byte) renderers.File {
+	return renderers.File{Path: path, Mode: fs.FileMode(0o644), Data: data}
+}
+
+// setPath is where the addresses of an alias go.
+func (r *renderer) setPath(alias string) string { return r.base + "." + alias + ".txt" }
+
+// setFiles are the lists of addresses. Bulk Import knows no comments, so only
+// URL tables begin with a header.
+func (r *renderer) setFiles(p *rules.Plan, o *objects) []renderers.File {
+	var files []renderers.File
+	for _, a := range o.aliases {
+		if a.kind == kindPort {
+			continue
+		}
+		var b []byte
+		if r.fetched() {
+			for _, l := range append(renderers.Header(p), fmt.Sprintf("URL table of alias %s, for %s", a.name, renderers.Clean(r.env.Path))) {
+				b = fmt.Appendf(b, "# %s\n", l)
+			}
+		}
+		files = append(files, file(r.setPath(a.name), appendPrefixes(b, a.set, "\n")))
+	}
+	return files
+}
+
+func (r *renderer) execute(name string, v *view) ([]byte, error) {
+	t, _, err := templates.Load("pfsense", name, r.env.Templates)
+	if err != nil {
+		return nil, err
+	}
+	var b strings.Builder
+	if err := t.Execute(&b, v); err != nil {
+		return nil, fmt.Errorf("%w: mend the template", err)
+	}
+	return []byte(strings.TrimRight(b.String(), "\n") + "\n"), nil
+}

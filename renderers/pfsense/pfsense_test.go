@@ -1,0 +1,283 @@
+package pfsense
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"testing"
+
+	"sallyport/ipranges"
+	"sallyport/renderers"
+	"sallyport/renderers/conformance"
+	"sallyport/rules"
+)
+
+func options(form string) Options {
+	o := *Kind().NewOptions().(*Options)
+	o.Form = form
+	switch form {
+	case formURLTable:
+		o.URL = "https://files.example.net/sallyport/"
+	case formMerge:
+		o.Config, o.Before = "testdata/config.xml", "Default allow LAN to any rule"
+		o.Accept = []string{"1734240002", "1734240010", "1734240011", "1734240020", "1734240021"}
+	}
+	return o
+}
+
+func variants() []conformance.Variant {
+	table, paste, before := options(formURLTable), options(formImport), options(formMerge)
+	after, fetched := before, before
+	after.Before, after.After, after.Interface = "", "1734240030", "opt1"
+	after.Accept = append([]string{"1734240001", "1734240030"}, after.Accept...)
+	fetched.URL = "https://files.example.net"
+	return []conformance.Variant{
+		{Name: "urltable", Options: &table},
+		{Name: "import", Options: &paste},
+		{Name: "merge before", Options: &before},
+		{Name: "merge after", Options: &after},
+		{Name: "merge fetched", Options: &fetched},
+	}
+}
+
+func TestConformance(t *testing.T) { conformance.Run(t, Kind(), variants()...) }
+
+func env() renderers.Env {
+	return renderers.Env{Name: "edge", Path: "fw/edge.xml", Read: os.ReadFile}
+}
+
+// renderPlan renders p, reads it back, and returns the files by their paths.
+func renderPlan(t *testing.T, o Options, p *rules.Plan) (map[string]string, error) {
+	t.Helper()
+	r, err := Kind().Build(&o, env())
+	if err != nil {
+		return nil, err
+	}
+	lowered, _, errs := rules.Lower(p, renderers.CapsOf(Kind(), r))
+	if len(errs) > 0 {
+		return nil, errs[0]
+	}
+	files, err := r.Render(lowered)
+	if err != nil {
+		return nil, err
+	}
+	back, err := r.ReadBack(files)
+	if err != nil {
+		t.Fatalf("reading back: %v", err)
+	}
+	if d := rules.Compare(lowered, back); d != nil {
+		t.Fatal(d)
+	}
+	out := map[string]string{}
+	for _, f := range files {
+		out[f.Path] = string(f.Data)
+	}
+	return out, nil
+}
+
+var (
+	cloud = rules.In("cloud", ipranges.MustParse("20.202.0.0/16", "52.112.0.0/14", "2603:1063::/38"))
+	media = rules.NewService("media", rules.Ports(rules.UDP, 3478, 3481), rules.Ports(rules.TCP, 443, 443))
+)
+
+func planOf(list ...rules.Rule) *rules.Plan {
+	return &rules.Plan{Name: "edge", Families: rules.BothFamilies, Rules: list}
+}
+
+func pass(name string, from, to rules.Addresses, services ...rules.Service) rules.Rule {
+	return rules.Rule{Name: name, Verdict: rules.Allow, From: from, To: to, Services: services}
+}
+
+func calls() *rules.Plan { return planOf(pass("calls", rules.Any(), cloud, media)) }
+
+func TestOptionMistakes(t *testing.T) {
+	for _, tt := range []struct {
+		option, form string
+		change       func(*Options)
+	}{
+		{"form", formURLTable, func(o *Options) { o.Form = "xmlrpc" }},
+		{"url", formURLTable, func(o *Options) { o.URL = "" }},
+		{"url", formURLTable, func(o *Options) { o.URL = "http://files.example.net" }},
+		{"url", formURLTable, func(o *Options) { o.URL = "ftp://files.example.net" }},
+		{"url", formURLTable, func(o *Options) { o.URL = "files.example.net/x" }},
+		{"url", formURLTable, func(o *Options) { o.URL = "https://a.example/x?y=<z>" }},
+		{"url", formURLTable, func(o *Options) { o.URL = "https://u:p@a.example/" }},
+		{"url", formImport, func(o *Options) { o.URL = "https://a.example" }},
+		{"config", formURLTable, func(o *Options) { o.Config = "config.xml" }},
+		{"before", formImport, func(o *Options) { o.Before = "x" }},
+		{"accept", formImport, func(o *Options) { o.Accept = []string{"x"} }},
+		{"form", formMerge, func(o *Options) { o.Config = "" }},
+		{"form", formMerge, func(o *Options) { o.Before = "" }},
+		{"after", formMerge, func(o *Options) { o.After = "x" }},
+		{"config", formMerge, func(o *Options) { o.Config = "testdata/absent.xml" }},
+		{"interface", formMerge, func(o *Options) { o.Interface = "lan<" }},
+		{"prefix", formURLTable, func(o *Options) { o.Prefix = "pkg_" }},
+		{"prefix", formURLTable, func(o *Options) { o.Prefix = "a-b" }},
+		{"update_days", formURLTable, func(o *Options) { o.UpdateDays = 0 }},
+		{"update_days", formURLTable, func(o *Options) { o.UpdateDays = 129 }},
+		{"alias_entries", formImport, func(o *Options) { o.AliasEntries = 0 }},
+		{"table_entries", formImport, func(o *Options) { o.TableEntries = -1 }},
+	} {
+		o := options(tt.form)
+		tt.change(&o)
+		_, err := Kind().Build(&o, env())
+		var opt *renderers.OptionError
+		if !errors.As(err, &opt) || opt.Option != tt.option || opt.Cause == "" || opt.Fix == "" {
+			t.Errorf("%+v: %v", o, err)
+		}
+	}
+	insecure := options(formURLTable)
+	insecure.URL, insecure.Insecure = "http://files.example.net", true
+	for _, o := range []Options{insecure, options(formURLTable), options(formImport), options(formMerge)} {
+		if _, err := Kind().Build(&o, env()); err != nil {
+			t.Errorf("good options: %v", err)
+		}
+	}
+}
+
+func TestNames(t *testing.T) {
+	for name, want := range map[string]string{
+		"":                               "characters",
+		strings.Repeat("a", 32):          "characters",
+		"a-b":                            "other characters",
+		"ä":                              "other characters",
+		"___":                            "underscores",
+		"12345":                          "digits",
+		"pass":                           "taken",
+		"LOG":                            "taken",
+		"tcp":                            "taken",
+		"https":                          "taken",
+		"bogons":                         "taken",
+		"pkg_x":                          "packages",
+		"sp_cloud":                       "",
+		"9lives":                         "",
+		"_a":                             "",
+		strings.Repeat("a", 31):          "",
+		shorten(strings.Repeat("a", 99)): "",
+	} {
+		err := checkName(name)
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+	a, b := shorten("sp_"+strings.Repeat("long", 9)+"_a"), shorten("sp_"+strings.Repeat("long", 9)+"_b")
+	if a == b || len(a) > maxName || a[:12] != b[:12] {
+		t.Errorf("%s and %s", a, b)
+	}
+}
+
+func TestDescriptions(t *testing.T) {
+	for text, ok := range map[string]bool{
+		"":                       true,
+		"sallyport edge: set a":  true,
+		"one | two":              true,
+		"|one":                   false,
+		"one|":                   false,
+		"one||two":               false,
+		"a ]]> b":                false,
+		"ä":                      false,
+		"a\nb":                   false,
+		strings.Repeat("x", 199): true,
+		strings.Repeat("x", 200): false,
+	} {
+		if err := checkDescription(text); (err == nil) != ok {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+// refused holds an error to a rule's, with a fix.
+func refused(t *testing.T, what string, err error, cause string) {
+	t.Helper()
+	var rule *rules.RuleError
+	if !errors.As(err, &rule) || rule.Rule == "" || rule.Fix == "" || !strings.Contains(rule.Cause, cause) {
+		t.Errorf("%s: %v", what, err)
+	}
+}
+
+func TestWhatPfSenseCannotSay(t *testing.T) {
+	for cause, m := range map[string]rules.Match{
+		"port 0":            rules.Ports(rules.UDP, 0, 100),
+		"take no ports":     rules.Ports(rules.SCTP, 443, 443),
+		"name protocol 99":  rules.All(99),
+		"no codes":          rules.ICMPCode(rules.ICMP, 3, 4),
+		"no name":           rules.ICMPType(rules.ICMP, 200),
+		"no name for icmp/": rules.ICMPType(rules.ICMP, 39), // skip, which pfSense writes otherwise
+	} {
+		_, err := renderPlan(t, options(formURLTable), planOf(pass("odd", rules.Any(), cloud, rules.NewService("odd", m))))
+		refused(t, m.String(), err, cause)
+	}
+}
+
+func TestLimits(t *testing.T) {
+	six := rules.In("six", ipranges.MustParse("198.51.100.0", "198.51.100.2", "198.51.100.4", "198.51.100.6", "2001:db8::1", "2001:db8::3"))
+	for _, tt := range []struct {
+		form          string
+		alias, tables int
+		cause         string
+	}{
+		{formImport, 6, 12, ""},
+		{formImport, 5, 12, "6 entries"},
+		{formImport, 6, 11, "holds twice"},
+		{formURLTable, 5, 12, ""},
+		{formURLTable, 5, 11, "holds twice"},
+	} {
+		o := options(tt.form)
+		o.AliasEntries, o.TableEntries = tt.alias, tt.tables
+		_, err := renderPlan(t, o, planOf(pass("calls", rules.Any(), six, media)))
+		if tt.cause == "" && err != nil {
+			t.Errorf("%+v: %v", tt, err)
+		}
+		if tt.cause != "" {
+			refused(t, tt.form, err, tt.cause)
+		}
+	}
+}
+
+func TestTwoAliasesOfOneName(t *testing.T) {
+	p := planOf(pass("a", rules.In("media_udp", cloud.Set()), cloud, media))
+	_, err := renderPlan(t, options(formImport), p)
+	refused(t, "a set called as a service's ports", err, "two aliases")
+}
+
+// TestLongNames cuts names that only differ at their end.
+func TestLongNames(t *testing.T) {
+	long := strings.Repeat("long_", 7)
+	p := planOf(pass("a", rules.In(long+"one", cloud.Set()), rules.In(long+"two", ipranges.MustParse("192.0.2.0/24")),
+		rules.NewService(long+"svc", rules.Ports(rules.TCP, 1, 2))))
+	for _, form := range []string{formURLTable, formImport, formMerge} {
+		files, err := renderPlan(t, options(form), p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if form != formMerge && len(files) != 3 {
+			t.Errorf("%s: %d files", form, len(files))
+		}
+	}
+}
+
+// TestWholeSpace has no /0 in a table.
+func TestWholeSpace(t *testing.T) {
+	full := ipranges.Full(ipranges.IPv4).Union(ipranges.Full(ipranges.IPv6))
+	files, err := renderPlan(t, options(formImport), planOf(pass("all", rules.Any(), rules.In("world", full), media)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := files["fw/edge.sp_world.txt"]; got != "0.0.0.0/1\n128.0.0.0/1\n::/1\n8000::/1\n" {
+		t.Errorf("%q", got)
+	}
+}
+
+// TestHostileComments keeps a comment one comment.
+func TestHostileComments(t *testing.T) {
+	p := calls()
+	p.Provenance.Notes = []string{"--> <alias> -----> --", "-"}
+	files, err := renderPlan(t, options(formURLTable), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wellFormed(t, files["fw/edge.xml"])
+	if strings.Count(files["fw/edge.xml"], "-->") != 1 {
+		t.Error("the comment ends early")
+	}
+}

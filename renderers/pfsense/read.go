@@ -1,0 +1,399 @@
+package pfsense
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"sallyport/ipranges"
+	"sallyport/renderers"
+	"sallyport/rules"
+)
+
+// ReadBack implements renderers.Renderer. Of a merge it also checks that all but
+// our part is the user's configuration, byte by byte.
+func (r *renderer) ReadBack(files []renderers.File) (*rules.Plan, error) {
+	byPath := map[string][]byte{}
+	for _, f := range files {
+		byPath[f.Path] = f.Data
+	}
+	data, ok := byPath[r.env.Path]
+	if !ok {
+		return nil, fmt.Errorf("no file %s among the rendered ones", r.env.Path)
+	}
+	root, err := parseXML(data)
+	if err == nil && r.opt.Form == formMerge {
+		root, err = r.ourPart(data, root)
+	}
+	var p *rules.Plan
+	if err == nil {
+		p, err = r.readPlan(root, byPath)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", r.env.Path, err)
+	}
+	return p, nil
+}
+
+// ourPart is what the merge added, as the other forms write it.
+func (r *renderer) ourPart(data []byte, root *node) (*node, error) {
+	back, err := openConfig(data, r.owner())
+	if err != nil {
+		return nil, err
+	}
+	if !bytes.Equal(back.data, r.config.data) {
+		return nil, errors.New("it differs from your configuration in more than our part")
+	}
+	isOurs := func(n *node) bool { return strings.HasPrefix(n.value("descr"), r.owner()) }
+	aliases, filter := &node{name: "aliases"}, &node{name: "filter"}
+	for _, a := range root.child("aliases").all("alias") {
+		if isOurs(a) {
+			aliases.children = append(aliases.children, a)
+		}
+	}
+	anchor, _, err := r.anchor()
+	if err != nil {
+		return nil, err
+	}
+	var order strings.Builder // of the tab: o our rules, a the anchor, x others
+	for _, rule := range root.child("filter").all("rule") {
+		switch {
+		case isOurs(rule):
+			filter.children = append(filter.children, rule)
+			order.WriteByte('o')
+		case tabOf(rule) != r.opt.Interface:
+		case rule.value("tracker") == anchor.value("tracker") && rule.value("descr") == anchor.value("descr"):
+			order.WriteByte('a')
+		default:
+			order.WriteByte('x')
+		}
+	}
+	want := strings.Repeat("o", len(filter.children)) + "a"
+	if r.opt.After != "" {
+		want = "a" + strings.Repeat("o", len(filter.children))
+	}
+	if !strings.Contains(order.String(), want) {
+		return nil, fmt.Errorf("our rules are not %s", r.place())
+	}
+	return &node{name: "sallyport", children: []*node{aliases, filter}}, nil
+}
+
+// known is the elements that we write, by the one they are in: the table of what a
+// reader of our output can expect (filter.inc, filter_generate_user_rule;
+// alias-utils.inc, saveAlias; firewall_rules_edit.php).
+var known = map[string]map[string]bool{
+	"sallyport":   words("aliases filter"),
+	"aliases":     words("alias"),
+	"alias":       words("name type url updatefreq address descr detail"),
+	"filter":      words("rule"),
+	"rule":        words("id tracker type interface ipprotocol statetype protocol icmptype source destination log descr"),
+	"source":      words("any address"),
+	"destination": words("any address port"),
+}
+
+// checkKnown refuses elements that we do not write, and those that pfSense takes
+// once (xmlparse.inc, listtags).
+func checkKnown(n *node) error {
+	seen := map[string]bool{}
+	for _, c := range n.children {
+		if !known[n.name][c.name] {
+			return fmt.Errorf("unknown element <%s> in <%s>", c.name, n.name)
+		}
+		if seen[c.name] && c.name != "rule" && c.name != "alias" {
+			return fmt.Errorf("element <%s> is in <%s> twice", c.name, n.name)
+		}
+		seen[c.name] = true
+		if err := checkKnown(c); err != nil {
+			return err
+		}
+	}
+	if len(n.children) > 0 && strings.TrimSpace(n.text) != "" {
+		return fmt.Errorf("text between the elements of <%s>", n.name)
+	}
+	return nil
+}
+
+// reader turns our elements into a plan.
+type reader struct {
+	r        *renderer
+	files    map[string][]byte
+	sets     map[string]ipranges.Set
+	ports    map[string][]rules.Match
+	used     map[string]bool
+	trackers map[string]bool
+}
+
+func (r *renderer) readPlan(root *node, files map[string][]byte) (*rules.Plan, error) {
+	if root.name != "sallyport" {
+		return nil, fmt.Errorf("the root is <%s>, not <sallyport>", root.name)
+	}
+	if err := checkKnown(root); err != nil {
+		return nil, err
+	}
+	rd := reader{r: r, files: files, sets: map[string]ipranges.Set{}, ports: map[string][]rules.Match{},
+		used: map[string]bool{}, trackers: map[string]bool{}}
+	for _, a := range root.child("aliases").all("alias") {
+		if err := rd.alias(a); err != nil {
+			return nil, fmt.Errorf("alias %q: %w", a.value("name"), err)
+		}
+	}
+	p := &rules.Plan{Name: r.env.Name, Families: rules.BothFamilies}
+	for _, n := range root.child("filter").all("rule") {
+		rule, err := rd.rule(n)
+		if err != nil {
+			return nil, fmt.Errorf("rule %q: %w", n.value("descr"), err)
+		}
+		p.Rules = append(p.Rules, rule)
+	}
+	return p, rd.complete()
+}
+
+// complete finds what no rule uses.
+func (rd *reader) complete() error {
+	if n := len(rd.sets) + len(rd.ports); n != len(rd.used) {
+		return fmt.Errorf("%d aliases, and the rules use %d", n, len(rd.used))
+	}
+	for name := range rd.files {
+		alias := strings.TrimSuffix(strings.TrimPrefix(name, rd.r.base+"."), ".txt")
+		if _, ok := rd.sets[alias]; !ok && name != rd.r.env.Path && name != rd.r.base+".steps.txt" {
+			return fmt.Errorf("no alias reads %s", name)
+		}
+	}
+	return nil
+}
+
+func (rd *reader) alias(a *node) error {
+	name := a.value("name")
+	if err := errors.Join(checkName(name), checkDescription(a.value("descr"))); err != nil {
+		return err
+	}
+	_, set := rd.sets[name]
+	_, ports := rd.ports[name]
+	if set || ports {
+		return errors.New("it is there twice")
+	}
+	if !strings.HasPrefix(a.value("descr"), rd.r.owner()) {
+		return errors.New("its description is not ours")
+	}
+	want := kindNetwork
+	if rd.r.fetched() {
+		want = kindURLTable
+	}
+	var err error
+	switch kind := a.value("type"); {
+	case kind == kindPort:
+		rd.ports[name], err = readPorts(a)
+	case kind != want:
+		return fmt.Errorf("its type is %q, not %q", kind, want)
+	case kind == kindURLTable:
+		rd.sets[name], err = rd.table(a, name)
+	case rd.r.opt.Form == formImport:
+		if a.has("address") {
+			return errors.New("it holds addresses, and its file has them")
+		}
+		rd.sets[name], err = rd.file(name, false)
+	default:
+		if rd.sets[name], err = readPrefixes(strings.Fields(a.value("address"))); err == nil {
+			err = checkDetail(a)
+		}
+	}
+	return err
+}
+
+func (rd *reader) table(a *node, name string) (ipranges.Set, error) {
+	want := strings.TrimSuffix(rd.r.opt.URL, "/") + "/" + path.Base(rd.r.setPath(name))
+	if a.value("url") != want || a.value("address") != want || a.value("updatefreq") != strconv.Itoa(rd.r.opt.UpdateDays) {
+		return ipranges.Set{}, fmt.Errorf("it is not fetched from %s every %d days", want, rd.r.opt.UpdateDays)
+	}
+	return rd.file(name, true)
+}
+
+// file reads the addresses of an alias.
+func (rd *reader) file(alias string, comments bool) (ipranges.Set, error) {
+	data, ok := rd.files[rd.r.setPath(alias)]
+	if !ok {
+		return ipranges.Set{}, fmt.Errorf("no file %s", rd.r.setPath(alias))
+	}
+	lines := strings.Split(strings.TrimSuffix(string(data), "\n"), "\n")
+	if comments {
+		lines = slices.DeleteFunc(lines, func(l string) bool { return strings.HasPrefix(l, "#") })
+	}
+	return readPrefixes(lines)
+}
+
+func readPrefixes(list []string) (ipranges.Set, error) {
+	var b ipranges.Builder
+	for _, w := range list {
+		p, err := ipranges.ParsePrefix(w)
+		if err == nil {
+			err = b.AddPrefix(p)
+		}
+		if err != nil {
+			return ipranges.Set{}, err
+		}
+	}
+	if set := b.Set(); !set.IsEmpty() {
+		return set, nil
+	}
+	return ipranges.Set{}, errors.New("it holds no address")
+}
+
+func readPorts(a *node) ([]rules.Match, error) {
+	var list []rules.Match
+	for _, w := range strings.Fields(a.value("address")) {
+		first, last, isRange := strings.Cut(w, ":")
+		if !isRange {
+			last = first
+		}
+		lo, err1 := strconv.ParseUint(first, 10, 16)
+		hi, err2 := strconv.ParseUint(last, 10, 16)
+		if err1 != nil || err2 != nil || lo == 0 || hi < lo {
+			return nil, fmt.Errorf("%q is no port", w)
+		}
+		list = append(list, rules.Ports(rules.TCP, uint16(lo), uint16(hi)))
+	}
+	if len(list) == 0 {
+		return nil, errors.New("it holds no port")
+	}
+	return list, checkDetail(a)
+}
+
+// checkDetail holds the descriptions to the number of the entries.
+func checkDetail(a *node) error {
+	if n := len(strings.Fields(a.value("address"))); a.value("detail") != noDetails(n) {
+		return fmt.Errorf("the descriptions are not those of %d entries", n)
+	}
+	return nil
+}
+
+func (rd *reader) rule(n *node) (rules.Rule, error) {
+	label, ours := strings.CutPrefix(n.value("descr"), rd.r.owner())
+	name, _, _ := strings.Cut(label, " ")
+	out := rules.Rule{Name: name, Verdict: rules.Deny, Log: n.has("log"), From: rules.Any(), To: rules.Any()}
+	tracker := n.value("tracker")
+	_, err := strconv.ParseUint(tracker, 10, 32)
+	switch {
+	case !ours:
+		return out, errors.New("its description is not ours")
+	case err != nil || rd.trackers[tracker]:
+		return out, fmt.Errorf("tracker %q is no number, or there twice", tracker)
+	case n.value("interface") != rd.r.opt.Interface || n.value("statetype") != "keep state":
+		return out, errors.New("it is on another interface, or keeps no state")
+	}
+	rd.trackers[tracker] = true
+	switch n.value("type") {
+	case "pass":
+		out.Verdict = rules.Allow
+	case "reject":
+		out.Reject = true
+	case "block":
+	default:
+		return out, fmt.Errorf("unknown type %q", n.value("type"))
+	}
+	fams := rules.BothFamilies
+	switch n.value("ipprotocol") {
+	case "inet":
+		fams = rules.OnlyIPv4
+	case "inet6":
+		fams = rules.OnlyIPv6
+	case "inet46":
+	default:
+		return out, fmt.Errorf("unknown family %q", n.value("ipprotocol"))
+	}
+	if out.From, err = rd.side(n.child("source"), fams); err != nil {
+		return out, err
+	}
+	if out.To, err = rd.side(n.child("destination"), fams); err != nil {
+		return out, err
+	}
+	service, err := rd.service(n, fams)
+	out.Services = []rules.Service{service}
+	return out, err
+}
+
+func (rd *reader) side(n *node, fams rules.Families) (rules.Addresses, error) {
+	name := n.value("address")
+	switch {
+	case n == nil || n.has("any") == (name != ""):
+		return rules.Any(), errors.New("a side is neither any nor an alias")
+	case name == "" && fams == rules.BothFamilies:
+		return rules.Any(), nil
+	}
+	set := everywhere().set
+	if name != "" {
+		var ok bool
+		if set, ok = rd.sets[name]; !ok {
+			return rules.Any(), fmt.Errorf("no alias %s of addresses", name)
+		}
+		rd.used[name] = true
+	}
+	if fams != rules.BothFamilies {
+		set = set.Only(fams.List()[0])
+	}
+	return rules.In(fmt.Sprintf("%s_%d", name, fams), set), nil
+}
+
+func (rd *reader) service(n *node, fams rules.Families) (rules.Service, error) {
+	word, port := n.value("protocol"), n.child("destination").value("port")
+	if (n.has("icmptype") && word != "icmp") || (port != "" && word != "tcp" && word != "udp") || n.has("protocol") == (word == "") {
+		return rules.Service{}, fmt.Errorf("protocol %q does not go with its ports or types", word)
+	}
+	switch {
+	case word == "":
+		return rules.AnyService(), nil
+	case word == "icmp":
+		return readICMP(n, fams)
+	}
+	for proto, w := range protocolWords {
+		if w != word {
+			continue
+		}
+		if port == "" {
+			if n.child("destination").has("port") {
+				return rules.Service{}, errors.New("an empty port")
+			}
+			return rules.NewService(word, rules.All(proto)), nil
+		}
+		ports, ok := rd.ports[port]
+		if !ok {
+			return rules.Service{}, fmt.Errorf("no alias %s of ports", port)
+		}
+		rd.used[port] = true
+		var list []rules.Match
+		for _, m := range ports {
+			list = append(list, rules.Ports(proto, m.Lo, m.Hi))
+		}
+		return rules.NewService(port, list...), nil
+	}
+	return rules.Service{}, fmt.Errorf("unknown protocol %q", word)
+}
+
+func readICMP(n *node, fams rules.Families) (rules.Service, error) {
+	proto, names := rules.ICMP, icmpWords
+	switch fams {
+	case rules.OnlyIPv6:
+		proto, names = rules.ICMPv6, icmp6Words
+	case rules.BothFamilies:
+		return rules.Service{}, errors.New("ICMP for both families at once")
+	}
+	if !n.has("icmptype") {
+		return rules.NewService("icmp", rules.All(proto)), nil
+	}
+	var list []rules.Match
+	for _, w := range strings.Split(n.value("icmptype"), ",") {
+		found := false
+		for t, name := range names {
+			if name == w {
+				list, found = append(list, rules.ICMPType(proto, t)), true
+			}
+		}
+		if !found {
+			return rules.Service{}, fmt.Errorf("unknown ICMP type %q", w)
+		}
+	}
+	return rules.NewService("icmp", list...), nil
+}

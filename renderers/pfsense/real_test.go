@@ -1,0 +1,87 @@
+package pfsense
+
+import (
+	"errors"
+	"testing"
+
+	"sallyport/internal/realfeed"
+	"sallyport/ipranges"
+	"sallyport/ipranges/azure"
+	"sallyport/renderers/conformance"
+	"sallyport/rules"
+)
+
+func azureCloud(tb testing.TB, change string) *rules.Plan {
+	tb.Helper()
+	c, err := azure.Decode(realfeed.Read(tb, "azure/ServiceTags_Public_change"+change+".json"), azure.Options{})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	set, ok := c.Set("AzureCloud")
+	if !ok {
+		tb.Fatal("no AzureCloud")
+	}
+	return planOf(pass("calls", rules.Any(), rules.In("azure", set), media))
+}
+
+// BenchmarkAzureCloud renders all of Azure, as files to serve and as a merge.
+func BenchmarkAzureCloud(b *testing.B) {
+	p := azureCloud(b, "398")
+	for _, form := range []string{formURLTable, formImport, formMerge} {
+		b.Run(form, func(b *testing.B) {
+			o := options(form)
+			o.AliasEntries = 10_000
+			r, err := Kind().Build(&o, env())
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := r.Render(p); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// TestAzureCloud renders all of Azure in each form, within the default limits or
+// refused for them.
+func TestAzureCloud(t *testing.T) {
+	p := azureCloud(t, "398")
+	set := p.Rules[0].To.Set()
+	t.Logf("%d and %d prefixes", set.NumPrefixes(ipranges.IPv4), set.NumPrefixes(ipranges.IPv6))
+	for _, form := range []string{formURLTable, formImport, formMerge} {
+		_, err := renderPlan(t, options(form), p)
+		if entries := set.NumPrefixes(ipranges.IPv4) + set.NumPrefixes(ipranges.IPv6); form != formURLTable && entries > 5000 {
+			refused(t, form, err, "entries")
+		} else if err != nil {
+			t.Errorf("%s: %v", form, err)
+		}
+	}
+}
+
+// TestTwoWeeks counts the lines that two weeks of Azure change.
+func TestTwoWeeks(t *testing.T) {
+	a, b := azureCloud(t, "396"), azureCloud(t, "398")
+	plus, minus := ipranges.Diff(a.Rules[0].To.Set(), b.Rules[0].To.Set())
+	prefixes := 0
+	for _, set := range []ipranges.Set{plus, minus} {
+		prefixes += set.NumPrefixes(ipranges.IPv4) + set.NumPrefixes(ipranges.IPv6)
+	}
+	for _, form := range []string{formURLTable, formImport, formMerge} {
+		before, err1 := renderPlan(t, options(form), a)
+		after, err2 := renderPlan(t, options(form), b)
+		if err := errors.Join(err1, err2); err != nil {
+			t.Fatal(err)
+		}
+		lines := 0
+		for path := range after {
+			lines += conformance.ChangedLines([]byte(before[path]), []byte(after[path]))
+		}
+		t.Logf("%s: %d prefixes, %d lines", form, prefixes, lines)
+		if lines > 3*prefixes {
+			t.Errorf("%s: %d changed prefixes change %d lines", form, prefixes, lines)
+		}
+	}
+}

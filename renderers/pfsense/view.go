@@ -1,0 +1,172 @@
+package pfsense
+
+import (
+	"fmt"
+	"path"
+	"strings"
+
+	"sallyport/renderers"
+	"sallyport/rules"
+)
+
+// view is what the templates see. Every string in it is made here from words that
+// the policy language has checked, or passed through renderers.Clean and comment.
+type view struct {
+	Header    []string
+	File      string // the main file's name
+	Config    string // merge: what was read
+	Owner     string // begins the description of all that is ours
+	Interface string
+	Place     string // merge: where the rules went
+	Every     string
+	Fetched   bool
+	Tables    []table
+	Ports     []table
+	Aliases   string // elements, two levels in
+	Rules     string
+	RuleList  []string // in words, in order
+}
+
+// table is one alias for the instructions.
+type table struct {
+	Name, File, URL string
+}
+
+func (r *renderer) view(p *rules.Plan, o *objects) *view {
+	v := &view{File: comment(path.Base(r.env.Path)), Config: comment(r.opt.Config), Owner: strings.TrimSuffix(r.owner(), " "),
+		Interface: r.opt.Interface, Every: every(r.opt.UpdateDays), Fetched: r.fetched(), Place: comment(r.place())}
+	for _, l := range renderers.Header(p) {
+		v.Header = append(v.Header, comment(l))
+	}
+	for _, a := range o.aliases {
+		if a.kind == kindPort {
+			v.Ports = append(v.Ports, table{Name: a.name})
+			continue
+		}
+		v.Tables = append(v.Tables, table{Name: a.name, URL: comment(a.url), File: comment(path.Base(r.setPath(a.name)))})
+	}
+	for _, f := range o.rules {
+		v.RuleList = append(v.RuleList, strings.TrimPrefix(f.descr, r.owner()))
+	}
+	v.Aliases, v.Rules = r.aliasElements(o), r.ruleElements(o)
+	return v
+}
+
+func every(days int) string {
+	if days == 1 {
+		return "every day"
+	}
+	return fmt.Sprintf("every %d days", days)
+}
+
+// place says where a merge puts the rules.
+func (r *renderer) place() string {
+	if r.opt.Before != "" {
+		return fmt.Sprintf("before rule %q", r.opt.Before)
+	}
+	return fmt.Sprintf("after rule %q", r.opt.After)
+}
+
+// comment makes s fit for a comment of XML, which holds no two dashes in a row.
+func comment(s string) string {
+	s = renderers.Clean(s)
+	for strings.Contains(s, "--") {
+		s = strings.ReplaceAll(s, "--", "- -")
+	}
+	return s
+}
+
+// elements writes XML as pfSense does (xmlparse.inc, dump_xml_config_sub): a tab
+// for each level, and no self-closing tags. What it is given needs no escaping.
+type elements struct {
+	strings.Builder
+	level int
+}
+
+func (e *elements) line(text string) {
+	for range e.level {
+		e.WriteByte('\t')
+	}
+	e.WriteString(text)
+	e.WriteByte('\n')
+}
+
+func (e *elements) leaf(name, text string) { e.line("<" + name + ">" + text + "</" + name + ">") }
+
+func (e *elements) cdata(name, text string) {
+	if text != "" {
+		text = "<![CDATA[" + text + "]]>"
+	}
+	e.leaf(name, text)
+}
+
+func (e *elements) open(name string)  { e.line("<" + name + ">"); e.level++ }
+func (e *elements) close(name string) { e.level--; e.line("</" + name + ">") }
+
+// aliasElements is the aliases, ready to stand in <aliases>.
+func (r *renderer) aliasElements(o *objects) string {
+	e := elements{level: 2}
+	for _, a := range o.aliases {
+		e.open("alias")
+		e.leaf("name", a.name)
+		e.leaf("type", a.kind)
+		switch {
+		case a.kind == kindURLTable:
+			e.leaf("url", a.url)
+			e.leaf("updatefreq", fmt.Sprint(r.opt.UpdateDays))
+			e.leaf("address", a.url)
+		case a.kind == kindPort || r.opt.Form == formMerge:
+			e.leaf("address", a.addresses())
+		}
+		e.cdata("descr", a.descr)
+		if a.kind == kindPort || r.opt.Form == formMerge && a.kind == kindNetwork {
+			e.cdata("detail", noDetails(a.entries()))
+		}
+		e.close("alias")
+	}
+	return e.String()
+}
+
+// noDetails is n empty descriptions, as pfSense joins them.
+func noDetails(n int) string { return strings.Repeat("||", n-1) }
+
+// ruleElements is the rules, ready to stand in <filter>.
+func (r *renderer) ruleElements(o *objects) string {
+	e := elements{level: 2}
+	for _, f := range o.rules {
+		e.open("rule")
+		e.leaf("id", "")
+		e.leaf("tracker", fmt.Sprint(f.tracker))
+		e.leaf("type", f.action)
+		e.leaf("interface", r.opt.Interface)
+		e.leaf("ipprotocol", f.family)
+		e.cdata("statetype", "keep state")
+		if f.protocol != "" {
+			e.leaf("protocol", f.protocol)
+		}
+		if f.icmp != "" {
+			e.leaf("icmptype", f.icmp)
+		}
+		e.side("source", f.from, "")
+		e.side("destination", f.to, f.port)
+		if f.log {
+			e.leaf("log", "")
+		}
+		e.cdata("descr", f.descr)
+		e.close("rule")
+	}
+	return e.String()
+}
+
+func (e *elements) side(name, alias, port string) {
+	e.open(name)
+	if alias == "" {
+		e.leaf("any", "")
+	} else {
+		e.leaf("address", alias)
+	}
+	if port != "" {
+		e.leaf("port", port)
+	}
+	e.close(name)
+}

@@ -1,0 +1,225 @@
+// Package windows renders plans of routes for the VPN client of Windows, as the
+// ProfileXML of the VPNv2 configuration service provider: a whole profile, or the
+// Route elements of one.
+//
+// What goes past the tunnel is a Route with ExclusionRoute true in a profile whose
+// RoutingPolicyType is ForceTunnel; what goes through it is one with false, under
+// SplitTunnel. One Route a line, in address order.
+//
+// The elements and their order are those of the schema in Microsoft's VPNv2 DDF
+// (CSP version 1.2, Windows 10 1607 and later), which the reader here holds files to.
+// Nothing here was loaded into a Windows; the schema was checked with xmllint
+// (2026-11). Add-VpnConnectionRoute knows no exclusion, so there is no PowerShell
+// form of a bypass but this profile.
+package windows
+
+import (
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"sallyport/ipranges"
+	"sallyport/renderers"
+	"sallyport/rules"
+)
+
+// Options are the target's options in a policy.
+type Options struct {
+	Form           string `policy:"form" doc:"profile: a whole ProfileXML; routes: its Route elements, for a profile of yours"`
+	Server         string `policy:"server" doc:"profile: the VPN server's name or address"`
+	Protocol       string `policy:"protocol" doc:"profile: IKEv2, SSTP, L2TP, PPTP or Automatic"`
+	EAP            string `policy:"eap" doc:"profile: a file with the EapHostConfig of your connection; absent: the machine's certificate, with IKEv2"`
+	AlwaysOn       bool   `policy:"always_on" doc:"profile: connect when a user signs in"`
+	TrustedNetwork string `policy:"trusted_network" doc:"profile: DNS suffixes of networks where the VPN is not needed, with commas between"`
+}
+
+const (
+	formProfile = "profile"
+	formRoutes  = "routes"
+)
+
+var info = renderers.Info{
+	Name:    "windows",
+	Title:   "Windows VPN",
+	Summary: "Windows' own VPN client: a ProfileXML with routes past the tunnel or through it",
+	Caps: rules.Caps{
+		Families: rules.BothFamilies,
+		Verdicts: []rules.Verdict{rules.Bypass, rules.Tunnel},
+		Defaults: []rules.Verdict{rules.Tunnel, rules.Bypass},
+	},
+	Load: renderers.Restart,
+	Limits: []renderers.Limit{
+		{Name: "routes", Value: "none documented; users report trouble above 200", Source: "VPNv2 CSP, Microsoft Learn, names no limit; user reports"},
+		{Name: "Windows", Value: "10 version 1607 or newer", Source: "VPNv2 DDF: ProfileXML with ExclusionRoute"},
+	},
+	Extension: ".xml",
+}
+
+// Kind is the target as policies name it.
+func Kind() renderers.Kind {
+	return renderers.Define(info, Options{Form: formProfile, Protocol: "IKEv2"}, build)
+}
+
+type renderer struct {
+	opt  Options
+	env  renderers.Env
+	auth string // the content of Authentication
+}
+
+// protocols of NativeProtocolType (VPNv2 DDF).
+var protocols = []string{"Automatic", "IKEv2", "L2TP", "PPTP", "SSTP"}
+
+var (
+	isServer  = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.:_-]{0,250}[A-Za-z0-9])?$`)
+	isTrusted = regexp.MustCompile(`^[A-Za-z0-9._-]+(,[A-Za-z0-9._-]+)*$`)
+)
+
+func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
+	r := &renderer{opt: opt, env: env}
+	switch opt.Form {
+	case formRoutes:
+		if opt.Server+opt.EAP+opt.TrustedNetwork != "" || opt.AlwaysOn {
+			return nil, &renderers.OptionError{Option: "form", Cause: "Route elements say nothing of server, eap, always_on and trusted_network",
+				Fix: `remove these options, or use form = "profile"`}
+		}
+		return r, nil
+	case formProfile:
+	default:
+		return nil, &renderers.OptionError{Option: "form", Cause: fmt.Sprintf("no form %q", opt.Form), Fix: "profile or routes"}
+	}
+	switch {
+	case opt.Server == "":
+		return nil, &renderers.OptionError{Option: "server", Cause: "a profile needs the server that it connects to",
+			Fix: `add server = "vpn.example.com", or use form = "routes"`}
+	case !isServer.MatchString(opt.Server):
+		return nil, &renderers.OptionError{Option: "server", Cause: fmt.Sprintf("%.80q is no host", opt.Server), Fix: "write a name or an address"}
+	case !slices.Contains(protocols, opt.Protocol):
+		return nil, &renderers.OptionError{Option: "protocol", Cause: fmt.Sprintf("no protocol %q", opt.Protocol), Fix: strings.Join(protocols, ", ")}
+	case opt.TrustedNetwork != "" && !isTrusted.MatchString(opt.TrustedNetwork):
+		return nil, &renderers.OptionError{Option: "trusted_network", Cause: fmt.Sprintf("%.80q is no list of DNS suffixes", opt.TrustedNetwork),
+			Fix: `write them with commas between, such as "corp.example.com,example.net"`}
+	}
+	if opt.EAP == "" && opt.Protocol != "IKEv2" {
+		return nil, &renderers.OptionError{Option: "eap", Cause: "the machine's certificate is a method of IKEv2 alone",
+			Fix: `name the file with your connection's EapHostConfig, or use protocol = "IKEv2"`}
+	}
+	return r, r.authenticate()
+}
+
+const machineCertificate = "      <MachineMethod>Certificate</MachineMethod>"
+
+// authenticate makes the content of Authentication.
+func (r *renderer) authenticate() error {
+	if r.opt.EAP == "" {
+		r.auth = machineCertificate
+		return nil
+	}
+	data, err := r.env.Read(r.opt.EAP)
+	if err != nil {
+		return &renderers.OptionError{Option: "eap", Cause: err.Error(), Fix: "paths are relative to the policy's folder"}
+	}
+	text, err := onlyElement(data, "EapHostConfig")
+	if err != nil {
+		return &renderers.OptionError{Option: "eap", Cause: err.Error(),
+			Fix: "save what (Get-VpnConnection -Name NAME).EapConfigXmlStream.InnerXml prints of a connection that works"}
+	}
+	r.auth = "      <UserMethod>Eap</UserMethod>\n      <Eap>\n        <Configuration>\n" + text + "\n        </Configuration>\n      </Eap>"
+	return nil
+}
+
+// onlyElement returns the text of data, which must be one XML element of the name,
+// without what may stand before it.
+func onlyElement(data []byte, name string) (string, error) {
+	d := xml.NewDecoder(strings.NewReader(string(data)))
+	start, depth := int64(-1), 0
+	for {
+		at := d.InputOffset()
+		tok, err := d.Token()
+		if err != nil {
+			return "", fmt.Errorf("it is no whole %s element: %w", name, err)
+		}
+		switch tok := tok.(type) {
+		case xml.StartElement:
+			if depth == 0 && tok.Name.Local != name {
+				return "", fmt.Errorf("it holds a %.60q, not an %s", tok.Name.Local, name)
+			}
+			if depth == 0 {
+				start = at
+			}
+			depth++
+		case xml.Directive:
+			return "", errors.New("it holds a document type, which a profile cannot")
+		case xml.EndElement:
+			if depth--; depth == 0 {
+				rest := strings.TrimSpace(string(data[d.InputOffset():]))
+				if rest != "" {
+					return "", fmt.Errorf("more follows the %s", name)
+				}
+				return strings.ReplaceAll(string(data[start:d.InputOffset()]), "\r\n", "\n"), nil
+			}
+		}
+	}
+}
+
+// Render implements renderers.Renderer.
+func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
+	set, v, ok := p.Listed()
+	if !ok {
+		return nil, errors.New("the plan is no list of routes: give the target bypass or include")
+	}
+	header := renderers.RouteHeader(p)
+	for i := range header {
+		header[i] = comment(header[i])
+	}
+	indent := "  "
+	if r.opt.Form == formRoutes {
+		indent = ""
+	}
+	policy := "ForceTunnel"
+	if v == rules.Tunnel {
+		policy = "SplitTunnel"
+	}
+	data, err := renderers.Execute("windows", r.opt.Form+".xml.tmpl", r.env.Templates, map[string]any{
+		"Header": header, "Bypass": v == rules.Bypass, "Server": r.opt.Server, "Protocol": r.opt.Protocol, "Policy": policy,
+		"AlwaysOn": r.opt.AlwaysOn, "Trusted": r.opt.TrustedNetwork, "Authentication": r.auth, "Routes": string(routes(set, v, indent)),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return []renderers.File{{Path: r.env.Path, Mode: fs.FileMode(0o644), Data: data}}, nil
+}
+
+// comment makes s safe inside an XML comment, which "--" must not be in.
+func comment(s string) string {
+	for strings.Contains(s, "--") {
+		s = strings.ReplaceAll(s, "--", "- -")
+	}
+	return s
+}
+
+func routes(set ipranges.Set, v rules.Verdict, indent string) []byte {
+	end := "</PrefixSize><ExclusionRoute>" + strconv.FormatBool(v == rules.Bypass) + "</ExclusionRoute></Route>\n"
+	var dst []byte
+	for _, f := range rules.BothFamilies.List() {
+		dst = slices.Grow(dst, set.NumPrefixes(f)*(120+len(indent)))
+		for p := range set.Prefixes(f) {
+			dst = append(append(dst, indent...), "<Route><Address>"...)
+			dst = p.Addr().AppendTo(dst)
+			dst = append(dst, "</Address><PrefixSize>"...)
+			dst = strconv.AppendInt(dst, int64(p.Bits()), 10)
+			dst = append(dst, end...)
+		}
+	}
+	return dst
+}
+
+// prefixOf is a Route's address and prefix size.
+func prefixOf(address, size string) (netip.Prefix, error) {
+	return ipranges.ParsePrefix(address + "/" + size)
+}

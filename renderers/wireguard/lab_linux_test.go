@@ -1,0 +1,223 @@
+package wireguard
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"sallyport/internal/lab"
+	"sallyport/internal/need"
+	"sallyport/internal/routecheck"
+	"sallyport/ipranges"
+	"sallyport/renderers"
+	"sallyport/rules"
+)
+
+// These tests bring tunnels up with wg-quick and wireguard-go, in a namespace of
+// their own whose uplink is eth0. The peer does not exist: what is asked is by which
+// device packets would leave.
+
+// tunnel is a configuration that wg-quick has brought up.
+type tunnel struct {
+	host *lab.Host
+	name string // of the interface; the control socket of wireguard-go is the machine's
+	file string
+}
+
+func newTunnel(t *testing.T, suffix string) *tunnel {
+	for _, p := range []string{"wg", "wg-quick", "wireguard-go", "nft", "ip", "sysctl"} {
+		need.Program(t, p)
+	}
+	name := fmt.Sprintf("sp%d%s", os.Getpid()%100000, suffix)
+	return &tunnel{lab.New(t).Client, name, filepath.Join(t.TempDir(), name+".conf")}
+}
+
+// up writes the admin's configuration with our lines where they belong, and brings
+// the tunnel up. It returns what wg-quick says.
+func (w *tunnel) up(t *testing.T, interfaceLines, peerLines string) string {
+	t.Helper()
+	key := w.host.MustRun(t, "wg", "genkey")
+	peer := w.host.MustExec(t, w.host.MustRun(t, "wg", "genkey"), "wg", "pubkey")
+	text := "[Interface]\nPrivateKey = " + key + "Address = 198.51.100.2/24, fd99::2/64\n" + interfaceLines +
+		"\n[Peer]\nPublicKey = " + peer + "Endpoint = 10.20.0.1:51820\n" + peerLines
+	if err := os.WriteFile(w.file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		w.host.Run("sh", "-c", "wg-quick down "+w.file+" >"+w.file+".down 2>&1 </dev/null")
+		os.Remove("/var/run/wireguard/" + w.name + ".sock") // ends wireguard-go, if it still runs
+	})
+	return w.quick(t, "up")
+}
+
+// quick runs wg-quick with its output in a file: wireguard-go, which it leaves
+// running, would keep a pipe open.
+func (w *tunnel) quick(t *testing.T, what string) string {
+	t.Helper()
+	log := w.file + "." + what
+	_, err := w.host.Run("sh", "-c", fmt.Sprintf("WG_QUICK_USERSPACE_IMPLEMENTATION=wireguard-go wg-quick %s %s >%s 2>&1 </dev/null", what, w.file, log))
+	text, readErr := os.ReadFile(log)
+	if err != nil || readErr != nil {
+		t.Fatalf("wg-quick %s: %v, %v\n%s", what, err, readErr, text)
+	}
+	return string(text)
+}
+
+// unexpected are the lines of a log that are neither commands nor about the missing
+// kernel module.
+func unexpected(log string) []string {
+	var list []string
+	for line := range strings.Lines(log) {
+		l := strings.TrimSpace(line)
+		if l == "" || strings.HasPrefix(l, "[#]") || strings.HasPrefix(l, "[!] Missing WireGuard kernel module") ||
+			strings.ContainsAny(l, "│┌└") || l == "Error: Unknown device type." {
+			continue
+		}
+		list = append(list, l)
+	}
+	return list
+}
+
+// lab options: the client's uplink is eth0, and the batch files are in folder.
+func uplinkOf(folder string) *Options {
+	return options(func(o *Options) {
+		o.Gateway4, o.Gateway6, o.Device, o.Folder = "10.20.0.1", "fd20::1", "eth0", folder
+	})
+}
+
+func mustRender(t *testing.T, opt *Options, p *rules.Plan) []renderers.File {
+	t.Helper()
+	files, err := render(t, opt, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+// install writes the batch files to the client's folder and returns the fragment.
+func install(t *testing.T, folder string, files []renderers.File) string {
+	t.Helper()
+	for _, f := range files {
+		if err := os.WriteFile(filepath.Join(folder, f.Path), f.Data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return string(files[len(files)-1].Data)
+}
+
+const everything = "AllowedIPs = 0.0.0.0/0\nAllowedIPs = ::/0\n"
+
+// TestRoutesOnEveryBoundary brings a tunnel up that carries everything but the whole
+// Azure cloud, refreshes the list while it is up, and takes it down.
+func TestRoutesOnEveryBoundary(t *testing.T) {
+	old, now := routecheck.AzureCloud(t, 396), routecheck.AzureCloud(t, 398)
+	w, folder := newTunnel(t, "r"), t.TempDir()
+	before := routes(t, w.host)
+	hooks := install(t, folder, mustRender(t, uplinkOf(folder), bypass(rules.BothFamilies, old)))
+	if list := unexpected(w.up(t, hooks, everything)); len(list) > 0 {
+		t.Errorf("wg-quick up says %q", list)
+	}
+	routecheck.Expect(t, w.host, bypass(rules.BothFamilies, old), old, "eth0", w.name)
+
+	files := mustRender(t, uplinkOf(folder), bypass(rules.BothFamilies, now))
+	if again := install(t, folder, files); withoutComments(again) != withoutComments(hooks) {
+		t.Error("a new feed changes the hooks")
+	}
+	for _, f := range files {
+		if f.Use != "" {
+			w.host.MustRun(t, "sh", "-c", strings.ReplaceAll(f.Use, "{}", filepath.Join(folder, f.Path)))
+		}
+	}
+	routecheck.Expect(t, w.host, bypass(rules.BothFamilies, now), now.Union(old), "eth0", w.name)
+	if list := unexpected(w.quick(t, "down")); len(list) > 0 {
+		t.Errorf("wg-quick down says %q", list)
+	}
+	if after := routes(t, w.host); after != before {
+		t.Errorf("after wg-quick down the routes are\n%s\nnot\n%s", after, before)
+	}
+}
+
+func routes(t *testing.T, h *lab.Host) string {
+	return h.MustRun(t, "ip", "-4", "route") + h.MustRun(t, "ip", "-6", "route") + h.MustRun(t, "ip", "rule")
+}
+
+func withoutComments(text string) string {
+	_, lines := renderers.Uncomment([]byte(text), "#")
+	return strings.Join(lines, "\n")
+}
+
+// TestAllowedIPs brings tunnels up by lists of what enters them: an include, and the
+// complement of a bypass, of both families and of one.
+func TestAllowedIPs(t *testing.T) {
+	for i, tt := range []struct {
+		name string
+		opt  *Options
+		plan *rules.Plan
+	}{
+		{"include", options(func(*Options) {}), rules.RoutePlan("edge", rules.BothFamilies, rules.Tunnel, relays)},
+		{"bypass", options(allowed), bypass(rules.BothFamilies, relays)},
+		{"bypass of IPv4", options(allowed), bypass(rules.OnlyIPv4, relays)},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newTunnel(t, fmt.Sprint("a", i))
+			list := string(mustRender(t, tt.opt, tt.plan)[0].Data)
+			if list := unexpected(w.up(t, "", list)); len(list) > 0 {
+				t.Errorf("wg-quick up says %q", list)
+			}
+			routecheck.Expect(t, w.host, tt.plan, relays, "eth0", w.name)
+			if tt.plan.Families == rules.OnlyIPv4 {
+				for a, device := range routecheck.Devices(t, w.host, routecheck.Probes(relays.Only(ipranges.IPv6))) {
+					if device != w.name {
+						t.Errorf("%s leaves by %s", a, device)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestTheTunnelComesUpWithoutItsRoutes is a laptop on another network: the gateway is
+// not there. The tunnel comes up, says so, and carries everything.
+func TestTheTunnelComesUpWithoutItsRoutes(t *testing.T) {
+	w, folder := newTunnel(t, "x"), t.TempDir()
+	opt := uplinkOf(folder)
+	opt.Gateway4, opt.Gateway6 = "203.0.113.1", "2001:db8:7::1"
+	log := w.up(t, install(t, folder, mustRender(t, opt, bypass(rules.BothFamilies, relays))), everything)
+	for _, f := range []string{"IPv4", "IPv6"} {
+		if !strings.Contains(log, "edge: the "+f+" routes are not loaded, and what they list stays in the tunnel\n") {
+			t.Errorf("wg-quick up does not say that the %s routes are missing:\n%s", f, log)
+		}
+	}
+	for a, device := range routecheck.Devices(t, w.host, routecheck.Probes(relays)) {
+		if device != w.name {
+			t.Errorf("%s leaves by %s", a, device)
+		}
+	}
+}
+
+func BenchmarkRender(b *testing.B) {
+	p := bypass(rules.BothFamilies, routecheck.AzureCloud(b, 398))
+	for name, opt := range map[string]*Options{"routes": options(uplink), "allowed": options(allowed)} {
+		b.Run(name, func(b *testing.B) {
+			r, err := Kind().Build(opt, renderers.Env{Name: "edge", Path: "edge.conf"})
+			if err != nil {
+				b.Fatal(err)
+			}
+			for b.Loop() {
+				if _, err := r.Render(p); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func TestWeekChangesFewLines(t *testing.T) {
+	for _, opt := range []*Options{options(uplink), options(allowed)} {
+		routecheck.Week(t, opt.Form == formAllowed, func(set ipranges.Set) []renderers.File {
+			return mustRender(t, opt, bypass(rules.BothFamilies, set))
+		})
+	}
+}

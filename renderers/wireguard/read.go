@@ -1,0 +1,111 @@
+package wireguard
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"sallyport/ipranges"
+	"sallyport/renderers"
+	"sallyport/rules"
+)
+
+// ReadBack implements renderers.Renderer.
+func (r *renderer) ReadBack(files []renderers.File) (*rules.Plan, error) {
+	main, err := renderers.FileAt(files, r.env.Path)
+	if err != nil {
+		return nil, err
+	}
+	comments, lines := renderers.Uncomment(main.Data, "#")
+	v, fams, err := renderers.ReadRouteHeader(comments)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", main.Path, err)
+	}
+	var set ipranges.Set
+	switch {
+	case v == rules.Bypass && r.opt.Form == formRoutes:
+		set, err = r.readHooks(files, lines, v, fams)
+	case len(files) != 1:
+		err = errors.New("it comes with files that it does not need")
+	default:
+		set, err = readAllowed(lines, v, fams)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", main.Path, err)
+	}
+	return rules.RoutePlan(r.env.Name, fams, v, set), nil
+}
+
+// readAllowed reads one prefix a line, and returns what the plan lists.
+func readAllowed(lines []string, v rules.Verdict, fams rules.Families) (ipranges.Set, error) {
+	var b ipranges.Builder
+	for _, l := range lines {
+		text, ok := strings.CutPrefix(l, allowedKey)
+		if !ok {
+			return ipranges.Set{}, fmt.Errorf("%q is no line of ours", l)
+		}
+		p, err := ipranges.ParsePrefix(text)
+		if err == nil {
+			err = b.AddPrefix(p)
+		}
+		if err != nil {
+			return ipranges.Set{}, fmt.Errorf("%q: %w", l, err)
+		}
+	}
+	set := b.Set()
+	if set.IsEmpty() {
+		return set, errors.New("nothing enters the tunnel")
+	}
+	for _, f := range (rules.BothFamilies &^ fams).List() {
+		want := ipranges.Set{}
+		if v == rules.Bypass {
+			want = ipranges.Full(f)
+		}
+		if !set.Only(f).Equal(want) {
+			return set, fmt.Errorf("%s is not of this list, and enters the tunnel in part", f)
+		}
+	}
+	if v == rules.Tunnel {
+		return set, nil
+	}
+	var listed ipranges.Set
+	for _, f := range fams.List() {
+		listed = listed.Union(set.Complement(f))
+	}
+	return listed, nil
+}
+
+// readHooks reads the batch files, and checks that the hooks load all of them.
+func (r *renderer) readHooks(files []renderers.File, lines []string, v rules.Verdict, fams rules.Families) (ipranges.Set, error) {
+	var set ipranges.Set
+	ours := 1
+	for _, f := range fams.List() {
+		name := r.batchPath(f)
+		file, err := renderers.FileAt(files, name)
+		if err != nil {
+			continue // a list of the other family alone
+		}
+		ours++
+		comments, routes := renderers.Uncomment(file.Data, "#")
+		if bv, bf, err := renderers.ReadRouteHeader(comments); err != nil || bv != v || bf != fams {
+			return set, fmt.Errorf("%s has another header", name)
+		}
+		hop, ok := r.routes[f]
+		if !ok {
+			return set, fmt.Errorf("%s is of a family without a next hop", name)
+		}
+		part, err := hop.Read(routes, f)
+		if err != nil {
+			return set, fmt.Errorf("%s: %w", name, err)
+		}
+		set = set.Union(part)
+	}
+	switch {
+	case ours != len(files) || ours == 1:
+		return set, fmt.Errorf("of %d files, %d are ours", len(files), ours)
+	case !slices.Equal(lines, r.hooks(set)):
+		return set, errors.New("its hooks do not load and remove what the batch files hold")
+	}
+	return set, nil
+}

@@ -1,0 +1,266 @@
+// Package wireguard renders plans of routes for WireGuard clients, as fragments of
+// the client's own configuration.
+//
+// What goes past the tunnel has two forms. "routes" is for Linux: the tunnel
+// carries everything (AllowedIPs = 0.0.0.0/0, ::/0), wg-quick's policy rule lets
+// routes of the main table win over it, and ours are loaded and removed by its
+// hooks, from one ip -batch file a family. "allowed_ips" is for clients that run no
+// commands: AllowedIPs that hold all other addresses. What goes through the tunnel
+// is AllowedIPs in both forms.
+//
+// Quirks, wireguard-tools 1.0.20210914 (Debian 12) unless said otherwise:
+//   - wg-quick's time goes with the square of a line's length (1,000 AllowedIPs on
+//     one line 19 s, 26,541 on as many lines 2.1 s): one a line (2026-11).
+//   - wg-quick keeps its own packets out of the tunnel only where AllowedIPs holds a
+//     /0; with a list that holds the server's address they would go round in a circle.
+//     Apps for phones and Windows bind their socket to the uplink instead.
+//   - a hook that fails stops "wg-quick up" and takes the tunnel down: ours say what
+//     is missing and let the tunnel come up.
+package wireguard
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"path"
+	"slices"
+	"strings"
+
+	"sallyport/internal/linuxroutes"
+	"sallyport/ipranges"
+	"sallyport/renderers"
+	"sallyport/rules"
+)
+
+// Options are the target's options in a policy.
+type Options struct {
+	Form     string `policy:"form" doc:"bypass: routes, for Linux with wg-quick; allowed_ips, all other addresses as AllowedIPs, for clients that run no commands"`
+	Gateway4 string `policy:"gateway4" doc:"routes: your uplink's IPv4 router, as ip route shows it behind default via"`
+	Gateway6 string `policy:"gateway6" doc:"routes: your uplink's IPv6 router"`
+	Device   string `policy:"device" doc:"routes: the uplink's device, such as eth0; alone, without gateways, for a link with one other end"`
+	Folder   string `policy:"folder" doc:"routes: where the batch files are on the client"`
+	Protocol int    `policy:"protocol" doc:"routes: the number that marks routes as ours; the next higher one is ours, too"`
+	Metric   int    `policy:"metric" doc:"routes: their metric; where another route is for the same prefix, the lower one wins"`
+}
+
+// Forms of a list of what goes past the tunnel.
+const (
+	formRoutes  = "routes"
+	formAllowed = "allowed_ips"
+)
+
+var info = renderers.Info{
+	Name:    "wireguard",
+	Title:   "WireGuard",
+	Summary: "WireGuard clients: routes past the tunnel run by wg-quick's hooks, or AllowedIPs",
+	Caps: rules.Caps{
+		Families: rules.BothFamilies,
+		Verdicts: []rules.Verdict{rules.Bypass, rules.Tunnel},
+		Defaults: []rules.Verdict{rules.Tunnel, rules.Bypass},
+	},
+	Load: renderers.Restart,
+	Limits: []renderers.Limit{
+		{Name: "AllowedIPs", Value: "no limit known; wg-quick up takes 8 s for 2,819", Source: "measured, wireguard-tools 1.0.20210914 with wireguard-go"},
+	},
+	Extension: ".conf",
+}
+
+// Kind is the target as policies name it.
+func Kind() renderers.Kind {
+	defaults := Options{Form: formRoutes, Folder: "/etc/wireguard", Protocol: linuxroutes.DefaultProtocol, Metric: linuxroutes.DefaultMetric}
+	return renderers.Define(info, defaults, build)
+}
+
+type renderer struct {
+	opt    Options
+	env    renderers.Env
+	routes map[ipranges.Family]linuxroutes.Routes // of the families that have a next hop
+}
+
+func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
+	r := &renderer{opt: opt, env: env, routes: map[ipranges.Family]linuxroutes.Routes{}}
+	switch opt.Form {
+	case formAllowed:
+		if opt.Gateway4+opt.Gateway6+opt.Device != "" {
+			return nil, &renderers.OptionError{Option: "form", Cause: "AllowedIPs name no gateway and no device",
+				Fix: `remove gateway4, gateway6 and device, or use form = "routes"`}
+		}
+		return r, nil
+	case formRoutes:
+	default:
+		return nil, &renderers.OptionError{Option: "form", Cause: fmt.Sprintf("no form %q", opt.Form), Fix: "routes or allowed_ips"}
+	}
+	if opt.Gateway4+opt.Gateway6+opt.Device == "" {
+		return r, nil // enough for include; a bypass is refused when it is rendered
+	}
+	if !isFolder(opt.Folder) {
+		return nil, &renderers.OptionError{Option: "folder", Cause: fmt.Sprintf("%.80q is no plain absolute path", opt.Folder),
+			Fix: "write the client's folder, of letters, digits, dots, dashes, underscores and slashes"}
+	}
+	if !isFolder("/" + path.Base(env.Path)) {
+		return nil, &renderers.OptionError{Option: "path", Cause: fmt.Sprintf("%.80q is no plain file name, and hooks are read by a shell", path.Base(env.Path)),
+			Fix: "use letters, digits, dots, dashes and underscores"}
+	}
+	return r, r.hops()
+}
+
+// hops fills in the routes of each family that the options give a next hop.
+func (r *renderer) hops() error {
+	for f, text := range map[ipranges.Family]string{ipranges.IPv4: r.opt.Gateway4, ipranges.IPv6: r.opt.Gateway6} {
+		routes := linuxroutes.Routes{Table: "main", Protocol: r.opt.Protocol, Metric: r.opt.Metric, Device: r.opt.Device}
+		switch g, err := netip.ParseAddr(text); {
+		case text == "" && r.opt.Gateway4+r.opt.Gateway6 != "":
+			continue // a gateway of one family says that the link needs one of the other
+		case text == "":
+		case err != nil:
+			return &renderers.OptionError{Option: fmt.Sprintf("gateway%d", f), Cause: fmt.Sprintf("%.60q is no address", text),
+				Fix: "write the gateway's address, not its name"}
+		default:
+			routes.Gateway = g
+		}
+		if m := routes.Check(f); m != nil {
+			return &renderers.OptionError{Option: m.Field, Cause: m.Cause, Fix: m.Fix}
+		}
+		r.routes[f] = routes
+	}
+	return nil
+}
+
+// isFolder keeps to paths that mean the same to wg-quick, a shell and ip.
+func isFolder(s string) bool {
+	for _, c := range []byte(s) {
+		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		if !letter && strings.IndexByte("._-/", c) < 0 {
+			return false
+		}
+	}
+	return path.IsAbs(s) && path.Clean(s) == s
+}
+
+// Caps says which family has no next hop.
+func (r *renderer) Caps() rules.Caps {
+	caps := info.Caps
+	if r.opt.Form == formAllowed || len(r.routes) == 0 {
+		return caps
+	}
+	caps.NoBypass = map[ipranges.Family]string{}
+	for _, f := range rules.BothFamilies.List() {
+		if _, ok := r.routes[f]; !ok {
+			caps.NoBypass[f] = fmt.Sprintf("the option gateway%d names no next hop", f)
+		}
+	}
+	return caps
+}
+
+// Render implements renderers.Renderer.
+func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
+	set, v, ok := p.Listed()
+	if !ok {
+		return nil, errors.New("the plan is no list of routes: give the target bypass or include")
+	}
+	if v == rules.Bypass && r.opt.Form == formRoutes {
+		if len(r.routes) == 0 {
+			return nil, &renderers.OptionError{Option: "device", Cause: "routes past the tunnel need the uplink that they use",
+				Fix: `name device, and gateway4 and gateway6; or say form = "allowed_ips" for a client that runs no commands`}
+		}
+		return r.renderHooks(p, set)
+	}
+	return r.renderAllowed(p, set, v)
+}
+
+// renderAllowed lists what enters the tunnel.
+func (r *renderer) renderAllowed(p *rules.Plan, set ipranges.Set, v rules.Verdict) ([]renderers.File, error) {
+	if v == rules.Bypass {
+		set = others(set, p.Families)
+		if set.IsEmpty() {
+			return nil, &rules.RuleError{Rule: p.Rules[0].Name, Place: p.Rules[0].Place, Cause: "it leaves no address to the tunnel",
+				Fix: "list fewer addresses"}
+		}
+	}
+	var lines []byte
+	for _, f := range rules.BothFamilies.List() {
+		lines = set.AppendPrefixes(slices.Grow(lines, set.NumPrefixes(f)*40), f, allowedKey, "\n")
+	}
+	data, err := renderers.Execute("wireguard", "allowed.conf.tmpl", r.env.Templates, map[string]any{
+		"Header": renderers.RouteHeader(p), "Complement": v == rules.Bypass, "Allowed": string(lines),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return []renderers.File{{Path: r.env.Path, Mode: fs.FileMode(0o644), Data: data}}, nil
+}
+
+const allowedKey = "AllowedIPs = "
+
+// others is what a tunnel carries past which set goes: the rest of fams, and the
+// whole of a family that the plan does not speak of.
+func others(set ipranges.Set, fams rules.Families) ipranges.Set {
+	var out ipranges.Set
+	for _, f := range rules.BothFamilies.List() {
+		if fams.Has(f) {
+			out = out.Union(set.Complement(f))
+		} else {
+			out = out.Union(ipranges.Full(f))
+		}
+	}
+	return out
+}
+
+// renderHooks writes a batch file for each family that is listed, and the hooks
+// that load them.
+func (r *renderer) renderHooks(p *rules.Plan, set ipranges.Set) ([]renderers.File, error) {
+	header := renderers.RouteHeader(p)
+	var files []renderers.File
+	var load, remove []string
+	for _, f := range p.Families.List() {
+		if !set.Has(f) {
+			continue
+		}
+		name, routes := r.batchPath(f), r.routes[f]
+		hop := routes.Device
+		if routes.Gateway.IsValid() {
+			hop = routes.Gateway.String() + " on " + routes.Device
+		}
+		load, remove = append(load, routes.Load(f, r.installed(f))), append(remove, routes.Remove(f))
+		data, err := renderers.Execute("wireguard", "batch.tmpl", r.env.Templates, map[string]any{
+			"Header": header, "Family": f.String(), "Hop": hop, "Protocol": routes.Protocol, "Metric": routes.Metric,
+			"Plain": linuxroutes.LoadPlain(f, r.installed(f)), "Load": routes.Load(f, r.installed(f)), "Remove": routes.Remove(f), "Routes": string(routes.Append(nil, f, set)),
+		})
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, renderers.File{Path: name, Mode: fs.FileMode(0o644), Data: data, Use: routes.Load(f, "{}")})
+	}
+	data, err := renderers.Execute("wireguard", "hooks.conf.tmpl", r.env.Templates, map[string]any{
+		"Header": header, "Tunnel": r.env.Name, "Folder": r.opt.Folder, "Load": load, "Remove": remove, "Hooks": r.hooks(set),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return append(files, renderers.File{Path: r.env.Path, Mode: fs.FileMode(0o644), Data: data}), nil
+}
+
+// batchPath is where a family's batch file goes.
+func (r *renderer) batchPath(f ipranges.Family) string {
+	return renderers.FamilyPath(strings.TrimSuffix(r.env.Path, path.Ext(r.env.Path))+".batch", f)
+}
+
+// installed is the path of a family's batch file on the client.
+func (r *renderer) installed(f ipranges.Family) string {
+	return path.Join(r.opt.Folder, path.Base(r.batchPath(f)))
+}
+
+// hooks are the lines that load and remove the routes of the families in set.
+func (r *renderer) hooks(set ipranges.Set) []string {
+	var up, down []string
+	for _, f := range rules.BothFamilies.List() {
+		if !set.Has(f) {
+			continue
+		}
+		up = append(up, fmt.Sprintf(`PostUp = %s || echo "%s: the %s routes are not loaded, and what they list stays in the tunnel" >&2`,
+			linuxroutes.LoadPlain(f, r.installed(f)), r.env.Name, f))
+		down = append(down, fmt.Sprintf("PreDown = %s || true", r.routes[f].Remove(f)))
+	}
+	return append(up, down...)
+}

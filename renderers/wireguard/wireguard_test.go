@@ -1,0 +1,203 @@
+package wireguard
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"sallyport/ipranges"
+	"sallyport/renderers"
+	"sallyport/renderers/conformance"
+	"sallyport/rules"
+)
+
+func options(change func(*Options)) *Options {
+	o := Kind().NewOptions().(*Options)
+	change(o)
+	return o
+}
+
+func uplink(o *Options) { o.Gateway4, o.Gateway6, o.Device = "192.0.2.1", "fe80::1", "eth0" }
+
+func allowed(o *Options) { o.Form = formAllowed }
+
+func TestConformance(t *testing.T) {
+	conformance.Run(t, Kind(),
+		conformance.Variant{Name: "routes", Options: options(uplink)},
+		conformance.Variant{Name: "routes of IPv4", Options: options(func(o *Options) { o.Gateway4, o.Device = "192.0.2.1", "eth0" })},
+		conformance.Variant{Name: "routes by PPP", Options: options(func(o *Options) { o.Device = "ppp0" })},
+		conformance.Variant{Name: "allowed", Options: options(allowed), Complement: true},
+	)
+}
+
+func TestOptionMistakes(t *testing.T) {
+	for _, tt := range []struct {
+		option string
+		change func(*Options)
+	}{
+		{"form", func(o *Options) { o.Form = "script" }},
+		{"form", func(o *Options) { uplink(o); o.Form = formAllowed }},
+		{"folder", func(o *Options) { uplink(o); o.Folder = "wireguard" }},
+		{"folder", func(o *Options) { uplink(o); o.Folder = "/etc/$(id)" }},
+		{"folder", func(o *Options) { uplink(o); o.Folder = "/etc/../root" }},
+		{"device", func(o *Options) { o.Gateway4 = "192.0.2.1" }},
+		{"gateway4", func(o *Options) { uplink(o); o.Gateway4 = "router" }},
+		{"gateway6", func(o *Options) { uplink(o); o.Gateway6 = "192.0.2.1" }},
+		{"protocol", func(o *Options) { uplink(o); o.Protocol = 3 }},
+		{"metric", func(o *Options) { uplink(o); o.Metric = -1 }},
+	} {
+		_, err := Kind().Build(options(tt.change), renderers.Env{Name: "edge", Path: "edge.conf"})
+		var opt *renderers.OptionError
+		if !errors.As(err, &opt) || opt.Option != tt.option || opt.Cause == "" || opt.Fix == "" {
+			t.Errorf("%s: %v", tt.option, err)
+		}
+	}
+}
+
+// TestPathsInHooks: a shell reads them, so names that it would divide are refused.
+func TestPathsInHooks(t *testing.T) {
+	_, err := Kind().Build(options(uplink), renderers.Env{Name: "edge", Path: "my vpn/$(id).conf"})
+	var opt *renderers.OptionError
+	if !errors.As(err, &opt) || opt.Option != "path" || opt.Fix == "" {
+		t.Error(err)
+	}
+	if _, err := Kind().Build(options(allowed), renderers.Env{Name: "edge", Path: "my vpn.conf"}); err != nil {
+		t.Errorf("AllowedIPs name no path: %v", err)
+	}
+}
+
+func render(t *testing.T, opt *Options, p *rules.Plan) ([]renderers.File, error) {
+	t.Helper()
+	r, err := Kind().Build(opt, renderers.Env{Name: "edge", Path: "edge.conf"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lowered, _, errs := rules.Lower(p, renderers.CapsOf(Kind(), r))
+	if len(errs) > 0 {
+		return nil, errs[0]
+	}
+	return r.Render(lowered)
+}
+
+var relays = ipranges.MustParse("20.202.0.0/16", "52.112.0.0/14", "52.122.0.0/15", "2603:1063::/38")
+
+func bypass(fams rules.Families, set ipranges.Set) *rules.Plan {
+	return rules.RoutePlan("edge", fams, rules.Bypass, set)
+}
+
+// TestRefusals are plans that would lose something, and what is said of them.
+func TestRefusals(t *testing.T) {
+	all := ipranges.Full(ipranges.IPv4).Union(ipranges.Full(ipranges.IPv6))
+	for name, tt := range map[string]struct {
+		opt  *Options
+		plan *rules.Plan
+	}{
+		"a bypass without an uplink": {options(func(*Options) {}), bypass(rules.BothFamilies, relays)},
+		"IPv6 without its gateway":   {options(func(o *Options) { o.Gateway4, o.Device = "192.0.2.1", "eth0" }), bypass(rules.BothFamilies, relays)},
+		"nothing left to the tunnel": {options(allowed), bypass(rules.BothFamilies, all)},
+	} {
+		_, err := render(t, tt.opt, tt.plan)
+		var opt *renderers.OptionError
+		var rule *rules.RuleError
+		if !(errors.As(err, &opt) && opt.Fix != "") && !(errors.As(err, &rule) && rule.Fix != "") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	// What goes in needs no uplink.
+	if _, err := render(t, options(func(*Options) {}), rules.RoutePlan("edge", rules.BothFamilies, rules.Tunnel, relays)); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestTheOtherFamilyStaysInTheTunnel lists IPv4 alone past a tunnel: IPv6, of which
+// the plan does not speak, must not fall out of it.
+func TestTheOtherFamilyStaysInTheTunnel(t *testing.T) {
+	files, err := render(t, options(allowed), bypass(rules.OnlyIPv4, relays))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, lines := renderers.Uncomment(files[0].Data, "#")
+	if lines[len(lines)-1] != "AllowedIPs = ::/0" || strings.Count(string(files[0].Data), ":") < 1 {
+		t.Errorf("the last line is %q", lines[len(lines)-1])
+	}
+}
+
+// TestOnePrefixALine is what keeps wg-quick fast.
+func TestOnePrefixALine(t *testing.T) {
+	for _, opt := range []*Options{options(allowed), options(uplink)} {
+		files, err := render(t, opt, bypass(rules.BothFamilies, relays))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			for line := range strings.Lines(string(f.Data)) {
+				if len(line) > 250 {
+					t.Errorf("%s has a line of %d bytes: %s", f.Path, len(line), line)
+				}
+			}
+		}
+	}
+}
+
+// TestDamage takes every line that is no comment out of each file.
+func TestDamage(t *testing.T) {
+	for name, opt := range map[string]*Options{"routes": options(uplink), "allowed": options(allowed)} {
+		for _, v := range []rules.Verdict{rules.Bypass, rules.Tunnel} {
+			p := rules.RoutePlan("edge", rules.BothFamilies, v, relays)
+			files, err := render(t, opt, p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, _ := Kind().Build(opt, renderers.Env{Name: "edge", Path: "edge.conf"})
+			for i, f := range files {
+				lines := strings.SplitAfter(string(f.Data), "\n")
+				for j, l := range lines {
+					if l == "" || l == "\n" || strings.HasPrefix(l, "#") {
+						continue
+					}
+					broken := append([]renderers.File{}, files...)
+					broken[i].Data = []byte(strings.Join(append(append([]string{}, lines[:j]...), lines[j+1:]...), ""))
+					if got, err := r.ReadBack(broken); err == nil && rules.Compare(p, got) == nil {
+						t.Errorf("%s %v: without %q of %s it reads back the same", name, v, l, f.Path)
+					}
+				}
+			}
+		}
+	}
+}
+
+func FuzzReadBack(f *testing.F) {
+	golden, err := filepath.Glob("testdata/golden/*/edge*")
+	if err != nil || len(golden) == 0 {
+		f.Fatalf("no golden files: %v", err)
+	}
+	for _, name := range golden {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data, data)
+	}
+	var built []renderers.Renderer
+	for _, o := range []*Options{options(uplink), options(allowed)} {
+		r, err := Kind().Build(o, renderers.Env{Name: "edge", Path: "edge.conf"})
+		if err != nil {
+			f.Fatal(err)
+		}
+		built = append(built, r)
+	}
+	f.Fuzz(func(t *testing.T, conf, batch []byte) {
+		for _, r := range built {
+			for _, files := range [][]renderers.File{
+				{{Path: "edge.conf", Data: conf}},
+				{{Path: "edge.v4.batch", Data: batch}, {Path: "edge.conf", Data: conf}},
+			} {
+				if p, err := r.ReadBack(files); err == nil && p == nil {
+					t.Error("neither a plan nor an error")
+				}
+			}
+		}
+	})
+}
