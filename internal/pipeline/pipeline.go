@@ -133,9 +133,11 @@ func Run(ctx context.Context, req Request) (*Result, error) {
 		return res, err
 	}
 	if res.Diagnostics.HasErrors() { // the options of targets can be judged all the same
-		for i := range res.Program.Targets {
-			if _, _, diags := build(&res.Program.Targets[i], req); diags != nil {
-				res.add(diags)
+		for _, list := range [][]policy.Target{res.Program.Targets, res.Program.Unfinished} {
+			for i := range list {
+				if _, _, diags := build(&list[i], req); diags != nil {
+					res.add(diags)
+				}
 			}
 		}
 		return res, nil

@@ -308,6 +308,15 @@ target "nftables" "six" {
 	}
 }
 
+// TestOptionsBesideABrokenRule: a mistake in a rule hides none in a target.
+func TestOptionsBesideABrokenRule(t *testing.T) {
+	res := run(t, request(t, "rule \"calls\" {\n  action = \"allow\"\n  to = [\"20.202.0.1/16\"]\n  services = [service.media]\n}\n"+mediaService+
+		strings.Replace(edgeTarget, "\"forward\"", "\"input\"", 1)))
+	if n := res.Diagnostics.Count(diag.Error); n != 2 {
+		t.Errorf("%d mistakes, not 2: %s", n, complaints(res, diag.Error))
+	}
+}
+
 func TestTwoTargetsOfOneFile(t *testing.T) {
 	res := run(t, request(t, "rule \"calls\" {\n  action = \"allow\"\n  to = [\"20.202.0.0/16\"]\n  services = [service.media]\n}\n"+mediaService+
 		strings.Replace(edgeTarget, "hook", "path = \"a.nft\"\n  hook", 1)+

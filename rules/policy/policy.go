@@ -81,14 +81,17 @@ type FeedSpec struct {
 // came with it hold no error. It is immutable, but for the options of targets,
 // which belong to the caller.
 type Program struct {
-	Name     string // the policy's file name, without its folder
-	Hash     string // SHA-256 over the source and the values of the variables, in hex
-	Targets  []Target
-	Probes   []Probe
-	Rules    []Rule
-	Sets     []NamedSet
-	Services []NamedService
-	Feeds    []rules.Feed // by name: those that the sets were made from
+	Name    string // the policy's file name, without its folder
+	Hash    string // SHA-256 over the source and the values of the variables, in hex
+	Targets []Target
+	// Unfinished are the targets whose plan a mistake elsewhere leaves unknown:
+	// their options can be judged, and nothing else of them.
+	Unfinished []Target
+	Probes     []Probe
+	Rules      []Rule
+	Sets       []NamedSet
+	Services   []NamedService
+	Feeds      []rules.Feed // by name: those that the sets were made from
 }
 
 // Target is one output of a program.

@@ -36,7 +36,8 @@ type target struct {
 	out   Target
 	plan  *rules.Plan
 	feeds []string
-	known bool
+	known bool // the plan and the options are
+	built bool // the options are
 }
 
 func (c *compiler) evalTargets(p *Program) {
@@ -50,8 +51,11 @@ func (c *compiler) evalTargets(p *Program) {
 		}
 		if t := c.target(d); t != nil {
 			done = append(done, t)
-			if t.known {
+			switch {
+			case t.known:
 				p.Targets = append(p.Targets, t.out)
+			case t.built:
+				p.Unfinished = append(p.Unfinished, t.out)
 			}
 		}
 	}
@@ -91,7 +95,8 @@ func (c *compiler) target(d *decl) *target {
 	if kind.NewOptions != nil {
 		t.out.Options = kind.NewOptions()
 	}
-	t.ok(c.decodeOptions(t))
+	t.built = c.decodeOptions(t)
+	t.ok(t.built)
 	t.plan.Provenance.Feeds = c.feedList(t.feeds)
 	return t
 }
