@@ -147,7 +147,10 @@ func (c *config) listData(set string, s ipranges.Set) []byte {
 	out = append(out, data[:first]...)
 	out = append(out, " sallyport "+c.r.env.Name+" "+set...)
 	for _, f := range c.plan.Provenance.Feeds {
-		out = append(out, renderers.Clean(", "+f.Name+" change "+f.Change)...)
+		out = append(out, renderers.Clean(", "+f.Name)...)
+		if f.Change != "" {
+			out = append(out, renderers.Clean(" change "+f.Change)...)
+		}
 	}
 	return append(out, data[first:]...)
 }

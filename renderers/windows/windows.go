@@ -19,7 +19,6 @@ import (
 	"fmt"
 	"io/fs"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -75,10 +74,31 @@ type renderer struct {
 // protocols of NativeProtocolType (VPNv2 DDF).
 var protocols = []string{"Automatic", "IKEv2", "L2TP", "PPTP", "SSTP"}
 
-var (
-	isServer  = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.:_-]{0,250}[A-Za-z0-9])?$`)
-	isTrusted = regexp.MustCompile(`^[A-Za-z0-9._-]+(,[A-Za-z0-9._-]+)*$`)
-)
+// isServer accepts a host name or an address.
+func isServer(s string) bool {
+	return len(s) <= 252 && isWord(s, ".:_-") && isWord(s[:1], "") && isWord(s[len(s)-1:], "")
+}
+
+// isTrusted accepts DNS suffixes with commas between them.
+func isTrusted(s string) bool {
+	for suffix := range strings.SplitSeq(s, ",") {
+		if !isWord(suffix, "._-") {
+			return false
+		}
+	}
+	return true
+}
+
+// isWord reports whether s is ASCII letters, digits and bytes of extra, at least one.
+func isWord(s, extra string) bool {
+	for _, c := range []byte(s) {
+		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		if !letter && strings.IndexByte(extra, c) < 0 {
+			return false
+		}
+	}
+	return s != ""
+}
 
 func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
 	r := &renderer{opt: opt, env: env}
@@ -97,11 +117,11 @@ func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
 	case opt.Server == "":
 		return nil, &renderers.OptionError{Option: "server", Cause: "a profile needs the server that it connects to",
 			Fix: `add server = "vpn.example.com", or use form = "routes"`}
-	case !isServer.MatchString(opt.Server):
+	case !isServer(opt.Server):
 		return nil, &renderers.OptionError{Option: "server", Cause: fmt.Sprintf("%.80q is no host", opt.Server), Fix: "write a name or an address"}
 	case !slices.Contains(protocols, opt.Protocol):
 		return nil, &renderers.OptionError{Option: "protocol", Cause: fmt.Sprintf("no protocol %q", opt.Protocol), Fix: strings.Join(protocols, ", ")}
-	case opt.TrustedNetwork != "" && !isTrusted.MatchString(opt.TrustedNetwork):
+	case opt.TrustedNetwork != "" && !isTrusted(opt.TrustedNetwork):
 		return nil, &renderers.OptionError{Option: "trusted_network", Cause: fmt.Sprintf("%.80q is no list of DNS suffixes", opt.TrustedNetwork),
 			Fix: `write them with commas between, such as "corp.example.com,example.net"`}
 	}
