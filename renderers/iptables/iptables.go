@@ -87,7 +87,7 @@ type renderer struct {
 
 func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
 	r := &renderer{opt: opt, env: env, names: namesOf(env.Name), paths: pathsOf(env.Path)}
-	for _, check := range []func() error{r.checkWords, r.checkHook, r.checkInterfaces} {
+	for _, check := range []func() error{r.checkWords, r.checkHook} {
 		if err := check(); err != nil {
 			return nil, err
 		}
@@ -107,56 +107,10 @@ func (r *renderer) checkWords() error {
 	return nil
 }
 
+// checkHook refuses in interface names what iptables or a shell reads as something
+// else, a plus sign above all, which is iptables' wildcard.
 func (r *renderer) checkHook() error {
-	switch r.opt.Hook {
-	case "forward":
-		if len(r.opt.Ingress) == 0 {
-			return &renderers.OptionError{Option: "hook", Cause: "forward needs the interfaces that the traffic comes from",
-				Fix: `add ingress = ["lan0"] with your inside interfaces`}
-		}
-	case "output":
-		if len(r.opt.Ingress) > 0 {
-			return &renderers.OptionError{Option: "ingress", Cause: "packets of the OUTPUT chain come from no interface",
-				Fix: "remove ingress, or use hook = \"forward\" on a gateway"}
-		}
-	case "input":
-		return &renderers.OptionError{Option: "hook", Cause: "rules describe connections to the cloud, and INPUT sees those from it; replies pass by connection state",
-			Fix: `use hook = "output" on a host, "forward" on a gateway`}
-	default:
-		return &renderers.OptionError{Option: "hook", Cause: fmt.Sprintf("no hook %q", r.opt.Hook), Fix: "forward or output"}
-	}
-	return nil
-}
-
-func (r *renderer) checkInterfaces() error {
-	for _, o := range []struct {
-		option string
-		names  []string
-	}{{"ingress", r.opt.Ingress}, {"egress", r.opt.Egress}} {
-		for i, name := range o.names {
-			if !isInterface(name) {
-				return &renderers.OptionError{Option: fmt.Sprintf("%s.%d", o.option, i), Cause: fmt.Sprintf("%q is no interface name that iptables can be given", name),
-					Fix: "write it as ip link shows it; a trailing * matches several"}
-			}
-		}
-	}
-	return nil
-}
-
-// isInterface takes what Linux takes (dev_valid_name: at most 15 bytes, no slash,
-// colon or blank), without what iptables would read as something else: a plus
-// sign, which is its wildcard, a leading dash or exclamation mark, quotes and
-// backslashes. * only ends a name.
-func isInterface(s string) bool {
-	if s == "" || s == "." || s == ".." || s == "*" || len(s) > 15 || s[0] == '-' || s[0] == '!' {
-		return false
-	}
-	for i, c := range []byte(s) {
-		if c <= ' ' || c > '~' || strings.IndexByte("/:\"'\\+`$#", c) >= 0 || c == '*' && i != len(s)-1 {
-			return false
-		}
-	}
-	return true
+	return renderers.CheckNetfilter(r.opt.Hook, r.opt.Ingress, r.opt.Egress, "'+`$#")
 }
 
 // Caps is what the options leave of the kind's capabilities.

@@ -85,7 +85,7 @@ type renderer struct {
 
 func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
 	r := &renderer{opt: opt, env: env, chain: prefix(env.Name)}
-	for _, check := range []func() error{r.checkPlacement, r.checkHook, r.checkInterfaces} {
+	for _, check := range []func() error{r.checkPlacement, r.checkHook} {
 		if err := check(); err != nil {
 			return nil, err
 		}
@@ -121,38 +121,7 @@ func (r *renderer) checkPlacement() error {
 }
 
 func (r *renderer) checkHook() error {
-	switch r.opt.Hook {
-	case "forward":
-		if len(r.opt.Ingress) == 0 {
-			return &renderers.OptionError{Option: "hook", Cause: "forward needs the interfaces that the traffic comes from",
-				Fix: `add ingress = ["lan0"] with your inside interfaces`}
-		}
-	case "output":
-		if len(r.opt.Ingress) > 0 {
-			return &renderers.OptionError{Option: "ingress", Cause: "packets of the output hook come from no interface",
-				Fix: "remove ingress, or use hook = \"forward\" on a gateway"}
-		}
-	case "input":
-		return &renderers.OptionError{Option: "hook", Cause: "rules describe connections to the cloud, and input sees those from it; replies pass by connection state",
-			Fix: `use hook = "output" on a host, "forward" on a gateway`}
-	default:
-		return &renderers.OptionError{Option: "hook", Cause: fmt.Sprintf("no hook %q", r.opt.Hook), Fix: "forward or output"}
-	}
-	return nil
-}
-
-// isInterface follows Linux's dev_valid_name: at most 15 bytes, no slash, colon or
-// blank. What could end a quoted word is refused on top, and * only ends a name.
-func isInterface(s string) bool {
-	if s == "" || s == "." || s == ".." || s == "*" || len(s) > 15 {
-		return false
-	}
-	for i, c := range []byte(s) {
-		if c <= ' ' || c > '~' || strings.IndexByte(`/:"\;{}`, c) >= 0 || c == '*' && i != len(s)-1 {
-			return false
-		}
-	}
-	return true
+	return renderers.CheckNetfilter(r.opt.Hook, r.opt.Ingress, r.opt.Egress, "")
 }
 
 // isTable keeps to names that need no quoting: a letter, then letters, digits,
@@ -166,21 +135,6 @@ func isTable(s string) bool {
 		}
 	}
 	return s != "" && len(s) <= 128
-}
-
-func (r *renderer) checkInterfaces() error {
-	for _, o := range []struct {
-		option string
-		names  []string
-	}{{"ingress", r.opt.Ingress}, {"egress", r.opt.Egress}} {
-		for i, name := range o.names {
-			if !isInterface(name) {
-				return &renderers.OptionError{Option: fmt.Sprintf("%s.%d", o.option, i), Cause: fmt.Sprintf("%q is no interface name", name),
-					Fix: "write it as ip link shows it; a trailing * matches several"}
-			}
-		}
-	}
-	return nil
 }
 
 // Caps is what the options leave of the kind's capabilities.

@@ -1,0 +1,63 @@
+package renderers
+
+import (
+	"fmt"
+	"strings"
+)
+
+// CheckNetfilter checks the options that Linux's packet filters share: the hook, and
+// the interfaces that traffic comes from and leaves by. refused are the characters
+// that the target's language gives a meaning of its own in an interface's name.
+func CheckNetfilter(hook string, ingress, egress []string, refused string) error {
+	if err := checkHook(hook, ingress); err != nil {
+		return err
+	}
+	for _, o := range []struct {
+		option string
+		names  []string
+	}{{"ingress", ingress}, {"egress", egress}} {
+		for i, name := range o.names {
+			if !isInterface(name, refused) {
+				return &OptionError{Option: fmt.Sprintf("%s.%d", o.option, i), Cause: fmt.Sprintf("%q is no interface name", name),
+					Fix: "write it as ip link shows it; a trailing * matches several"}
+			}
+		}
+	}
+	return nil
+}
+
+func checkHook(hook string, ingress []string) error {
+	switch hook {
+	case "forward":
+		if len(ingress) == 0 {
+			return &OptionError{Option: "hook", Cause: "forward needs the interfaces that the traffic comes from",
+				Fix: `add ingress = ["lan0"] with your inside interfaces`}
+		}
+	case "output":
+		if len(ingress) > 0 {
+			return &OptionError{Option: "ingress", Cause: "packets of the output hook come from no interface",
+				Fix: "remove ingress, or use hook = \"forward\" on a gateway"}
+		}
+	case "input":
+		return &OptionError{Option: "hook", Cause: "rules describe connections to the cloud, and input sees those from it; replies pass by connection state",
+			Fix: `use hook = "output" on a host, "forward" on a gateway`}
+	default:
+		return &OptionError{Option: "hook", Cause: fmt.Sprintf("no hook %q", hook), Fix: "forward or output"}
+	}
+	return nil
+}
+
+// isInterface follows Linux's dev_valid_name: at most 15 bytes, no slash, colon or
+// blank. What could end a quoted word or begin an option is refused on top, and *
+// only ends a name.
+func isInterface(s, refused string) bool {
+	if s == "" || s == "." || s == ".." || s == "*" || len(s) > 15 || s[0] == '-' || s[0] == '!' {
+		return false
+	}
+	for i, c := range []byte(s) {
+		if c <= ' ' || c > '~' || strings.IndexByte("/:\"\\;{}"+refused, c) >= 0 || c == '*' && i != len(s)-1 {
+			return false
+		}
+	}
+	return true
+}
