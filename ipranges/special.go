@@ -19,9 +19,10 @@ type Special struct {
 // block that sits inside another stands before it, so that the first one found
 // is the narrower.
 //
-// What the registries call globally reachable (AS112, AMT, 64:ff9b::/96) and
-// the 6to4 blocks 192.88.99.0/24 and 2002::/16 are left out: they are or were
-// routed, so that a list which holds one need not be wrong. 192.0.0.0/24 is in
+// What the registries call globally reachable (AS112, AMT) and 192.88.99.0/24 are
+// left out: they are or were routed, so that a list which holds one need not be
+// wrong. 64:ff9b::/96 and 2002::/16 are in: they hold every IPv4 address, private
+// ones too. 192.0.0.0/24 is in
 // as a whole, though two of its addresses are anycast services.
 var specialTable = sync.OnceValue(func() []Special {
 	var out []Special
@@ -46,6 +47,7 @@ var specialTable = sync.OnceValue(func() []Special {
 		{"::1/128", "loopback", "RFC 4291"},
 		{"::/96", "IPv4-compatible (deprecated)", "RFC 4291"},
 		{"::ffff:0:0/96", "IPv4-mapped", "RFC 4291"},
+		{"64:ff9b::/96", "IPv4/IPv6 translation: it holds every IPv4 address", "RFC 6052"},
 		{"64:ff9b:1::/48", "local-use IPv4/IPv6 translation", "RFC 8215"},
 		{"100::/64", "discard-only", "RFC 6666"},
 		{"100:0:0:1::/64", "dummy prefix", "RFC 9780"},
@@ -53,6 +55,7 @@ var specialTable = sync.OnceValue(func() []Special {
 		{"2001:2::/48", "benchmarking", "RFC 5180"},
 		{"2001:10::/28", "ORCHID (deprecated)", "RFC 4843"},
 		{"2001:20::/28", "ORCHIDv2", "RFC 7343"},
+		{"2002::/16", "6to4: it holds every IPv4 address", "RFC 3056"},
 		{"2001:db8::/32", "documentation", "RFC 3849"},
 		{"3fff::/20", "documentation", "RFC 9637"},
 		{"5f00::/16", "segment routing (SRv6) SIDs", "RFC 9602"},

@@ -25,12 +25,14 @@ func TestFindSpecial(t *testing.T) {
 		{"2001:db8:1::/48", "RFC 3849"},
 		{"fd00::/8", "RFC 4193"},
 		{"fe80::/64", "RFC 4291"},
+		{"64:ff9b::a00:0/104", "RFC 6052"},
+		{"2002:a00::/24", "RFC 3056"},
 	} {
 		if s, ok := FindSpecial(netip.MustParsePrefix(c.in)); !ok || s.RFC != c.rfc || !s.Prefix.Overlaps(netip.MustParsePrefix(c.in)) {
 			t.Errorf("FindSpecial(%s) = %+v, %v; want %s", c.in, s, ok, c.rfc)
 		}
 	}
-	for _, in := range []string{"8.8.8.0/24", "11.0.0.0/8", "172.32.0.0/11", "192.88.99.0/24", "198.20.0.0/14", "223.255.255.0/24", "2603:1030::/32", "2620:4f:8000::/48", "64:ff9b::/96"} {
+	for _, in := range []string{"8.8.8.0/24", "11.0.0.0/8", "172.32.0.0/11", "192.88.99.0/24", "198.20.0.0/14", "223.255.255.0/24", "2603:1030::/32", "2620:4f:8000::/48", "2003::/19"} {
 		if s, ok := FindSpecial(netip.MustParsePrefix(in)); ok {
 			t.Errorf("FindSpecial(%s) = %+v", in, s)
 		}

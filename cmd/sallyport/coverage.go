@@ -203,6 +203,9 @@ func (s *sources) all(names []string) ([]ipranges.Set, error) {
 }
 
 func (s *sources) find(name string) (ipranges.Set, error) {
+	if name == "" {
+		return ipranges.Set{}, usage("a set has no name: write a tag, a prefix, or set.NAME")
+	}
 	if strings.HasPrefix(name, "set.") {
 		set, _, err := s.namer("set.", func(*showFlags) {}).find(name)
 		return set, err

@@ -14,7 +14,9 @@ import (
 
 	"sallyport/internal/fetch"
 	"sallyport/internal/realfeed"
+	"sallyport/ipranges"
 	"sallyport/ipranges/azure"
+	"sallyport/ipranges/catalog"
 )
 
 const (
@@ -208,3 +210,41 @@ func TestDiscovery(t *testing.T) {
 type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// TestGuardSeesOneTag: the union of all tags hides a tag that takes in another's
+// addresses, or opens every port.
+func TestGuardSeesOneTag(t *testing.T) {
+	entries := func(one ipranges.Set, ports ...catalog.Port) []catalog.Entry {
+		return []catalog.Entry{
+			{Tag: catalog.Tag{Name: "one"}, Set: one, Details: &catalog.Details{Ports: ports}},
+			{Tag: catalog.Tag{Name: "two"}, Set: ipranges.MustParse("20.0.0.0/8")},
+		}
+	}
+	small := ipranges.MustParse("20.1.2.0/24")
+	port := catalog.Port{Proto: "udp", Lo: 3478, Hi: 3481}
+	before := newCatalog(t, entries(small, port)).AppendIndex(nil)
+	for name, tt := range map[string]struct {
+		now []catalog.Entry
+		ok  bool
+	}{
+		"the same":              {entries(small, port), true},
+		"some more":             {entries(ipranges.MustParse("20.1.0.0/16"), port), true},
+		"another tag's":         {entries(ipranges.MustParse("20.0.0.0/9"), port), false},
+		"a few ports more":      {entries(small, port, catalog.Port{Proto: "tcp", Lo: 443, Hi: 443}), true},
+		"every port":            {entries(small, catalog.Port{Proto: "udp", Lo: 1, Hi: 65535}), false},
+		"every port of another": {entries(small, port, catalog.Port{Proto: "tcp", Lo: 1, Hi: 65535}), false},
+	} {
+		if err := guard(before, newCatalog(t, tt.now)); (err == nil) != tt.ok {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func newCatalog(t *testing.T, entries []catalog.Entry) *catalog.Catalog {
+	t.Helper()
+	c, err := catalog.New(catalog.Info{Kind: "test"}, entries)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}

@@ -14,7 +14,16 @@ import (
 const (
 	maxChange   = 25 // percent of the addresses of a family, more or fewer
 	maxTagsGone = 20 // percent of the tags
+
+	// A tag may grow by this factor, or by few addresses and ports: a region that
+	// opens does both, and no tag of 396 to 398 does.
+	maxTagGrowth = 4
+	maxNewPorts  = 100
 )
+
+// tagGrowthBits are the addresses that a tag may gain whatever its size, as bits:
+// an IPv4 /14, an IPv6 /36.
+var tagGrowthBits = map[ipranges.Family]uint{ipranges.IPv4: 18, ipranges.IPv6: 92}
 
 // guard compares a new catalog with the index of the last good one.
 func guard(before []byte, now *catalog.Catalog) error {
@@ -35,6 +44,11 @@ func guard(before []byte, now *catalog.Catalog) error {
 	if gone*100 > old.Len()*maxTagsGone {
 		return fmt.Errorf("%d of the %d tags of %s are gone, more than %d %%: %s", gone, old.Len(), stateOf(old), maxTagsGone, fix)
 	}
+	for t := range now.Tags() {
+		if err := guardTag(old, now, t.Name); err != nil {
+			return fmt.Errorf("%w: %s", err, fix)
+		}
+	}
 	a, b := union(old), union(now)
 	for _, f := range []ipranges.Family{ipranges.IPv4, ipranges.IPv6} {
 		if p := percentChange(a.Count(f), b.Count(f)); p > maxChange {
@@ -42,6 +56,39 @@ func guard(before []byte, now *catalog.Catalog) error {
 		}
 	}
 	return nil
+}
+
+// guardTag refuses a tag that becomes something else, which the union of all tags
+// does not show: one that takes in another's addresses, or opens many more ports.
+func guardTag(old, now *catalog.Catalog, name string) error {
+	was, ok := old.Set(name)
+	is, _ := now.Set(name)
+	if !ok || was.IsEmpty() {
+		return nil
+	}
+	for _, f := range []ipranges.Family{ipranges.IPv4, ipranges.IPv6} {
+		least := new(big.Int).Lsh(big.NewInt(1), tagGrowthBits[f])
+		a, b := was.Count(f), is.Count(f)
+		grown := new(big.Int).Sub(b, a)
+		if grown.Cmp(least) > 0 && b.Cmp(new(big.Int).Mul(a, big.NewInt(maxTagGrowth))) > 0 {
+			return fmt.Errorf("the %s addresses of tag %s grew more than %d-fold since %s", f, name, maxTagGrowth, stateOf(old))
+		}
+	}
+	a, b := points(old, name), points(now, name)
+	if b > maxTagGrowth*a && b-a > maxNewPorts && a > 0 {
+		return fmt.Errorf("tag %s asks for %d ports and asked for %d in %s", name, b, a, stateOf(old))
+	}
+	return nil
+}
+
+// points counts the protocol and port pairs of a tag and its parts.
+func points(c *catalog.Catalog, name string) int {
+	d, _ := c.Details(name)
+	n := 0
+	for _, p := range d.Ports {
+		n += int(p.Hi) - int(p.Lo) + 1
+	}
+	return n
 }
 
 // stateOf says which state of a feed c is.

@@ -67,7 +67,7 @@ func (f *Fetcher) rest(ctx context.Context, src Source, err error) {
 	}
 	// Without a cache that can be written, the next run asks too early: there is
 	// no other harm, and the error at hand is the one to tell.
-	_ = f.Cache.rest(ctx, src.key(), f.now().Add(max(src.Pause, status.RetryAfter)))
+	_ = f.Cache.rest(ctx, src.key(), f.now().Add(min(max(src.Pause, status.RetryAfter), maxRest)))
 }
 
 // maxRest bounds how long an origin is left alone: a clock that was wrong must not

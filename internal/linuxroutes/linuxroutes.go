@@ -59,7 +59,9 @@ type Routes struct {
 // assigned are the protocol numbers that programs are known by (iproute2,
 // /etc/iproute2/rt_protos; 0 to 4 are the kernel's and the admin's own).
 var assigned = map[int]string{8: "gated", 9: "ra", 10: "mrt", 11: "zebra", 12: "bird", 13: "dnrouted", 14: "xorp",
-	15: "ntk", 16: "dhcp", 18: "keepalived", 42: "babel", 84: "ovn", 99: "openr", 186: "bgp", 187: "isis", 188: "ospf", 189: "rip", 192: "eigrp"}
+	15: "ntk", 16: "dhcp", 18: "keepalived", 42: "babel", 84: "ovn", 99: "openr", 186: "bgp", 187: "isis", 188: "ospf", 189: "rip", 192: "eigrp",
+	// FRR, lib/zebra's rtnetlink numbers.
+	191: "nhrp", 193: "ldp", 194: "sharp", 195: "pbr", 196: "static routes", 197: "openfabric", 198: "srte"}
 
 // A Mistake is a field of Routes that cannot be.
 type Mistake struct{ Field, Cause, Fix string }
@@ -109,7 +111,8 @@ func (r Routes) checkHop(f ipranges.Family) *Mistake {
 // isTable takes names as rt_tables has them, and numbers of 32 bits.
 func isTable(s string) bool {
 	if n, err := strconv.ParseUint(s, 10, 32); err == nil {
-		return n > 0
+		// With a zero in front ip reads octal; 255 is the kernel's own table.
+		return n > 0 && n != 255 && strconv.FormatUint(n, 10) == s
 	}
 	for i, c := range []byte(s) {
 		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
@@ -117,7 +120,7 @@ func isTable(s string) bool {
 			return false
 		}
 	}
-	return s != "" && len(s) <= 64 && s != "all" && s != "cache"
+	return s != "" && len(s) <= 64 && s != "all" && s != "cache" && s != "local"
 }
 
 // isDevice follows Linux's dev_valid_name, without the bytes that ip or a shell

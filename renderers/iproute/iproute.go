@@ -54,11 +54,12 @@ func Kind() renderers.Kind {
 
 type renderer struct {
 	env    renderers.Env
+	opt    Options
 	routes map[ipranges.Family]linuxroutes.Routes
 }
 
 func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
-	r := &renderer{env: env, routes: map[ipranges.Family]linuxroutes.Routes{}}
+	r := &renderer{env: env, opt: opt, routes: map[ipranges.Family]linuxroutes.Routes{}}
 	gateways := map[ipranges.Family]string{ipranges.IPv4: opt.Gateway4, ipranges.IPv6: opt.Gateway6}
 	for _, f := range rules.BothFamilies.List() {
 		common := linuxroutes.Routes{Table: opt.Table, Protocol: opt.Protocol, Metric: opt.Metric, Device: opt.Device}
@@ -109,17 +110,21 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 		return nil, errors.New("the plan is no list of routes: give the target bypass or include")
 	}
 	var files []renderers.File
-	for _, f := range p.Families.List() {
-		if !set.Has(f) {
+	for _, f := range rules.BothFamilies.List() {
+		name := renderers.FamilyPath(r.env.Path, f)
+		if !p.Families.Has(f) || !set.Has(f) {
+			own := linuxroutes.Routes{Table: r.opt.Table, Protocol: r.opt.Protocol}
+			if err := renderers.LeftBehind(r.env, name, f, own.Remove(f)); err != nil {
+				return nil, err
+			}
 			continue
 		}
-		name := renderers.FamilyPath(r.env.Path, f)
 		routes, ok := r.routes[f]
 		if !ok {
 			return nil, &rules.RuleError{Rule: p.Rules[0].Name, Place: p.Rules[0].Place, Cause: noHop(f),
 				Fix: "name it, leave out the gateway of the other family if the device is a tunnel, or say which families you mean"}
 		}
-		base := renderers.Clean(path.Base(name))
+		base := renderers.ShellWord(renderers.Clean(path.Base(name)))
 		data, err := renderers.Execute("iproute", "batch.tmpl", r.env.Templates, view{
 			Header: renderers.RouteHeader(p), Family: f.String(), Hop: hop(routes), Protocol: routes.Protocol, Metric: routes.Metric,
 			Plain: linuxroutes.LoadPlain(f, base), Load: routes.Load(f, base), Remove: routes.Remove(f),

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"sallyport/ipranges"
@@ -98,5 +99,36 @@ func TestAFamilyWithoutItsGateway(t *testing.T) {
 				t.Errorf("%v of %v: refused is %v", v, set, refused)
 			}
 		}
+	}
+}
+
+// TestFamilyLeftBehind: routes of a family that the list no longer has would stay
+// loaded, and nothing that is printed would take them away.
+func TestFamilyLeftBehind(t *testing.T) {
+	published := map[string][]byte{}
+	env := renderers.Env{Name: "lap", Path: "lap.batch", Previous: func(path string) []byte { return published[path] }}
+	opt := Kind().NewOptions().(*Options)
+	opt.Device, opt.Gateway4, opt.Gateway6 = "eth0", "192.0.2.1", "fe80::1"
+	render := func(set ...string) error {
+		r, err := Kind().Build(opt, env)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files, err := r.Render(rules.RoutePlan("lap", rules.BothFamilies, rules.Bypass, ipranges.MustParse(set...)))
+		for _, f := range files {
+			published[f.Path] = f.Data
+		}
+		return err
+	}
+	if err := render("20.202.0.0/16", "2603:1063::/38"); err != nil {
+		t.Fatal(err)
+	}
+	var wrong *rules.RuleError
+	if err := render("20.202.0.0/16"); !errors.As(err, &wrong) || !strings.Contains(wrong.Fix, "ip -6 route flush") {
+		t.Errorf("IPv6 is left behind: %v", err)
+	}
+	delete(published, renderers.FamilyPath("lap.batch", ipranges.IPv6))
+	if err := render("20.202.0.0/16"); err != nil {
+		t.Errorf("after the old file was deleted: %v", err)
 	}
 }

@@ -108,8 +108,13 @@ func (r *renderer) mainLines(deny bool) []string {
 	if deny && r.opt.Hook == "output" {
 		lines = append(lines, "-o lo -j ACCEPT")
 	}
-	if deny || r.opt.Established {
+	switch {
+	case deny || r.opt.Established:
 		lines = append(lines, "-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT")
+	case r.opt.Placement == standalone:
+		// Not ours: a deny would cut the replies of connections from outside. RETURN,
+		// because ACCEPT would override the admin's own drops behind our jump.
+		lines = append(lines, "-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN")
 	}
 	return append(lines, r.gates()...)
 }

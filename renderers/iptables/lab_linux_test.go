@@ -386,3 +386,51 @@ func TestKernelReadsBack(t *testing.T) {
 		}
 	})
 }
+
+// TestAnotherHook: a jump from the hook of an earlier version would take in a chain
+// without its gates. A standalone load takes it away, a fragment refuses.
+func TestAnotherHook(t *testing.T) {
+	need.Root(t)
+	need.Program(t, "iptables")
+	need.Program(t, "ip6tables")
+	for _, placement := range []string{standalone, fragment} {
+		t.Run(placement, func(t *testing.T) {
+			h := lab.NewInjector(t).Host()
+			dir := t.TempDir()
+			publish := func(opt Options) {
+				t.Helper()
+				r, err := Kind().Build(&opt, renderers.Env{Name: "edge", Path: "edge.rules"})
+				if err != nil {
+					t.Fatal(err)
+				}
+				p := &rules.Plan{Name: "edge", Families: rules.BothFamilies, Rules: []rules.Rule{{Name: "calls", Verdict: rules.Allow,
+					From: rules.Any(), To: rules.In("acs", ipranges.MustParse("20.202.0.0/16", "2603:1063::/38")),
+					Services: []rules.Service{rules.NewService("media", rules.Ports(rules.UDP, 3478, 3481))}}}}
+				files, err := r.Render(p)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, f := range files {
+					if err := os.WriteFile(filepath.Join(dir, f.Path), f.Data, f.Mode); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			script := filepath.Join(dir, "edge.load.sh")
+			publish(Options{Placement: placement, Sets: trie, Hook: "forward", Ingress: []string{"lan0"}})
+			h.MustRun(t, "sh", script)
+			if placement == fragment {
+				h.MustRun(t, "iptables", "-w", "-I", "FORWARD", "-j", "sallyport_edge")
+			}
+			publish(Options{Placement: placement, Sets: trie, Hook: "output"})
+			_, err := h.Run("sh", script)
+			if refused := err != nil; refused != (placement == fragment) {
+				t.Errorf("loading another hook: %v", err)
+			}
+			forward := h.MustRun(t, "iptables", "-w", "-S", "FORWARD")
+			if placement == standalone && strings.Contains(forward, "sallyport") {
+				t.Errorf("FORWARD still jumps:\n%s", forward)
+			}
+		})
+	}
+}

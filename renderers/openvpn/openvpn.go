@@ -69,6 +69,12 @@ func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
 	if opt.Side != client && opt.Side != server {
 		return nil, &renderers.OptionError{Option: "side", Cause: fmt.Sprintf("no side %q", opt.Side), Fix: "client or server"}
 	}
+	// The file's own line names it, and OpenVPN neither takes blanks and quotes there
+	// nor a line of over 256 bytes.
+	if base := path.Base(env.Path); len(base) > 150 || strings.ContainsAny(base, " \t\"'\\#;") {
+		return nil, &renderers.OptionError{Option: "path", Cause: fmt.Sprintf("OpenVPN cannot be given a file called %.40q", base),
+			Fix: "choose a short name without blanks, quotes and marks"}
+	}
 	return &renderer{opt.Side, env}, nil
 }
 

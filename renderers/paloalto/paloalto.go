@@ -138,12 +138,18 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 	return append(files, renderers.File{Path: r.removePath(), Mode: mode, Data: remove}), nil
 }
 
-// useSet feeds a file of commands to a device and commits.
-const useSet = "(echo 'set cli scripting-mode on'; echo configure; grep -v '^#' {}; echo commit) | ssh -T admin@FIREWALL"
+// useSet feeds a file of commands to a device's candidate configuration and shows
+// what that changes. The commit is the admin's: it would take along whatever else is
+// in the candidate, and what a command that failed left half-way.
+const useSet = "(echo 'set cli scripting-mode on'; echo configure; grep -v '^#' {}; echo 'show config diff') | ssh -T admin@FIREWALL"
 
 func (r *renderer) view(c *config) *view {
 	now := c.refs()
 	old := r.retired(now)
+	fileName := fileName
+	if r.opt.Syntax == syntaxXML { // the names stand in a comment, which two dashes would end
+		fileName = func(p string) string { return strings.ReplaceAll(path.Base(renderers.Clean(p)), "--", "- -") }
+	}
 	v := &view{
 		Header: r.header(c.plan),
 		EDL:    r.opt.Form == formEDL, XML: r.opt.Syntax == syntaxXML,

@@ -24,6 +24,9 @@ func (r *renderer) checkForm() error {
 	if !slices.Contains(info.Placements, o.Form) {
 		return optionError("form", "urltable, import or merge", "no form %q", o.Form)
 	}
+	if slices.Contains(o.Accept, "") {
+		return optionError("accept", "write the rule's tracker or description", "an empty entry would accept every rule without a description")
+	}
 	for _, only := range []struct {
 		option string
 		set    bool

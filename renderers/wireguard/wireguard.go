@@ -213,8 +213,12 @@ func (r *renderer) renderHooks(p *rules.Plan, set ipranges.Set) ([]renderers.Fil
 	header := renderers.RouteHeader(p)
 	var files []renderers.File
 	var load, remove []string
-	for _, f := range p.Families.List() {
-		if !set.Has(f) {
+	for _, f := range rules.BothFamilies.List() {
+		if !p.Families.Has(f) || !set.Has(f) {
+			own := linuxroutes.Routes{Table: "main", Protocol: r.opt.Protocol}
+			if err := renderers.LeftBehind(r.env, r.batchPath(f), f, own.Remove(f)); err != nil {
+				return nil, err
+			}
 			continue
 		}
 		name, routes := r.batchPath(f), r.routes[f]

@@ -10,6 +10,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"sallyport/ipranges"
+	"sallyport/rules"
 )
 
 // addresses is the value of an expression for addresses. The zero value is
@@ -267,7 +268,7 @@ func (c *compiler) set(d *decl) addresses {
 	}
 	x := d.attr("exclude")
 	if x == nil {
-		return out
+		return c.notEverything(a, out)
 	}
 	minus := c.addresses(x, false)
 	out.feeds = sortedSet(append(slices.Clone(out.feeds), minus.feeds...))
@@ -281,6 +282,23 @@ func (c *compiler) set(d *decl) addresses {
 		c.error(x.Expr.Range(), fmt.Sprintf("set %q is empty", d.name), "What it excludes covers all that it includes.",
 			"exclude less, or remove the set and the rules that use it")
 		out.known = false
+	}
+	return c.notEverything(a, out)
+}
+
+// notEverything refuses addresses that come to a whole family: nothing but the word
+// "any" means any address, whatever prefixes it is put together from.
+func (c *compiler) notEverything(a *hclsyntax.Attribute, out addresses) addresses {
+	if !out.known || out.any {
+		return out
+	}
+	for _, f := range rules.BothFamilies.List() {
+		if out.set.Covers(ipranges.Full(f)) {
+			c.error(a.Expr.Range(), fmt.Sprintf("%s comes to every %s address", a.Name, f),
+				"Together its prefixes leave nothing out, and nothing becomes any by itself.", "write any where any address is meant, or take the short prefixes out")
+			out.known = false
+			return out
+		}
 	}
 	return out
 }

@@ -190,7 +190,8 @@ func inDays(d time.Duration) string {
 // someAddress reports a side of a rule that comes out empty: it can match nothing.
 func (c *compiler) someAddress(r *rule, name string, side addresses) bool {
 	if side.any || !side.set.IsEmpty() {
-		return true
+		a := r.decl.attr(name)
+		return a == nil || c.notEverything(a, side).known
 	}
 	c.error(r.decl.attr(name).Expr.Range(), fmt.Sprintf("%s of rule %q is empty", name, r.decl.name), "What it lists holds no address.",
 		"list something that does, or remove the rule")

@@ -12,6 +12,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"sallyport/internal/diag"
+	"sallyport/ipranges"
 	"sallyport/rules"
 )
 
@@ -274,7 +275,10 @@ func (t *target) routeArgument() (a *hclsyntax.Attribute, isRoutes bool) {
 // routePlan makes the plan of a list of routes: one rule, and the other way for
 // the rest.
 func (t *target) routePlan(a *hclsyntax.Attribute) {
-	v := t.c.addresses(a, false)
+	v := t.c.notEverything(a, t.c.addresses(a, false))
+	if v.known {
+		t.routable(a, v.set)
+	}
 	r := rules.Rule{Name: a.Name, Verdict: rules.Bypass, From: rules.Any(), Services: []rules.Service{rules.AnyService()},
 		Place: place(a.Expr.Range())}
 	t.plan.Default = rules.Tunnel
@@ -289,6 +293,25 @@ func (t *target) routePlan(a *hclsyntax.Attribute) {
 	t.feeds = append(t.feeds, v.feeds...)
 	if r.Verdict == rules.Bypass && len(v.open) > 0 {
 		t.c.open = append(t.c.open, openUse{a.Expr.Range(), fmt.Sprintf("target %q lets it bypass the VPN", t.d.name), v.open[0]})
+	}
+}
+
+// routable refuses addresses that no route may touch: the machine's own, its
+// link's, multicast and broadcast.
+func (t *target) routable(a *hclsyntax.Attribute, set ipranges.Set) {
+	for _, s := range ipranges.Specials() {
+		switch s.Name {
+		case "this network", "loopback", "link-local", "multicast", "limited broadcast", "unspecified address":
+		default:
+			continue
+		}
+		own, err := ipranges.FromPrefixes(s.Prefix)
+		if err == nil && set.Overlaps(own) {
+			t.c.error(a.Expr.Range(), fmt.Sprintf("%s of target %q holds addresses of %s", a.Name, t.d.name, s.Prefix),
+				fmt.Sprintf("They are %s, which belongs to the machine or its link and has routes of its own.", s.Name), "take them out")
+			t.known = false
+			return
+		}
 	}
 }
 

@@ -15,6 +15,9 @@ set "mapped" {
 set "everything4" {
   include = ["0.0.0.0/0"]   # ERROR: 0.0.0.0/0 is every IPv4 address
 }
+set "everything_by_halves" {
+  include = ["0.0.0.0/1", "128.0.0.0/1"]   # ERROR: include comes to every IPv4 address
+}
 set "everything6" {
   include = ["::/0"]        # ERROR: ::/0 is every IPv6 address
 }
@@ -114,7 +117,7 @@ set "desc" {
 }
 rule "uses_all" {
   action = "deny"
-  to = [set.no_include, set.empty_list, set.host_bits, set.mapped, set.everything4, set.everything6,
+  to = [set.no_include, set.empty_list, set.host_bits, set.mapped, set.everything4, set.everything_by_halves, set.everything6,
     set.everything_range, set.word_any, set.list_any, set.name, set.netmask, set.too_long, set.blanks,
     set.backwards, set.mixed, set.zone, set.number, set.truth, set.excluded, set.empty_tag, set.idle,
     set.half_idle, set.unknown_tag, set.communication, set.few_arguments, set.quoted_feed, set.no_feed,

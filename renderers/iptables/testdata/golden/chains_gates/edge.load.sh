@@ -6,6 +6,21 @@
 #   ip6tables -w -C FORWARD -j sallyport_edge 2>/dev/null || ip6tables -w -I FORWARD -j sallyport_edge
 set -eu
 base=${0%.load.sh}
+# A jump from another hook would take in the chain without its gates.
+for h in FORWARD OUTPUT; do
+	[ "$h" = FORWARD ] && continue
+	if iptables -w -C "$h" -j sallyport_edge 2>/dev/null; then
+		echo "$h still jumps to sallyport_edge, from when the hook was another: iptables -w -D $h -j sallyport_edge, then run this again" >&2
+		exit 1
+	fi
+done
+for h in FORWARD OUTPUT; do
+	[ "$h" = FORWARD ] && continue
+	if ip6tables -w -C "$h" -j sallyport_edge 2>/dev/null; then
+		echo "$h still jumps to sallyport_edge, from when the hook was another: ip6tables -w -D $h -j sallyport_edge, then run this again" >&2
+		exit 1
+	fi
+done
 iptables-restore -w --noflush "$base.v4.rules"
 ip6tables-restore -w --noflush "$base.v6.rules"
 

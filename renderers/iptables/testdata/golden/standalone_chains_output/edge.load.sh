@@ -4,6 +4,15 @@
 # The jump stands first in OUTPUT.
 set -eu
 base=${0%.load.sh}
+# A jump from another hook would take in the chain without its gates.
+for h in FORWARD OUTPUT; do
+	[ "$h" = OUTPUT ] && continue
+	while iptables -w -D "$h" -j sallyport_edge 2>/dev/null; do :; done
+done
+for h in FORWARD OUTPUT; do
+	[ "$h" = OUTPUT ] && continue
+	while ip6tables -w -D "$h" -j sallyport_edge 2>/dev/null; do :; done
+done
 iptables-restore -w --noflush "$base.v4.rules"
 ip6tables-restore -w --noflush "$base.v6.rules"
 iptables -w -C OUTPUT -j sallyport_edge 2>/dev/null || iptables -w -I OUTPUT -j sallyport_edge

@@ -5,7 +5,9 @@ set -eu
 
 remove() {
 	command -v "$1" >/dev/null || return 0
-	while "$1" -w -D FORWARD -j sallyport_edge 2>/dev/null; do :; done
+	for h in FORWARD OUTPUT; do
+		while "$1" -w -D "$h" -j sallyport_edge 2>/dev/null; do :; done
+	done
 	chains=$("$1" -w -S | sed -n -e 's/^-N \(sallyport_edge\)$/\1/p' -e 's/^-N \(sallyport_edge\..*\)$/\1/p')
 	[ -n "$chains" ] || return 0
 	{
