@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 	"text/template"
 )
@@ -39,7 +40,7 @@ func Load(target, name string, overrides fs.FS) (tmpl *template.Template, overri
 	if err != nil {
 		return nil, false, fmt.Errorf("no template %s: %w", file, err)
 	}
-	if overrides != nil {
+	if overrides != nil && !isScript(file) {
 		own, err := fs.ReadFile(overrides, file)
 		switch {
 		case err == nil:
@@ -58,8 +59,12 @@ func Names() []string {
 	if err != nil {
 		panic(err) // the pattern is a constant
 	}
-	return names
+	return slices.DeleteFunc(names, isScript)
 }
+
+// isScript reports whether a template makes a shell script. Scripts cannot be
+// overridden, because nothing can read back what one does.
+func isScript(file string) bool { return strings.HasSuffix(file, ".sh.tmpl") }
 
 // Parse parses src with the functions that every template has. A key that the
 // data lacks is an error.

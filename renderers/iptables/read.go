@@ -17,16 +17,41 @@ func (r *renderer) ReadBack(files []renderers.File) (*rules.Plan, error) {
 	for _, f := range files {
 		byPath[f.Path] = string(f.Data)
 	}
+	if name := r.foreign(byPath[r.paths.ipset()]); name != "" {
+		return nil, fmt.Errorf("%s touches the set %s, which is not ours", r.paths.ipset(), name)
+	}
 	running := map[ipranges.Family]string{}
 	for _, d := range dialects {
 		if src, ok := byPath[r.paths.rules(d)]; ok {
 			running[d.family] = src
+			if name := r.foreign(src); name != "" {
+				return nil, fmt.Errorf("%s touches the chain %s, which is not ours", r.paths.rules(d), name)
+			}
 			if r.opt.Placement == standalone && !hasLine(byPath[r.paths.load()], r.jump(d.program)) {
 				return nil, fmt.Errorf("%s does not put the jump to %s into %s of %s", r.paths.load(), r.names.main, r.hook(), d.program)
 			}
 		}
 	}
 	return r.readPlan(byPath[r.paths.ipset()], running)
+}
+
+// foreign is the first chain or set in a file of ours that is somebody else's: to
+// declare it would flush it. A listing of a running system has the admin's, too.
+func (r *renderer) foreign(src string) string {
+	for line := range strings.Lines(src) {
+		words := strings.Fields(line)
+		if len(words) < 2 || words[0][0] == '#' {
+			continue
+		}
+		name := words[1]
+		if words[0][0] == ':' {
+			name = words[0][1:]
+		}
+		if !r.names.ours(name) {
+			return name
+		}
+	}
+	return ""
 }
 
 func hasLine(text, line string) bool { return slices.Contains(strings.Split(text, "\n"), line) }
