@@ -3,6 +3,7 @@ package paloalto
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -142,12 +143,43 @@ func (rd *reader) checkScript(s *script, objects, ours *node) error {
 			return fmt.Errorf("%s is deleted at each load", n.path)
 		}
 	}
+	if err := rd.checkDeletes(s, c); err != nil {
+		return err
+	}
 	var names []string
 	for _, e := range rd.rules.kids {
 		names = append(names, e.name)
 	}
 	if !slices.Equal(s.moves, rd.r.moves(names)) {
 		return errors.New("the commands that move the rules do not give their order")
+	}
+	return nil
+}
+
+// checkDeletes holds what is deleted to what is ours: no more at a load, and all of
+// it, no more and no less, in the file that removes.
+func (rd *reader) checkDeletes(s *script, c *config) error {
+	now := c.refs()
+	old := rd.r.retired(now)
+	ours := map[string]bool{}
+	for _, line := range deletes(now, old, false) {
+		ours[strings.TrimPrefix(line, "delete ")] = true
+	}
+	for path := range s.deletes {
+		if !ours[path] {
+			return fmt.Errorf("%s is deleted, and is not ours to delete", path)
+		}
+	}
+	remove, err := parseScript(string(rd.files[rd.r.removePath()]))
+	if err != nil {
+		return fmt.Errorf("%s: %w", rd.r.removePath(), err)
+	}
+	want := map[string]bool{}
+	for _, line := range deletes(now, old, true) {
+		want[strings.TrimPrefix(line, "delete ")] = true
+	}
+	if len(remove.sets)+len(remove.loads)+len(remove.moves) > 0 || !maps.Equal(remove.deletes, want) {
+		return fmt.Errorf("%s does not remove what is ours, and that alone", rd.r.removePath())
 	}
 	return nil
 }

@@ -285,3 +285,31 @@ func BenchmarkAzureCloud(b *testing.B) {
 		}
 	}
 }
+
+// TestReadBackHoldsDeletesToOurs: a file that deletes an administrator's rule, or a
+// removal that removes less or more than ours, is refused.
+func TestReadBackHoldsDeletesToOurs(t *testing.T) {
+	for name, opt := range map[string]Options{"edl": edl(), "objects": objects()} {
+		for what, change := range map[string]func(main, remove string) (string, string){
+			"an administrator's rule deleted": func(m, r string) (string, string) {
+				return "delete rulebase security rules admin-deny\n" + m, r
+			},
+			"nothing removed": func(m, _ string) (string, string) { return m, "# nothing\n" },
+			"too much removed": func(m, r string) (string, string) {
+				return m, r + "delete rulebase security rules admin-deny\n"
+			},
+		} {
+			r := newRenderer(t, opt, nil)
+			files := renderWith(t, opt, plan(), nil)
+			if _, err := r.ReadBack(files); err != nil {
+				t.Fatalf("%s: unchanged: %v", name, err)
+			}
+			remove := len(files) - 1
+			m, rm := change(string(files[0].Data), string(files[remove].Data))
+			files[0].Data, files[remove].Data = []byte(m), []byte(rm)
+			if _, err := r.ReadBack(files); err == nil {
+				t.Errorf("%s: %s is not noticed", name, what)
+			}
+		}
+	}
+}
