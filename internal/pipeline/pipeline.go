@@ -16,14 +16,12 @@ import (
 	"maps"
 	"math"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"sallyport/internal/diag"
 	"sallyport/internal/feeds"
-	"sallyport/internal/publish"
 	"sallyport/ipranges/catalog"
 	"sallyport/renderers"
 	"sallyport/renderers/all"
@@ -302,154 +300,4 @@ func chosen(p *policy.Program, names []string) ([]*policy.Target, error) {
 		}
 	}
 	return list, nil
-}
-
-// build makes the target's renderer of its options.
-func build(t *policy.Target, req Request) (renderers.Kind, renderers.Renderer, diag.List) {
-	kind, _ := all.Named(t.Kind)
-	r, err := kind.Build(t.Options, environment(t, req))
-	if err != nil {
-		return kind, nil, diag.List{place(t, err)}
-	}
-	return kind, r, nil
-}
-
-// render takes one target from its options to files.
-func render(t *policy.Target, req Request) (*Output, diag.List) {
-	kind, r, diags := build(t, req)
-	if diags != nil {
-		return nil, diags
-	}
-	p := *t.Plan
-	p.Provenance.Version = req.Version
-	if req.Stamp {
-		p.Provenance.Generated = req.Now
-	}
-	if req.Policy == "" {
-		p.Provenance.Notes = append(slices.Clone(p.Provenance.Notes), builtinNote)
-	}
-	lowered, losses, errs := rules.Lower(&p, renderers.CapsOf(kind, r))
-	if len(errs) > 0 {
-		var list diag.List
-		for _, e := range errs {
-			list = append(list, place(t, e))
-		}
-		return nil, list
-	}
-	for _, l := range losses {
-		lowered.Provenance.Notes = append(slices.Clone(lowered.Provenance.Notes), fmt.Sprintf("rule %s is left out: %s", l.Rule, l.Reason))
-	}
-	files, err := r.Render(lowered)
-	if err != nil {
-		return nil, diag.List{place(t, err)}
-	}
-	equal, err := selfCheck(r, lowered, files, req)
-	if err != nil {
-		return nil, diag.List{place(t, err)}
-	}
-	return &Output{t, kind, lowered, losses, files, equal}, warnings(t, r, lowered, losses)
-}
-
-// selfCheck reads back what was rendered: always where the user's templates took
-// part, and on request. It reports whether it did; a target may have no way.
-func selfCheck(r renderers.Renderer, p *rules.Plan, files []renderers.File, req Request) (bool, error) {
-	if req.Templates == "" && !req.SelfCheck {
-		return false, nil
-	}
-	got, err := r.ReadBack(files)
-	switch {
-	case errors.Is(err, renderers.ErrNoReadBack):
-		return false, nil
-	case err != nil:
-		return false, fmt.Errorf("the output cannot be read back: %w", err)
-	}
-	if d := rules.Compare(p, got); d != nil {
-		return false, fmt.Errorf("the output does not do what the policy says: %v", d)
-	}
-	return true, nil
-}
-
-func environment(t *policy.Target, req Request) renderers.Env {
-	env := renderers.Env{
-		Name:      t.Name,
-		Path:      t.Path,
-		PathGiven: t.Places["path"] != diag.Range{},
-		Read: func(name string) ([]byte, error) {
-			if !filepath.IsAbs(name) {
-				name = filepath.Join(filepath.Dir(req.Policy), name)
-			}
-			return os.ReadFile(name)
-		},
-		Previous: func(path string) []byte {
-			if req.Out == "" {
-				return nil
-			}
-			data, _, err := publish.Read(req.Out, path)
-			if err != nil {
-				return nil // publishing will say so
-			}
-			return data
-		},
-	}
-	if req.Templates != "" {
-		env.Templates = os.DirFS(req.Templates)
-	}
-	return env
-}
-
-// place turns a target's error into a diagnostic at the option or rule to blame.
-func place(t *policy.Target, err error) diag.Diagnostic {
-	d := diag.Diagnostic{Summary: fmt.Sprintf("target %s %s: %v", t.Kind, t.Name, err), Subject: t.Place}
-	var option *renderers.OptionError
-	var rule *rules.RuleError
-	switch {
-	case errors.As(err, &option):
-		d.Summary = fmt.Sprintf("target %s %s: %s", t.Kind, t.Name, option.Cause)
-		d.Fix, d.Subject = option.Fix, t.OptionPlace(option.Option)
-	case errors.As(err, &rule):
-		d.Fix, d.Subject = rule.Fix, t.OptionPlace(rule.Option)
-		if !rule.Place.IsZero() {
-			d.Subject = rule.Place
-			d.Related = []diag.Related{{Range: t.Place, Text: "for this target"}}
-		}
-	}
-	return d
-}
-
-// warnings are what a target that renders wants known: rules left out, and its own
-// advice.
-func warnings(t *policy.Target, r renderers.Renderer, p *rules.Plan, losses []rules.Loss) diag.List {
-	var list diag.List
-	if adviser, ok := r.(renderers.Adviser); ok {
-		for _, a := range adviser.Advice(p) {
-			list = append(list, diag.Diagnostic{Severity: diag.Warning, Subject: t.OptionPlace(a.Option), Fix: a.Fix,
-				Summary: fmt.Sprintf("target %s %s: %s", t.Kind, t.Name, a.Cause)})
-		}
-	}
-	for _, l := range losses {
-		list = append(list, diag.Diagnostic{Severity: diag.Warning, Subject: l.Place,
-			Summary: fmt.Sprintf("rule %s is left out of target %s: %s", l.Rule, t.Name, l.Reason),
-			Related: []diag.Related{{Range: t.Place, Text: "for this target"}}})
-	}
-	return list
-}
-
-// collisions reports files that two targets would both write, on systems that fold
-// case too.
-func collisions(outputs []Output) diag.List {
-	var list diag.List
-	owner := map[string]*policy.Target{}
-	for _, o := range outputs {
-		for _, f := range o.Files {
-			if first := owner[strings.ToLower(f.Path)]; first != nil {
-				list = append(list, diag.Diagnostic{Subject: o.Target.OptionPlace("path"),
-					Summary: fmt.Sprintf("targets %s and %s both write %s", first.Name, o.Target.Name, f.Path),
-					Fix:     "give one of them another path",
-					Related: []diag.Related{{Range: first.OptionPlace("path"), Text: "the other one"}}})
-				continue
-			}
-			owner[strings.ToLower(f.Path)] = o.Target
-		}
-	}
-	return list
 }
