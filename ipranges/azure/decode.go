@@ -66,7 +66,7 @@ const maxName = 128
 //
 // An error about the file is an *[Error]; only options that make no sense give another.
 func Decode(data []byte, opt Options) (*catalog.Catalog, error) {
-	d := &decoder{limits: opt.Limits.withDefaults(), words: map[string]string{}, seen: map[string]bool{}}
+	d := &decoder{err: Error{Feed: "Azure", Unit: "tag"}, limits: opt.Limits.withDefaults(), words: map[string]string{}, seen: map[string]bool{}}
 	if opt.Cloud != "" {
 		c, err := FindCloud(opt.Cloud)
 		if err != nil {
@@ -227,7 +227,7 @@ func (d *decoder) tag(at place) error {
 	}
 	// The name may stand after what is wrong.
 	for i := first; i < len(d.err.Problems); i++ {
-		d.err.Problems[i].Tag = clean(e.Name, 60)
+		d.err.Problems[i].Part = clean(e.Name, 60)
 	}
 	return err
 }

@@ -165,7 +165,7 @@ func TestRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			e := refused(t, tt.file, Options{})
 			p := e.Problems[len(e.Problems)-1]
-			if p.Line != tt.line || p.Pointer != tt.pointer || p.Tag != tt.tag || !strings.Contains(p.Text, tt.text) {
+			if p.Line != tt.line || p.Pointer != tt.pointer || p.Part != tt.tag || !strings.Contains(p.Text, tt.text) {
 				t.Errorf("%+v, want line %d, pointer %q, tag %q, text with %q", p, tt.line, tt.pointer, tt.tag, tt.text)
 			}
 		})
@@ -249,7 +249,7 @@ func TestRefusedPrefixes(t *testing.T) {
 	} {
 		e := refused(t, feed("33.0.0.0/24", wrong, "33.0.2.0/24"), Options{})
 		p := e.Problems[0]
-		if len(e.Problems) != 1 || p.Line != 6 || p.Pointer != "/values/0/properties/addressPrefixes/1" || p.Tag != "Tag" || !strings.Contains(p.Text, text) {
+		if len(e.Problems) != 1 || p.Line != 6 || p.Pointer != "/values/0/properties/addressPrefixes/1" || p.Part != "Tag" || !strings.Contains(p.Text, text) {
 			t.Errorf("%q: %+v, want line 6, the second prefix, and %q", wrong, e.Problems, text)
 		}
 		if file := feed("33.0.0.0/24", wrong, "33.0.2.0/24"); !strings.HasPrefix(file[p.Offset:], `"`+wrong) {

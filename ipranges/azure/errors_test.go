@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"sallyport/ipranges/refusal"
 )
 
 // TestManyProblems makes sure that all mistakes of content are listed in the
@@ -16,7 +18,7 @@ func TestManyProblems(t *testing.T) {
 	), Options{})
 	var got []string
 	for i, p := range e.Problems {
-		got = append(got, p.Pointer+" "+p.Tag)
+		got = append(got, p.Pointer+" "+p.Part)
 		if i > 0 && p.Offset < e.Problems[i-1].Offset {
 			t.Errorf("%+v stands before the problem that is listed before it", p)
 		}
@@ -30,11 +32,11 @@ func TestManyProblems(t *testing.T) {
 	}
 
 	many := feed(strings.Split(strings.Repeat("10.0.0.0/8 33.0.0.1/24 ", 500)+"x", " ")...)
-	if e = refused(t, many, Options{}); len(e.Problems) != maxProblems || e.More != 1001-maxProblems {
+	if e = refused(t, many, Options{}); len(e.Problems) != refusal.Max || e.More != 1001-refusal.Max {
 		t.Errorf("%d problems and %d more, want 1001 together", len(e.Problems), e.More)
 	}
 	e = refused(t, many[:len(many)-3], Options{})
-	if last := e.Problems[len(e.Problems)-1]; len(e.Problems) != maxProblems || !strings.Contains(last.Text, "ends too early") {
+	if last := e.Problems[len(e.Problems)-1]; len(e.Problems) != refusal.Max || !strings.Contains(last.Text, "ends too early") {
 		t.Errorf("the last of %d problems is %+v, want the end of the file", len(e.Problems), last)
 	}
 }

@@ -217,16 +217,15 @@ func (d *decoder) next() int64 {
 }
 
 // noted returns how many mistakes were noted.
-func (d *decoder) noted() int { return len(d.err.Problems) + d.err.More }
+func (d *decoder) noted() int { return d.err.Noted() }
 
 // problem notes a mistake.
 func (d *decoder) problem(offset int64, at fmt.Stringer, text, fix string) {
-	if len(d.err.Problems) == maxProblems {
-		d.err.More++
-		return
-	}
-	line := 1 + bytes.Count(d.data[:min(offset, int64(len(d.data)))], []byte("\n"))
-	d.err.Problems = append(d.err.Problems, Problem{offset, line, at.String(), "", text, fix})
+	d.err.Note(Problem{Offset: offset, Line: d.line(offset), Pointer: at.String(), Text: text, Fix: fix})
+}
+
+func (d *decoder) line(offset int64) int {
+	return 1 + bytes.Count(d.data[:min(offset, int64(len(d.data)))], []byte("\n"))
 }
 
 // stop notes the mistake that ended reading, in a tag of that name or outside
@@ -248,10 +247,5 @@ func (d *decoder) stop(err error, tag string) {
 	if errors.Is(err, errEmpty) {
 		offset = 0
 	}
-	if len(d.err.Problems) == maxProblems {
-		d.err.Problems = d.err.Problems[:maxProblems-1]
-		d.err.More++
-	}
-	d.problem(offset, pointer(at), clean(text, 200), fix)
-	d.err.Problems[len(d.err.Problems)-1].Tag = clean(tag, 60)
+	d.err.NoteLast(Problem{Offset: offset, Line: d.line(offset), Pointer: pointer(at).String(), Part: clean(tag, 60), Text: clean(text, 200), Fix: fix})
 }

@@ -160,7 +160,7 @@ func (d *decoder) endpoints() error {
 	}
 	// The number may stand after what is wrong.
 	for i := first; i < len(d.err.Problems); i++ {
-		d.err.Problems[i].Set = d.set
+		d.err.Problems[i].Part = d.set
 	}
 	e.set = b.Set()
 	d.sets = append(d.sets, e)

@@ -11,6 +11,7 @@ import (
 
 	"sallyport/ipranges"
 	"sallyport/ipranges/catalog"
+	"sallyport/ipranges/refusal"
 )
 
 func read(t testing.TB) []byte {
@@ -146,7 +147,7 @@ func TestRefused(t *testing.T) {
 			if i < 0 {
 				t.Fatalf("%+v, want text with %q", e.Problems, tt.text)
 			}
-			if p := e.Problems[i]; p.Line != tt.line || p.Pointer != tt.pointer || p.Set != tt.set {
+			if p := e.Problems[i]; p.Line != tt.line || p.Pointer != tt.pointer || p.Part != tt.set {
 				t.Errorf("%+v, want line %d, pointer %q, set %q", p, tt.line, tt.pointer, tt.set)
 			}
 		})
@@ -176,7 +177,7 @@ func TestRefusedValues(t *testing.T) {
 	} {
 		for value, text := range wrong {
 			e := refused(t, withSet(fmt.Sprintf(member, value)), Options{})
-			if p := e.Problems[0]; len(e.Problems) != 1 || p.Line != 2 || p.Set != "2" || !strings.HasPrefix(p.Pointer, "/1/") || !strings.Contains(p.Text, text) {
+			if p := e.Problems[0]; len(e.Problems) != 1 || p.Line != 2 || p.Part != "2" || !strings.HasPrefix(p.Pointer, "/1/") || !strings.Contains(p.Text, text) {
 				t.Errorf("%q: %+v, want %q", value, e.Problems, text)
 			}
 		}
@@ -216,11 +217,11 @@ func refused(t *testing.T, file string, opt Options) *Error {
 
 func TestManyProblems(t *testing.T) {
 	many := withSet(`"ips":[` + strings.Repeat(`"10.0.0.0/8",`, 999) + `"x"]`)
-	if e := refused(t, many, Options{}); len(e.Problems) != maxProblems || e.More != 1000-maxProblems {
+	if e := refused(t, many, Options{}); len(e.Problems) != refusal.Max || e.More != 1000-refusal.Max {
 		t.Errorf("%d problems and %d more, want 1000 together", len(e.Problems), e.More)
 	}
 	e := refused(t, many[:len(many)-1], Options{})
-	if last := e.Problems[len(e.Problems)-1]; len(e.Problems) != maxProblems || !strings.Contains(last.Text, "ends too early") {
+	if last := e.Problems[len(e.Problems)-1]; len(e.Problems) != refusal.Max || !strings.Contains(last.Text, "ends too early") {
 		t.Errorf("the last of %d problems is %+v, want the end of the file", len(e.Problems), last)
 	}
 }

@@ -34,7 +34,7 @@ type reader struct {
 
 func newReader(data []byte) *reader {
 	json := bytes.TrimPrefix(data, []byte("\ufeff"))
-	return &reader{data: data, base: int64(len(data) - len(json)), json: jsontext.NewDecoder(bytes.NewBuffer(json))}
+	return &reader{err: Error{Feed: "Microsoft 365", Unit: "set"}, data: data, base: int64(len(data) - len(json)), json: jsontext.NewDecoder(bytes.NewBuffer(json))}
 }
 
 // object calls member for every member of the object that comes next. member
@@ -172,16 +172,16 @@ func (r *reader) next() int64 {
 }
 
 // noted returns how many mistakes were noted.
-func (r *reader) noted() int { return len(r.err.Problems) + r.err.More }
+func (r *reader) noted() int { return r.err.Noted() }
 
 // problem notes a mistake.
 func (r *reader) problem(offset int64, pointer, text, fix string) {
-	if len(r.err.Problems) == maxProblems {
-		r.err.More++
-		return
-	}
+	r.err.Note(r.at(offset, pointer, text, fix))
+}
+
+func (r *reader) at(offset int64, pointer, text, fix string) Problem {
 	line := 1 + bytes.Count(r.data[:min(offset, int64(len(r.data)))], []byte("\n"))
-	r.err.Problems = append(r.err.Problems, Problem{offset, line, clean(pointer, 200), r.set, clean(text, 300), fix})
+	return Problem{Offset: offset, Line: line, Pointer: clean(pointer, 200), Part: r.set, Text: clean(text, 300), Fix: fix}
 }
 
 // stop notes the mistake that ended reading. It takes the place of the last one
@@ -201,9 +201,5 @@ func (r *reader) stop(err error) {
 	if errors.Is(err, errEmpty) {
 		offset = 0
 	}
-	if len(r.err.Problems) == maxProblems {
-		r.err.Problems = r.err.Problems[:maxProblems-1]
-		r.err.More++
-	}
-	r.problem(offset, string(pointer), text, fix)
+	r.err.NoteLast(r.at(offset, string(pointer), text, fix))
 }
