@@ -37,7 +37,7 @@ func Header(p *rules.Plan) []string {
 
 // counts sums up each address set of the plan once.
 func counts(p *rules.Plan) string {
-	var v4, v6 int
+	var v4, v6, names int
 	seen := map[string]bool{}
 	for i := range p.Rules {
 		for _, a := range []rules.Addresses{p.Rules[i].From, p.Rules[i].To} {
@@ -47,9 +47,14 @@ func counts(p *rules.Plan) string {
 			seen[a.Name()] = true
 			v4 += a.Set().NumRanges(ipranges.IPv4)
 			v6 += a.Set().NumRanges(ipranges.IPv6)
+			names += len(a.Patterns())
 		}
 	}
-	return fmt.Sprintf("counts: %s, %s, %d IPv4 and %d IPv6 ranges", plural(len(p.Rules), "rule"), plural(len(seen), "set"), v4, v6)
+	text := fmt.Sprintf("counts: %s, %s, %d IPv4 and %d IPv6 ranges", plural(len(p.Rules), "rule"), plural(len(seen), "set"), v4, v6)
+	if names > 0 {
+		text += ", " + plural(names, "host name")
+	}
+	return text
 }
 
 func plural(n int, word string) string {

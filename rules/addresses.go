@@ -6,14 +6,16 @@ import (
 	"sallyport/ipranges"
 )
 
-// Addresses is one side of a rule: any address, or a named set.
+// Addresses is one side of a rule: any address, a named set, or a list of host
+// names.
 //
 // "Any" is a type of its own, never an empty set: the zero value holds no
 // address and matches nothing. It is immutable.
 type Addresses struct {
-	any  bool
-	name string
-	set  ipranges.Set
+	any      bool
+	name     string
+	set      ipranges.Set
+	patterns []string // of host names; the set is empty then
 }
 
 // Any matches every address of both families.
@@ -27,12 +29,13 @@ func In(name string, set ipranges.Set) Addresses { return Addresses{name: name, 
 func (a Addresses) IsAny() bool { return a.any }
 
 // IsEmpty reports whether no address matches.
-func (a Addresses) IsEmpty() bool { return !a.any && a.set.IsEmpty() }
+func (a Addresses) IsEmpty() bool { return !a.any && !a.ByName() && a.set.IsEmpty() }
 
 // Name is the policy's name for the addresses.
 func (a Addresses) Name() string { return a.name }
 
-// Set is the addresses as a set; for Any it is the whole of both families.
+// Set is the addresses as a set; for Any it is the whole of both families, and for
+// host names it is empty.
 func (a Addresses) Set() ipranges.Set {
 	if a.any {
 		return everything()
@@ -40,16 +43,17 @@ func (a Addresses) Set() ipranges.Set {
 	return a.set
 }
 
-// Contains reports whether addr matches.
+// Contains reports whether addr matches, whatever its name.
 func (a Addresses) Contains(addr netip.Addr) bool { return a.any || a.set.Contains(addr) }
 
-// Has reports whether addresses of family f match.
-func (a Addresses) Has(f ipranges.Family) bool { return a.any || a.set.Has(f) }
+// Has reports whether addresses of family f match. Names may have addresses of
+// both.
+func (a Addresses) Has(f ipranges.Family) bool { return a.any || a.ByName() || a.set.Has(f) }
 
 // only is a without the families outside fams. Any stays Any: a plan's own
 // families bound it.
 func (a Addresses) only(fams Families) Addresses {
-	if a.any || fams == BothFamilies {
+	if a.any || a.ByName() || fams == BothFamilies {
 		return a
 	}
 	out := Addresses{name: a.name}

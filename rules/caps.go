@@ -16,6 +16,9 @@ type Caps struct {
 	Verdicts  []Verdict // of rules
 	Defaults  []Verdict // of the plan
 	Sources   bool      // rules may name source addresses
+	Names     bool      // rules may go to host names
+	Wildcards bool      // names may begin with a *
+	OnlyNames bool      // rules go to host names, never to addresses
 	Ports     bool      // rules may name protocols with ports; without, every protocol is meant
 	ICMP      bool      // rules may name ICMP types
 	Protocols bool      // rules may name other protocols
@@ -109,6 +112,12 @@ func unsupported(r *Rule, caps Caps) []*RuleError {
 	if !r.From.IsAny() && !caps.Sources {
 		add("leave the rule out of this target, or drop from", "the target cannot tell sources apart")
 	}
+	switch {
+	case r.To.ByName():
+		errs = append(errs, unsupportedNames(r, caps)...)
+	case caps.OnlyNames:
+		add("name the rules to host names: rules = [rule.NAME]", "the target is a list of host names, and the rule goes to addresses")
+	}
 	if r.Reject && !caps.Reject {
 		add(`use action = "deny"`, "the target cannot answer what it denies")
 	}
@@ -129,6 +138,22 @@ func unsupported(r *Rule, caps Caps) []*RuleError {
 		}
 	}
 	return errs
+}
+
+// unsupportedNames refuses host names where the target filters addresses alone, and
+// wildcards where it resolves names: nobody can resolve a wildcard.
+func unsupportedNames(r *Rule, caps Caps) []*RuleError {
+	if !caps.Names {
+		return []*RuleError{{Rule: r.Name, Place: r.Place, Cause: "the target cannot match host names, only addresses",
+			Fix: "leave the rule out of this target, with rules = [...], or give the rule addresses"}}
+	}
+	i := slices.IndexFunc(r.To.Patterns(), Wildcard)
+	if caps.Wildcards || i < 0 {
+		return nil
+	}
+	return []*RuleError{{Rule: r.Name, Place: r.Place,
+		Cause: fmt.Sprintf("the target resolves host names, and %s is none", r.To.Patterns()[i]),
+		Fix:   "list the names themselves, or leave the rule out of this target with rules = [...]"}}
 }
 
 // emptyReason says why lowered can match nothing, or "" if it can.

@@ -21,7 +21,8 @@ func (d *Difference) String() string {
 
 // Compare returns nil when a and b decide every flow alike, and otherwise one
 // flow that they decide differently. It is exact: it asks both plans about one
-// flow of every class that any of their rules tells apart. What does not decide
+// flow of every class that any of their rules tells apart. A destination's name
+// and its address say nothing of each other, so every pair of them is asked about. What does not decide
 // flows (names, places, logging, how a denial is answered) is not compared.
 //
 // A class of sources is one address and the rules that hold it, as bits; so are
@@ -31,7 +32,7 @@ func Compare(a, b *Plan) *Difference {
 	c := newComparison(a, b)
 	for _, fam := range BothFamilies.List() {
 		srcs := c.addressClasses(fam, func(r *Rule) Addresses { return r.From })
-		dsts := c.addressClasses(fam, func(r *Rule) Addresses { return r.To })
+		dsts := c.withNames(c.addressClasses(fam, func(r *Rule) Addresses { return r.To }))
 		points := c.pointClasses(fam)
 		pair := make(ruleBits, len(c.none()))
 		for _, src := range srcs {
@@ -42,7 +43,7 @@ func Compare(a, b *Plan) *Difference {
 				for _, pt := range points {
 					va, vb := c.verdicts(fam, pair, pt)
 					if va != vb {
-						return &Difference{Flow{Src: src.addr, Dst: dst.addr, Proto: pt.match.Proto, Point: pt.match.Lo}, va, vb}
+						return &Difference{Flow{src.addr, dst.addr, pt.match.Proto, pt.match.Lo, dst.name}, va, vb}
 					}
 				}
 			}
@@ -135,10 +136,50 @@ func possible(fam ipranges.Family, p Protocol) bool {
 	return !(p == ICMP && fam == ipranges.IPv6) && !(p == ICMPv6 && fam == ipranges.IPv4)
 }
 
-// addressClass is one address for all that the same rules hold.
+// addressClass is one address, and one host name for a destination, for all that the
+// same rules hold.
 type addressClass struct {
 	addr  netip.Addr
 	rules ruleBits
+	name  string
+}
+
+// withNames adds to the classes of destinations without a name those with one: each
+// address with each class of names.
+func (c *comparison) withNames(classes []addressClass) []addressClass {
+	out := classes
+	for _, name := range c.nameClasses() {
+		for _, class := range classes {
+			held := slices.Clone(class.rules)
+			for w := range held {
+				held[w] |= name.rules[w]
+			}
+			out = append(out, addressClass{class.addr, held, name.name})
+		}
+	}
+	return out
+}
+
+// nameClasses is one host name for all that the same rules match. Names that no rule
+// matches are decided as those that nobody knows.
+func (c *comparison) nameClasses() []addressClass {
+	seen := map[string]bool{fmt.Sprint(c.none()): true}
+	var classes []addressClass
+	for _, r := range c.rules {
+		for _, pattern := range r.To.patterns {
+			name, held := sampleName(pattern), c.none()
+			for i, other := range c.rules {
+				if other.To.fits(name) {
+					held.add(i)
+				}
+			}
+			if key := fmt.Sprint(held); !seen[key] {
+				seen[key] = true
+				classes = append(classes, addressClass{rules: held, name: name})
+			}
+		}
+	}
+	return classes
 }
 
 func (c *comparison) addressClasses(fam ipranges.Family, side func(*Rule) Addresses) []addressClass {
@@ -159,7 +200,7 @@ func (c *comparison) addressClasses(fam ipranges.Family, side func(*Rule) Addres
 		}
 		if key := fmt.Sprint(held); !seen[key] {
 			seen[key] = true
-			classes = append(classes, addressClass{addr, held})
+			classes = append(classes, addressClass{addr: addr, rules: held})
 		}
 	}
 	return classes

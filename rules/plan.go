@@ -52,8 +52,8 @@ func VerdictNamed(s string) (Verdict, bool) {
 type Rule struct {
 	Name     string
 	Verdict  Verdict
-	Reject   bool // a Deny that answers, so that the sender need not wait
-	From, To Addresses
+	Reject   bool      // a Deny that answers, so that the sender need not wait
+	From, To Addresses // From is never a list of names
 	Services []Service // none matches nothing
 	Log      bool      // log matches, rate-limited
 	Place    diag.Range
@@ -80,7 +80,7 @@ func (r *Rule) AnyService() bool {
 
 // Hits reports whether the rule matches f.
 func (r *Rule) Hits(f Flow) bool {
-	if !r.From.Contains(f.Src) || !r.To.Contains(f.Dst) {
+	if !r.From.Contains(f.Src) || !r.To.Contains(f.Dst) && !r.To.fits(f.Name) {
 		return false
 	}
 	for _, s := range r.Services {
@@ -96,10 +96,15 @@ type Flow struct {
 	Src, Dst netip.Addr
 	Proto    Protocol
 	Point    uint16 // destination port, or ICMP type<<8|code
+	Name     string // of the destination, in lower case; empty where nobody knows it
 }
 
 func (f Flow) String() string {
-	return fmt.Sprintf("%s -> %s %s", f.Src, f.Dst, Match{f.Proto, f.Point, f.Point})
+	dst := f.Dst.String()
+	if f.Name != "" {
+		dst = f.Name + " (" + dst + ")"
+	}
+	return fmt.Sprintf("%s -> %s %s", f.Src, dst, Match{f.Proto, f.Point, f.Point})
 }
 
 // Plan is what one target has to do. It is immutable once built; equal plans

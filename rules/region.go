@@ -18,7 +18,11 @@ func regionOf(r *Rule, fams Families) region {
 		}
 		return out
 	}
-	return region{within(r.From), within(r.To), r.Matches()}
+	to := r.To
+	if to.ByName() {
+		to = Any() // a name may have any address
+	}
+	return region{within(r.From), within(to), r.Matches()}
 }
 
 // empty reports whether no flow is in g. A flow's source and destination are of
@@ -93,6 +97,9 @@ func Shadowed(p *Plan) []Shadow {
 			rest, essential = withoutEssential(rest[0])
 		}
 		for j := 0; j < i && len(rest) > 0 && len(rest) <= maxRegions; j++ {
+			if p.Rules[j].To.ByName() {
+				continue // it may hide rules to the same names, and regions know addresses alone
+			}
 			earlier := regions[j]
 			var next []region
 			hit := false

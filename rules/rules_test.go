@@ -33,7 +33,7 @@ func flow(dst string, p Protocol, port uint16) Flow {
 	if d.Is6() {
 		src = netip.MustParseAddr("fd00::1")
 	}
-	return Flow{src, d, p, port}
+	return Flow{Src: src, Dst: d, Proto: p, Point: port}
 }
 
 func TestDecide(t *testing.T) {
@@ -262,9 +262,9 @@ func classFlows(...*Plan) []Flow {
 	for src := range 8 {
 		for dst := range 8 {
 			for port := range uint16(8) {
-				flows = append(flows, Flow{netip.AddrFrom4([4]byte{10, 0, 0, byte(src)}), netip.AddrFrom4([4]byte{10, 0, 0, byte(dst)}), UDP, port})
+				flows = append(flows, Flow{Src: netip.AddrFrom4([4]byte{10, 0, 0, byte(src)}), Dst: netip.AddrFrom4([4]byte{10, 0, 0, byte(dst)}), Proto: UDP, Point: port})
 			}
-			flows = append(flows, Flow{netip.AddrFrom4([4]byte{10, 0, 0, byte(src)}), netip.AddrFrom4([4]byte{10, 0, 0, byte(dst)}), TCP, 1})
+			flows = append(flows, Flow{Src: netip.AddrFrom4([4]byte{10, 0, 0, byte(src)}), Dst: netip.AddrFrom4([4]byte{10, 0, 0, byte(dst)}), Proto: TCP, Point: 1})
 		}
 	}
 	return flows

@@ -107,6 +107,8 @@ func featuresOf(c rules.Caps) Features {
 		{"VPN bypass", verdict(rules.Bypass)},
 		{"VPN include", verdict(rules.Tunnel)},
 		{"sources", c.Sources},
+		{"host names", c.Names},
+		{"wildcards in names", c.Wildcards},
 		{"ports", c.Ports},
 		{"ICMP types", c.ICMP},
 		{"other protocols", c.Protocols},

@@ -6,6 +6,7 @@ import (
 
 	"sallyport/renderers"
 	"sallyport/renderers/generic"
+	"sallyport/renderers/hostlist"
 	"sallyport/renderers/iproute"
 	"sallyport/renderers/iptables"
 	"sallyport/renderers/nftables"
@@ -20,6 +21,7 @@ import (
 func Kinds() []renderers.Kind {
 	kinds := []renderers.Kind{
 		generic.Kind(),
+		hostlist.Kind(),
 		iproute.Kind(),
 		iptables.Kind(),
 		nftables.Kind(),

@@ -13,6 +13,7 @@ import (
 	"flag"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"sallyport/ipranges"
@@ -84,10 +85,13 @@ type suite struct {
 // cases are those of the classes of plans that the variant takes.
 func (s *suite) cases(t *testing.T) []Case {
 	var list []Case
+	caps := renderers.CapsOf(s.kind, s.build(t, "edge"))
+	if caps.OnlyNames {
+		return NameCases()
+	}
 	if s.verdict(t) == rules.Allow {
 		list = FilterCases()
 	}
-	caps := renderers.CapsOf(s.kind, s.build(t, "edge"))
 	if slices.Contains(caps.Verdicts, rules.Bypass) || slices.Contains(caps.Verdicts, rules.Tunnel) {
 		list = append(list, RouteCases()...)
 	}
@@ -111,11 +115,13 @@ func (s *suite) verdict(t *testing.T) rules.Verdict {
 // plan lets media to the addresses pass, or routes them, in the families that the
 // variant has.
 func (s *suite) plan(t *testing.T, to rules.Addresses) *rules.Plan {
+	caps := renderers.CapsOf(s.kind, s.build(t, "edge"))
 	p := filter(allow("calls", rules.Any(), to, media))
-	if v := s.verdict(t); v != rules.Allow {
+	if caps.OnlyNames {
+		p = filter(allow("calls", rules.Any(), namesLike(to), https))
+	} else if v := s.verdict(t); v != rules.Allow {
 		p = routes(v, to)
 	}
-	caps := renderers.CapsOf(s.kind, s.build(t, "edge"))
 	p.Families = caps.Families
 	for _, f := range p.Families.List() {
 		if _, lacks := caps.NoBypass[f]; lacks && s.verdict(t) == rules.Bypass {
@@ -128,12 +134,24 @@ func (s *suite) plan(t *testing.T, to rules.Addresses) *rules.Plan {
 
 // rich is a plan of several rules, or the routes of a set with a hole.
 func (s *suite) rich(t *testing.T) *rules.Plan {
-	if s.verdict(t) != rules.Allow {
+	if s.verdict(t) != rules.Allow || renderers.CapsOf(s.kind, s.build(t, "edge")).OnlyNames {
 		return s.plan(t, cloud)
 	}
 	p := filter(deny("hole", lan, inner, mixed), allow("calls", lan, cloud, media))
 	p.Families = renderers.CapsOf(s.kind, s.build(t, "edge")).Families
 	return p
+}
+
+// namesLike is a list of host names in place of addresses: each names a prefix, so that
+// one list changes as much as the other.
+func namesLike(to rules.Addresses) rules.Addresses {
+	var list []string
+	for _, f := range rules.BothFamilies.List() {
+		for p := range to.Set().Prefixes(f) {
+			list = append(list, strings.NewReplacer(":", "-", "/", "-p", ".", "-").Replace(p.String())+".example.com")
+		}
+	}
+	return rules.Named(to.Name(), list)
 }
 
 // Build makes the variant's renderer for a target called name.
@@ -245,6 +263,12 @@ func equalFiles(a, b []renderers.File) bool {
 func (s *suite) emptyRule(t *testing.T) {
 	r := s.build(t, "edge")
 	none := rules.In("none", ipranges.Set{})
+	if renderers.CapsOf(s.kind, r).OnlyNames {
+		if _, _, errs := rules.Lower(filter(allow("none", rules.Any(), rules.Named("none", nil), https)), renderers.CapsOf(s.kind, r)); len(errs) == 0 {
+			t.Error("an empty list of names is not refused")
+		}
+		return
+	}
 	if s.verdict(t) != rules.Allow {
 		if _, _, errs := rules.Lower(s.plan(t, none), renderers.CapsOf(s.kind, r)); len(errs) == 0 {
 			t.Error("routes to nowhere are not refused")
@@ -301,9 +325,17 @@ func (s *suite) unsupported(t *testing.T) {
 	}
 	p := filter(allow("x", rules.Any(), cloud, media))
 	p.Families = caps.Families
+	if caps.OnlyNames {
+		refused("addresses", true, p)
+		p.Rules[0].To, p.Rules[0].Services = hosts, []rules.Service{https}
+		refused("names", false, p)
+		return
+	}
 	base := func(r rules.Rule) *rules.Plan { q := *p; q.Rules = []rules.Rule{r}; return &q }
 	if slices.Contains(caps.Verdicts, rules.Allow) {
 		refused("ports", !caps.Ports, p)
+		refused("names", !caps.Names, base(allow("x", rules.Any(), hosts, https)))
+		refused("wildcards", !caps.Names || !caps.Wildcards, base(allow("x", rules.Any(), wildcards, https)))
 		if caps.Ports {
 			refused("sources", !caps.Sources, base(allow("x", lan, cloud, media)))
 			refused("log", !caps.Log, base(logged))

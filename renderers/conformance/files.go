@@ -32,7 +32,7 @@ func (s *suite) damage(t *testing.T) {
 	tried := 0
 	for i, l := range lines {
 		beside := s.variant.Complement && strings.Contains(l, "52.116.0.0")
-		if !beside && !strings.Contains(l, "52.112.0.0") && !strings.Contains(l, "2603:1063:8:") && !strings.Contains(l, "2603:1063::/38") && !strings.Contains(l, "3478") && !strings.Contains(l, "10.20.0.0") {
+		if !beside && !strings.Contains(l, "52.112.0.0") && !strings.Contains(l, "2603:1063:8:") && !strings.Contains(l, "2603:1063::/38") && !strings.Contains(l, "3478") && !strings.Contains(l, "10.20.0.0") && !strings.Contains(l, "52-112-0-0") {
 			continue
 		}
 		tried++

@@ -27,6 +27,10 @@ var (
 	only4 = rules.In("only4", ipranges.MustParse("13.64.0.0-13.107.255.254", "13.108.0.1"))
 	only6 = rules.In("only6", ipranges.MustParse("2603:1063::-2603:1063:0:ffff:ffff:ffff:ffff:fffe"))
 
+	hosts     = rules.Named("hosts", []string{"login.example.com", "worldaz.relay.example.com"})
+	wildcards = rules.Named("wildcards", []string{"*.example.com", "*-files.example.net", "login.example.com"})
+
+	https = rules.NewService("https", rules.Ports(rules.TCP, 443, 443))
 	media = rules.NewService("media", rules.Ports(rules.UDP, 3478, 3481), rules.Ports(rules.TCP, 443, 443))
 	// mixed is the pair that a cross product would open: TCP 3478 and UDP 443.
 	mixed = rules.NewService("mixed", rules.Ports(rules.TCP, 22, 22), rules.Ports(rules.UDP, 53, 53), rules.Ports(rules.UDP, 500, 510))
@@ -98,6 +102,7 @@ func FilterCases() []Case {
 		{"hostile provenance", hostile()},
 		{"icmp types", filter(allow("echo", any, cloud, echo), deny("rest", lan, any, rules.NewService("icmp", rules.All(rules.ICMP), rules.All(rules.ICMPv6))))},
 	}
+	cases = append(cases, NameCases()...)
 	for _, c := range cases[:7] {
 		p := *c.Plan
 		p.Default = rules.Deny
@@ -109,6 +114,29 @@ func FilterCases() []Case {
 			p.Families = fams
 			cases = append(cases, Case{base.Name + ", families " + fams.String(), &p})
 		}
+	}
+	return cases
+}
+
+// NameCases are plans with rules to host names.
+func NameCases() []Case {
+	any := rules.Any()
+	one := rules.Named("one", []string{"a.example.com"})
+	cases := []Case{
+		{"names", filter(allow("signalling", any, hosts, https))},
+		{"wildcards", filter(allow("signalling", any, wildcards, https))},
+		{"names from sources", filter(allow("signalling", lan, hosts, https))},
+		{"names with several ports", filter(allow("signalling", any, hosts, https, rules.NewService("http", rules.Ports(rules.TCP, 80, 80))))},
+		{"names with UDP", filter(allow("signalling", any, hosts, media))},
+		{"names with any service", filter(allow("signalling", any, hosts, rules.AnyService()))},
+		{"names and addresses", filter(allow("signalling", any, hosts, https), allow("calls", any, cloud, media))},
+		{"denied name before its wildcard", filter(deny("no", any, one, https), allow("signalling", any, wildcards, https))},
+		{"two lists", filter(allow("signalling", any, hosts, https), allow("one", any, one, https))},
+	}
+	for _, c := range cases[:2] {
+		p := *c.Plan
+		p.Families = rules.OnlyIPv4
+		cases = append(cases, Case{c.Name + ", families IPv4", &p})
 	}
 	return cases
 }

@@ -44,7 +44,7 @@ func Flows(p *rules.Plan, random int) []rules.Flow {
 	if len(dests) > 400 { // the boundaries of a long list, a sample of their pairs
 		points = points[:min(len(points), 8)]
 	}
-	var flows []rules.Flow
+	flows := nameFlows(p, sources)
 	for _, d := range dests {
 		for _, s := range sources {
 			if d.Is4() != s.Is4() {
@@ -56,6 +56,32 @@ func Flows(p *rules.Plan, random int) []rules.Flow {
 				}
 				flows = append(flows, rules.Flow{Src: s, Dst: d, Proto: m.Proto, Point: m.Lo})
 			}
+		}
+	}
+	return flows
+}
+
+// nameFlows are flows to the host names of p, to names beside them, and to names that
+// end as they do.
+func nameFlows(p *rules.Plan, sources []netip.Addr) []rules.Flow {
+	var names []string
+	for i := range p.Rules {
+		for _, pattern := range p.Rules[i].To.Patterns() {
+			ending := strings.TrimPrefix(pattern, "*")
+			names = append(names, ending, "a"+ending, "a.b"+ending, strings.TrimPrefix(ending, "."), "x"+strings.TrimPrefix(ending, "."), ending+".org")
+		}
+	}
+	var flows []rules.Flow
+	for _, name := range names {
+		for _, s := range sources {
+			dst := netip.MustParseAddr("203.0.113.9")
+			if s.Is6() {
+				dst = netip.MustParseAddr("2001:db8:9::9")
+			}
+			for _, port := range []uint16{80, 443, 444} {
+				flows = append(flows, rules.Flow{Src: s, Dst: dst, Proto: rules.TCP, Point: port, Name: name})
+			}
+			flows = append(flows, rules.Flow{Src: s, Dst: dst, Proto: rules.UDP, Point: 443, Name: name})
 		}
 	}
 	return flows

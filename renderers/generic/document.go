@@ -28,12 +28,13 @@ type Document struct {
 }
 
 // Set is a named set of addresses, as ranges "first-last", prefixes or single
-// addresses, whichever is shortest for each.
+// addresses, whichever is shortest for each; or a list of host names.
 type Set struct {
-	Name string   `json:"name"`
-	IPv4 []string `json:"ipv4"`
-	IPv6 []string `json:"ipv6"`
-	set  ipranges.Set
+	Name  string   `json:"name"`
+	IPv4  []string `json:"ipv4"`
+	IPv6  []string `json:"ipv6"`
+	Hosts []string `json:"hosts,omitempty"` // names in lower case, with a * in front for all under them
+	set   ipranges.Set
 }
 
 // Prefixes is the set as minimal prefixes of both families, for templates.
@@ -101,7 +102,7 @@ func newDocument(p *rules.Plan) *Document {
 }
 
 func newSet(a rules.Addresses) Set {
-	return Set{Name: a.Name(), IPv4: texts(a.Set(), ipranges.IPv4), IPv6: texts(a.Set(), ipranges.IPv6), set: a.Set()}
+	return Set{Name: a.Name(), IPv4: texts(a.Set(), ipranges.IPv4), IPv6: texts(a.Set(), ipranges.IPv6), Hosts: a.Patterns(), set: a.Set()}
 }
 
 func texts(s ipranges.Set, f ipranges.Family) []string {
@@ -164,7 +165,14 @@ func (d *Document) plan() (*rules.Plan, error) {
 		if err != nil {
 			return nil, fmt.Errorf("set %s: %w", s.Name, err)
 		}
-		sets[s.Name] = rules.In(s.Name, set)
+		switch {
+		case len(s.Hosts) == 0:
+			sets[s.Name] = rules.In(s.Name, set)
+		case set.IsEmpty():
+			sets[s.Name] = rules.Named(s.Name, s.Hosts)
+		default:
+			return nil, fmt.Errorf("set %s holds addresses and host names", s.Name)
+		}
 	}
 	services := map[string]rules.Service{"any": rules.AnyService()}
 	for _, s := range d.Services {

@@ -34,7 +34,7 @@ var info = renderers.Info{
 		Families: rules.BothFamilies,
 		Verdicts: []rules.Verdict{rules.Allow, rules.Deny, rules.Bypass, rules.Tunnel},
 		Defaults: []rules.Verdict{rules.Continue, rules.Deny, rules.Bypass, rules.Tunnel},
-		Sources:  true, Ports: true, ICMP: true, Protocols: true, Reject: true, Log: true, Ranges: true,
+		Sources:  true, Names: true, Wildcards: true, Ports: true, ICMP: true, Protocols: true, Reject: true, Log: true, Ranges: true,
 	},
 	Load:       renderers.NotLoaded,
 	NoReadBack: `format = "template": only its author knows what the text means`,
@@ -85,6 +85,15 @@ func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
 		return nil, &renderers.OptionError{Option: "format", Cause: fmt.Sprintf("no format %q", opt.Format), Fix: "json, csv or template"}
 	}
 	return r, nil
+}
+
+// Caps says that rows of CSV hold addresses alone.
+func (r *renderer) Caps() rules.Caps {
+	caps := info.Caps
+	if _, isCSV := r.format.(csvFormat); isCSV {
+		caps.Names, caps.Wildcards = false, false
+	}
+	return caps
 }
 
 // defaultPath is another ending where the policy names no path.

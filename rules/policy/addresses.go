@@ -24,6 +24,7 @@ type addresses struct {
 	feeds []string // labels of the feeds that it comes from, sorted
 	open  []string // the tags in it whose addresses anyone can rent
 	parts []part
+	hosts []string // the host names that a rule goes to in place of addresses
 }
 
 // part is one element of a list of addresses.
@@ -34,6 +35,13 @@ type part struct {
 
 // addresses evaluates an argument such as to or include.
 func (c *compiler) addresses(a *hclsyntax.Attribute, anyIsFine bool) addresses {
+	if d, isNames := c.namesRef(a); isNames {
+		if d != nil {
+			c.error(a.Expr.Range(), fmt.Sprintf("%s takes addresses, and these are host names", a.Name), "Their addresses change while rules do not, so they are never resolved here.",
+				"list addresses, a set or a tag")
+		}
+		return addresses{}
+	}
 	if isAny(a.Expr) {
 		if anyIsFine {
 			return addresses{known: true, any: true}
@@ -191,22 +199,31 @@ func (c *compiler) tag(feed *decl, name string, r hcl.Range) addresses {
 		out.open = []string{name}
 	}
 	cat := c.catalogs[feed.name]
-	if cat == nil {
+	if cat == nil || !c.hasTag(feed, name, r) {
 		return out
 	}
-	if out.set, out.known = cat.Set(name); out.known {
+	out.set, out.known = cat.Set(name)
+	if out.set.IsEmpty() {
 		names := cat.Names(name)
-		switch {
-		case out.set.IsEmpty() && len(names) > 0:
+		if len(names) > 0 {
 			c.warn(r, fmt.Sprintf("%q of feed %s has names and no address", name, feed.name),
-				fmt.Sprintf("Its names, such as %s, are not part of a set of addresses.", names[0]), "take it out, and let its names pass in a proxy")
-		case out.set.IsEmpty():
-			// Beside other items it would go unseen that this one stands for nothing.
-			c.error(r, fmt.Sprintf("tag %q of feed %s holds no address", name, feed.name),
-				"Its publisher lists it empty"+strings.TrimSuffix(" in change "+cat.Info().Change, " in change ")+".", "take it out, or use a feed that lists its addresses")
-			out.known = false
+				fmt.Sprintf("Its names, such as %s, are not part of a set of addresses.", names[0]),
+				fmt.Sprintf("take it out, and let its names pass with a names block: include = [names(feed.%s, %q)]", feed.name, name))
+			return out
 		}
-		return out
+		// Beside other items it would go unseen that this one stands for nothing.
+		c.error(r, fmt.Sprintf("tag %q of feed %s holds no address", name, feed.name),
+			"Its publisher lists it empty"+strings.TrimSuffix(" in change "+cat.Info().Change, " in change ")+".", "take it out, or use a feed that lists its addresses")
+		out.known = false
+	}
+	return out
+}
+
+// hasTag reports a tag that the feed, whose catalog is there, does not have.
+func (c *compiler) hasTag(feed *decl, name string, r hcl.Range) bool {
+	cat, spec := c.catalogs[feed.name], c.f.specs[feed.name]
+	if _, ok := cat.Set(name); ok {
+		return true
 	}
 	info := cat.Info()
 	summary := fmt.Sprintf("no tag %.80q in feed %s", name, feed.name)
@@ -235,7 +252,7 @@ func (c *compiler) tag(feed *decl, name string, r hcl.Range) addresses {
 		fix = "look at the feed's names with: sallyport ranges list --kind " + spec.Kind
 	}
 	c.error(r, summary, detail, fix)
-	return out
+	return false
 }
 
 // evalSets evaluates the sets, in the order that their references ask for.

@@ -36,6 +36,8 @@ func schemaOf(kind string) (blockSchema, bool) {
 		return blockSchema{`feed "NAME"`, []string{"kind", "cloud", "file", "url", "max_age", "description"}}, true
 	case "set":
 		return blockSchema{`set "NAME"`, []string{"include", "exclude", "description"}}, true
+	case "names":
+		return blockSchema{`names "NAME"`, []string{"include", "exclude", "description"}}, true
 	case "service":
 		return blockSchema{`service "NAME"`, []string{"udp", "tcp", "sctp", "icmp", "icmpv6", "protocols", "description"}}, true
 	case "rule":
@@ -49,7 +51,7 @@ func schemaOf(kind string) (blockSchema, bool) {
 	return blockSchema{}, false
 }
 
-var blockKinds = []string{"variable", "feed", "set", "service", "rule", "target", "probe"}
+var blockKinds = []string{"variable", "feed", "set", "names", "service", "rule", "target", "probe"}
 
 // declare registers the blocks of the file.
 func (c *compiler) declare(body *hclsyntax.Body) {
@@ -143,7 +145,7 @@ func (c *compiler) register(d *decl) {
 	}
 	if first, dup := index[key]; dup {
 		if !d.broken && !first.broken {
-			c.error(d.header, fmt.Sprintf("there are two %ss %q", d.kind, key), "", "rename or remove one of them",
+			c.error(d.header, fmt.Sprintf("there are two %s %q", plural(d.kind), key), "", "rename or remove one of them",
 				at(first.header, "the first is here"))
 		}
 		return

@@ -218,7 +218,11 @@ func (c *compiler) badCall(e *hclsyntax.FunctionCallExpr) {
 		c.error(e.Range(), "ports() gives a service, and another value belongs here", "", "use it in the services of a rule")
 		return
 	}
-	c.error(e.NameRange, fmt.Sprintf("there is no function %q", e.Name), "", `there are tag(feed.NAME, "Tag") and ports(feed.NAME, "Tag")`)
+	if e.Name == "names" {
+		c.error(e.Range(), "names() gives host names, and another value belongs here", "", "use it in include of a names block")
+		return
+	}
+	c.error(e.NameRange, fmt.Sprintf("there is no function %q", e.Name), "", `there are tag(feed.NAME, "Tag"), ports() and names() of the same`)
 }
 
 // Readers of single arguments. Each reports a value of the wrong type.

@@ -213,6 +213,9 @@ func allFeeds(p *Program) []string {
 	for _, s := range p.Sets {
 		out = append(out, s.Feeds...)
 	}
+	for _, n := range p.Names {
+		out = append(out, n.Feeds...)
+	}
 	for _, r := range p.Rules {
 		out = append(out, r.Feeds...)
 	}

@@ -5,6 +5,11 @@ import (
 	"strings"
 )
 
+func isAddress(s string) bool {
+	_, err := netip.ParseAddr(s)
+	return err == nil
+}
+
 // hostProblem says what keeps s from being a host name (RFC 1123, section 2.1,
 // with the lengths of RFC 1035, section 2.3.4) or an IP address; "" when
 // nothing does. Names of one label are fine: search domains exist.

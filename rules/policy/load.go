@@ -161,6 +161,7 @@ type compiler struct {
 	meant    map[string]bool // "KIND NAME" of what misspelt references were most likely for
 
 	sets     map[string]addresses
+	names    map[string]hostNames
 	services map[string]service
 	rules    map[string]*rule
 	taken    map[string]bool // names of address sets in plans
@@ -170,7 +171,7 @@ type compiler struct {
 
 func newCompiler(f *File, catalogs map[string]*catalog.Catalog) *compiler {
 	return &compiler{f: f, catalogs: catalogs, work: loopWork + 3*len(f.src), taken: map[string]bool{}, meant: map[string]bool{},
-		sets: map[string]addresses{}, services: map[string]service{}, rules: map[string]*rule{}, ports: map[string]string{}}
+		sets: map[string]addresses{}, names: map[string]hostNames{}, services: map[string]service{}, rules: map[string]*rule{}, ports: map[string]string{}}
 }
 
 // start prepares evaluation, when the variables have their values.
@@ -196,15 +197,17 @@ func (c *compiler) parse() *hclsyntax.Body {
 // program evaluates every block.
 func (c *compiler) program() *Program {
 	p := &Program{Name: filepath.Base(c.f.name), Hash: c.f.hash}
-	for _, d := range c.f.decls["set"] {
+	for _, d := range slices.Concat(c.f.decls["set"], c.f.decls["names"]) {
 		c.taken[d.name] = true
 	}
 	c.evalSets(p)
+	c.evalNames(p)
 	c.evalServices(p)
 	c.evalRules(p)
 	c.evalTargets(p)
 	c.evalProbes(p)
 	c.warnOpen()
+	c.warnOpenNames()
 	p.Feeds = c.feedList(allFeeds(p))
 	return p
 }

@@ -14,7 +14,7 @@ const maxNameLength = 40
 // reserved names mean something in the language.
 func reserved(name string) bool {
 	switch name {
-	case "any", "var", "variable", "feed", "set", "service", "rule", "target", "probe", "tag",
+	case "any", "var", "variable", "feed", "set", "names", "service", "rule", "target", "probe", "tag",
 		"true", "false", "null", "for", "in", "if":
 		return true
 	}
@@ -117,7 +117,15 @@ func counted(n int, thing string) string {
 	if n == 1 {
 		return "1 " + thing
 	}
-	return fmt.Sprintf("%d %ss", n, thing)
+	return fmt.Sprintf("%d %s", n, plural(thing))
+}
+
+// plural is the word for several things. Names are several already.
+func plural(thing string) string {
+	if strings.HasSuffix(thing, "s") {
+		return thing
+	}
+	return thing + "s"
 }
 
 // article is the word with "a" or "an" before it.

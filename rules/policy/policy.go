@@ -90,6 +90,7 @@ type Program struct {
 	Probes     []Probe
 	Rules      []Rule
 	Sets       []NamedSet
+	Names      []NamedHosts
 	Services   []NamedService
 	Feeds      []rules.Feed // by name: those that the sets were made from
 }
@@ -139,6 +140,14 @@ type NamedSet struct {
 	Name, Description string
 	Set               ipranges.Set
 	Feeds             []string // the labels of the feeds that it comes from
+	Place             diag.Range
+}
+
+// NamedHosts is a names block of the policy.
+type NamedHosts struct {
+	Name, Description string
+	Patterns          []string // as rules.Named takes them, sorted
+	Feeds             []string // the labels of the feeds that they come from
 	Place             diag.Range
 }
 

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -26,55 +27,56 @@ type portUse struct {
 	feed  string
 	tag   string
 	set   ipranges.Set // the addresses that the ports are for
+	names []string     // and the host names
 	rng   hcl.Range
 }
 
 // portsCall evaluates ports(feed.NAME, "Tag").
 func (c *compiler) portsCall(e *hclsyntax.FunctionCallExpr, env *hcl.EvalContext, places map[string]hcl.Range) (rules.Service, portUse, bool) {
-	const form = `write ports(feed.NAME, "Tag")`
 	use := portUse{rng: e.Range()}
-	if len(e.Args) != 2 || e.ExpandFinal {
-		c.error(e.Range(), fmt.Sprintf("ports() takes a feed and the name of a tag, and this has %s", counted(len(e.Args), "argument")), "", form)
-		return rules.Service{}, use, false
-	}
-	first, ok := e.Args[0].(*hclsyntax.ScopeTraversalExpr)
+	feed, name, ok := c.feedAndTag(e, env)
 	if !ok {
-		c.error(e.Args[0].Range(), "the first argument of ports() is a feed", "", form)
-		return rules.Service{}, use, false
-	}
-	feed := c.lookup(first.Traversal, "feed")
-	name, ok := c.oneTag(e.Args[1], env)
-	if feed == nil || !ok {
 		return rules.Service{}, use, false
 	}
 	use.feed, use.tag = feed.name, name
 	if !c.once(fmt.Sprintf("ports(feed.%s, %q)", feed.name, name), use.rng, places) {
 		return rules.Service{}, use, false
 	}
-	of := c.tag(feed, name, e.Args[1].Range())
-	if !of.known {
+	cat := c.catalogs[feed.name]
+	if cat == nil || !c.hasTag(feed, name, e.Args[1].Range()) {
 		return rules.Service{}, use, false
 	}
-	use.known, use.set = true, of.set
+	use.set, _ = cat.Set(name)
+	use.known, use.names = true, cat.Names(name)
 	matches, ok := c.portsOf(feed, name, use.rng)
 	return rules.NewService(c.portsName(feed.name, name), matches...), use, ok
 }
 
-// oneTag evaluates the name of a single tag.
-func (c *compiler) oneTag(e hclsyntax.Expression, env *hcl.EvalContext) (string, bool) {
-	v, ok := c.scalar(e, env)
-	switch {
-	case !ok:
-		return "", false
-	case isList(v):
-		c.error(e.Range(), "ports() takes one tag, and this is a list", "Each tag has ports of its own, for its own addresses.",
-			"write a rule for each tag")
-		return "", false
-	case v.Type() != cty.String:
-		c.error(e.Range(), fmt.Sprintf("the name of a tag is a string, and this is %s", describe(v)), "", `write ports(feed.NAME, "Tag")`)
-		return "", false
+// feedAndTag evaluates the arguments of ports() and names().
+func (c *compiler) feedAndTag(e *hclsyntax.FunctionCallExpr, env *hcl.EvalContext) (feed *decl, tag string, ok bool) {
+	form := fmt.Sprintf(`write %s(feed.NAME, "Tag")`, e.Name)
+	if len(e.Args) != 2 || e.ExpandFinal {
+		c.error(e.Range(), fmt.Sprintf("%s() takes a feed and the name of a tag, and this has %s", e.Name, counted(len(e.Args), "argument")), "", form)
+		return nil, "", false
 	}
-	return v.AsString(), true
+	first, ok := e.Args[0].(*hclsyntax.ScopeTraversalExpr)
+	if !ok {
+		c.error(e.Args[0].Range(), fmt.Sprintf("the first argument of %s() is a feed", e.Name), "", form)
+		return nil, "", false
+	}
+	feed = c.lookup(first.Traversal, "feed")
+	v, ok := c.scalar(e.Args[1], env)
+	switch r := e.Args[1].Range(); {
+	case !ok:
+		return nil, "", false
+	case isList(v) && e.Name == "ports":
+		c.error(r, "ports() takes one tag, and this is a list", "Each tag has ports of its own, for its own addresses.", "write a rule for each tag")
+		return nil, "", false
+	case v.Type() != cty.String:
+		c.error(r, fmt.Sprintf("the name of a tag is a string, and this is %s", describe(v)), "", form)
+		return nil, "", false
+	}
+	return feed, v.AsString(), feed != nil
 }
 
 // portsOf is the ports of a tag that is there.
@@ -169,6 +171,9 @@ func (c *compiler) portsFit(r *rule, use portUse) bool {
 		c.error(use.rng, summary, "The feed publishes them for the tag's own addresses.", fix, at(a.Expr.Range(), "it goes to any address"))
 		return false
 	}
+	if len(r.to.hosts) > 0 {
+		return c.portsFitNames(r, use, summary, fix)
+	}
 	outside := r.to.set.Minus(use.set)
 	if outside.IsEmpty() {
 		return true
@@ -184,4 +189,16 @@ func (c *compiler) portsFit(r *rule, use portUse) bool {
 	c.error(use.rng, summary, fmt.Sprintf("The feed publishes them for the tag's own addresses, and %s is not among these.", first), fix,
 		at(a.Expr.Range(), "the destinations are here"))
 	return false
+}
+
+// portsFitNames is portsFit for a rule that goes to host names.
+func (c *compiler) portsFitNames(r *rule, use portUse, summary, fix string) bool {
+	for _, name := range r.to.hosts {
+		if !slices.ContainsFunc(use.names, func(n string) bool { return strings.EqualFold(n, name) }) {
+			c.error(use.rng, summary, fmt.Sprintf("The feed publishes them for the tag's own names, and %s is not among these.", name), fix,
+				at(r.decl.attr("to").Expr.Range(), "the destinations are here"))
+			return false
+		}
+	}
+	return true
 }

@@ -13,14 +13,14 @@ import (
 )
 
 // referable are the kinds of block that expressions name, as KIND.NAME.
-var referable = []string{"var", "feed", "set", "service", "rule"}
+var referable = []string{"var", "feed", "set", "names", "service", "rule"}
 
 // kindOf is the kind of block that a reference's first word stands for.
 func kindOf(word string) string {
 	switch word {
 	case "var":
 		return "variable"
-	case "feed", "set", "service", "rule":
+	case "feed", "set", "names", "service", "rule":
 		return word
 	}
 	return ""

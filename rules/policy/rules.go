@@ -49,7 +49,11 @@ func (c *compiler) rule(d *decl) *rule {
 		r.from = c.addresses(a, true)
 	}
 	if a := c.need(d, "to", "name the destinations, such as to = set.NAME, or write to = any"); a != nil {
-		r.to = c.addresses(a, true)
+		if names, isNames := c.namesRef(a); isNames {
+			r.to = c.hostsOf(names)
+		} else {
+			r.to = c.addresses(a, true)
+		}
 	}
 	if a := c.need(d, "services", "name the services, such as services = [service.NAME], or write services = any"); a != nil {
 		var good bool
@@ -91,6 +95,8 @@ func (c *compiler) side(name string, a addresses) rules.Addresses {
 	switch {
 	case a.any:
 		return rules.Any()
+	case len(a.hosts) > 0:
+		return rules.Named(a.one, a.hosts)
 	case a.one != "":
 		return rules.In(a.one, a.set)
 	}
@@ -189,7 +195,7 @@ func inDays(d time.Duration) string {
 
 // someAddress reports a side of a rule that comes out empty: it can match nothing.
 func (c *compiler) someAddress(r *rule, name string, side addresses) bool {
-	if side.any || !side.set.IsEmpty() {
+	if side.any || len(side.hosts) > 0 || !side.set.IsEmpty() {
 		a := r.decl.attr(name)
 		return a == nil || c.notEverything(a, side).known
 	}

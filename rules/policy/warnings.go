@@ -16,7 +16,7 @@ func (c *compiler) unused() {
 	if c.f.partial {
 		return
 	}
-	for _, kind := range []string{"variable", "feed", "set", "service"} {
+	for _, kind := range []string{"variable", "feed", "set", "names", "service"} {
 		for _, d := range c.f.decls[kind] {
 			if d.broken || c.f.used[kind][d.name] || c.meant[kind+" "+d.name] {
 				continue

@@ -136,7 +136,7 @@ rule "misplaced" {
 rule "names_only" {
   action   = "allow"
   to       = tag(feed.m365, "16")           # ERROR: to of rule "names_only" is empty # WARNING: "16" of feed m365 has names and no address
-  services = [ports(feed.m365, "16")]       # WARNING: "16" of feed m365 has names and no address
+  services = [ports(feed.m365, "16")]
 }
 rule "from_nowhere" {
   action   = "allow"

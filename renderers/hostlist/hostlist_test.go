@@ -1,0 +1,105 @@
+package hostlist
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"sallyport/renderers"
+	"sallyport/renderers/conformance"
+	"sallyport/rules"
+)
+
+func TestConformance(t *testing.T) {
+	conformance.Run(t, Kind(),
+		conformance.Variant{Name: "star", Options: &Options{Style: "star"}},
+		conformance.Variant{Name: "dot", Options: &Options{Style: "dot"}},
+	)
+}
+
+func plan(names ...string) *rules.Plan {
+	return &rules.Plan{Name: "proxy", Families: rules.BothFamilies, Rules: []rules.Rule{{
+		Name: "signalling", Verdict: rules.Allow, From: rules.Any(), To: rules.Named("hosts", names),
+		Services: []rules.Service{rules.NewService("https", rules.Ports(rules.TCP, 443, 443))}}}}
+}
+
+func render(t *testing.T, style string, p *rules.Plan) ([]string, error) {
+	t.Helper()
+	r, err := Kind().Build(&Options{Style: style}, renderers.Env{Name: "proxy", Path: "proxy.txt"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := r.Render(p)
+	if err != nil {
+		return nil, err
+	}
+	back, err := r.ReadBack(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := rules.Compare(p, back); d != nil {
+		t.Errorf("%s: %v\n%s", style, d, files[0].Data)
+	}
+	_, lines := renderers.Uncomment(files[0].Data, "#")
+	return lines, nil
+}
+
+func TestStyles(t *testing.T) {
+	all := []string{"*.teams.example.com", "a.teams.example.com", "*.cdn.teams.example.com", "cdn.teams.example.com", "teams.example.com", "login.example.net"}
+	for style, want := range map[string][]string{
+		"star": {"*.cdn.teams.example.com", "*.teams.example.com", "a.teams.example.com", "cdn.teams.example.com", "login.example.net", "teams.example.com"},
+		"dot":  {".teams.example.com", "login.example.net"},
+	} {
+		got, err := render(t, style, plan(all...))
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s: %v, %v, not %v", style, got, err, want)
+		}
+	}
+}
+
+// TestDotWidensNothing holds that the dot is refused where it would hold a name that
+// the rule does not.
+func TestDotWidensNothing(t *testing.T) {
+	for _, names := range [][]string{{"*.example.com"}, {"*-files.example.com", "example.com"}} {
+		_, err := render(t, "dot", plan(names...))
+		var rule *rules.RuleError
+		if !errors.As(err, &rule) || rule.Rule != "signalling" || rule.Fix == "" {
+			t.Errorf("%v: %v", names, err)
+		}
+	}
+}
+
+func TestRulesThatDifferAreRefused(t *testing.T) {
+	p := plan("a.example.com")
+	other := p.Rules[0]
+	other.Name, other.Services = "wide", []rules.Service{rules.NewService("http", rules.Ports(rules.TCP, 80, 80))}
+	p.Rules = append(p.Rules, other)
+	_, err := render(t, "star", p)
+	var rule *rules.RuleError
+	if !errors.As(err, &rule) || rule.Rule != "wide" || !strings.Contains(rule.Cause, "tcp/80") {
+		t.Errorf("two sets of ports in one list: %v", err)
+	}
+}
+
+func TestStyleMistake(t *testing.T) {
+	_, err := Kind().Build(&Options{Style: "regex"}, renderers.Env{})
+	var opt *renderers.OptionError
+	if !errors.As(err, &opt) || opt.Option != "style" || opt.Fix == "" {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestReadRefusesWhatItCannotTrust(t *testing.T) {
+	r, err := Kind().Build(&Options{Style: "star"}, renderers.Env{Path: "x.txt"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const good = "# names: allow tcp/443 of IPv4\n"
+	for _, text := range []string{"", "a.example.com\n", good, good + good + "a.example.com\n", "# names: permit tcp/443 of IPv4\na.example.com\n",
+		"# names: allow tcp/443 of IPv9\na.example.com\n", "# names: allow quic/443 of IPv4\na.example.com\n"} {
+		if p, err := r.ReadBack([]renderers.File{{Path: "x.txt", Data: []byte(text)}}); err == nil {
+			t.Errorf("%q is read as %+v", text, p)
+		}
+	}
+}

@@ -1,0 +1,236 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+	"golang.org/x/net/publicsuffix"
+
+	"sallyport/internal/diag"
+	"sallyport/rules"
+)
+
+// A names block is a list of host names that rules can go to. Names are never
+// resolved here: they reach the targets that know names, as names.
+
+// hostNames is the value of a names block.
+type hostNames struct {
+	known    bool
+	patterns []string // as rules.Named takes them
+	feeds    []string
+	open     string // a pattern under which anyone can have names
+}
+
+// listedName is a name as a list has it.
+type listedName struct {
+	text string // in lower case
+	rng  hcl.Range
+}
+
+func (c *compiler) evalNames(p *Program) {
+	for _, d := range c.f.decls["names"] {
+		if d.broken {
+			continue
+		}
+		n := c.hostNames(d)
+		c.names[d.name] = n
+		if n.known {
+			desc, _ := c.textOr(d, "description", "")
+			p.Names = append(p.Names, NamedHosts{d.name, desc, n.patterns, n.feeds, place(d.header)})
+		}
+	}
+}
+
+func (c *compiler) hostNames(d *decl) hostNames {
+	_, ok := c.textOr(d, "description", "")
+	a := c.need(d, "include", `list the names: include = ["*.skype.com"]`)
+	if a == nil {
+		return hostNames{}
+	}
+	list, feeds, good := c.namesOf(a)
+	out := hostNames{known: ok && good, feeds: feeds}
+	if b := d.attr("exclude"); b != nil && good {
+		list, good = c.withoutNames(list, b)
+		out.known = out.known && good
+	}
+	for _, n := range list {
+		if !c.checkPattern(n) {
+			out.known = false
+			continue
+		}
+		out.patterns = append(out.patterns, n.text)
+		if out.open == "" && openPattern(n.text) {
+			out.open = n.text
+		}
+	}
+	if out.known && len(out.patterns) == 0 {
+		c.error(a.Expr.Range(), fmt.Sprintf("names %q is empty", d.name), "An empty list matches nothing; it never means any.", "list some names, or remove the block")
+		out.known = false
+	}
+	out.patterns = sortedSet(out.patterns)
+	return out
+}
+
+// namesOf evaluates a list of names, of names() of feeds, and of other blocks.
+func (c *compiler) namesOf(a *hclsyntax.Attribute) (list []listedName, feeds []string, ok bool) {
+	ok = true
+	all := c.items(a.Expr, c.env, func(it item) {
+		if e, isCall := it.expr.(*hclsyntax.FunctionCallExpr); isCall && e.Name == "names" {
+			feed, names, good := c.namesCall(e, it.env)
+			ok = ok && good
+			feeds = append(feeds, feed)
+			for _, n := range names {
+				list = append(list, listedName{strings.ToLower(n), it.rng})
+			}
+			return
+		}
+		v, good := c.value(it)
+		if good && v.Type() != cty.String {
+			c.error(it.rng, fmt.Sprintf("a host name belongs here, and this is %s", describe(v)), "", `write a string such as "*.skype.com", or names(feed.NAME, "Tag")`)
+			good = false
+		}
+		if ok = ok && good; good {
+			list = append(list, listedName{strings.ToLower(v.AsString()), it.rng})
+		}
+	})
+	return list, sortedSet(feeds), ok && all
+}
+
+// namesCall evaluates names(feed.NAME, "Tag"): the names that a feed publishes.
+func (c *compiler) namesCall(e *hclsyntax.FunctionCallExpr, env *hcl.EvalContext) (feed string, names []string, ok bool) {
+	d, tag, ok := c.feedAndTag(e, env)
+	if !ok {
+		return "", nil, false
+	}
+	cat := c.catalogs[d.name]
+	if cat == nil || !c.hasTag(d, tag, e.Args[1].Range()) {
+		return d.name, nil, false
+	}
+	if names = cat.Names(tag); len(names) == 0 {
+		c.error(e.Range(), fmt.Sprintf("feed %s publishes no names for %q", d.name, tag), "", "list the names themselves")
+		return d.name, nil, false
+	}
+	return d.name, names, true
+}
+
+// withoutNames takes from list what the argument lists. Each must be in it as it is
+// written there: no target can say "all under a wildcard but one".
+func (c *compiler) withoutNames(list []listedName, a *hclsyntax.Attribute) ([]listedName, bool) {
+	out, _, ok := c.namesOf(a)
+	for _, n := range out {
+		same := func(l listedName) bool { return l.text == n.text }
+		if !slices.ContainsFunc(list, same) {
+			c.error(n.rng, fmt.Sprintf("include does not list %.80q", n.text), "Only what include lists can be taken out, as it is written there.",
+				"correct the name, or remove it")
+			ok = false
+		}
+		list = slices.DeleteFunc(slices.Clone(list), same)
+	}
+	return list, ok
+}
+
+// checkPattern reports what cannot be a host name, or a * and the ending of one.
+func (c *compiler) checkPattern(n listedName) bool {
+	name := strings.TrimPrefix(n.text, "*")
+	whole := name
+	if rules.Wildcard(n.text) {
+		whole = "x" + name
+	}
+	cause, fix := "", "write a name such as \"login.skype.com\", or one with a * in front: \"*.skype.com\""
+	switch problem := hostProblem(whole); {
+	case strings.Contains(name, "*"):
+		cause = "A * can stand at the beginning only."
+		if strings.HasPrefix(n.text, "*") {
+			cause = "There can be one * only."
+		}
+		fix = "take it out: list it in exclude where a feed publishes it"
+	case problem != "":
+		cause = problem
+	case isAddress(n.text):
+		cause, fix = "It is an address.", "put it into a set"
+	case !strings.Contains(strings.TrimSuffix(whole, "."), "."):
+		cause = "It has one part only, which search domains complete to different names in different places."
+	case strings.HasSuffix(n.text, "."):
+		cause, fix = "It ends in a dot.", fmt.Sprintf("write %q", strings.TrimSuffix(n.text, "."))
+	case topLevel(n.text):
+		cause, fix = "It holds every name under a top-level domain, or what counts as one.", "name the domain below it: \"*.example.com\""
+	}
+	if cause != "" {
+		c.error(n.rng, fmt.Sprintf("%.80q cannot be a host name here", n.text), cause, fix)
+		return false
+	}
+	return true
+}
+
+// topLevel reports a wildcard over a suffix of the Public Suffix List's section for
+// registries, or over a part of one.
+func topLevel(pattern string) bool {
+	ending, wild := strings.CutPrefix(pattern, "*")
+	if !wild {
+		return false
+	}
+	base := ending[strings.IndexByte(ending, '.')+1:]
+	suffix, icann := publicsuffix.PublicSuffix(base)
+	return suffix == base && (icann || !strings.Contains(base, "."))
+}
+
+// openPattern reports a wildcard over a suffix under which a company hands out names
+// to whoever asks, such as azurewebsites.net (the list's section for private domains).
+func openPattern(pattern string) bool {
+	ending, wild := strings.CutPrefix(pattern, "*")
+	if !wild {
+		return false
+	}
+	base := ending[strings.IndexByte(ending, '.')+1:]
+	suffix, icann := publicsuffix.PublicSuffix(base)
+	return suffix == base && !icann && strings.Contains(base, ".")
+}
+
+// namesRef returns the block that an argument refers to where it stands for host
+// names: names.NAME alone. is says whether it does.
+func (c *compiler) namesRef(a *hclsyntax.Attribute) (d *decl, is bool) {
+	mixed := false
+	whole, _ := a.Expr.(*hclsyntax.ScopeTraversalExpr)
+	for _, t := range a.Expr.Variables() {
+		if t.RootName() != "names" {
+			continue
+		}
+		if whole != nil {
+			return c.lookup(t, "names"), true
+		}
+		if !mixed {
+			c.error(t.SourceRange(), "names stand alone", "A list holds addresses, and a rule goes to addresses or to names.",
+				fmt.Sprintf("write %s = names.NAME, and a rule of its own for the addresses", a.Name))
+		}
+		mixed = true
+	}
+	return nil, mixed
+}
+
+// hostsOf is the value of a block of names, or unknown where there is none.
+func (c *compiler) hostsOf(d *decl) addresses {
+	if d == nil {
+		return addresses{}
+	}
+	n := c.names[d.name]
+	return addresses{known: n.known, one: d.name, feeds: n.feeds, hosts: n.patterns}
+}
+
+// warnOpenNames says that a rule lets pass names that anyone can have.
+func (c *compiler) warnOpenNames() {
+	for _, d := range c.f.decls["rule"] {
+		r := c.rules[d.name]
+		if r == nil || r.out.Verdict != rules.Allow || r.out.LeftOut != "" || len(r.to.hosts) == 0 {
+			continue
+		}
+		if n := c.names[r.to.one]; n.open != "" {
+			c.warn(d.attr("to").Expr.Range(), fmt.Sprintf("anyone can have a name under %s", strings.TrimPrefix(n.open, "*.")),
+				fmt.Sprintf("The provider hands such names out to its customers, so rule %q opens a way to them too.", d.name),
+				"list the names themselves where you know them", diag.Related{Range: place(c.f.index["names"][r.to.one].header), Text: "it is listed here"})
+		}
+	}
+}
