@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 
 	"sallyport/internal/diag"
@@ -29,6 +30,14 @@ type Caps struct {
 	// NoBypass tells for which families, and why, routes past the VPN cannot be
 	// had where routes through it can. Nobody writes to it.
 	NoBypass map[ipranges.Family]string
+	// RouteLimits bound a list of routes. RouteBytes counts one of them in the
+	// target's own text, and is nil where no limit counts bytes.
+	RouteLimits []RouteLimit
+	RouteBytes  func(netip.Prefix) int
+	// Complement is the list that the target writes as its opposite: Bypass where it
+	// can only say what enters the VPN, and so lists all other addresses. Limits count
+	// what is written. Zero: the list is written as it is.
+	Complement Verdict
 	// MaxElements bounds the elements (ranges or prefixes, as Ranges says) of one
 	// set and family; 0: no limit known.
 	MaxElements int
@@ -90,6 +99,7 @@ func Lower(p *Plan, caps Caps) (*Plan, []Loss, []*RuleError) {
 	}
 	errs = append(errs, noBypass(&out, caps)...)
 	errs = append(errs, overLimits(&out, caps)...)
+	errs = append(errs, overRoutes(&out, caps)...)
 	if len(errs) == 0 && len(out.Rules) == 0 {
 		errs = append(errs, &RuleError{Cause: "no rule is left for " + out.Families.String(),
 			Fix: "give the target rules with such addresses, or remove it"})

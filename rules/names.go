@@ -47,3 +47,10 @@ func sampleName(pattern string) string {
 	}
 	return pattern
 }
+
+// Hosts is a list of host names as an option of a target: the value of names.NAME.
+// The zero value is no list.
+type Hosts struct {
+	Name     string
+	Patterns []string // as Named takes them
+}

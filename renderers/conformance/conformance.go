@@ -56,6 +56,7 @@ func Run(t *testing.T, kind renderers.Kind, variants ...Variant) {
 			t.Run("empty rule", s.emptyRule)
 			t.Run("unsupported", s.unsupported)
 			t.Run("small change", s.smallChange)
+			t.Run("limits", s.limits)
 			t.Run("damage", s.damage)
 			t.Run("golden", s.golden)
 		})
@@ -359,7 +360,13 @@ func (s *suite) unsupported(t *testing.T) {
 // the changed lines must be within three times as many, and a handful for counts.
 func (s *suite) smallChange(t *testing.T) {
 	r := s.build(t, "edge")
-	before := manyRanges(3, 2000)
+	n := 2000
+	for ; n > 20; n /= 2 { // as much as the target has room for
+		if _, _, errs := rules.Lower(s.plan(t, rules.In("cloud", manyRanges(3, n))), renderers.CapsOf(s.kind, r)); len(errs) == 0 {
+			break
+		}
+	}
+	before := manyRanges(3, n)
 	gone := ipranges.MustParse("52.112.0.0/14")
 	added := ipranges.MustParse("203.0.114.0/24", "203.0.120.0/22", "203.0.130.7", "2a01:111:f400::/48", "20.33.128.0/17")
 	after := before.Minus(gone).Union(added)

@@ -19,6 +19,7 @@ import (
 var (
 	durationType  = reflect.TypeFor[time.Duration]()
 	addressesType = reflect.TypeFor[rules.Addresses]()
+	hostsType     = reflect.TypeFor[rules.Hosts]()
 	textType      = reflect.TypeFor[encoding.TextUnmarshaler]()
 )
 
@@ -56,7 +57,7 @@ func isBlock(t reflect.Type) bool {
 	if t.Kind() == reflect.Slice || t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	return t.Kind() == reflect.Struct && t != addressesType && !reflect.PointerTo(t).Implements(textType)
+	return t.Kind() == reflect.Struct && t != addressesType && t != hostsType && !reflect.PointerTo(t).Implements(textType)
 }
 
 // decoder fills the options of one target.
@@ -234,6 +235,8 @@ func (d decoder) value(field reflect.Value, a *hclsyntax.Attribute, path string)
 	switch {
 	case t == addressesType:
 		return d.addresses(field, a, path)
+	case t == hostsType:
+		return d.hosts(field, a, path)
 	case t.Kind() == reflect.Slice && !reflect.PointerTo(t).Implements(textType):
 		return d.list(field, a, path)
 	case t.Kind() == reflect.Map:
@@ -250,6 +253,22 @@ func (d decoder) addresses(field reflect.Value, a *hclsyntax.Attribute, path str
 		field.Set(reflect.ValueOf(d.c.side(d.d.name+"_"+strings.ReplaceAll(path, ".", "_"), v)))
 	}
 	return v.known
+}
+
+func (d decoder) hosts(field reflect.Value, a *hclsyntax.Attribute, path string) bool {
+	e, ok := a.Expr.(*hclsyntax.ScopeTraversalExpr)
+	if !ok {
+		d.c.error(a.Expr.Range(), fmt.Sprintf("option %s is a list of host names", path), "", fmt.Sprintf("write %s = names.NAME, and a block of names", a.Name))
+		return false
+	}
+	block := d.c.lookup(e.Traversal, "names")
+	if block == nil {
+		return false
+	}
+	n := d.c.names[block.name]
+	d.feeds = append(d.feeds, n.feeds...)
+	field.Set(reflect.ValueOf(rules.Hosts{Name: block.name, Patterns: n.patterns}))
+	return n.known
 }
 
 func (d decoder) list(field reflect.Value, a *hclsyntax.Attribute, path string) bool {

@@ -1,0 +1,84 @@
+package conformance
+
+import (
+	"net/netip"
+	"sort"
+	"strconv"
+	"strings"
+	"testing"
+
+	"sallyport/ipranges"
+	"sallyport/renderers"
+	"sallyport/rules"
+)
+
+// isolated is n prefixes of a family that no shorter list can say.
+func isolated(f ipranges.Family, n int) ipranges.Set {
+	var b ipranges.Builder
+	for i := range n {
+		if f == ipranges.IPv4 {
+			add(&b, netip.AddrFrom4([4]byte{byte(20 + i>>15), byte(i >> 7), byte(i << 1), 0}), 24)
+		} else {
+			add(&b, netip.AddrFrom16([16]byte{0x26, 0x03, 0x10, byte(i >> 15), byte(i >> 7), byte(i << 1)}), 48)
+		}
+	}
+	return b.Set()
+}
+
+// limits fills the list of routes to each limit of the target, and one over: the one
+// is rendered, and the other refused with the limit, its source and its option.
+func (s *suite) limits(t *testing.T) {
+	r := s.build(t, "edge")
+	caps := renderers.CapsOf(s.kind, r)
+	for _, l := range caps.RouteLimits {
+		for _, f := range caps.Families.List() {
+			if _, lacks := caps.NoBypass[f]; lacks && s.verdict(t) == rules.Bypass || l.Families != 0 && !l.Families.Has(f) {
+				continue
+			}
+			plan := func(n int) *rules.Plan {
+				p := routes(s.verdict(t), rules.In("many", isolated(f, n)))
+				p.Families = map[ipranges.Family]rules.Families{ipranges.IPv4: rules.OnlyIPv4, ipranges.IPv6: rules.OnlyIPv6}[f]
+				return p
+			}
+			most := sort.Search(l.Max+1, func(n int) bool {
+				_, _, errs := rules.Lower(plan(n+1), caps)
+				return len(errs) > 0
+			})
+			if most == 0 || most > l.Max || !l.Bytes && caps.Complement != s.verdict(t) && most != lowest(caps, f) {
+				t.Errorf("%s: %d routes are taken, and the limit is %d", f, most, l.Max)
+				continue
+			}
+			lowered, _, errs := rules.Lower(plan(most), caps)
+			if len(errs) > 0 {
+				t.Fatalf("%d routes are refused: %v", most, errs[0])
+			}
+			s.readBack(t, r, s.render(t, r, lowered), lowered)
+			_, _, errs = rules.Lower(plan(most+1), caps)
+			checkOver(t, caps, errs)
+		}
+	}
+}
+
+// lowest is the most routes of a family that the limits let pass.
+func lowest(caps rules.Caps, f ipranges.Family) int {
+	n := 1 << 20
+	for _, l := range caps.RouteLimits {
+		if !l.Bytes && (l.Families == 0 || l.Families.Has(f)) {
+			n = min(n, l.Max)
+		}
+	}
+	return n
+}
+
+// checkOver holds one of the errors to a limit's number, source and option.
+func checkOver(t *testing.T, caps rules.Caps, errs []*rules.RuleError) {
+	t.Helper()
+	for _, e := range errs {
+		for _, l := range caps.RouteLimits {
+			if strings.Contains(e.Cause, strconv.Itoa(l.Max)) && strings.Contains(e.Cause, l.Source) && strings.Contains(e.Fix, l.Option) && l.Source != "" {
+				return
+			}
+		}
+	}
+	t.Errorf("no error names a limit with its source and option: %v", errs)
+}

@@ -1,0 +1,94 @@
+package rules
+
+import (
+	"fmt"
+	"net/netip"
+
+	"sallyport/ipranges"
+)
+
+// RouteLimit is a bound on the list of routes that a target's device takes. It is
+// data: Lower enforces it, and targets show it.
+type RouteLimit struct {
+	Max      int
+	Bytes    bool     // of the routes in the target's own text, as Caps.RouteBytes counts them; otherwise the number of routes
+	Shared   bool     // one bound for both families together; otherwise for each
+	Families Families // that it bounds; none is both
+	Device   string   // what has it, as a sentence begins: "the GlobalProtect app"
+	Source   string   // where it is documented or was measured
+	Option   string   // the target's option that changes it; empty when none does
+}
+
+// bounds reports whether the limit speaks of f.
+func (l RouteLimit) bounds(f ipranges.Family) bool { return l.Families == 0 || l.Families.Has(f) }
+
+// units is n of what the limit counts.
+func (l RouteLimit) units(n int) string {
+	if l.Bytes {
+		return fmt.Sprintf("%d bytes of routes", n)
+	}
+	if n == 1 {
+		return "1 route"
+	}
+	return fmt.Sprintf("%d routes", n)
+}
+
+// size is what the routes of set cost in f, as the limit counts.
+func (l RouteLimit) size(set ipranges.Set, f ipranges.Family, cost func(netip.Prefix) int) int {
+	if !l.Bytes {
+		return set.NumPrefixes(f)
+	}
+	n := 0
+	for p := range set.Prefixes(f) {
+		n += cost(p)
+	}
+	return n
+}
+
+// overRoutes are the limits that the routes of p are over, for caps whose budget
+// has been spent, or that had none.
+func overRoutes(p *Plan, caps Caps) []*RuleError {
+	listed, v, ok := p.Listed()
+	if !ok {
+		return nil
+	}
+	if caps.Complement == v {
+		listed = othersOf(listed, p.Families)
+	}
+	var errs []*RuleError
+	for _, l := range caps.RouteLimits {
+		total := 0
+		for _, f := range p.Families.List() {
+			if !l.bounds(f) {
+				continue
+			}
+			n := l.size(listed, f, caps.RouteBytes)
+			total += n
+			if n > l.Max && !l.Shared {
+				errs = append(errs, l.over(n, f.String()+" "))
+			}
+		}
+		if l.Shared && total > l.Max {
+			errs = append(errs, l.over(total, ""))
+		}
+	}
+	return errs
+}
+
+func (l RouteLimit) over(n int, family string) *RuleError {
+	e := &RuleError{Option: "budget", Cause: fmt.Sprintf("%s%s, and %s takes %d (%s)", family, l.units(n), l.Device, l.Max, l.Source),
+		Fix: `let it cost something: budget { max_missing = "50%" } or max_added, and see: sallyport budget`}
+	if l.Option != "" {
+		e.Fix += fmt.Sprintf("; or say %s = N where your device takes more", l.Option)
+	}
+	return e
+}
+
+// othersOf is the rest of the families' addresses.
+func othersOf(set ipranges.Set, fams Families) ipranges.Set {
+	var out ipranges.Set
+	for _, f := range fams.List() {
+		out = out.Union(set.Complement(f))
+	}
+	return out
+}
