@@ -4,10 +4,17 @@
 // iptables-restore --noflush: one transaction that leaves every other chain as it
 // is. The admin's chain jumps to the first of ours. Addresses are hash:net sets
 // that a third file fills and swaps in, or, without ipset, a shallow trie of chains.
-// A script loads the files in their order, sets before the rules that name them,
-// and afterwards deletes what nothing names any more; another removes everything.
-// Rules are written as iptables-save writes them, so that the reader of our own
-// output reads the running rules too.
+// A script loads the files, and afterwards deletes what nothing names any more;
+// another removes everything. Rules are written as iptables-save writes them, so that
+// the reader of our own output reads the running rules too.
+//
+// Sets cannot change in one transaction with each other, nor with the rules: filled
+// under the rules in force, new sets would meet old rules, or the old of other sets.
+// So the script gives a family the new rules over copies of the new sets first, in one
+// transaction, then fills the sets themselves, which nothing names meanwhile, and
+// puts the rules back on them: every packet meets all of the old version or all of
+// the new one. Names that carry a hash of the content would do this in one step, but
+// a changed prefix would then change each rule that names its set.
 //
 // Quirks, iptables 1.8.9 and ipset 7.17 (Debian 12), both back-ends, Linux 6.18,
 // tried 2026-11:
@@ -66,7 +73,7 @@ var info = renderers.Info{
 	Placements: []string{fragment, standalone},
 	Limits: []renderers.Limit{
 		{Name: "name of a chain", Value: "28 characters; longer ones are cut and end in a hash", Source: "Linux, XT_EXTENSION_MAXNAMELEN 29 with the final zero"},
-		{Name: "name of a set", Value: "31 characters; longer ones are cut and end in a hash", Source: "Linux, IPSET_MAXNAMELEN 32 with the final zero"},
+		{Name: "name of a set", Value: "31 characters; longer ones are cut and hold a hash", Source: "Linux, IPSET_MAXNAMELEN 32 with the final zero"},
 		{Name: "prefixes of a set", Value: "1,048,576 with sets = \"ipset\"", Source: "the maxelem that every set is made with"},
 		{Name: "chains in a row", Value: "16; ours take 14 at most", Source: "Linux, NFT_JUMP_STACK_SIZE; iptables-nft"},
 	},

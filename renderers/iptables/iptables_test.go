@@ -179,8 +179,10 @@ func TestNames(t *testing.T) {
 		check("a chain", n.chain([]byte("key"), map[string]bool{}), maxChain)
 		check("a fresh set", n.fresh("v4"), maxSet)
 		for _, set := range []string{"a", "acs_media", long + "c", long + "d"} {
-			check("set "+set+" v4", n.set(set, "v4"), maxSet)
-			check("set "+set+" v6", n.set(set, "v6"), maxSet)
+			for _, suffix := range []string{"v4", "v6"} {
+				check("set "+set+" "+suffix, n.set(set, suffix), maxSet)
+				check("copy of set "+set+" "+suffix, strings.TrimSuffix(n.set(set, suffix), "_"+suffix)+"."+suffix, maxSet)
+			}
 		}
 		if other := namesOf("zone"); other.ours(n.main) || other.ours(n.body()) {
 			t.Errorf("%s is taken for the target zone's", n.main)

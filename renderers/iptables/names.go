@@ -30,9 +30,10 @@ func namesOf(target string) names {
 // body is the chain of the rules, behind the gates of the main chain.
 func (n names) body() string { return n.prefix + "rules" }
 
-// set is the set of a family; set names in the policy are unique within it.
+// set is the set of a family; set names in the policy are unique within it. The load
+// script knows the sets of a family by their ends: the copy of NAME_v4 is NAME.v4.
 func (n names) set(name, suffix string) string {
-	return n.prefix + short(name+"_"+suffix, maxSet-len(n.prefix))
+	return n.prefix + short(name, maxSet-len(n.prefix)-len("_")-len(suffix)) + "_" + suffix
 }
 
 // fresh is the set of a family that is filled before it is swapped in.

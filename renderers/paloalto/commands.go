@@ -16,11 +16,12 @@ type ref struct {
 
 type turn int
 
-// The turns. Rules and groups are deleted at the beginning of each load and made
-// anew, because set adds to lists of members and never takes away. A list has
-// single values, which set replaces, and may have a user and exceptions that the
-// administrator gave it: only its schedule, a choice between elements, is deleted
-// first. Address objects and services never change under their names.
+// The turns. Rules are deleted at the beginning of each load and made anew: nothing
+// refers to them. All else may be in use by rules and groups of the administrator's,
+// and then PAN-OS refuses to delete it. So what stays is never deleted, and of each
+// thing only that goes which set would add to or leave as it was (resets): members,
+// tags, and what a list may have or not. Its single values set replaces, and what the
+// administrator gave a list, a user or exceptions, it keeps.
 const (
 	turnRule turn = iota
 	turnGroup
@@ -146,19 +147,52 @@ func (r *renderer) retired(now []ref) []ref {
 	return list
 }
 
-// schedule is the path of a list's schedule below the list.
-const schedule = " type ip recurring"
+// resets are the parts of a thing that a load deletes before it sets them, as paths
+// below it: what set adds to, and what other options leave out. What an address
+// object or a service matches never changes under its name.
+var resets = map[turn][]string{
+	turnGroup:   {"static", "tag"},
+	turnChunk:   {"static", "tag"},
+	turnList:    {"type ip recurring", "type ip certificate-profile"},
+	turnService: {"tag"},
+}
 
-// deletes are the commands that begin a load (all of it, or what is made anew) or
-// a removal.
+// isReset reports whether path is that of such a part.
+func isReset(path string) bool {
+	for turn, parts := range resets {
+		for _, part := range parts {
+			if own, cut := strings.CutSuffix(path, " "+part); cut {
+				if whole, err := parseRef(own); err == nil && whole.turn == turn {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// atLoad are the paths that a load deletes of a thing that stays: all of a rule, and
+// the parts of all else.
+func (n ref) atLoad() []ref {
+	if n.turn == turnRule {
+		return []ref{n}
+	}
+	var list []ref
+	for _, part := range resets[n.turn] {
+		list = append(list, ref{n.turn, n.path + " " + part})
+	}
+	return list
+}
+
+// deletes are the commands that begin a load, or a removal: of what is there now, and
+// of what earlier versions made.
 func deletes(now, retired []ref, everything bool) []string {
 	var list []ref
 	for _, n := range now {
-		switch {
-		case everything || n.turn < turnList:
+		if everything {
 			list = append(list, n)
-		case n.turn == turnList:
-			list = append(list, ref{n.turn, n.path + schedule})
+		} else {
+			list = append(list, n.atLoad()...)
 		}
 	}
 	list = inTurn(append(list, retired...))

@@ -86,7 +86,7 @@ func (c *candidate) delete(w []string) {
 	} else if w[0] == "rulebase" {
 		c.order = slices.DeleteFunc(c.order, func(r string) bool { return r == name })
 	}
-	maps.DeleteFunc(c.values, func(k string, _ []string) bool { return strings.HasPrefix(k, own) })
+	maps.DeleteFunc(c.values, func(k string, _ []string) bool { return strings.HasPrefix(k+"|", own) })
 }
 
 func (c *candidate) move(w []string) {
@@ -197,6 +197,87 @@ func loadInTurn(t *testing.T, opt Options) {
 	}
 	if errs := append(device.errs, removed.errs...); len(errs) > 0 {
 		t.Errorf("commands failed: %q", errs)
+	}
+}
+
+// TestChangeOfOptions: every option that a thing of the same name is made with gives
+// what a fresh load with the new options gives, back and forth.
+func TestChangeOfOptions(t *testing.T) {
+	checked := edl()
+	unchecked := checked
+	unchecked.URL, unchecked.CertificateProfile, unchecked.Insecure = "https://lists.example.com/sallyport", "", true
+	plain := unchecked
+	plain.URL = "http://10.0.0.7:8080/l"
+	daily := checked
+	daily.Recurring, daily.Tag, daily.LogSetting = "daily", "ours", "to panorama"
+	tagged, retagged, narrow := objects(), objects(), objects()
+	tagged.Tag, retagged.Tag = "ours", "theirs"
+	narrow.ProfileGroup, narrow.Applications, narrow.ToZones, narrow.MaxMembers = "strict", []string{"stun"}, []string{"outside"}, 3
+	p := weeks()[0]
+	for _, turns := range [][]Options{
+		{checked, plain, checked, unchecked, plain, daily, plain, checked},
+		{objects(), tagged, retagged, objects(), narrow, tagged, narrow, objects()},
+	} {
+		device := adminDevice()
+		var published []renderers.File
+		for i, opt := range turns {
+			published = renderWith(t, opt, p, published)
+			device.load(string(published[0].Data))
+			fresh := adminDevice()
+			fresh.load(string(renderWith(t, opt, p, nil)[0].Data))
+			if !device.equal(fresh) || len(device.errs) > 0 {
+				t.Errorf("%s, turn %d: the device has\n%v\na fresh one\n%v\n%q", opt.Form, i, device.values, fresh.values, device.errs)
+			}
+		}
+	}
+}
+
+// TestInUseByTheAdministrator: what the administrator's rules use is never deleted,
+// and is up to date as long as the policy has it. What the policy no longer has stays
+// as it was, and goes at the first load after it is free.
+func TestInUseByTheAdministrator(t *testing.T) {
+	for _, opt := range []Options{objects(), edl()} {
+		opt.MaxMembers = 3 // the group is one of parts
+		device, fresh := adminDevice(), adminDevice()
+		var published []renderers.File
+		load := func(i int) {
+			t.Helper()
+			published = renderWith(t, opt, weeks()[i], published)
+			device.load(string(published[0].Data))
+			fresh = adminDevice()
+			fresh.load(string(renderWith(t, opt, weeks()[i], nil)[0].Data))
+		}
+		use := func(name string) string {
+			return fmt.Sprintf("set rulebase security rules \"web out\" destination %s\nset rulebase security rules \"web out\" service sp-edge-tcp-443\n", name)
+		}
+		load(0)
+		device.load(use("sp-edge-cloud"))
+		load(1)
+		fresh.load(use("sp-edge-cloud"))
+		if !device.equal(fresh) || len(device.errs) > 0 {
+			t.Errorf("%s: with a group in use the device has\n%v\nwanted\n%v\n%q", opt.Form, device.values, fresh.values, device.errs)
+		}
+		load(2) // which has no cloud
+		if len(device.errs) == 0 || strings.Contains(strings.Join(device.errs, "\n"), "tcp-443") {
+			t.Errorf("%s: the commands that fail are %q", opt.Form, device.errs)
+		}
+		key := map[string]string{formObjects: "address-group|sp-edge-cloud|static", formEDL: "external-list|sp-edge-cloud|type|ip|url"}[opt.Form]
+		if len(device.values[key]) == 0 {
+			t.Errorf("%s: what a rule of the administrator's uses is gone", opt.Form)
+		}
+		device.errs = nil
+		device.load("delete rulebase security rules \"web out\" destination\ndelete rulebase security rules \"web out\" service\n")
+		load(2)
+		fresh.load("delete rulebase security rules \"web out\" destination\ndelete rulebase security rules \"web out\" service\n")
+		if !device.equal(fresh) || len(device.errs) > 0 {
+			t.Errorf("%s: freed, the device has\n%v\nwanted\n%v\n%q", opt.Form, device.values, fresh.values, device.errs)
+		}
+		device.load(file(t, published, "edge.remove.set"))
+		clean := adminDevice()
+		clean.load("delete rulebase security rules \"web out\" destination\ndelete rulebase security rules \"web out\" service\n")
+		if !device.equal(clean) || len(device.errs) > 0 {
+			t.Errorf("%s: removed, the device has\n%v\n%q", opt.Form, device.values, device.errs)
+		}
 	}
 }
 

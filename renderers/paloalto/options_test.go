@@ -77,11 +77,11 @@ func TestInsecureLists(t *testing.T) {
 	o := edl()
 	o.CertificateProfile, o.Insecure = "", true
 	main := string(renderWith(t, o, plan(), nil)[0].Data)
-	if !strings.Contains(main, "certificate-profile None\n") {
+	if !strings.Contains(main, " type ip certificate-profile None\n") {
 		t.Errorf("https without a check does not say None:\n%s", main)
 	}
 	o.URL = "http://lists.example.com"
-	if main := string(renderWith(t, o, plan(), nil)[0].Data); strings.Contains(main, "certificate-profile") {
+	if main := string(renderWith(t, o, plan(), nil)[0].Data); strings.Contains(main, "type ip certificate-profile ") {
 		t.Errorf("http has a certificate profile:\n%s", main)
 	}
 }

@@ -8,11 +8,10 @@
 //
 // Both come as set commands or as an element tree in XML with a script of
 // commands that loads it; both are written from one tree (tree.go) by one table of
-// known elements (schema.go). Everything of ours has a name with our prefix.
-// Address objects and services are named by content and never change; rules and
-// groups are deleted and made anew by each load, inside the candidate
-// configuration, because set adds to lists of members and never takes away. A
-// commit makes the whole effective at once.
+// known elements (schema.go). Everything of ours has a name with our prefix. Set adds
+// to lists of members and never takes away, so each load first deletes, inside the
+// candidate configuration, our rules and those lists of all else; address objects and
+// services are named by content. A commit makes the whole effective at once.
 //
 // Quirks, with where they are documented (2026-11; not tried on a device):
 //   - an IPv4 address matches IPv6 prefixes that begin with 96 zero bits, ::/0

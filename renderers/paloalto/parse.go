@@ -39,10 +39,9 @@ func (s *script) command(line string) error {
 		if len(s.sets)+len(s.loads)+len(s.moves) > 0 {
 			return errors.New("a delete after what it could delete again")
 		}
-		whole, partly := strings.CutSuffix(rest, schedule)
-		old, err := parseRef(whole)
-		if err == nil && partly && old.turn != turnList {
-			err = errors.New("only lists have a schedule")
+		_, err := parseRef(rest)
+		if err != nil && isReset(rest) {
+			err = nil
 		}
 		s.deletes[rest] = true
 		return err

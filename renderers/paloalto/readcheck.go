@@ -22,14 +22,12 @@ func (rd *reader) checkScript(s *script, objects, ours *node) error {
 	}
 	c := &config{r: rd.r, objects: objects, rules: rd.rules}
 	for _, n := range c.refs() {
-		first := n.path
-		if n.turn == turnList {
-			first += schedule
+		for _, first := range n.atLoad() {
+			if !s.deletes[first.path] {
+				return fmt.Errorf("%s would keep what it held before: it is not deleted first", first.path)
+			}
 		}
-		if n.turn <= turnList && !s.deletes[first] {
-			return fmt.Errorf("%s would keep what it held before: it is not deleted first", first)
-		}
-		if n.turn >= turnList && s.deletes[n.path] {
+		if n.turn != turnRule && s.deletes[n.path] {
 			return fmt.Errorf("%s is deleted at each load", n.path)
 		}
 	}

@@ -186,6 +186,31 @@ func (c *config) members(group string) ([]string, bool) {
 	return nil, false
 }
 
+// carries reports whether packets can come in by iface: pfSense writes no rule for an
+// interface that is not enabled (interfaces.inc, get_configured_interface_list).
+func (c *config) carries(iface string) bool {
+	return vpnGroups[iface] || len(c.entries(iface)) > 0
+}
+
+// entries are the enabled interfaces that packets come in by which meet the rules of
+// iface: itself, or the members of the group.
+func (c *config) entries(iface string) []string {
+	list := []string{strings.ToLower(iface)}
+	if members, ok := c.members(iface); ok {
+		list = members
+	} else if vpnGroups[iface] {
+		list = nil
+		for _, i := range c.root.child("interfaces").children {
+			if c.tunnel(i.name) == iface {
+				list = append(list, i.name)
+			}
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(list), func(i string) bool {
+		return !c.root.child("interfaces").child(strings.ToLower(i)).has("enable")
+	})
+}
+
 // alias finds an alias by its name.
 func (c *config) alias(name string) *node {
 	for _, a := range c.root.child("aliases").all("alias") {

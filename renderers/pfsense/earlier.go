@@ -99,10 +99,13 @@ func (c *config) tunnel(iface string) string {
 // floatsFirst reports whether a floating rule can decide over ours. On the way in
 // it can if it is quick: ours is quick and would win over one that is not. On the
 // way out of another interface a block cuts what ours let in, quick or not.
+//
+// Of its interfaces those count that are enabled, and a rule that has none of these
+// left is for all (filter.inc, filter_generate_user_rule).
 func (c *config) floatsFirst(rule *node, iface string) (first, out bool) {
 	var on []string
-	if v := rule.value("interface"); v != "" && v != "any" {
-		on = strings.Split(v, ",")
+	if v := rule.value("interface"); v != "any" {
+		on = slices.DeleteFunc(strings.Split(v, ","), func(i string) bool { return !c.carries(i) })
 	}
 	ours := len(on) == 0 || slices.ContainsFunc(on, func(i string) bool { return c.shares(i, iface) })
 	others := len(on) == 0 || slices.ContainsFunc(on, func(i string) bool { return i != iface })
@@ -114,7 +117,8 @@ func (c *config) floatsFirst(rule *node, iface string) (first, out bool) {
 	return blocks && direction != "in" && others, true
 }
 
-// builtIn is what pfSense blocks by settings rather than rules.
+// builtIn is what pfSense blocks by settings rather than rules, wherever packets
+// come in that meet the rules of iface.
 func (c *config) builtIn(iface string) []earlierRule {
 	var list []earlierRule
 	if !c.root.child("system").has("ipv6allow") {
@@ -122,14 +126,27 @@ func (c *config) builtIn(iface string) []earlierRule {
 			src: everywhere(), dst: everywhere(), matches: rules.EveryProtocol(),
 			fix: `allow IPv6 under System > Advanced > Networking, or say families = ["ipv4"]`})
 	}
-	if i := c.root.child("interfaces").child(strings.ToLower(iface)); i.has("blockpriv") {
-		// filter.inc, "block anything from private networks".
-		list = append(list, earlierRule{title: "Block private networks of interface " + iface, descr: "blockpriv", families: rules.BothFamilies,
-			src: side{set: ipranges.MustParse("10.0.0.0/8", "127.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")},
-			dst: everywhere(), matches: rules.EveryProtocol()})
+	for _, i := range c.entries(iface) {
+		settings := c.root.child("interfaces").child(strings.ToLower(i))
+		if settings.has("blockbogons") {
+			list = append(list, earlierRule{title: "Block bogon networks of interface " + i, descr: "blockbogons", families: rules.BothFamilies,
+				src: side{set: everywhere().set.Minus(neverBogons)}, dst: everywhere(), matches: rules.EveryProtocol()})
+		}
+		if settings.has("blockpriv") {
+			list = append(list, earlierRule{title: "Block private networks of interface " + i, descr: "blockpriv", families: rules.BothFamilies,
+				src: side{set: privateNetworks}, dst: everywhere(), matches: rules.EveryProtocol()})
+		}
 	}
 	return list
 }
+
+// What the settings of an interface block (filter.inc, filter_rules_generate). The
+// lists of bogons change; pfSense takes the private networks out of them, and what
+// else is missing today may be there tomorrow (rc.update_bogons.sh).
+var (
+	privateNetworks = ipranges.MustParse("10.0.0.0/8", "127.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
+	neverBogons     = ipranges.MustParse("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
+)
 
 func (c *config) read(rule *node, out bool) earlierRule {
 	e := earlierRule{tracker: rule.value("tracker"), descr: rule.value("descr"), families: rules.OnlyIPv4,

@@ -1,10 +1,12 @@
 package pfsense
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
 	"sallyport/ipranges"
+	"sallyport/renderers"
 	"sallyport/rules"
 )
 
@@ -14,10 +16,11 @@ func plainConfig(list, aliases string) string {
 	return `<?xml version="1.0"?>
 <pfsense><version>24.0</version><system><ipv6allow/></system>
 <interfaces>
-<wan><if>vtnet0</if><ipaddr>dhcp</ipaddr><ipaddrv6>dhcp6</ipaddrv6></wan>
-<lan><if>vtnet1</if><ipaddr>192.168.10.1</ipaddr><subnet>24</subnet></lan>
-<opt1><if>vtnet2</if><ipaddr>52.112.9.1</ipaddr><subnet>24</subnet></opt1>
-<opt2><if>ovpns1</if><ipaddr>192.168.30.1</ipaddr><subnet>24</subnet></opt2>
+<wan><enable/><if>vtnet0</if><ipaddr>dhcp</ipaddr><ipaddrv6>dhcp6</ipaddrv6></wan>
+<lan><enable/><if>vtnet1</if><ipaddr>192.168.10.1</ipaddr><subnet>24</subnet></lan>
+<opt1><enable/><if>vtnet2</if><ipaddr>52.112.9.1</ipaddr><subnet>24</subnet></opt1>
+<opt2><enable/><if>ovpns1</if><ipaddr>192.168.30.1</ipaddr><subnet>24</subnet></opt2>
+<opt3><if>vtnet3</if></opt3>
 </interfaces>
 <ifgroups><ifgroupentry><ifname>Inside</ifname><members>lan opt1</members></ifgroupentry></ifgroups>
 <aliases>` + aliases + `</aliases>
@@ -97,6 +100,8 @@ func TestEarlierRules(t *testing.T) {
 		{"floating on the way out", rule("block", "wan", "inet", anySide, inCloud, floating("out")), "", true},
 		{"floating out, other sources before NAT", rule("block", "wan", "inet", "<address>203.0.113.1</address>", inCloud, floating("out")+quick), "", true},
 		{"floating out of lan", rule("block", "lan", "inet", anySide, inCloud, floating("out")+quick), "", false},
+		{"floating on a disabled interface, which is everywhere", rule("block", "opt3", "inet", anySide, anySide, floating("in")+quick), "", true},
+		{"floating elsewhere and on a disabled interface", rule("block", "wan,opt3", "inet", anySide, anySide, floating("in")+quick), "", false},
 		{"floating match", rule("match", "lan", "inet", anySide, anySide, floating("any")+quick), "", false},
 		{"floating pass", rule("pass", "lan", "inet", anySide, anySide, floating("any")+quick), "", false},
 		{"floating and disabled", rule("block", "lan", "inet", anySide, anySide, floating("any")+quick+"<disabled/>"), "", false},
@@ -159,16 +164,89 @@ func TestSettingsThatBlock(t *testing.T) {
 	if _, err := mergeInto(t, o, no6, p); err != nil {
 		t.Errorf("IPv4 alone: %v", err)
 	}
-	private := strings.Replace(plainConfig("", ""), "<lan>", "<lan><blockpriv/>", 1)
-	_, err = mergeInto(t, o, private, calls())
-	refused(t, "private sources are blocked", err, "Block private networks")
-	public := planOf(pass("calls", rules.In("public", ipranges.MustParse("203.0.113.0/24")), cloud, media))
-	if _, err := mergeInto(t, o, private, public); err != nil {
-		t.Errorf("public sources: %v", err)
+}
+
+// TestSettingsOfInterfaces: "Block private networks" and "Block bogon networks" act
+// where packets come in, before the rules of that interface and of its groups.
+func TestSettingsOfInterfaces(t *testing.T) {
+	from := func(prefix string) *rules.Plan {
+		return planOf(pass("calls", rules.In("callers", ipranges.MustParse(prefix)), cloud, media))
 	}
-	o.Accept = []string{"blockpriv"}
-	if _, err := mergeInto(t, o, private, calls()); err != nil {
-		t.Errorf("accepted: %v", err)
+	group := `<rule><tracker>6</tracker><type>pass</type><interface>Inside</interface><ipprotocol>inet</ipprotocol><source><any/></source><destination><any/></destination><descr>of the group</descr></rule>` +
+		`<rule><tracker>5</tracker><type>pass</type><interface>openvpn</interface><ipprotocol>inet</ipprotocol><source><any/></source><destination><any/></destination><descr>of the tunnels</descr></rule>`
+	const private, bogons = "<blockpriv/>", "<blockbogons/>"
+	for _, tt := range []struct {
+		name, on, setting string // the setting of the interface on
+		iface, before     string // where our rules go
+		plan              *rules.Plan
+		decides           bool
+	}{
+		{"private, any source", "lan", private, "lan", "7", calls(), true},
+		{"private, private sources", "lan", private, "lan", "7", from("10.20.0.0/16"), true},
+		{"private, local IPv6 sources", "lan", private, "lan", "7", from("fd20::/48"), true},
+		{"private, public sources", "lan", private, "lan", "7", from("203.0.113.0/24"), false},
+		{"private on another interface", "wan", private, "lan", "7", from("10.20.0.0/16"), false},
+		{"private on a member", "opt1", private, "Inside", "6", from("10.20.0.0/16"), true},
+		{"private on the other member", "lan", private, "Inside", "6", from("10.20.0.0/16"), true},
+		{"private on no member", "opt2", private, "Inside", "6", from("10.20.0.0/16"), false},
+		{"private on a tunnel", "opt2", private, "openvpn", "5", from("10.20.0.0/16"), true},
+		{"private on no tunnel", "lan", private, "openvpn", "5", from("10.20.0.0/16"), false},
+		{"bogons, any source", "lan", bogons, "lan", "7", calls(), true},
+		{"bogons, private sources", "lan", bogons, "lan", "7", from("10.20.0.0/16"), false},
+		{"bogons, local IPv6 sources", "lan", bogons, "lan", "7", from("fd20::/48"), false},
+		{"bogons, shared sources", "lan", bogons, "lan", "7", from("100.64.0.0/10"), true},
+		{"bogons on a member", "opt1", bogons, "Inside", "6", calls(), true},
+	} {
+		config := strings.Replace(plainConfig(group, ""), "<"+tt.on+"><enable/>", "<"+tt.on+"><enable/>"+tt.setting, 1)
+		word := strings.Trim(tt.setting, "</>")
+		o := options(formMerge)
+		o.Interface, o.Before, o.Accept = tt.iface, tt.before, nil
+		_, err := mergeInto(t, o, config, tt.plan)
+		if tt.decides {
+			refused(t, tt.name, err, "networks of interface "+tt.on)
+		} else if err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+		o.Accept = []string{word}
+		if _, err := mergeInto(t, o, config, tt.plan); err != nil {
+			t.Errorf("%s, accepted: %v", tt.name, err)
+		}
+		disabled := strings.Replace(config, "<"+tt.on+"><enable/>", "<"+tt.on+">", 1)
+		if o.Accept = nil; tt.on == "opt1" { // lan, the other member, still carries packets
+			if _, err := mergeInto(t, o, disabled, tt.plan); err != nil {
+				t.Errorf("%s, on a disabled member: %v", tt.name, err)
+			}
+		}
+	}
+}
+
+// TestDisabledInterfaces: pfSense makes no rule for an interface that is not enabled.
+func TestDisabledInterfaces(t *testing.T) {
+	without := func(config string, names ...string) string {
+		for _, n := range names {
+			config = strings.Replace(config, "<"+n+"><enable/>", "<"+n+">", 1)
+		}
+		return config
+	}
+	group := `<rule><tracker>6</tracker><type>pass</type><interface>Inside</interface><ipprotocol>inet</ipprotocol><source><any/></source><destination><any/></destination><descr>of the group</descr></rule>`
+	for _, tt := range []struct {
+		name, iface, before string
+		disabled            []string
+		fine                bool
+	}{
+		{"enabled", "lan", "7", nil, true},
+		{"disabled", "lan", "7", []string{"lan"}, false},
+		{"another is disabled", "lan", "7", []string{"wan", "opt1"}, true},
+		{"a member is disabled", "Inside", "6", []string{"opt1"}, true},
+		{"all members are disabled", "Inside", "6", []string{"lan", "opt1"}, false},
+	} {
+		o := options(formMerge)
+		o.Interface, o.Before, o.Accept = tt.iface, tt.before, nil
+		_, err := mergeInto(t, o, without(plainConfig(group, ""), tt.disabled...), calls())
+		var opt *renderers.OptionError
+		if tt.fine && err != nil || !tt.fine && (!errors.As(err, &opt) || opt.Option != "interface" || !strings.Contains(opt.Cause, "not enabled") || opt.Fix == "") {
+			t.Errorf("%s: %v", tt.name, err)
+		}
 	}
 }
 

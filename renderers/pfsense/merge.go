@@ -49,11 +49,25 @@ func (r *renderer) merge(o *objects) ([]byte, error) {
 	return apply(c.data, edits), nil
 }
 
+// MergesInto names the file of the user's that the output is a changed copy of, and
+// the option that does; both are empty where there is none. Two targets that begin
+// with one file give two copies, each without the other's part.
+func (r *renderer) MergesInto() (option, file string) {
+	if r.opt.Form != formMerge {
+		return "", ""
+	}
+	return "config", r.opt.Config
+}
+
 // anchor is the rule that the options name, and its place on its tab.
 func (r *renderer) anchor() (*node, int, error) {
 	if !r.config.knows(r.opt.Interface) {
 		return nil, 0, optionError("interface", "write it as config.xml does: lan, opt1, or the name of a group",
 			"%s has no interface %s", r.opt.Config, r.opt.Interface)
+	}
+	if !r.config.carries(r.opt.Interface) {
+		return nil, 0, optionError("interface", "enable it and download the configuration anew, or name another",
+			"%s is not enabled in %s, or no member of it is: pfSense makes nothing of its rules", r.opt.Interface, r.opt.Config)
 	}
 	option, name := "before", r.opt.Before
 	if name == "" {

@@ -228,6 +228,21 @@ func TestMergeOfTwoTargets(t *testing.T) {
 	}
 }
 
+// TestMergesInto names the file that two targets cannot both begin with.
+func TestMergesInto(t *testing.T) {
+	for form, want := range map[string][2]string{formMerge: {"config", "testdata/config.xml"}, formURLTable: {}, formImport: {}} {
+		o := options(form)
+		r, err := Kind().Build(&o, env())
+		if err != nil {
+			t.Fatal(err)
+		}
+		option, file := r.(interface{ MergesInto() (string, string) }).MergesInto()
+		if option != want[0] || file != want[1] {
+			t.Errorf("%s: %q %q", form, option, file)
+		}
+	}
+}
+
 func TestMergeRetiredAliasInUse(t *testing.T) {
 	merged := mustMerge(t, options(formMerge), fixture(t), calls())
 	used := strings.Replace(merged, "<address>10.9.0.1</address>", "<address>sp_cloud</address>", 1)

@@ -126,6 +126,10 @@ func (r *renderer) addRule(o *objects, rule *rules.Rule, plan rules.Families) er
 		return refuse("give it addresses and services of one family, or leave it out of this target", "nothing is left that it could match")
 	}
 	for _, pc := range pieces {
+		if pc.deniesInVain(rule) {
+			return refuse("deny other ICMPv6 types only, or leave the rule out of this target",
+				"pfSense passes ICMPv6 types 1, 2, 135 and 136 before all rules, so the denial would have no effect on them")
+		}
 		f := base
 		f.family, f.protocol, f.icmp, f.families, f.matches = familyWords[pc.families], pc.protocol, pc.icmp, pc.families, pc.matches
 		f.descr = r.owner() + rule.Name + " " + pc.label

@@ -209,6 +209,46 @@ func TestWhatPfSenseCannotSay(t *testing.T) {
 	}
 }
 
+// TestDenialsWithoutEffect: some ICMPv6 passes before all rules of a pfSense, so a rule
+// that says it is denied is refused; that it passes is no more than the truth.
+func TestDenialsWithoutEffect(t *testing.T) {
+	four := rules.In("four", ipranges.MustParse("198.51.100.0/24"))
+	for _, tt := range []struct {
+		name   string
+		to     rules.Addresses
+		match  rules.Match
+		effect bool
+	}{
+		{"neighbour solicitation", cloud, rules.ICMPType(rules.ICMPv6, 135), false},
+		{"packet too big", rules.Any(), rules.ICMPType(rules.ICMPv6, 2), false},
+		{"a range of types", cloud, rules.Match{Proto: rules.ICMPv6, Lo: 136 << 8, Hi: 137<<8 | 255}, false},
+		{"every type", cloud, rules.All(rules.ICMPv6), false},
+		{"echo", cloud, rules.ICMPType(rules.ICMPv6, 128), true},
+		{"the same number in IPv4", cloud, rules.ICMPType(rules.ICMP, 3), true},
+		{"IPv4 addresses", four, rules.All(rules.ICMP), true},
+	} {
+		for _, form := range []string{formURLTable, formImport, formMerge} {
+			deny := pass("no", rules.Any(), tt.to, rules.NewService("icmp", tt.match))
+			_, err := renderPlan(t, options(form), planOf(deny))
+			if err != nil {
+				t.Errorf("%s, allowed: %v", tt.name, err)
+			}
+			deny.Verdict = rules.Deny
+			o := options(form)
+			if form == formMerge {
+				o.Accept = append(o.Accept, "1734240010", "1734240020")
+			}
+			_, err = renderPlan(t, o, planOf(deny))
+			if tt.effect && err != nil {
+				t.Errorf("%s, %s: %v", form, tt.name, err)
+			}
+			if !tt.effect {
+				refused(t, tt.name, err, "no effect")
+			}
+		}
+	}
+}
+
 func TestLimits(t *testing.T) {
 	six := rules.In("six", ipranges.MustParse("198.51.100.0", "198.51.100.2", "198.51.100.4", "198.51.100.6", "2001:db8::1", "2001:db8::3"))
 	for _, tt := range []struct {

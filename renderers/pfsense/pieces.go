@@ -41,6 +41,17 @@ var icmp6Words = map[uint8]string{
 	139: "niqry", 140: "nirep", 200: "mtraceresp", 201: "mtrace",
 }
 
+// passedFirst is what pfSense passes before all rules, from and to anywhere: IPv6
+// cannot do without it (filter.inc, filter_rules_generate, looked up 2026-11).
+var passedFirst = rules.NewMatches(rules.ICMPType(rules.ICMPv6, 1), rules.ICMPType(rules.ICMPv6, 2),
+	rules.ICMPType(rules.ICMPv6, 135), rules.ICMPType(rules.ICMPv6, 136))
+
+// deniesInVain reports whether a rule names p to deny it, and pfSense passes it before
+// all rules. Rules for any service say nothing of it.
+func (p *piece) deniesInVain(rule *rules.Rule) bool {
+	return rule.Verdict == rules.Deny && !rule.AnyService() && len(p.matches.Intersect(passedFirst)) > 0
+}
+
 // piecesOf divides a rule, or says what pfSense has no way to say.
 func piecesOf(rule *rules.Rule, fams rules.Families) (list []piece, cause string) {
 	if fams == 0 {

@@ -13,9 +13,28 @@ for h in FORWARD OUTPUT; do
 	[ "$h" = FORWARD ] && continue
 	while ip6tables -w -D "$h" -j sallyport_edge 2>/dev/null; do :; done
 done
-ipset restore -file "$base.ipset"
-iptables-restore -w --noflush "$base.v4.rules"
-ip6tables-restore -w --noflush "$base.v6.rules"
+cat "$base.ipset" "$base.v4.rules" "$base.v6.rules" >/dev/null
+
+# named FAMILY MARK: the set NAME_v4 is called NAME, the mark, and v4.
+named() { sed "s/\( sallyport_edge\.[^ ]*\)_$1/\1$2$1/g"; }
+
+# pass PROGRAM FAMILY MARK: the sets of the family, then its rules.
+pass() {
+	awk -v end="$2\$" '$2 ~ end' "$base.ipset" | named "$2" "$3" | ipset restore
+	named "$2" "$3" <"$base.$2.rules" | "$1-restore" -w --noflush
+}
+
+# Sets change one by one, and not together with the rules that name them. So where
+# rules in force name our sets, the new rules come first with copies of the new sets,
+# and the sets change while nothing names them.
+load() {
+	if "$1" -w -S | grep -q -e "--match-set sallyport_edge\.[^ ]*_$2 "; then
+		pass "$1" "$2" .
+	fi
+	pass "$1" "$2" _
+}
+load iptables v4
+load ip6tables v6
 iptables -w -C FORWARD -j sallyport_edge 2>/dev/null || iptables -w -I FORWARD -j sallyport_edge
 ip6tables -w -C FORWARD -j sallyport_edge 2>/dev/null || ip6tables -w -I FORWARD -j sallyport_edge
 
