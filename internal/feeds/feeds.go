@@ -1,6 +1,6 @@
 // Package feeds opens the feeds that a policy names: it ties the download and its
 // cache to the decoder of each kind of feed, and guards against a file that
-// changed more than a week's file does.
+// changed more than a week's file does, or opens more than any feed should.
 //
 //	spec -> fetch (file, cache or network) -> decode, or the cached index -> catalog
 package feeds
@@ -38,7 +38,8 @@ type Feed struct {
 // Opener opens feeds. It is safe for concurrent use once its Fetcher is set.
 type Opener struct {
 	Fetcher *fetch.Fetcher
-	// AcceptChange turns off the guard against a sudden growth or shrink.
+	// AcceptChange turns off the guard against a sudden growth or shrink, and
+	// against a feed that opens too much.
 	AcceptChange bool
 }
 
@@ -65,7 +66,7 @@ func (o *Opener) Open(ctx context.Context, spec Spec) (*Feed, error) {
 	if err != nil {
 		return nil, err
 	}
-	src.Check = func(raw, before []byte) (fetch.Checked, error) {
+	src.Check = func(raw []byte) (fetch.Checked, error) {
 		c, err := d.decode(raw, spec.Cloud)
 		if err != nil {
 			return fetch.Checked{}, err
@@ -74,12 +75,14 @@ func (o *Opener) Open(ctx context.Context, spec Spec) (*Feed, error) {
 		if spec.File != "" { // never cached: an index would be for nothing
 			return fetch.Checked{Change: c.Info().Change}, nil
 		}
-		if !o.AcceptChange {
-			if err := guard(before, c); err != nil {
-				return fetch.Checked{}, err
-			}
-		}
 		return fetch.Checked{Compiled: c.AppendIndex(nil), Change: c.Info().Change}, nil
+	}
+	if !o.AcceptChange {
+		src.Guard = func(before []byte) error { return guard(before, fresh) }
+	}
+	src.Open = func(index []byte) error {
+		_, err := catalog.OpenIndex(index)
+		return err
 	}
 	result, err := o.Fetcher.Fetch(ctx, src)
 	if err != nil {

@@ -121,6 +121,34 @@ func TestCachedIndex(t *testing.T) {
 	}
 }
 
+// TestIndexMadeAnew: an index in the cache that cannot be read is no dead end.
+func TestIndexMadeAnew(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Write([]byte(read(t, small)))
+	}))
+	defer server.Close()
+	o := opener(t)
+	spec := Spec{Name: "azure", Kind: "azure", Cloud: "public", URL: server.URL}
+	src, err := decoders()[spec.Kind].source(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	src.Check = func([]byte) (fetch.Checked, error) { return fetch.Checked{Compiled: []byte("no index")}, nil }
+	if _, err := o.Fetcher.Fetch(context.Background(), src); err != nil {
+		t.Fatal(err)
+	}
+	for i, wantNotes := range []int{2, 1} { // one says that it is offline
+		f, err := again(o, func(f *fetch.Fetcher) { f.Offline = true }).Open(context.Background(), spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := f.Catalog.Set("AzureCloud"); !ok || len(f.Result.Notes) != wantNotes {
+			t.Errorf("run %d: %v", i, f.Result.Notes)
+		}
+	}
+}
+
 // TestGuard: a file that lost most of its addresses does not replace the good
 // copy, unless told so.
 func TestGuard(t *testing.T) {

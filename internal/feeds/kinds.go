@@ -20,6 +20,7 @@ type decoder struct {
 	version  string // of the decoder: raise it when it accepts or makes something else
 	decode   func(raw []byte, cloud string) (*catalog.Catalog, error)
 	accept   string                   // media type to ask for; "": JSON
+	showsEnd bool                     // decode refuses a file that is cut short
 	defaults string                   // the cloud meant by none
 	cloud    func(word string) string // the policy's word for the file's; nil: they are the same
 
@@ -42,6 +43,7 @@ func decoders() map[string]decoder {
 			decode: func(raw []byte, cloud string) (*catalog.Catalog, error) {
 				return azure.Decode(raw, azure.Options{Cloud: known(cloud)})
 			},
+			showsEnd: true,
 			defaults: "public",
 			cloud:    azureCloud,
 			remote:   remoteAzure,
@@ -51,6 +53,7 @@ func decoders() map[string]decoder {
 			decode: func(raw []byte, cloud string) (*catalog.Catalog, error) {
 				return m365.Decode(raw, m365.Options{Instance: known(cloud)})
 			},
+			showsEnd: true,
 			defaults: "worldwide",
 			remote:   remoteM365,
 		},
@@ -131,7 +134,8 @@ func remoteM365(instance string) (remote, error) {
 // source makes the way to the feed of spec, but for what judges it.
 func (d decoder) source(spec Spec) (fetch.Source, error) {
 	src := fetch.Source{
-		Name: spec.Name, Kind: spec.Kind, Cloud: spec.Cloud, File: spec.File, URL: spec.URL, MaxAge: spec.MaxAge, Accept: d.accept,
+		Name: spec.Name, Kind: spec.Kind, Cloud: spec.Cloud, File: spec.File, URL: spec.URL, MaxAge: spec.MaxAge,
+		Accept: d.accept, ShowsEnd: d.showsEnd,
 		Format: strings.Join([]string{catalog.IndexFormat, spec.Kind, d.version}, "/"),
 	}
 	switch {

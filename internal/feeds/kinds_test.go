@@ -83,10 +83,14 @@ func TestM365(t *testing.T) {
 	open(false, "2026112300")
 	open(true, "2026112300") // not asked twice in an hour
 	clock = clock.Add(61 * time.Minute)
+	open(true, "2026112300", version, file) // once more, in case that it was not yet the file of this version
+	clock = clock.Add(61 * time.Minute)
 	open(true, "2026112300", version)
 	clock = clock.Add(25 * time.Hour)
 	open(false, "2026112300", version)
 	s.latest = "2026113000"
+	clock = clock.Add(25 * time.Hour)
+	open(false, "2026112300", version, file) // a late server: still the file of the version before
 	s.body = strings.Replace(s.body, "33.112.0.0/14", "33.116.0.0/14", 1)
 	clock = clock.Add(25 * time.Hour)
 	g := open(false, "2026113000", version, file)
@@ -135,6 +139,23 @@ func noTrace(t *testing.T, dir string, ids []string, text string) {
 	}
 	if len(runs) < 4 {
 		t.Errorf("%d ids for %d requests: they tell runs from one another", len(runs), len(ids))
+	}
+}
+
+// TestTextCut: a list that may have been cut short is not taken.
+func TestTextCut(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		fmt.Fprint(conn, "HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\n33.0.0.0/24\n33.0.1")
+	}))
+	defer server.Close()
+	if _, err := opener(t).Open(context.Background(), Spec{Name: "own", Kind: "text", URL: server.URL}); err == nil || !strings.Contains(err.Error(), "where it ends") {
+		t.Errorf("a list without an end: %v", err)
 	}
 }
 

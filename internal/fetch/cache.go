@@ -73,6 +73,10 @@ type meta struct {
 	Fetched      time.Time `json:"fetched"`
 	Checked      time.Time `json:"checked"`
 	Change       string    `json:"change,omitempty"`
+
+	// Unproven: Change is what the origin called its current version when the file
+	// came. Whether the file is of it shows the next download.
+	Unproven bool `json:"unproven,omitempty"`
 }
 
 // metaFile is the layout of meta.json and previous.json.

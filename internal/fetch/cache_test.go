@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -32,9 +33,9 @@ func TestOtherFormat(t *testing.T) {
 	o, f, _, src := twoVersions(t)
 	calls := 0
 	src.Format = "test/2"
-	src.Check = func(raw, before []byte) (Checked, error) {
+	src.Check = func(raw []byte) (Checked, error) {
 		calls++
-		return checkDoc(raw, before)
+		return checkDoc(raw)
 	}
 	for range 2 {
 		if r := mustFetch(t, f, src, 398); len(r.Notes) != 0 {
@@ -61,15 +62,54 @@ func TestOtherFormat(t *testing.T) {
 	}
 	// A stricter decoder may refuse what an older one took.
 	src.Format = "test/3"
-	src.Check = func(raw, before []byte) (Checked, error) {
+	src.Check = func(raw []byte) (Checked, error) {
 		if bytes.Equal(raw, doc(398)) {
 			return Checked{}, errors.New("no longer good enough")
 		}
-		return checkDoc(raw, before)
+		return checkDoc(raw)
 	}
 	f.Offline = true
 	if r := mustFetch(t, f, src, 397); !hasWarning(r) {
 		t.Errorf("notes: %+v", r.Notes)
+	}
+}
+
+// TestGuard has the last word on what is new, and none on the copy at hand.
+func TestGuard(t *testing.T) {
+	o := newOrigin(t, versioned(t, 397))
+	f, c := o.fetcher(t)
+	src := docSource(o.URL)
+	var seen []string
+	refuse := false
+	src.Guard = func(before []byte) error {
+		seen = append(seen, string(before))
+		if refuse {
+			return errors.New("too much at once")
+		}
+		return nil
+	}
+	mustFetch(t, f, src, 397)
+	refuse = true
+	src.Format = "test/2" // compiled anew, and not judged again
+	mustFetch(t, f, src, 397)
+	o.now(versioned(t, 398))
+	c.pass(2 * day)
+	if r := mustFetch(t, f, src, 397); r.Problem == nil || !strings.Contains(r.Problem.Error(), "too much at once") {
+		t.Errorf("the problem is %v", r.Problem)
+	}
+	refuse = false
+	mustFetch(t, f, src, 398)
+	if want := []string{"", "index of 397", "index of 397"}; !slices.Equal(seen, want) {
+		t.Errorf("the guard was told of %q, want %q", seen, want)
+	}
+
+	name := filepath.Join(t.TempDir(), "feed.json")
+	if err := os.WriteFile(name, doc(398), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	src.File, refuse = name, true
+	if e := mustFail(t, f, src, nil); !strings.Contains(e.Error(), "too much at once") || seen[len(seen)-1] != "" {
+		t.Errorf("a file: %v, after %q", e, seen)
 	}
 }
 
@@ -165,7 +205,7 @@ func TestConcurrent(t *testing.T) {
 				}
 				// The blob must belong to the file of the same result.
 				if raw, err := r.Raw(); err == nil {
-					if want, _ := checkDoc(raw, nil); !bytes.Equal(want.Compiled, r.Compiled()) {
+					if want, _ := checkDoc(raw); !bytes.Equal(want.Compiled, r.Compiled()) {
 						t.Errorf("blob %q with a file of %q", r.Compiled(), want.Compiled)
 					}
 				}

@@ -78,7 +78,7 @@ func (f *Fetcher) openEntry(ctx context.Context, src Source, key string, e *entr
 	r := &Result{
 		From: e.URL, SHA256: e.SHA256, Size: e.Size, Change: e.Change,
 		Fetched: e.Fetched, Checked: e.Checked, ETag: e.ETag, LastModified: e.LastModified,
-		FromCache: true, entry: e, newest: newest,
+		FromCache: true, entry: e, newest: newest, unproven: e.Unproven,
 	}
 	b, err := e.compiled(src.Format)
 	if err == nil && src.Open != nil {
@@ -97,7 +97,7 @@ func (f *Fetcher) openEntry(ctx context.Context, src Source, key string, e *entr
 	if err != nil {
 		return nil, err
 	}
-	if err := r.accept(src, raw, nil); err != nil {
+	if err := r.accept(src, raw); err != nil {
 		return nil, fmt.Errorf("it is refused: %w", err)
 	}
 	if r.Change == "" { // the file does not say; its origin once did
@@ -118,7 +118,7 @@ func (f *Fetcher) store(ctx context.Context, src Source, r *Result, u *url.URL) 
 	}
 	info := meta{
 		URL: shown(u), URLHash: urlHash(u), ETag: r.ETag, LastModified: r.LastModified,
-		Fetched: r.Fetched.UTC(), Checked: r.Checked.UTC(), Change: r.Change,
+		Fetched: r.Fetched.UTC(), Checked: r.Checked.UTC(), Change: r.Change, Unproven: r.unproven,
 	}
 	if err := f.Cache.put(ctx, src.key(), r.raw, r.Compiled(), src.Format, info); err != nil {
 		r.warn(fmt.Sprintf("the cache can't be written, so that the next run downloads again: %v", err))
@@ -134,7 +134,10 @@ func (f *Fetcher) confirm(ctx context.Context, src Source, have *Result, a *answ
 	if a.lastModified != "" {
 		have.LastModified = a.lastModified
 	}
-	err := f.Cache.confirm(ctx, src.key(), have.SHA256, have.Checked.UTC(), have.ETag, have.LastModified)
+	err := f.Cache.confirm(ctx, src.key(), meta{
+		SHA256: have.SHA256, Checked: have.Checked.UTC(), ETag: have.ETag, LastModified: have.LastModified,
+		Change: have.Change, Unproven: have.unproven,
+	})
 	if err != nil {
 		have.warn(fmt.Sprintf("the cache can't be written, so that the next run asks again: %v", err))
 	}

@@ -95,8 +95,10 @@ type Source struct {
 	Discover Discover // finds the file's address
 
 	// Version, if set, asks the origin which version of the file is current,
-	// before the file is asked for. A copy of that version counts as confirmed
-	// without another request. The version is the Change of what is downloaded.
+	// before the file is asked for. The version is the Change of what is downloaded,
+	// and a copy of that version counts as confirmed without another request: from
+	// the second download on, if both are the same. The first may have come from a
+	// server that was late, and sent the file of an older version.
 	Version Version
 
 	Accept string        // media type to ask for; "" is application/json
@@ -114,10 +116,18 @@ type Source struct {
 	Format string
 
 	// Check judges a file and compiles it. raw is unpacked, without a byte
-	// order mark, and must not be changed. before is the blob of the good copy
-	// that the file would replace, or nil; it serves to refuse a sudden change,
-	// and must not be kept. A nil Check accepts everything.
-	Check func(raw, before []byte) (Checked, error)
+	// order mark, and must not be changed. A nil Check accepts everything.
+	Check func(raw []byte) (Checked, error)
+
+	// Guard, if set, has the last word on a file that Check has just taken and that
+	// is new: not on a copy in the cache that is compiled anew. before is the blob of
+	// the good copy that the file would replace, or nil; it serves to refuse a sudden
+	// change, and must not be kept.
+	Guard func(before []byte) error
+
+	// ShowsEnd says that Check sees it when a file is cut short. For other files, an
+	// answer has to say where it ends.
+	ShowsEnd bool
 
 	// Open, if set, judges a blob that was read from the cache, and must not
 	// keep it: what is used in the end is Result.Compiled. On an error the blob
@@ -176,6 +186,7 @@ type Result struct {
 	raw      []byte
 	entry    *entry
 	newest   bool // the entry is the newest, not the one before it
+	unproven bool // see meta
 	compiled *blob
 }
 
@@ -223,7 +234,7 @@ func (r *Result) warn(text string) {
 // Fetch gets the feed of src. The error is an [*Error] and says what to do.
 func (f *Fetcher) Fetch(ctx context.Context, src Source) (*Result, error) {
 	if src.Check == nil {
-		src.Check = func([]byte, []byte) (Checked, error) { return Checked{}, nil }
+		src.Check = func([]byte) (Checked, error) { return Checked{}, nil }
 	}
 	if src.Accept == "" {
 		src.Accept = "application/json"

@@ -38,7 +38,7 @@ func doc(change int) []byte {
 }
 
 // checkDoc is the Check of the feeds in these tests.
-func checkDoc(raw, before []byte) (Checked, error) {
+func checkDoc(raw []byte) (Checked, error) {
 	var d struct{ Change int }
 	if err := json.Unmarshal(raw, &d); err != nil {
 		return Checked{}, err
@@ -52,7 +52,7 @@ func checkDoc(raw, before []byte) (Checked, error) {
 func compiledDoc(change int) []byte { return fmt.Appendf(nil, "index of %d", change) }
 
 func docSource(url string) Source {
-	return Source{Name: "azure", Kind: "azure", Cloud: "public", URL: url, Format: "test/1", Check: checkDoc}
+	return Source{Name: "azure", Kind: "azure", Cloud: "public", URL: url, Format: "test/1", Check: checkDoc, ShowsEnd: true}
 }
 
 // origin is a server whose behaviour can be changed, and that counts requests.

@@ -63,6 +63,21 @@ func TestRedirects(t *testing.T) {
 			t.Errorf("the other host is not reported: %v", r.Notes)
 		}
 	})
+	t.Run("secrets stay", func(t *testing.T) {
+		var sent string
+		target := newOrigin(t, func(w http.ResponseWriter, r *http.Request) {
+			sent = fmt.Sprint(r.URL, r.Header)
+			serve(doc(398))(w, r)
+		})
+		from := newOrigin(t, http.RedirectHandler(target.URL+"/file", http.StatusFound).ServeHTTP)
+		f, _ := from.fetcher(t)
+		mustFetch(t, f, docSource(strings.Replace(from.URL, "https://", "https://me:pass-word@", 1)+"/list?token=hidden"), 398)
+		for _, secret := range []string{"hidden", "pass-word", "Authorization", "Referer"} {
+			if strings.Contains(sent, secret) {
+				t.Errorf("the other host is sent %s: %s", secret, sent)
+			}
+		}
+	})
 	for name, to := range map[string]string{
 		"to http": plain.URL, "to a file": "file:///etc/passwd", "to ftp": "ftp://127.0.0.1/x", "to a script": "javascript:alert(1)",
 	} {

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
@@ -28,6 +29,7 @@ type request struct {
 	etag   string // ETag and date of the copy at hand; "" for none
 	date   string
 	page   bool          // HTML is no mistake
+	whole  bool          // an answer that does not say where it ends is a mistake
 	pause  time.Duration // how long the origin wants to be left alone after a 429
 }
 
@@ -166,6 +168,9 @@ func (f *Fetcher) readAnswer(resp *http.Response, req request, m *meter) (*answe
 		return nil, wrongType(a.contentType, req.accept)
 	}
 	m.say("downloading from "+req.url.Host, resp.ContentLength)
+	if req.whole && openEnded(resp) {
+		return nil, lasting(errors.New("the answer does not say where it ends, so that a part of it would pass for the whole: the server should send a Content-Length"))
+	}
 	body, err := decodeBody(resp, m.count(resp.Body), f.maxBytes())
 	if err != nil {
 		return nil, err
@@ -175,6 +180,14 @@ func (f *Fetcher) readAnswer(resp *http.Response, req request, m *meter) (*answe
 	}
 	a.body = body
 	return a, nil
+}
+
+// openEnded tells an answer that ends where the connection does, be it broken or not
+// (RFC 9112, section 6.3, item 8). TLS does not help: its end is often not announced,
+// and Go's library takes that. What is packed for the way shows its end.
+func openEnded(resp *http.Response) bool {
+	coding := strings.ToLower(strings.TrimSpace(resp.Header.Get("Content-Encoding")))
+	return resp.ContentLength < 0 && resp.ProtoMajor < 2 && len(resp.TransferEncoding) == 0 && (coding == "" || coding == "identity")
 }
 
 // validator returns an ETag or date that may be kept and sent back, or "".
@@ -270,6 +283,8 @@ func (f *Fetcher) checkRedirect(to *http.Request, via []*http.Request) error {
 	if len(via) > maxRedirects {
 		return lasting(fmt.Errorf("it redirects more than %d times", maxRedirects))
 	}
+	// It would tell the next host our query, which may hold a token.
+	to.Header.Del("Referer")
 	if via[len(via)-1].URL.Scheme == "https" && to.URL.Scheme != "https" {
 		return lasting(fmt.Errorf("it redirects from https to %s: %w", shown(to.URL), ErrNotHTTPS))
 	}

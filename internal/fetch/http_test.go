@@ -284,3 +284,48 @@ func TestRequestHeaders(t *testing.T) {
 		t.Error("the first request is conditional")
 	}
 }
+
+// TestOpenEnd: of a file that does not show its end, an answer that ends where the
+// connection does may be a part.
+func TestOpenEnd(t *testing.T) {
+	const list = "33.0.0.0/24\n33.0.1.0/24\n"
+	raw := func(text string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			io.WriteString(conn, text)
+			conn.Close()
+		}
+	}
+	for _, tt := range []struct {
+		name   string
+		handle http.HandlerFunc
+		list   bool // is taken for a list
+		json   bool // for a file that shows its end
+	}{
+		{"a length", typed("text/plain", []byte(list)), true, true},
+		{"chunks", chunked([]byte(list)), true, true},
+		{"gzip coding", coded("gzip", packed([]byte(list))), true, true},
+		{"gzip without a length", raw("HTTP/1.0 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + string(packed([]byte(list)))), true, true},
+		{"HTTP/1.1 without a length", raw("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + list), false, true},
+		{"HTTP/1.0 without a length", raw("HTTP/1.0 200 OK\r\n\r\n" + list), false, true},
+		{"identity", raw("HTTP/1.1 200 OK\r\nContent-Encoding: identity\r\n\r\n" + list), false, true},
+	} {
+		o := newOrigin(t, tt.handle)
+		for _, shows := range []bool{false, true} {
+			f, _ := o.fetcher(t)
+			src := Source{Name: "own", Kind: "text", URL: o.URL, ShowsEnd: shows}
+			r, err := f.Fetch(context.Background(), src)
+			want := tt.list && !shows || tt.json && shows
+			if (err == nil) != want {
+				t.Errorf("%s, shows its end %v: %v", tt.name, shows, err)
+			}
+			if err == nil && r.Size != int64(len(list)) {
+				t.Errorf("%s: %d bytes", tt.name, r.Size)
+			}
+		}
+	}
+}

@@ -21,7 +21,7 @@ func (f *Fetcher) fetchLocal(ctx context.Context, src Source, m *meter) (*Result
 	}
 	now := f.now()
 	r := &Result{From: from, Fetched: now, Checked: now}
-	if err := r.accept(src, data, nil); err != nil {
+	if err := r.admit(src, data, nil); err != nil {
 		return nil, hinted(fmt.Errorf("%s: %w", from, err), hintFile)
 	}
 	return r, nil
@@ -93,9 +93,17 @@ func (f *Fetcher) readAll(r io.Reader, size int64) ([]byte, error) {
 	return data, err
 }
 
+// admit takes data, which has just come, as the result's if nothing is wrong with it.
+func (r *Result) admit(src Source, data, before []byte) error {
+	if err := r.accept(src, data); err != nil || src.Guard == nil {
+		return err
+	}
+	return src.Guard(before)
+}
+
 // accept checks data and takes it as the result's.
-func (r *Result) accept(src Source, data, before []byte) error {
-	checked, err := src.Check(data, before)
+func (r *Result) accept(src Source, data []byte) error {
+	checked, err := src.Check(data)
 	if err != nil {
 		return err
 	}

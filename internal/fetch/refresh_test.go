@@ -111,15 +111,15 @@ func TestNewVersion(t *testing.T) {
 	o.now(versioned(t, 398))
 	c.pass(2 * day)
 	var before []byte
-	src.Check = func(raw, b []byte) (Checked, error) {
+	src.Guard = func(b []byte) error {
 		before = bytes.Clone(b)
-		return checkDoc(raw, b)
+		return nil
 	}
 	if r := mustFetch(t, f, src, 398); r.FromCache || hasWarning(r) {
 		t.Errorf("the new version is described as %+v", r)
 	}
 	if string(before) != string(compiledDoc(397)) {
-		t.Errorf("Check was told that %q came before", before)
+		t.Errorf("Guard was told that %q came before", before)
 	}
 	if e, err := f.Cache.previous(src.key()); err != nil || e.Change != "change 397" {
 		t.Errorf("the copy before is not kept: %v, %v", e, err)

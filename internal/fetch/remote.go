@@ -115,11 +115,11 @@ func (f *Fetcher) refresh(ctx context.Context, src Source, have *Result, m *mete
 	if err != nil {
 		return nil, err
 	}
-	if version != "" && have != nil && have.newest && have.Change == version {
+	if version != "" && have != nil && have.newest && have.Change == version && !have.unproven {
 		f.confirm(ctx, src, have, &answer{})
 		return have, nil
 	}
-	req := request{url: u, accept: src.Accept, pause: src.Pause}
+	req := request{url: u, accept: src.Accept, pause: src.Pause, whole: !src.ShowsEnd}
 	if have != nil && have.newest && have.entry.URLHash == urlHash(u) {
 		req.etag, req.date = have.ETag, have.LastModified
 	}
@@ -128,6 +128,7 @@ func (f *Fetcher) refresh(ctx context.Context, src Source, have *Result, m *mete
 		return nil, fmt.Errorf("%s: %w", shown(u), err)
 	}
 	if a.notModified {
+		have.label(version, have)
 		f.confirm(ctx, src, have, a)
 		return have, nil
 	}
@@ -137,17 +138,37 @@ func (f *Fetcher) refresh(ctx context.Context, src Source, have *Result, m *mete
 	if have != nil {
 		before = have.Compiled()
 	}
-	if err := r.accept(src, a.body, before); err != nil {
+	if err := r.admit(src, a.body, before); err != nil {
 		return nil, fmt.Errorf("%s: the file is refused: %w", shown(u), err)
 	}
-	if version != "" {
-		r.Change = version
-	}
+	r.label(version, have)
 	if a.final.Host != u.Host {
 		r.note(fmt.Sprintf("%s redirected to %s", u.Host, a.final.Host))
 	}
 	f.store(ctx, src, r, u)
 	return r, nil
+}
+
+// label says which version r is of, which its origin has just sent, and whether that is
+// still to be proven. version is what the origin calls the current one, or "" where
+// nobody asks; have is the copy at hand, which may be nil or r itself.
+//
+// The version and the file come from different servers, which may be late: a file that
+// is known as another version's is still of that one, so that the next run asks again.
+// A file that is new may be of the version before or after it, and is known for what it
+// is when it comes twice.
+func (r *Result) label(version string, have *Result) {
+	same := have != nil && have.newest && have.SHA256 == r.SHA256
+	switch {
+	case version == "":
+	case same && !have.unproven:
+		r.Change, r.unproven = have.Change, false
+		if version != r.Change {
+			r.note(fmt.Sprintf("its origin speaks of version %s, and still sends the file of %s: the next run asks again", version, r.Change))
+		}
+	default:
+		r.Change, r.unproven = version, !same || have.Change != version
+	}
 }
 
 // address finds where the feed's file is.

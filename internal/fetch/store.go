@@ -42,12 +42,13 @@ func (c *Cache) put(ctx context.Context, key string, raw, compiled []byte, forma
 	})
 }
 
-// confirm notes that the origin still has the copy with this SHA-256 as its
-// current one, and what it names as ETag and date. It does nothing if another
-// copy has become the newest meanwhile.
-func (c *Cache) confirm(ctx context.Context, key, sha256 string, checked time.Time, etag, lastModified string) error {
-	return c.amend(ctx, key, sha256, func(_ string, m *metaFile) error {
-		m.Checked, m.ETag, m.LastModified = checked, etag, lastModified
+// confirm notes that the origin still has the copy with the SHA-256 of now as its
+// current one: its Checked, ETag, LastModified, Change and Unproven. It does nothing
+// if another copy has become the newest meanwhile.
+func (c *Cache) confirm(ctx context.Context, key string, now meta) error {
+	return c.amend(ctx, key, now.SHA256, func(_ string, m *metaFile) error {
+		m.Checked, m.ETag, m.LastModified = now.Checked, now.ETag, now.LastModified
+		m.Change, m.Unproven = now.Change, now.Unproven
 		return nil
 	})
 }

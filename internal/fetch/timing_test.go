@@ -343,9 +343,9 @@ func TestProgressOfFile(t *testing.T) {
 		rec := &recorder{}
 		src := fileSource(path)
 		check := src.Check
-		src.Check = func(raw, before []byte) (Checked, error) {
+		src.Check = func(raw []byte) (Checked, error) {
 			time.Sleep(1500 * time.Millisecond)
-			return check(raw, before)
+			return check(raw)
 		}
 		mustFetch(t, &Fetcher{Progress: rec.begin}, src, 398)
 		n := int64(len(doc(398)))

@@ -10,14 +10,17 @@ import (
 )
 
 // polled serves a file that does not know its version, and the version beside it.
-func polled(change *int) http.HandlerFunc {
+func polled(change *int) http.HandlerFunc { return lagging(change, change) }
+
+// lagging is polled by two servers, of which one has another version.
+func lagging(change, file *int) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/version" {
 			w.Header().Set("Content-Type", "application/json")
 			fmt.Fprintf(w, `{"latest": "v%d"}`, *change)
 			return
 		}
-		serve(doc(*change))(w, r)
+		serve(doc(*file))(w, r)
 	}
 }
 
@@ -39,8 +42,8 @@ func polledSource(o *origin) Source {
 			latest, _, _ = strings.Cut(latest, `"`)
 			return latest, nil
 		},
-		Check: func(raw, before []byte) (Checked, error) {
-			c, err := checkDoc(raw, before)
+		Check: func(raw []byte) (Checked, error) {
+			c, err := checkDoc(raw)
 			c.Change = "" // the file does not say
 			return c, err
 		},
@@ -59,7 +62,7 @@ func TestVersionFirst(t *testing.T) {
 			t.Fatal(err)
 		}
 		if r.FromCache != wantCopy || r.Change != wantChange || hasWarning(r) {
-			t.Errorf("%+v, want %s, from the cache: %v", r, wantChange, wantCopy)
+			t.Errorf("%s, from the cache: %v, notes %v; want %s, %v", r.Change, r.FromCache, r.Notes, wantChange, wantCopy)
 		}
 		wantTries(t, o, tries)
 		o.tries.Store(0)
@@ -67,6 +70,8 @@ func TestVersionFirst(t *testing.T) {
 	}
 	fetch(false, "v398", 2) // the version, and the file
 	fetch(true, "v398", 0)  // of today
+	c.pass(2 * day)
+	fetch(false, "v398", 2) // to be sure that the file is of that version
 	c.pass(2 * day)
 	if r := fetch(true, "v398", 1); r.Stale || !r.Checked.Equal(c.now()) {
 		t.Errorf("the copy counts as not confirmed: %+v", r)
@@ -76,6 +81,8 @@ func TestVersionFirst(t *testing.T) {
 	c.pass(2 * day)
 	change = 400
 	fetch(false, "v400", 2)
+	c.pass(2 * day)
+	fetch(false, "v400", 2)
 
 	// A program with another format compiles anew, and still knows the version.
 	src.Format = "test/2"
@@ -83,6 +90,74 @@ func TestVersionFirst(t *testing.T) {
 	src.Format = "test/3"
 	c.pass(2 * day)
 	fetch(true, "v400", 1)
+}
+
+// TestLateServer: where the version and the file come from servers of which one is
+// late, the copy catches up with the later of them, and is then left alone.
+func TestLateServer(t *testing.T) {
+	type visit struct {
+		version, file int    // as the servers say
+		change        string // as the copy is labelled
+		tries         int64
+	}
+	for name, days := range map[string][]visit{
+		"the file is late": {
+			{1, 1, "v1", 2}, {1, 1, "v1", 2}, {1, 1, "v1", 1},
+			{2, 1, "v1", 2}, {2, 1, "v1", 2}, // known as the file of v1
+			{2, 2, "v2", 2}, {2, 2, "v2", 2}, {2, 2, "v2", 1},
+		},
+		"the file is late from the start":    {{2, 1, "v2", 2}, {2, 2, "v2", 2}, {2, 2, "v2", 2}, {2, 2, "v2", 1}},
+		"the file is late by two":            {{1, 1, "v1", 2}, {3, 2, "v3", 2}, {3, 3, "v3", 2}, {3, 3, "v3", 2}, {3, 3, "v3", 1}},
+		"the version is late":                {{1, 2, "v1", 2}, {2, 2, "v2", 2}, {2, 2, "v2", 2}, {2, 2, "v2", 1}},
+		"the version is late and then gone":  {{1, 1, "v1", 2}, {1, 1, "v1", 2}, {1, 2, "v1", 1}, {2, 2, "v2", 2}, {2, 2, "v2", 2}, {2, 2, "v2", 1}},
+		"servers of two ages take turns":     {{2, 2, "v2", 2}, {2, 1, "v2", 2}, {2, 2, "v2", 2}, {2, 2, "v2", 2}, {2, 2, "v2", 1}},
+		"a version that changed not a thing": {{1, 1, "v1", 2}, {2, 1, "v2", 2}, {2, 1, "v2", 2}, {2, 1, "v2", 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var version, file int
+			o := newOrigin(t, lagging(&version, &file))
+			f, c := o.fetcher(t)
+			src, have := polledSource(o), 0
+			for i, d := range days {
+				version, file = d.version, d.file
+				o.tries.Store(0)
+				if d.tries > 1 {
+					have = file
+				}
+				r := mustFetch(t, f, src, have)
+				if r.Change != d.change || r.Stale || hasWarning(r) {
+					t.Errorf("day %d: %s, notes %v, want %s", i, r.Change, r.Notes, d.change)
+				}
+				if said := len(r.Notes) > 0; said != (d.change != fmt.Sprintf("v%d", version)) {
+					t.Errorf("day %d: notes %v of a file of %s", i, r.Notes, d.change)
+				}
+				wantTries(t, o, d.tries)
+				c.pass(2 * day)
+			}
+		})
+	}
+}
+
+// TestLateServerNotModified: a file that is confirmed by ETag is also known by that.
+func TestLateServerNotModified(t *testing.T) {
+	o := newOrigin(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/version" {
+			serve([]byte(`{"latest": "v398"}`))(w, r)
+			return
+		}
+		versioned(t, 398)(w, r)
+	})
+	f, c := o.fetcher(t)
+	src := polledSource(o)
+	src.Discover = func(context.Context, Getter) (string, error) { return o.URL + "/file", nil }
+	for i, tries := range []int64{2, 2, 1, 1} {
+		o.tries.Store(0)
+		if r := mustFetch(t, f, src, 398); r.Change != "v398" || r.FromCache != (i > 0) || r.Stale {
+			t.Errorf("day %d: %s, from the cache: %v", i, r.Change, r.FromCache)
+		}
+		wantTries(t, o, tries)
+		c.pass(2 * day)
+	}
 }
 
 func TestPause(t *testing.T) {

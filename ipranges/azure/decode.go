@@ -2,18 +2,16 @@ package azure
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"net/netip"
-	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 
 	"sallyport/ipranges"
 	"sallyport/ipranges/catalog"
+	"sallyport/ipranges/jsonfeed"
 )
 
 // Options say what [Decode] takes. The zero value takes a file of any cloud
@@ -66,7 +64,7 @@ const maxName = 128
 //
 // An error about the file is an *[Error]; only options that make no sense give another.
 func Decode(data []byte, opt Options) (*catalog.Catalog, error) {
-	d := &decoder{err: Error{Feed: "Azure", Unit: "tag"}, limits: opt.Limits.withDefaults(), words: map[string]string{}, seen: map[string]bool{}}
+	d := &decoder{Reader: jsonfeed.NewReader(data, form), data: data, limits: opt.Limits.withDefaults(), words: map[string]string{}, seen: map[string]bool{}}
 	if opt.Cloud != "" {
 		c, err := FindCloud(opt.Cloud)
 		if err != nil {
@@ -74,16 +72,8 @@ func Decode(data []byte, opt Options) (*catalog.Catalog, error) {
 		}
 		d.want = &c
 	}
-	d.data = data
-	json := bytes.TrimPrefix(data, []byte("\ufeff"))
-	d.base = int64(len(data) - len(json))
-	d.json = jsontext.NewDecoder(bytes.NewBuffer(json))
-	if err := d.file(); err != nil && err != errStopped {
-		d.stop(err, "")
-	}
-	if d.err.Problems != nil {
-		slices.SortStableFunc(d.err.Problems, func(a, b Problem) int { return cmp.Compare(a.Offset, b.Offset) })
-		return nil, &d.err
+	if err := d.File("object", d.file); err != nil {
+		return nil, err
 	}
 	c, err := catalog.New(catalog.Info{Kind: "azure", Cloud: d.cloud, Change: d.change}, d.entries)
 	if err != nil { // only when MaxTags is beyond what a catalog takes
@@ -92,12 +82,10 @@ func Decode(data []byte, opt Options) (*catalog.Catalog, error) {
 	return c, nil
 }
 
-// decoder reads one file. Its methods return an error only when reading cannot
-// go on; mistakes in content are collected.
+// decoder reads one file.
 type decoder struct {
+	*jsonfeed.Reader
 	data   []byte // the whole file
-	base   int64  // bytes before the JSON
-	json   *jsontext.Decoder
 	limits Limits
 	want   *Cloud
 
@@ -108,27 +96,22 @@ type decoder struct {
 	words         map[string]string // regions, services and numbers come many times
 	set           ipranges.Builder  // of the tag being read
 	list          list              // of the tag being read
-	err           Error
 }
 
-// file reads the outermost object and makes sure that nothing follows it.
 func (d *decoder) file() error {
-	if len(bytes.TrimSpace(d.data[d.base:])) == 0 {
-		return errEmpty
-	}
 	var cloud, change, values bool
-	err := d.object(top, func(key []byte) error {
+	err := d.Object("", func(key []byte) error {
 		switch string(key) {
 		case "changeNumber":
 			change = true
-			return d.number(place{tag: -1, member: "/changeNumber"}, &d.change)
+			return d.number(&d.change)
 		case "cloud":
 			cloud = true
-			before := d.noted()
-			if err := d.text(inCloud, "cloud", &d.cloud); err != nil {
+			before := d.Noted()
+			if err := d.text("cloud", &d.cloud); err != nil {
 				return err
 			}
-			if d.noted() == before {
+			if d.Noted() == before {
 				d.checkCloud()
 			}
 			return nil
@@ -136,21 +119,12 @@ func (d *decoder) file() error {
 			values = true
 			return d.values()
 		}
-		return d.json.SkipValue()
+		return d.Skip()
 	})
-	if err != nil {
-		return err
-	}
-	if d.noted() == 0 {
+	if err == nil && d.Noted() == 0 {
 		d.checkMembers(change, cloud, values)
 	}
-	if _, err := d.json.ReadToken(); err != io.EOF {
-		if err == nil {
-			err = errTrailing
-		}
-		return err
-	}
-	return nil
+	return err
 }
 
 // checkMembers notes what the file's object lacks.
@@ -160,7 +134,7 @@ func (d *decoder) checkMembers(change, cloud, values bool) {
 		ok   bool
 	}{{"changeNumber", change}, {"cloud", cloud}, {"values", values}} {
 		if !m.ok {
-			d.problem(0, top, fmt.Sprintf("the file has no %q", m.name), fixKind)
+			d.Problem(0, fmt.Sprintf("the file has no %q", m.name), fixKind)
 		}
 	}
 }
@@ -168,7 +142,7 @@ func (d *decoder) checkMembers(change, cloud, values bool) {
 // checkCloud compares the file's cloud with the one asked for.
 func (d *decoder) checkCloud() {
 	if d.cloud == "" {
-		d.problem(d.offset(), inCloud, "cloud is empty", fixKind)
+		d.Problem(d.Offset(), "cloud is empty", fixKind)
 		return
 	}
 	if d.want == nil || strings.EqualFold(d.cloud, d.want.FileCloud) {
@@ -180,99 +154,90 @@ func (d *decoder) checkCloud() {
 			fix = fmt.Sprintf("set the feed's cloud to %q, or pass a file of %s", c.Name, d.want.Title)
 		}
 	}
-	d.problem(d.offset(), inCloud, fmt.Sprintf("the file is of cloud %s, not of %s (%q)", quoted(d.cloud, 60), d.want.Title, d.want.FileCloud), fix)
+	d.Problem(d.Offset(), fmt.Sprintf("the file is of cloud %s, not of %s (%q)", quoted(d.cloud, 60), d.want.Title, d.want.FileCloud), fix)
 }
 
 // values reads the list of tags.
 func (d *decoder) values() error {
-	n, before := 0, d.noted()
-	err := d.array(inValues, func() error {
+	n, before := 0, d.Noted()
+	err := d.Array("", func() error {
 		if n++; n > d.limits.MaxTags {
 			return tooMany{"tags", d.limits.MaxTags}
 		}
-		return d.tag(place{tag: n - 1})
+		return d.Unit(d.tag)
 	})
-	if err == nil && n == 0 && d.noted() == before {
-		d.problem(d.offset(), inValues, "the file has no tags", fixKind)
+	if err == nil && n == 0 && d.Noted() == before {
+		d.Problem(d.Offset(), "the file has no tags", fixKind)
 	}
 	return err
 }
 
 // tag reads one element of values.
-func (d *decoder) tag(at place) error {
-	start, before, first := d.next(), d.noted(), len(d.err.Problems)
+func (d *decoder) tag() (name string, err error) {
+	start, before := d.Next(), d.Noted()
 	var e catalog.Entry
 	prefixes := false
 	d.set.Reset()
-	err := d.object(at, func(key []byte) error {
+	err = d.Object("", func(key []byte) error {
 		switch string(key) {
 		case "name":
-			return d.text(at.in("/name"), "name", &e.Name)
+			return d.text("name", &e.Name)
 		case "properties":
-			return d.properties(at.in("/properties"), &e.Tag, &prefixes)
+			return d.properties(&e.Tag, &prefixes)
 		}
-		return d.json.SkipValue()
+		return d.Skip()
 	})
-	if err != nil && err != errStopped {
-		d.stop(err, e.Name)
-		err = errStopped
+	if err != nil {
+		return e.Name, err
 	}
-	if err == nil {
-		e.Set = d.set.Set()
-		if e.Set.Overlaps(ipranges.SpecialUse()) {
-			d.blame(d.list)
-		}
-		d.checkTag(e, prefixes, start, at, before)
-		d.entries = append(d.entries, e)
+	e.Set = d.set.Set()
+	if e.Set.Overlaps(ipranges.SpecialUse()) {
+		d.blame(d.list)
 	}
-	// The name may stand after what is wrong.
-	for i := first; i < len(d.err.Problems); i++ {
-		d.err.Problems[i].Part = clean(e.Name, 60)
-	}
-	return err
+	d.checkTag(e, prefixes, start, before)
+	d.entries = append(d.entries, e)
+	return e.Name, nil
 }
 
 // checkTag notes what a tag that was read lacks, unless mistakes in it were
 // noted since before, which may be the cause.
-func (d *decoder) checkTag(e catalog.Entry, prefixes bool, start int64, at place, before int) {
-	if d.noted() == before && e.Name == "" {
-		d.problem(start, at, "the tag has no name", fixFile)
+func (d *decoder) checkTag(e catalog.Entry, prefixes bool, start int64, before int) {
+	if d.Noted() == before && e.Name == "" {
+		d.Problem(start, "the tag has no name", fixFile)
 	}
-	if d.noted() == before && !prefixes {
-		d.problem(start, at, "the tag has no list of addressPrefixes", fixFile)
+	if d.Noted() == before && !prefixes {
+		d.Problem(start, "the tag has no list of addressPrefixes", fixFile)
 	}
 	if lower := strings.ToLower(e.Name); d.seen[lower] {
-		d.problem(start, at, "a tag of this name, but for the case of letters, came before", fixFile)
+		d.Problem(start, "a tag of this name, but for the case of letters, came before", fixFile)
 	} else if e.Name != "" {
 		d.seen[lower] = true
 	}
 }
 
-func (d *decoder) properties(at place, t *catalog.Tag, prefixes *bool) error {
-	return d.object(at, func(key []byte) error {
+func (d *decoder) properties(t *catalog.Tag, prefixes *bool) error {
+	return d.Object("", func(key []byte) error {
 		switch string(key) {
 		case "changeNumber":
-			return d.number(at.in("/properties/changeNumber"), &t.Change)
+			return d.number(&t.Change)
 		case "region":
-			return d.text(at.in("/properties/region"), "region", &t.Region)
+			return d.text("region", &t.Region)
 		case "systemService":
-			return d.text(at.in("/properties/systemService"), "systemService", &t.Service)
+			return d.text("systemService", &t.Service)
 		case "addressPrefixes":
 			*prefixes = true
-			return d.addressPrefixes(at.in("/properties/addressPrefixes"))
+			return d.addressPrefixes()
 		}
-		return d.json.SkipValue()
+		return d.Skip()
 	})
 }
 
 // addressPrefixes adds the elements of the list to d.set.
-func (d *decoder) addressPrefixes(at place) error {
-	n := -1
-	start := d.next()
-	defer func() { d.list = list{at, start, d.offset()} }()
-	return d.array(at, func() error {
-		n++
-		raw, err := d.json.ReadValue()
+func (d *decoder) addressPrefixes() error {
+	start := d.Next()
+	defer func() { d.list = list{start, d.Offset()} }()
+	return d.Array("", func() error {
+		raw, err := d.Value()
 		if err != nil {
 			return err
 		}
@@ -284,7 +249,7 @@ func (d *decoder) addressPrefixes(at place) error {
 			err = d.set.AddPrefix(p)
 		}
 		if err != nil {
-			d.problem(d.offset()-int64(len(raw)), at.element(n), err.Error(), fix)
+			d.Wrong(raw, err.Error(), fix)
 		}
 		return nil
 	})
@@ -293,37 +258,28 @@ func (d *decoder) addressPrefixes(at place) error {
 // prefix decodes one element of addressPrefixes and holds it against the
 // rules.
 func (d *decoder) prefix(raw jsontext.Value) (p netip.Prefix, fix string, err error) {
-	text, ok := unquote(raw)
+	text, ok := jsonfeed.Unquote(raw)
 	if !ok {
-		return p, fixFile, fmt.Errorf("a prefix must be a string, not %s", kindOf(raw))
+		return p, fixFile, fmt.Errorf("a prefix must be a string, not %s", d.Kind(raw))
 	}
-	if p, err = ipranges.ParsePrefixBytes(text); err != nil {
-		if q, e := netip.ParsePrefix(string(text)); e == nil && q != q.Masked() {
-			err = fmt.Errorf("%s has host bits set; without them it is %s", q, q.Masked())
-		}
-		return netip.Prefix{}, fixFile, errors.New(clean(err.Error(), 200))
+	p, err = jsonfeed.Prefix(text, d.limits.MinBits4, d.limits.MinBits6)
+	if err != nil && errors.Is(err, jsonfeed.ErrWide) {
+		return p, fixWide, err
 	}
-	least := d.limits.MinBits4
-	if p.Addr().Is6() {
-		least = d.limits.MinBits6
-	}
-	if p.Bits() < least {
-		return netip.Prefix{}, fixWide, fmt.Errorf("%s is wider than /%d", p, least)
-	}
-	return p, "", nil
+	return p, fixFile, err
 }
 
 // list is where the file has a list of prefixes.
 type list struct {
-	at         place
 	start, end int64 // bytes before and up to its end
 }
 
-// blame reads a list of prefixes once more, to name those that hold
-// special-use addresses. The list as a whole was found to; asking that for
-// each list instead of each prefix makes decoding a third faster.
+// blame reads the list of prefixes of the tag that was just read once more, to name
+// those that hold special-use addresses. The list as a whole was found to; asking
+// that for each list instead of each prefix makes decoding a third faster.
 func (d *decoder) blame(l list) {
-	before := d.noted()
+	const pointer = "/properties/addressPrefixes" // from the tag
+	before := d.Noted()
 	json := jsontext.NewDecoder(bytes.NewBuffer(d.data[l.start:l.end]))
 	_, err := json.ReadToken()
 	for n := 0; err == nil && json.PeekKind() != ']'; n++ {
@@ -332,12 +288,11 @@ func (d *decoder) blame(l list) {
 			break
 		}
 		p, _, wrong := d.prefix(raw)
-		if s, ok := ipranges.FindSpecial(p); wrong == nil && ok {
-			d.problem(l.start+json.InputOffset()-int64(len(raw)), l.at.element(n),
-				fmt.Sprintf("%s is not public: it holds addresses of %s, %s (%s)", p, s.Prefix, s.Name, s.RFC), fixFile)
+		if text := jsonfeed.Special(p); wrong == nil && text != "" {
+			d.ProblemAt(l.start+json.InputOffset()-int64(len(raw)), fmt.Sprintf("%s/%d", pointer, n), text, fixFile)
 		}
 	}
-	if d.noted() == before { // whatever happened, the list is not taken
-		d.problem(l.start, l.at, "the list holds addresses that are not public", fixFile)
+	if d.Noted() == before { // whatever happened, the list is not taken
+		d.ProblemAt(l.start, pointer, "the list holds addresses that are not public", fixFile)
 	}
 }

@@ -62,6 +62,7 @@ func (c Cloud) byHand() string {
 func findLink(page []byte, c Cloud) (string, error) {
 	text := unescape(string(page))
 	newest, link := "", ""
+	urls := starts{text: text, url: -1}
 	for from := 0; ; {
 		i := strings.Index(text[from:], c.FilePrefix)
 		if i < 0 {
@@ -73,7 +74,7 @@ func findLink(page []byte, c Cloud) (string, error) {
 		if !ok {
 			continue
 		}
-		start, ok := urlStart(text, name)
+		start, ok := urls.of(name)
 		if !ok {
 			continue // the file's name alone, or a relative link
 		}
@@ -101,17 +102,29 @@ func dateAt(s string, i int) (string, bool) {
 	return date, rest == "" || strings.IndexByte("\"'`<> \t\r\n?#&);,]}\\|", rest[0]) >= 0
 }
 
-// urlStart returns where the absolute URL starts that goes on at s[name:]: at
-// the last scheme before it, with nothing between that ends a URL. The last,
-// because a URL may carry another in its query.
-func urlStart(s string, name int) (int, bool) {
-	start := 1 + strings.LastIndexAny(s[:name], "\"'`<> \t\r\n()[]{}\\|,;")
-	i := strings.LastIndex(s[start:name], "://")
-	if i < 0 {
-		return 0, false
+// starts finds where URLs start. It is asked from the front of the text to its end and
+// looks at each byte once: a hostile page may hold the file's name a million times.
+type starts struct {
+	text string
+	seen int // bytes that were looked at
+	from int // the last thing before seen that ends a URL, ends here
+	url  int // the last URL since then starts here; -1: there is none
+}
+
+// of returns where the absolute URL starts that goes on at text[name:]: at the last
+// scheme before it, with nothing between that ends a URL. The last, because a URL may
+// carry another in its query.
+func (s *starts) of(name int) (int, bool) {
+	if i := strings.LastIndexAny(s.text[s.seen:name], "\"'`<> \t\r\n()[]{}\\|,;"); i >= 0 {
+		s.from, s.url = s.seen+i+1, -1
 	}
-	notLetter := func(r rune) bool { return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') }
-	return start + 1 + strings.LastIndexFunc(s[start:start+i], notLetter), true
+	since := max(s.from, s.seen)
+	if i := strings.LastIndex(s.text[since:name], "://"); i >= 0 {
+		notLetter := func(r rune) bool { return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') }
+		s.url = s.from + 1 + strings.LastIndexFunc(s.text[s.from:since+i], notLetter)
+	}
+	s.seen = name
+	return s.url, s.url >= 0
 }
 
 // trusted reports whether the URL up to the file's name is one that may be

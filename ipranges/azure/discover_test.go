@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
 
 const (
@@ -171,6 +172,25 @@ func TestDiscoverNothing(t *testing.T) {
 				mustHelp(t, err, detailsPage, confirmPage, "ServiceTags_Public_")
 			}
 		})
+	}
+}
+
+// TestDiscoverHostilePage: a page full of names, without an end between them, is read
+// in one pass. (When it was not, 2 MB took two minutes.)
+func TestDiscoverHostilePage(t *testing.T) {
+	name := "ServiceTags_Public_20260720.json?"
+	for _, page := range []string{
+		strings.Repeat(name, 20_000),
+		strings.Repeat("a", 1<<20) + strings.Repeat(name, 20_000),
+		folder + strings.Repeat("a", 1<<20) + "/" + strings.Repeat("ServiceTags_Public_", 20_000),
+	} {
+		start := time.Now()
+		if link, _ := findLink([]byte(page), Clouds[0]); link != "" {
+			t.Errorf("found %.100s", link)
+		}
+		if took := time.Since(start); took > 10*time.Second {
+			t.Errorf("%.60s... took %v", page, took)
+		}
 	}
 }
 

@@ -1,8 +1,6 @@
 package m365
 
 import (
-	"bytes"
-	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -10,6 +8,7 @@ import (
 
 	"sallyport/ipranges"
 	"sallyport/ipranges/catalog"
+	"sallyport/ipranges/jsonfeed"
 )
 
 // Options say what [Decode] takes. The zero value takes an answer for any
@@ -66,13 +65,9 @@ func Decode(data []byte, opt Options) (*catalog.Catalog, error) {
 		}
 		info.Cloud = i.Name
 	}
-	d := &decoder{reader: newReader(data), limits: opt.Limits.withDefaults(), seen: map[int]bool{}, areas: map[string]string{}}
-	if err := d.file(); err != nil && err != errStopped {
-		d.stop(err)
-	}
-	if d.err.Problems != nil {
-		slices.SortStableFunc(d.err.Problems, func(a, b Problem) int { return cmp.Compare(a.Offset, b.Offset) })
-		return nil, &d.err
+	d := &decoder{Reader: jsonfeed.NewReader(data, form), limits: opt.Limits.withDefaults(), seen: map[int]bool{}, areas: map[string]string{}}
+	if err := d.File("list", d.file); err != nil {
+		return nil, err
 	}
 	c, err := catalog.New(info, entries(d.sets))
 	if err != nil { // only when the limits are beyond what a catalog takes
@@ -94,8 +89,9 @@ type endpoints struct {
 
 // decoder reads one file.
 type decoder struct {
-	*reader
+	*jsonfeed.Reader
 	limits   Limits
+	set      string // the number of the set being read
 	sets     []endpoints
 	elements int               // in all sets so far
 	seen     map[int]bool      // ids
@@ -103,33 +99,28 @@ type decoder struct {
 }
 
 func (d *decoder) file() error {
-	if len(bytes.TrimSpace(d.data[d.base:])) == 0 {
-		return errEmpty
-	}
-	n, before := 0, d.noted()
-	err := d.array("the file", func() error {
+	n, before := 0, d.Noted()
+	err := d.Array("the file", func() error {
 		if n++; n > d.limits.MaxSets {
 			return fmt.Errorf("the file has more than %d sets", d.limits.MaxSets)
 		}
-		return d.endpoints()
+		return d.Unit(d.endpoints)
 	})
-	if err != nil {
-		return err
+	if err == nil && n == 0 && d.Noted() == before {
+		d.Problem(0, "the file has no sets", fixKind)
 	}
-	if n == 0 && d.noted() == before {
-		d.problem(0, "", "the file has no sets", fixKind)
-	}
-	return d.end()
+	return err
 }
 
 // endpoints reads one set.
-func (d *decoder) endpoints() error {
-	start, before, first := d.next(), d.noted(), len(d.err.Problems)
+func (d *decoder) endpoints() (id string, err error) {
+	start, before := d.Next(), d.Noted()
 	var e endpoints
 	var b ipranges.Builder
 	have := map[string]bool{}
 	d.set = ""
-	err := d.object("a set", func(key string) error {
+	err = d.Object("a set", func(name []byte) error {
+		key := string(name)
 		have[key] = true
 		switch key {
 		case "id":
@@ -139,7 +130,7 @@ func (d *decoder) endpoints() error {
 		case "category":
 			return d.text("category", func(s string) (string, string) { e.category = s; return checkCategory(s) })
 		case "required":
-			return d.truth("required", func(is bool) { e.required = is })
+			return d.truth("required", &e.required)
 		case "ips":
 			return d.list("ips", func(s string) (string, string) { return d.prefix(s, &b) })
 		case "urls":
@@ -147,33 +138,21 @@ func (d *decoder) endpoints() error {
 		case "tcpPorts", "udpPorts":
 			return d.text(key, func(s string) (string, string) { return d.ports(key[:3], s, &e.ports) })
 		}
-		return d.json.SkipValue()
+		return d.Skip()
 	})
-	if err != nil && err != errStopped {
-		d.stop(err)
-		err = errStopped
-	}
 	for _, key := range []string{"id", "serviceArea", "category", "required"} {
-		if err == nil && d.noted() == before && !have[key] {
-			d.problem(start, d.pointer(), fmt.Sprintf("the set has no %q", key), fixFile)
+		if err == nil && d.Noted() == before && !have[key] {
+			d.Problem(start, fmt.Sprintf("the set has no %q", key), fixFile)
 		}
-	}
-	// The number may stand after what is wrong.
-	for i := first; i < len(d.err.Problems); i++ {
-		d.err.Problems[i].Part = d.set
 	}
 	e.set = b.Set()
 	d.sets = append(d.sets, e)
-	d.set = ""
-	return err
+	return d.set, err
 }
-
-// pointer is the place of the set that was just read.
-func (d *decoder) pointer() string { return string(d.json.StackPointer()) }
 
 // list reads a list of strings, none of which may exhaust the limits.
 func (d *decoder) list(what string, take func(string) (problem, fix string)) error {
-	return d.array(what, func() error {
+	return d.Array(what, func() error {
 		if err := d.count(1); err != nil {
 			return err
 		}

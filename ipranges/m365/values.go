@@ -1,34 +1,28 @@
 package m365
 
 import (
+	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
 
 	"sallyport/ipranges"
 	"sallyport/ipranges/catalog"
+	"sallyport/ipranges/jsonfeed"
 )
 
 // prefix adds an element of ips to b.
 func (d *decoder) prefix(s string, b *ipranges.Builder) (problem, fix string) {
-	p, err := ipranges.ParsePrefix(s)
-	if err != nil {
-		if q, e := netip.ParsePrefix(s); e == nil && q != q.Masked() {
-			return fmt.Sprintf("%s has host bits set; without them it is %s", q, q.Masked()), fixFile
-		}
+	p, err := jsonfeed.Prefix([]byte(s), d.limits.MinBits4, d.limits.MinBits6)
+	switch {
+	case errors.Is(err, jsonfeed.ErrWide):
+		return err.Error(), fixWide
+	case err != nil:
 		return err.Error(), fixFile
 	}
-	least := d.limits.MinBits4
-	if p.Addr().Is6() {
-		least = d.limits.MinBits6
-	}
-	if p.Bits() < least {
-		return fmt.Sprintf("%s is wider than /%d", p, least), fixWide
-	}
-	if s, ok := ipranges.FindSpecial(p); ok {
-		return fmt.Sprintf("%s is not public: it holds addresses of %s, %s (%s)", p, s.Prefix, s.Name, s.RFC), fixFile
+	if text := jsonfeed.Special(p); text != "" {
+		return text, fixFile
 	}
 	if err := b.AddPrefix(p); err != nil {
 		return err.Error(), fixFile

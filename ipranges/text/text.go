@@ -13,12 +13,12 @@ import (
 	"fmt"
 	"math/bits"
 	"strconv"
-	"strings"
 
 	"go4.org/netipx"
 
 	"sallyport/ipranges"
 	"sallyport/ipranges/catalog"
+	"sallyport/ipranges/refusal"
 )
 
 // All is the name of the one tag.
@@ -197,18 +197,6 @@ func findSpecial(r netipx.IPRange) (ipranges.Special, bool) {
 	return ipranges.Special{}, false
 }
 
-// clean returns s fit for a terminal, in at most 200 bytes.
-func clean(s string) string {
-	if len(s) > 200 {
-		s = s[:200] + "..."
-	}
-	q := strconv.QuoteToASCII(s)
-	return strings.ReplaceAll(q[1:len(q)-1], `\"`, `"`)
-}
+func clean(s string) string { return refusal.Clean(s, 200) }
 
-func quoted(b []byte) string {
-	if len(b) > 60 {
-		return strconv.QuoteToASCII(string(b[:60])) + "..."
-	}
-	return strconv.QuoteToASCII(string(b))
-}
+func quoted(b []byte) string { return refusal.Quoted(string(b), 60) }
