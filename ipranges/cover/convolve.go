@@ -1,0 +1,60 @@
+package cover
+
+// The kernel of a knapsack: the prices of a node split between its children,
+//
+//	c[k] = min over i+j=k of a[i] + b[j],
+//
+// as far as c goes, at most len(a)+len(b)-1. Nearly all the time of a curve goes
+// into these sums. The outer loop takes the shorter list, so that the inner one
+// is long. There is a kernel for each width of number, because a method called
+// through a type parameter is not inlined.
+
+// narrow is a number of 64 bits that wraps around, as wide is one of 128.
+type narrow uint64
+
+func (a narrow) plus(b narrow) narrow  { return a + b }
+func (a narrow) minus(b narrow) narrow { return a - b }
+
+// power64 and power128 return 2^n, or 0 where the number wraps around.
+func power64(n int) narrow { return 1 << n }
+
+func power128(n int) wide {
+	if n < 64 {
+		return wide{0, 1 << n}
+	}
+	return wide{1 << (n - 64), 0}
+}
+
+func convolve64(c, a, b []narrow) {
+	if len(b) < len(a) {
+		a, b = b, a
+	}
+	for k := range c {
+		c[k] = ^narrow(0) // above every sum, of which none wraps around
+	}
+	for i, x := range a[:min(len(a), len(c))] {
+		y := b[:min(len(b), len(c)-i)]
+		sums := c[i:][:len(y)]
+		for j := range y {
+			sums[j] = min(sums[j], x+y[j])
+		}
+	}
+}
+
+func convolve128(c, a, b []wide) {
+	if len(b) < len(a) {
+		a, b = b, a
+	}
+	for k := range c {
+		c[k] = wide{^uint64(0), ^uint64(0)}
+	}
+	for i, x := range a[:min(len(a), len(c))] {
+		y := b[:min(len(b), len(c)-i)]
+		sums := c[i:][:len(y)]
+		for j := range y {
+			if sum := x.plus(y[j]); sum.less(sums[j]) {
+				sums[j] = sum
+			}
+		}
+	}
+}
