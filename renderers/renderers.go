@@ -45,6 +45,24 @@ type Adviser interface {
 	Advice(p *rules.Plan) []*OptionError
 }
 
+// Claimer is a Renderer whose output takes things for itself that lie outside of it:
+// two targets of a policy cannot both have one.
+type Claimer interface {
+	Claims() []Claim
+}
+
+// Claim is one such thing.
+type Claim struct {
+	Thing  string // equal for equal things, in words: "protocol 213 of table main"
+	File   string // in place of Thing: a file that the policy names
+	Option string // the option that chooses it
+	Cost   string // what becomes of two that have it, as a clause
+	Fix    string
+	// MayDiffer says that two targets can mean different machines, so that sharing
+	// is worth a warning and no more.
+	MayDiffer bool
+}
+
 // CapsOf is what r of kind k can express.
 func CapsOf(k Kind, r Renderer) rules.Caps {
 	if l, ok := r.(Limiter); ok {

@@ -65,6 +65,7 @@ type Loss struct {
 	Place   diag.Range
 	Dropped bool   // the rule is not rendered at all
 	Reason  string // why, as a clause
+	Price   *Price // what a list of routes costs that fits its target; nil for other losses
 }
 
 // Lower adapts p to caps. It returns an equal plan, or one that differs from p
@@ -99,7 +100,15 @@ func Lower(p *Plan, caps Caps) (*Plan, []Loss, []*RuleError) {
 	}
 	errs = append(errs, noBypass(&out, caps)...)
 	errs = append(errs, overLimits(&out, caps)...)
-	errs = append(errs, overRoutes(&out, caps)...)
+	fitted := &out
+	if len(errs) == 0 {
+		var prices []Loss
+		fitted, prices, errs = fit(&out, caps)
+		losses = append(losses, prices...)
+	}
+	if len(errs) == 0 {
+		errs = append(errs, overRoutes(fitted, caps)...)
+	}
 	if len(errs) == 0 && len(out.Rules) == 0 {
 		errs = append(errs, &RuleError{Cause: "no rule is left for " + out.Families.String(),
 			Fix: "give the target rules with such addresses, or remove it"})
@@ -107,7 +116,7 @@ func Lower(p *Plan, caps Caps) (*Plan, []Loss, []*RuleError) {
 	if len(errs) > 0 {
 		return nil, nil, errs
 	}
-	return &out, losses, nil
+	return fitted, losses, nil
 }
 
 // unsupported lists the features of r that caps lack.

@@ -33,6 +33,20 @@ func (l RouteLimit) units(n int) string {
 	return fmt.Sprintf("%d routes", n)
 }
 
+// String says what the limit is, of whom, and who says so.
+func (l RouteLimit) String() string {
+	var each string
+	switch {
+	case l.Shared:
+		each = ", both families together"
+	case l.Families == 0:
+		each = " of each family"
+	default:
+		each = " of " + l.Families.String()
+	}
+	return fmt.Sprintf("%s takes %s%s (%s)", l.Device, l.units(l.Max), each, l.Source)
+}
+
 // size is what the routes of set cost in f, as the limit counts.
 func (l RouteLimit) size(set ipranges.Set, f ipranges.Family, cost func(netip.Prefix) int) int {
 	if !l.Bytes {

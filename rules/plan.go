@@ -114,6 +114,7 @@ type Plan struct {
 	Families   Families // flows of other families are not the plan's business
 	Rules      []Rule   // the first that matches decides
 	Default    Verdict  // what becomes of the rest
+	Budget     *Budget  // how far a list of routes may differ from its set; nil: not at all
 	Provenance Provenance
 }
 

@@ -30,7 +30,7 @@ func (f *feedFlags) add(cmd *cobra.Command) {
 	fl.BoolVar(&f.offline, "offline", false, "use the cached copy of feeds, however old, and send nothing")
 	fl.BoolVar(&f.refresh, "refresh", false, "ask for a newer feed even if the cached copy is of today")
 	fl.BoolVar(&f.insecure, "insecure", false, "allow feeds over http")
-	fl.BoolVar(&f.accept, "accept-feed-change", false, "accept a feed that grew or shrank suddenly")
+	fl.BoolVar(&f.accept, "accept-feed-change", false, "accept a feed that grew or shrank suddenly, or opens very much")
 	fl.StringVar(&f.cache, "cache", "", "keep feeds in `DIR` instead of the user's cache folder")
 	exclusive(cmd, "offline", "refresh")
 }

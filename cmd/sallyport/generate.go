@@ -30,6 +30,7 @@ type generateFlags struct {
 	json      bool
 	detailed  bool
 	stamp     bool
+	bundle    string
 }
 
 func newGenerate(a *app) *cobra.Command {
@@ -61,7 +62,9 @@ documented media ranges of Azure Communication Services, without any feed.`,
 	fl.BoolVar(&f.json, "json", false, "say what was done as JSON")
 	fl.BoolVar(&f.detailed, "detailed-exitcode", false, "exit with 4 when a file changed, or would with --diff")
 	fl.BoolVar(&f.stamp, "stamp", false, "write the time into headers; files then differ at every run")
+	fl.StringVar(&f.bundle, "bundle", "", "write what a client verifies into `FILE`, for sallyport verify FILE where there is no policy")
 	exclusive(cmd, "stdout", "diff")
+	exclusive(cmd, "bundle", "diff")
 	exclusive(cmd, "stdout", "json")
 	return cmd
 }
@@ -99,6 +102,15 @@ func (a *app) generate(cmd *cobra.Command, f *generateFlags) error {
 	report, err := publish.Publish(f.out, filesOf(res))
 	if err != nil {
 		return err
+	}
+	if f.bundle != "" {
+		var b bytes.Buffer
+		if err := res.VerifyPlan(req).WriteJSON(&b); err != nil {
+			return err
+		}
+		if err := publish.WriteFile(f.bundle, b.Bytes(), 0o644); err != nil {
+			return err
+		}
 	}
 	return a.reportGenerate(res, f, report)
 }

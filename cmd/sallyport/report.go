@@ -40,14 +40,15 @@ type feedJSON struct {
 }
 
 type targetJSON struct {
-	Name    string     `json:"name"`
-	Kind    string     `json:"kind"`
-	Rules   int        `json:"rules"`
-	Ranges4 int        `json:"ipv4_ranges"`
-	Ranges6 int        `json:"ipv6_ranges"`
-	Dropped []string   `json:"dropped_rules,omitempty"`
-	Equal   bool       `json:"reads_back_equal,omitzero"` // only where it was tried: check, and --templates
-	Files   []fileJSON `json:"files,omitempty"`
+	Name    string      `json:"name"`
+	Kind    string      `json:"kind"`
+	Rules   int         `json:"rules"`
+	Ranges4 int         `json:"ipv4_ranges"`
+	Ranges6 int         `json:"ipv6_ranges"`
+	Dropped []string    `json:"dropped_rules,omitempty"`
+	Prices  []priceJSON `json:"prices,omitempty"`          // of a list of routes that is not exact
+	Equal   bool        `json:"reads_back_equal,omitzero"` // only where it was tried: check, and --templates
+	Files   []fileJSON  `json:"files,omitempty"`
 }
 
 type fileJSON struct {
@@ -94,6 +95,10 @@ func (a *app) jsonOf(res *pipeline.Result) generateJSON {
 		t := targetJSON{Name: o.Target.Name, Kind: o.Kind.Name, Rules: len(o.Plan.Rules), Equal: o.ReadBack}
 		t.Ranges4, t.Ranges6 = rangesOf(o.Plan)
 		for _, l := range o.Losses {
+			if l.Price != nil {
+				t.Prices = append(t.Prices, jsonOfPrice(res, l.Price))
+				continue
+			}
 			t.Dropped = append(t.Dropped, l.Rule)
 		}
 		j.Targets = append(j.Targets, t)
@@ -162,6 +167,7 @@ func (a *app) printReport(res *pipeline.Result, f *generateFlags, report publish
 			}
 		}
 		next = next[len(o.Files):]
+		a.printPrices(res, &o)
 	}
 	if len(load) > 0 {
 		fmt.Fprintf(a.out, "\n%s\n", a.bold("To load:"))

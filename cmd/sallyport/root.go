@@ -97,7 +97,8 @@ Start with:  sallyport generate          the built-in policy, into ./out
 	root.SetHelpFunc(a.printHelp)
 	root.AddCommand(
 		newInit(a), newCheck(a), newGenerate(a),
-		newRanges(a), newAggregate(a), newTargets(a), newVersion(a),
+		newRanges(a), newAggregate(a), newBudget(a), newTargets(a), newVersion(a),
+		newReflect(a), newSize(a),
 	)
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()

@@ -133,7 +133,7 @@ func Run(ctx context.Context, req Request) (*Result, error) {
 	if res.Diagnostics.HasErrors() { // the options of targets can be judged all the same
 		for _, list := range [][]policy.Target{res.Program.Targets, res.Program.Unfinished} {
 			for i := range list {
-				if _, _, diags := build(&list[i], req); diags != nil {
+				if _, _, diags := Build(&list[i], req); diags != nil {
 					res.add(diags)
 				}
 			}
@@ -152,6 +152,8 @@ func Run(ctx context.Context, req Request) (*Result, error) {
 		}
 	}
 	res.add(collisions(res.Outputs))
+	res.add(claimedTwice(res.Program, req))
+	res.add(blockedInside(res.Program, res.Outputs, req))
 	return res, nil
 }
 

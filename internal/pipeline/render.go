@@ -16,8 +16,8 @@ import (
 	"sallyport/rules/policy"
 )
 
-// build makes the target's renderer of its options.
-func build(t *policy.Target, req Request) (renderers.Kind, renderers.Renderer, diag.List) {
+// Build makes the target's renderer of its options, or says what is wrong with them.
+func Build(t *policy.Target, req Request) (renderers.Kind, renderers.Renderer, diag.List) {
 	kind, _ := all.Named(t.Kind)
 	r, err := kind.Build(t.Options, environment(t, req))
 	if err != nil {
@@ -28,7 +28,7 @@ func build(t *policy.Target, req Request) (renderers.Kind, renderers.Renderer, d
 
 // render takes one target from its options to files.
 func render(t *policy.Target, req Request) (*Output, diag.List) {
-	kind, r, diags := build(t, req)
+	kind, r, diags := Build(t, req)
 	if diags != nil {
 		return nil, diags
 	}
@@ -49,7 +49,7 @@ func render(t *policy.Target, req Request) (*Output, diag.List) {
 		return nil, list
 	}
 	for _, l := range losses {
-		lowered.Provenance.Notes = append(slices.Clone(lowered.Provenance.Notes), fmt.Sprintf("rule %s is left out: %s", l.Rule, l.Reason))
+		lowered.Provenance.Notes = append(slices.Clone(lowered.Provenance.Notes), noteOf(l))
 	}
 	files, err := r.Render(lowered)
 	if err != nil {
@@ -60,6 +60,17 @@ func render(t *policy.Target, req Request) (*Output, diag.List) {
 		return nil, diag.List{place(t, err)}
 	}
 	return &Output{t, kind, lowered, losses, files, equal}, warnings(t, r, lowered, losses)
+}
+
+// noteOf is what an output's header says of a loss.
+func noteOf(l rules.Loss) string {
+	switch {
+	case l.Price == nil:
+		return fmt.Sprintf("rule %s is left out: %s", l.Rule, l.Reason)
+	case l.Price.Added:
+		return "lossy, as the policy allows: " + l.Reason
+	}
+	return "lossy, as the policy allows: " + l.Reason + ", which go the other way"
 }
 
 // selfCheck reads back what was rendered: always where the user's templates took
@@ -139,6 +150,9 @@ func warnings(t *policy.Target, r renderers.Renderer, p *rules.Plan, losses []ru
 		}
 	}
 	for _, l := range losses {
+		if l.Price != nil {
+			continue // asked for, and part of the report
+		}
 		list = append(list, diag.Diagnostic{Severity: diag.Warning, Subject: l.Place,
 			Summary: fmt.Sprintf("rule %s is left out of target %s: %s", l.Rule, t.Name, l.Reason),
 			Related: []diag.Related{{Range: t.Place, Text: "for this target"}}})

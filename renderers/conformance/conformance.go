@@ -57,6 +57,7 @@ func Run(t *testing.T, kind renderers.Kind, variants ...Variant) {
 			t.Run("unsupported", s.unsupported)
 			t.Run("small change", s.smallChange)
 			t.Run("limits", s.limits)
+			t.Run("budget", s.budget)
 			t.Run("damage", s.damage)
 			t.Run("golden", s.golden)
 		})

@@ -82,3 +82,29 @@ func checkOver(t *testing.T, caps rules.Caps, errs []*rules.RuleError) {
 	}
 	t.Errorf("no error names a limit with its source and option: %v", errs)
 }
+
+// budget gives the target a list that has to be cut or widened to fit: it renders what
+// the budget made of it.
+func (s *suite) budget(t *testing.T) {
+	if s.verdict(t) == rules.Allow {
+		return // rules are exact
+	}
+	r := s.build(t, "edge")
+	caps := renderers.CapsOf(s.kind, r)
+	hundred := rules.Percent(1e9)
+	for _, added := range []bool{false, true} {
+		p := s.plan(t, rules.In("many", manyRanges(9, 60)))
+		p.Budget = &rules.Budget{Limits: []rules.RouteLimit{{Max: 25, Device: "the budget", Source: "line 1"}}, Missing: &hundred}
+		if added {
+			p.Budget.Missing, p.Budget.Added = nil, &hundred
+		}
+		lowered, losses, errs := rules.Lower(p, caps)
+		if len(errs) > 0 {
+			t.Fatal(errs[0])
+		}
+		if len(losses) == 0 || rules.Compare(p, lowered) == nil {
+			t.Fatal("the budget changes nothing: the case tests nothing")
+		}
+		s.readBack(t, r, s.render(t, r, lowered), lowered)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"sallyport/renderers"
 	"sallyport/rules"
 )
 
@@ -49,14 +50,13 @@ func (r *renderer) merge(o *objects) ([]byte, error) {
 	return apply(c.data, edits), nil
 }
 
-// MergesInto names the file of the user's that the output is a changed copy of, and
-// the option that does; both are empty where there is none. Two targets that begin
-// with one file give two copies, each without the other's part.
-func (r *renderer) MergesInto() (option, file string) {
+// Claims implements renderers.Claimer: the output is a changed copy of the user's file.
+func (r *renderer) Claims() []renderers.Claim {
 	if r.opt.Form != formMerge {
-		return "", ""
+		return nil
 	}
-	return "config", r.opt.Config
+	return []renderers.Claim{{File: r.opt.Config, Option: "config", Cost: "each output is that file without the other's rules",
+		Fix: "put the rules into one target, or let the second begin with the first one's output: config = ..."}}
 }
 
 // anchor is the rule that the options name, and its place on its tab.

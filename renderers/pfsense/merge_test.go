@@ -228,17 +228,20 @@ func TestMergeOfTwoTargets(t *testing.T) {
 	}
 }
 
-// TestMergesInto names the file that two targets cannot both begin with.
-func TestMergesInto(t *testing.T) {
-	for form, want := range map[string][2]string{formMerge: {"config", "testdata/config.xml"}, formURLTable: {}, formImport: {}} {
+// TestClaims names the file that two targets cannot both begin with.
+func TestClaims(t *testing.T) {
+	for form, want := range map[string]string{formMerge: "testdata/config.xml", formURLTable: "", formImport: ""} {
 		o := options(form)
 		r, err := Kind().Build(&o, env())
 		if err != nil {
 			t.Fatal(err)
 		}
-		option, file := r.(interface{ MergesInto() (string, string) }).MergesInto()
-		if option != want[0] || file != want[1] {
-			t.Errorf("%s: %q %q", form, option, file)
+		got := ""
+		for _, c := range r.(renderers.Claimer).Claims() {
+			got += c.File
+		}
+		if got != want {
+			t.Errorf("%s claims %q, not %q", form, got, want)
 		}
 	}
 }

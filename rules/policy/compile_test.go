@@ -81,8 +81,9 @@ func TestSample(t *testing.T) {
 		t.Errorf("laptops uses no feed, but names %v", laptops.Plan.Provenance.Feeds)
 	}
 	branch := p.Target("branch")
-	b := branch.Options.(*routeOptions).Budget
-	if b.Routes != 100 || b.MaxMissing != 60 || b.Must.Name() != "acs_media" || !b.Must.Contains(addr("52.112.0.1")) {
+	b := branch.Plan.Budget
+	if len(b.Limits) != 1 || b.Limits[0].Max != 100 || b.Limits[0].Shared || *b.Missing != 60 || b.Added != nil || b.Must.Name() != "acs_media" ||
+		!b.Must.Contains(addr("52.112.0.1")) {
 		t.Errorf("budget %+v", b)
 	}
 	for option, text := range map[string]string{"": `target "globalprotect"`, "path": `"branch.set"`, "bypass": `bypass = set.azure_eu`, "budget": "budget {",

@@ -42,11 +42,11 @@ func schemaOf(kind string) (blockSchema, bool) {
 		return blockSchema{`service "NAME"`, []string{"udp", "tcp", "sctp", "icmp", "icmpv6", "protocols", "description"}}, true
 	case "rule":
 		return blockSchema{`rule "NAME"`,
-			[]string{"action", "from", "to", "services", "log", "expires", "enabled", "description"}}, true
+			[]string{"action", "from", "to", "services", "tunnel", "log", "expires", "enabled", "description"}}, true
 	case "target":
 		return blockSchema{`target "KIND" "NAME"`, nil}, true
 	case "probe":
-		return blockSchema{`probe "NAME"`, []string{"host", "rule", "description"}}, true
+		return blockSchema{`probe "NAME"`, []string{"host", "rule", "kinds", "services", "issuers", "description"}}, true
 	}
 	return blockSchema{}, false
 }

@@ -62,7 +62,7 @@ func checkStruct(t reflect.Type, path string, taken []string, outer []reflect.Ty
 // decodable reports whether decoder.value has a way to fill a t.
 func decodable(t reflect.Type) bool {
 	switch {
-	case t == addressesType || storable(t):
+	case t == addressesType || t == hostsType || storable(t):
 		return true
 	case t.Kind() == reflect.Slice:
 		return storable(t.Elem())

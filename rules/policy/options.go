@@ -122,6 +122,9 @@ func (d decoder) unknown(options []option, body *hclsyntax.Body) bool {
 			isBlock[o.name] = o.block
 		}
 	}
+	if body == d.d.body && d.kind.Class&Routes != 0 {
+		names, isBlock["budget"] = append(names, "budget"), true
+	}
 	ok := true
 	for _, a := range body.Attributes {
 		switch {

@@ -123,8 +123,13 @@ func (t *Target) OptionPlace(option string) diag.Range {
 type Probe struct {
 	Name  string
 	Host  string // a host name or an address
-	Rule  string // the rule's name
+	Rule  string // the rule's name; empty where the probe stands for none
 	Place diag.Range
+
+	Kinds    []string        // of ProbeKinds; none: chosen by host and port
+	Services []rules.Service // the ports to ask; none: those of the rule
+	Issuers  []string        // organisations of which one issued the certificate; none: any trusted one
+	Feeds    []string        // the labels of the feeds that the ports come from
 }
 
 // Rule is a rule of the policy, whether or not a target uses it.
@@ -133,6 +138,10 @@ type Rule struct {
 	Description string
 	Feeds       []string // the labels of the feeds that its addresses come from
 	LeftOut     string   // why no plan holds it, as a clause; empty when plans do
+	// Tunnel names the target of routes whose VPN the rule stands behind: it blocks
+	// there what that target sends past the VPN. Empty: none. TunnelPlace is where.
+	Tunnel      string
+	TunnelPlace diag.Range
 }
 
 // NamedSet is a set of the policy.

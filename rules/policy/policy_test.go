@@ -64,8 +64,7 @@ type filterOptions struct {
 }
 
 type routeOptions struct {
-	Metric int    `policy:"metric" doc:"of the routes"`
-	Budget budget `policy:"budget" doc:"limits"`
+	Metric int `policy:"metric" doc:"of the routes"`
 }
 
 type strictOptions struct {

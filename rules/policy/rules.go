@@ -5,8 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/hashicorp/hcl/v2/hclsyntax"
-
 	"sallyport/internal/diag"
 	"sallyport/ipranges"
 	"sallyport/rules"
@@ -77,6 +75,7 @@ func (c *compiler) rule(d *decl) *rule {
 	ok(good)
 	r.out.Description, good = c.textOr(d, "description", "")
 	ok(good)
+	ok(c.tunnel(d, r))
 	enabled, good := c.flag(d, "enabled", true)
 	ok(good)
 	if !enabled {
@@ -233,57 +232,6 @@ func families(s ipranges.Set) string {
 		}
 	}
 	return fams.String()
-}
-
-// evalProbes evaluates the probe blocks.
-func (c *compiler) evalProbes(p *Program) {
-	for _, d := range c.f.decls["probe"] {
-		if d.broken {
-			continue
-		}
-		if probe, ok := c.probe(d); ok {
-			p.Probes = append(p.Probes, probe)
-		}
-	}
-}
-
-func (c *compiler) probe(d *decl) (Probe, bool) {
-	out := Probe{Name: d.name, Place: place(d.header)}
-	_, ok := c.textOr(d, "description", "")
-	if a := c.need(d, "host", `name the host to ask: host = "worldaz.tr.teams.microsoft.com"`); a != nil {
-		host, good := c.text(a)
-		if good {
-			if problem := hostProblem(host); problem != "" {
-				c.error(a.Expr.Range(), fmt.Sprintf("%.60q is neither a host name nor an address", host), problem,
-					"write a name without scheme, port and path")
-				good = false
-			}
-		}
-		out.Host, ok = host, ok && good
-	} else {
-		ok = false
-	}
-	a := c.need(d, "rule", "name the rule that has to let it pass: rule = rule.NAME")
-	if a == nil {
-		return out, false
-	}
-	name, good := c.oneRule(a)
-	out.Rule = name
-	return out, ok && good
-}
-
-// oneRule evaluates a reference to a single rule.
-func (c *compiler) oneRule(a *hclsyntax.Attribute) (string, bool) {
-	t, ok := a.Expr.(*hclsyntax.ScopeTraversalExpr)
-	if !ok {
-		c.error(a.Expr.Range(), "a single rule belongs here", "", "write rule = rule.NAME")
-		return "", false
-	}
-	d := c.lookup(t.Traversal, "rule")
-	if d == nil {
-		return "", false
-	}
-	return d.name, true
 }
 
 // relatedRules lists the places of rules.

@@ -93,6 +93,7 @@ func (c *compiler) target(d *decl) *target {
 	default:
 		t.routePlan(a)
 	}
+	t.ok(t.budget())
 	if kind.NewOptions != nil {
 		t.out.Options = kind.NewOptions()
 	}
@@ -278,6 +279,9 @@ func (t *target) routePlan(a *hclsyntax.Attribute) {
 	v := t.c.notEverything(a, t.c.addresses(a, false))
 	if v.known {
 		t.routable(a, v.set)
+		if a.Name == "bypass" {
+			t.bothFamilies(a, v.set)
+		}
 	}
 	r := rules.Rule{Name: a.Name, Verdict: rules.Bypass, From: rules.Any(), Services: []rules.Service{rules.AnyService()},
 		Place: place(a.Expr.Range())}

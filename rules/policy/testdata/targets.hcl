@@ -1,5 +1,5 @@
 set "media" {
-  include = ["192.0.2.0/24"]
+  include = ["192.0.2.0/24", "2001:db8:9::/48"]
 }
 rule "calls" {
   action   = "allow"

@@ -1,0 +1,348 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"sallyport/internal/pipeline"
+	"sallyport/internal/plot"
+	"sallyport/internal/publish"
+	"sallyport/ipranges"
+	"sallyport/ipranges/cover"
+	"sallyport/renderers"
+	"sallyport/rules"
+	"sallyport/rules/policy"
+)
+
+// budgetFlags are the flags of budget.
+type budgetFlags struct {
+	coverageFlags // for the sources of names
+	target        string
+	protect       []string
+	must          []string
+	at            []int
+	svg           string
+}
+
+func newBudget(a *app) *cobra.Command {
+	var f budgetFlags
+	cmd := &cobra.Command{
+		Use:   "budget [SET...]",
+		Short: "Say what a list of routes costs at every length that a device may take",
+		Long: `budget prints the price of a list of routes by its length: the fewest addresses
+that it adds to the exact list, or leaves out of it, in percent of each family.
+Every price is the lowest there is. An asterisk marks where a curve bends: shorter
+lists cost much more, longer ones save little.
+
+The list is one or more SETs together (a tag of the feed, KIND:TAG, a prefix, or
+with --policy set.NAME), or what --target of a policy lists.`,
+		Example: `  sallyport budget AzureCloud
+  sallyport budget 20.202.0.0/16 m365:11 AzureCloud.westeurope --at 100,200
+  sallyport budget --policy policy.hcl --target branch --svg curve.svg`,
+		Args: takes(0, -1, "a SET"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if (f.target == "") == (len(args) == 0) {
+				return wrong(cmd, "%s needs SETs, or --policy and --target", cmd.CommandPath())
+			}
+			return a.budget(cmd, &f, args)
+		},
+		ValidArgsFunction: f.completeTags(a),
+	}
+	f.add(cmd)
+	fl := cmd.Flags()
+	fl.StringVarP(&f.policy, "policy", "p", "", "take set.NAME, or the target, from the policy `FILE`")
+	fl.StringArrayVar(&f.vars, "var", nil, "set a variable of the policy, `NAME=VALUE`")
+	fl.StringVarP(&f.target, "target", "t", "", "the list of the target `NAME` of the policy, with its budget and its device's limits")
+	fl.StringArrayVar(&f.protect, "protect", nil, "never add addresses of `SET`; may be repeated")
+	fl.StringArrayVar(&f.must, "must", nil, "never leave out addresses of `SET`; may be repeated")
+	fl.IntSliceVar(&f.at, "at", nil, "print these `LENGTHS` of lists, such as 100,200")
+	fl.StringVar(&f.svg, "svg", "", "draw the curves into `FILE`")
+	fl.BoolVar(&f.json, "json", false, "print JSON, with every length")
+	fl.Lookup("feed").Usage = "read `FILE` (or KIND=FILE) instead of the published feed; once for each kind"
+	return cmd
+}
+
+// budgetOf is a list with what bounds it.
+type budgetOf struct {
+	name string
+	plan *rules.Plan
+	caps rules.Caps
+}
+
+func (a *app) budget(cmd *cobra.Command, f *budgetFlags, names []string) error {
+	for _, k := range f.at {
+		if k < 1 {
+			return wrong(cmd, "--at %d: a list has one route at least", k)
+		}
+	}
+	of, err := a.budgetSubject(cmd, f, names)
+	if err != nil {
+		return err
+	}
+	curves, err := pricesOf(of)
+	if err != nil {
+		return err
+	}
+	if f.svg != "" {
+		if err := writeSVG(f.svg, of.name, curves); err != nil {
+			return err
+		}
+	}
+	if f.json {
+		return a.printJSON(jsonOfCurves(of, curves))
+	}
+	return a.printBudget(f, of, curves)
+}
+
+// budgetSubject is the list that the command line names.
+func (a *app) budgetSubject(cmd *cobra.Command, f *budgetFlags, names []string) (budgetOf, error) {
+	if f.target != "" {
+		if f.policy == "" {
+			return budgetOf{}, wrong(cmd, "--target needs --policy")
+		}
+		if len(f.protect)+len(f.must) > 0 {
+			return budgetOf{}, wrong(cmd, "a target's own budget block says protect and must")
+		}
+		return a.budgetTarget(cmd, f)
+	}
+	src := sources{a: a, f: &f.coverageFlags, cmd: cmd, namers: map[string]*namer{}}
+	var sets [3]ipranges.Set
+	for i, list := range [][]string{names, f.protect, f.must} {
+		found, err := src.all(list)
+		if err != nil {
+			return budgetOf{}, err
+		}
+		sets[i] = ipranges.Union(found...)
+	}
+	if sets[0].IsEmpty() {
+		return budgetOf{}, usage("%s has no address", strings.Join(names, ", "))
+	}
+	p := rules.RoutePlan("list", rules.BothFamilies, rules.Bypass, sets[0])
+	p.Budget = &rules.Budget{Protect: rules.In("protect", sets[1]), Must: rules.In("must", sets[2])}
+	return budgetOf{name: strings.Join(names, ", "), plan: p}, nil
+}
+
+func (a *app) budgetTarget(cmd *cobra.Command, f *budgetFlags) (budgetOf, error) {
+	flags := policyFlags{feedFlags: f.feedFlags, policy: f.policy, vars: f.vars}
+	req, err := flags.request(a)
+	if err != nil {
+		return budgetOf{}, err
+	}
+	res, err := pipeline.Compile(cmd.Context(), req)
+	if err := a.settle(res, err, f.json); err != nil {
+		return budgetOf{}, err
+	}
+	t := res.Program.Target(f.target)
+	if t == nil {
+		return budgetOf{}, usage("the policy has no target %s: there are %s", f.target, strings.Join(targetNames(res.Program), ", "))
+	}
+	if _, _, ok := t.Plan.Listed(); !ok {
+		return budgetOf{}, usage("target %s carries rules, which are exact: only lists of routes have a price", f.target)
+	}
+	kind, r, diags := pipeline.Build(t, req)
+	if len(diags) > 0 {
+		res.Diagnostics = append(res.Diagnostics, diags...)
+		return budgetOf{}, a.settle(res, nil, f.json)
+	}
+	return budgetOf{name: f.target, plan: t.Plan, caps: renderers.CapsOf(kind, r)}, nil
+}
+
+func targetNames(p *policy.Program) []string {
+	var names []string
+	for i := range p.Targets {
+		names = append(names, p.Targets[i].Name)
+	}
+	return names
+}
+
+// priced is the two curves of one family.
+type priced struct {
+	family         ipranges.Family
+	added, missing *cover.Curve
+}
+
+func (p priced) exact() int { return p.missing.Exact() }
+
+// longest bounds the curve of additions, whose time grows with it. No device is known
+// that takes more and yet not all.
+const longest = 4096
+
+func pricesOf(of budgetOf) ([]priced, error) {
+	set, _, _ := of.plan.Listed()
+	var list []priced
+	for _, fam := range of.plan.Families.List() {
+		if !set.Has(fam) {
+			continue
+		}
+		added, err := rules.PriceCurve(of.plan, of.caps, fam, true, longest)
+		if err != nil {
+			return nil, usage("%v", err)
+		}
+		missing, err := rules.PriceCurve(of.plan, of.caps, fam, false, longest)
+		if err != nil {
+			return nil, usage("%v", err)
+		}
+		list = append(list, priced{fam, added, missing})
+	}
+	return list, nil
+}
+
+// usualLengths are those that a table shows.
+var usualLengths = []int{10, 25, 50, 75, 100, 150, 200, 300, 400, 500, 750, 1000, 1500, 2000, 2500, 3000}
+
+// lengthsOf are the rows of the table: those asked for, or the usual ones below the
+// exact lists, the exact lists and where the curves bend.
+func lengthsOf(f *budgetFlags, curves []priced) []int {
+	if len(f.at) > 0 {
+		return slices.Compact(slices.Sorted(slices.Values(f.at)))
+	}
+	most := 0
+	var rows []int
+	for _, c := range curves {
+		most = max(most, c.exact())
+		rows = append(rows, c.exact(), c.added.Knee(), c.missing.Knee())
+	}
+	for _, k := range usualLengths {
+		if k < most {
+			rows = append(rows, k)
+		}
+	}
+	slices.Sort(rows)
+	return slices.DeleteFunc(slices.Compact(rows), func(k int) bool { return k < 1 })
+}
+
+func (a *app) printBudget(f *budgetFlags, of budgetOf, curves []priced) error {
+	var exact []string
+	for _, c := range curves {
+		exact = append(exact, fmt.Sprintf("%d %s", c.exact(), c.family))
+	}
+	fmt.Fprintf(a.out, "%s\n", hang(fmt.Sprintf("%s: %s routes are exact", of.name, strings.Join(exact, " and ")), 0, 2, a.width))
+	a.printLimits(of)
+	fmt.Fprintln(a.out)
+	header := []string{"ROUTES"}
+	for _, c := range curves {
+		header = append(header, fmt.Sprintf("%s ADDED", strings.ToUpper(c.family.String())), "LEFT OUT")
+	}
+	var rows [][]string
+	lengths := lengthsOf(f, curves)
+	slices.Reverse(lengths)
+	for _, k := range lengths {
+		row := []string{fmt.Sprint(k)}
+		for _, c := range curves {
+			row = append(row, cell(c.added, k), cell(c.missing, k))
+		}
+		rows = append(rows, row)
+	}
+	return a.table(header, rows)
+}
+
+// printLimits says what bounds the list of a target, and what it costs within it.
+func (a *app) printLimits(of budgetOf) {
+	for _, l := range of.caps.RouteLimits {
+		fmt.Fprintf(a.out, "%s\n", hang(l.String(), 0, 2, a.width))
+	}
+	if of.plan.Budget == nil || len(of.plan.Budget.Limits)+len(of.caps.RouteLimits) == 0 {
+		return
+	}
+	_, losses, errs := rules.Lower(of.plan, of.caps)
+	for _, l := range losses {
+		fmt.Fprintf(a.out, "%s\n", hang("within its budget: "+l.Reason, 0, 2, a.width))
+	}
+	for _, e := range errs {
+		fmt.Fprintf(a.out, "%s\n", hang("its budget cannot be met: "+e.Cause+"; "+e.Fix, 0, 2, a.width))
+	}
+	if len(losses)+len(errs) == 0 {
+		fmt.Fprintln(a.out, "within its budget: exact")
+	}
+}
+
+// cell is the price of k routes, a dot where it is nothing, a dash where no list is as
+// short.
+func cell(c *cover.Curve, k int) string {
+	price, ok := c.Price(k)
+	switch {
+	case !ok:
+		return "-"
+	case price.IsZero():
+		return "."
+	case k == c.Knee():
+		return rules.ShortPercent(price.Percent(c.Size())) + " *"
+	}
+	return rules.ShortPercent(price.Percent(c.Size()))
+}
+
+// The JSON of budget. Counts are decimal, because IPv6 goes beyond numbers.
+type budgetJSON struct {
+	Name     string             `json:"name"`
+	Limits   []string           `json:"limits"`
+	Families []budgetFamilyJSON `json:"families"`
+}
+
+type budgetFamilyJSON struct {
+	Family    string    `json:"family"`
+	Addresses string    `json:"addresses"`
+	Exact     int       `json:"exact_routes"`
+	Added     curveJSON `json:"added"`
+	Missing   curveJSON `json:"missing"`
+}
+
+type curveJSON struct {
+	Least int         `json:"least_routes"`
+	Knee  int         `json:"knee"`
+	Curve []pointJSON `json:"curve"`
+}
+
+type pointJSON struct {
+	Routes    int     `json:"routes"`
+	Addresses string  `json:"addresses"`
+	Percent   float64 `json:"percent"`
+}
+
+func jsonOfCurves(of budgetOf, curves []priced) budgetJSON {
+	j := budgetJSON{Name: of.name, Limits: []string{}, Families: []budgetFamilyJSON{}}
+	for _, l := range of.caps.RouteLimits {
+		j.Limits = append(j.Limits, l.String())
+	}
+	for _, c := range curves {
+		j.Families = append(j.Families, budgetFamilyJSON{c.family.String(), c.missing.Size().String(), c.exact(), jsonOfCurve(c.added), jsonOfCurve(c.missing)})
+	}
+	return j
+}
+
+func jsonOfCurve(c *cover.Curve) curveJSON {
+	j := curveJSON{Least: c.Least(), Knee: c.Knee(), Curve: []pointJSON{}}
+	for k := max(c.Least(), 1); k <= c.Top(); k++ {
+		price, _ := c.Price(k)
+		j.Curve = append(j.Curve, pointJSON{k, price.String(), price.Percent(c.Size())})
+	}
+	return j
+}
+
+// Prices between which a drawing helps to decide, in percent.
+const drawnLow, drawnHigh = 0.001, 1000
+
+// writeSVG draws the curves: one panel a family.
+func writeSVG(path, name string, curves []priced) error {
+	chart := plot.Chart{Title: "What a shorter list of routes costs: " + name, X: "routes", Y: "percent of the family's addresses"}
+	for _, c := range curves {
+		panel := plot.Panel{Title: fmt.Sprintf("%s: %d routes are exact", c.family, c.exact())}
+		for _, line := range []struct {
+			name  string
+			curve *cover.Curve
+		}{{"added", c.added}, {"left out", c.missing}} {
+			s := plot.Series{Name: line.name, Mark: line.curve.Knee()}
+			for k := max(line.curve.Least(), 1); k <= line.curve.Top(); k++ {
+				price, _ := line.curve.Price(k)
+				if y := price.Percent(line.curve.Size()); y >= drawnLow && y <= drawnHigh {
+					s.Points = append(s.Points, plot.Point{X: float64(k), Y: y})
+				}
+			}
+			panel.Series = append(panel.Series, s)
+		}
+		chart.Panels = append(chart.Panels, panel)
+	}
+	return publish.WriteFile(path, chart.SVG(), 0o644)
+}

@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/big"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sallyport/verifier/reflect"
+)
+
+// reflectFlags are the flags of reflect.
+type reflectFlags struct {
+	listen   []string
+	keyFile  string
+	newKey   string
+	rate     float64
+	total    float64
+	maxDelay time.Duration
+	json     bool
+}
+
+// mostDelay bounds --max-delay: answers that wait are kept in memory.
+const mostDelay = time.Hour
+
+func newReflect(a *app) *cobra.Command {
+	var f reflectFlags
+	cmd := &cobra.Command{
+		Use:   "reflect --listen ADDR --key-file FILE",
+		Short: "Send measuring packets back to those who hold the key",
+		Long: `reflect is the other end of a media measurement. It runs until Ctrl-C or SIGTERM
+and then prints what it did.
+
+It answers only packets that are authenticated with the key, with one packet
+each that is never longer, at a limited rate, and each packet once. To everybody
+else it is silent. Make a key with --new-key, and copy it to the clients.`,
+		Example: `  sallyport reflect --new-key reflect.key
+  sallyport reflect --listen :3478 --key-file reflect.key`,
+		Args: takes(0, 0, ""),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if f.newKey != "" {
+				return a.newKey(f.newKey)
+			}
+			if err := f.check(cmd); err != nil {
+				return err
+			}
+			return a.reflect(cmd.Context(), &f)
+		},
+	}
+	fl := cmd.Flags()
+	fl.StringArrayVarP(&f.listen, "listen", "l", nil, "answer on `ADDR`, HOST:PORT, or :PORT for all addresses; may be repeated")
+	fl.StringVarP(&f.keyFile, "key-file", "k", "", "the key is in `FILE`, which only its owner may read")
+	fl.StringVar(&f.newKey, "new-key", "", "write a new key to `FILE`, and do nothing else")
+	fl.Float64Var(&f.rate, "rate", 500, "answer at most `N` packets a second to one source: an IPv4 address, or an IPv6 /64")
+	fl.Float64Var(&f.total, "total-rate", 5000, "answer at most `N` packets a second in all")
+	fl.DurationVar(&f.maxDelay, "max-delay", 180*time.Second, "the longest `TIME` that a client may ask an answer to wait")
+	fl.BoolVar(&f.json, "json", false, "print what was done as JSON")
+	for _, other := range []string{"listen", "key-file", "json"} {
+		exclusive(cmd, "new-key", other)
+	}
+	for _, name := range []string{"key-file", "new-key"} {
+		if err := cmd.MarkFlagFilename(name); err != nil {
+			panic(err) // the flag is defined above
+		}
+	}
+	return cmd
+}
+
+func (f *reflectFlags) check(cmd *cobra.Command) error {
+	switch {
+	case len(f.listen) == 0:
+		return wrong(cmd, "%s needs --listen, the address to answer on", cmd.CommandPath())
+	case f.keyFile == "":
+		return wrongUsage{cmd.CommandPath() + " needs --key-file", "make a key with sallyport reflect --new-key FILE"}
+	case !(f.rate >= 1 && f.rate <= 1e6): // not for NaN either
+		return usage("--rate %g: choose 1 to 1000000 packets a second", f.rate)
+	case !(f.total >= 1 && f.total <= 1e6):
+		return usage("--total-rate %g: choose 1 to 1000000 packets a second", f.total)
+	case f.maxDelay < time.Millisecond || f.maxDelay > mostDelay:
+		return usage("--max-delay %s: choose 1ms to %s", f.maxDelay, mostDelay)
+	}
+	for _, l := range f.listen {
+		if host, port, ok := cutPort(l); !ok {
+			return usage("--listen %q: write it as HOST:PORT, such as :3478 or [2001:db8::1]:3478", l)
+		} else if _, err := netip.ParseAddrPort(host + ":" + port); err != nil {
+			return usage("--listen %q: %v: write an address, not a name, and a port from 0 to 65535", l, err)
+		}
+	}
+	return nil
+}
+
+// cutPort parts HOST:PORT; a HOST that is left out is any address.
+func cutPort(listen string) (host, port string, ok bool) {
+	i := strings.LastIndexByte(listen, ':')
+	if i < 0 {
+		return "", "", false
+	}
+	host, port = listen[:i], listen[i+1:]
+	if host == "" {
+		host = "0.0.0.0"
+	}
+	return host, port, true
+}
+
+func (a *app) newKey(name string) error {
+	if err := reflect.NewKeyFile(name); err != nil {
+		return err
+	}
+	fmt.Fprintf(a.out, "wrote a new key to %s, readable by you only\n", name)
+	fmt.Fprintln(a.out, hang("Copy it to the machines that measure, by a way that nobody reads. Who has it can make the reflector answer.", 0, 0, a.width))
+	return nil
+}
+
+// reflectJSON is what reflect --json prints at its end. Fields are only ever added.
+type reflectJSON struct {
+	Listen   []netip.AddrPort `json:"listen"`
+	Seconds  float64          `json:"seconds"`
+	Counters reflect.Counters `json:"counters"`
+}
+
+func (a *app) reflect(ctx context.Context, f *reflectFlags) error {
+	key, err := reflect.ReadKeyFile(f.keyFile)
+	if err != nil {
+		return err
+	}
+	var sockets []reflect.Socket
+	doc := reflectJSON{}
+	for _, l := range f.listen {
+		list, err := reflect.Listen(l)
+		if err != nil {
+			for _, s := range sockets {
+				s.Close()
+			}
+			return err
+		}
+		sockets = append(sockets, list...)
+	}
+	for _, s := range sockets {
+		doc.Listen = append(doc.Listen, s.LocalAddr())
+		fmt.Fprintf(a.err, "note: answering on %s, UDP\n", s.LocalAddr())
+	}
+	began := time.Now()
+	server := reflect.NewServer(key, reflect.Options{PerSource: f.rate, Total: f.total, MaxDelay: f.maxDelay})
+	failed := server.Serve(ctx, sockets...)
+	doc.Seconds = time.Since(began).Round(time.Millisecond).Seconds()
+	doc.Counters = server.Counters()
+	if f.json {
+		err = a.printJSON(doc)
+	} else {
+		err = a.printCounters(doc)
+	}
+	if failed != nil {
+		return failed
+	}
+	return err
+}
+
+func (a *app) printCounters(doc reflectJSON) error {
+	c := doc.Counters
+	number := func(n uint64) string { return count(new(big.Int).SetUint64(n)) }
+	rows := [][]string{
+		{"received", number(c.Received), "in " + (time.Duration(doc.Seconds * float64(time.Second))).Round(time.Second).String()},
+		{"answered", number(c.Answered), ""},
+		{"answered later", number(c.Delayed), "a part of the answered, when a client asked for it"},
+		{"sessions", number(c.Sessions), ""},
+		{"not authenticated", number(c.Stranger), "from strangers, or with another key"},
+		{"malformed", number(c.Malformed), "with the key, but no request of this version"},
+		{"repeated", number(c.Repeated), "seen before, and not answered"},
+		{"over the rate", number(c.RateLimit), "not answered: see --rate and --total-rate"},
+		{"refused", number(c.Refused + c.Unrefused), "too old, of no session, or more than there is room for"},
+		{"not sent", number(c.SendErrors), "the system did not take the answer"},
+	}
+	return a.table([]string{"PACKETS", "", ""}, rows)
+}

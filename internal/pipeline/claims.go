@@ -1,0 +1,56 @@
+package pipeline
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"sallyport/internal/diag"
+	"sallyport/renderers"
+	"sallyport/rules/policy"
+)
+
+// claimedTwice reports what two targets take for themselves. All targets of the policy
+// count, in this run or not: what they share, they share wherever they are loaded.
+func claimedTwice(prog *policy.Program, req Request) diag.List {
+	var list diag.List
+	owner := map[string]*policy.Target{}
+	for i := range prog.Targets {
+		t := &prog.Targets[i]
+		_, r, diags := Build(t, req)
+		if diags != nil {
+			continue // its own mistake is reported
+		}
+		claimer, ok := r.(renderers.Claimer)
+		if !ok {
+			continue
+		}
+		for _, c := range claimer.Claims() {
+			key, what := c.Thing, c.Thing
+			if c.File != "" {
+				key, what = "file "+resolved(c.File, req), c.File
+			}
+			first := owner[key]
+			if first == nil || first == t {
+				owner[key] = t
+				continue
+			}
+			d := diag.Diagnostic{Subject: t.OptionPlace(c.Option), Fix: c.Fix, Detail: "Then " + c.Cost + ".",
+				Summary: fmt.Sprintf("targets %s and %s both take %s", first.Name, t.Name, what),
+				Related: []diag.Related{{Range: first.OptionPlace(c.Option), Text: "the other one"}}}
+			if c.MayDiffer {
+				d.Severity = diag.Warning
+				d.Detail = "On one machine, " + c.Cost + "."
+			}
+			list = append(list, d)
+		}
+	}
+	return list
+}
+
+// resolved is where a file of the policy's is.
+func resolved(name string, req Request) string {
+	if !filepath.IsAbs(name) {
+		name = filepath.Join(filepath.Dir(req.Policy), name)
+	}
+	return filepath.Clean(name)
+}

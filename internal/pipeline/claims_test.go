@@ -1,0 +1,63 @@
+package pipeline
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"sallyport/internal/diag"
+)
+
+const twoMerges = `
+set "media" {
+  include = ["203.0.114.0/24", "2a01:111:f400::/48"]
+}
+service "media" {
+  udp = ["3478-3481"]
+}
+rule "calls" {
+  action   = "allow"
+  to       = set.media
+  services = [service.media]
+}
+target "pfsense" "one" {
+  form      = "merge"
+  config    = "config.xml"
+  interface = "lan"
+  prefix    = "one"
+  before    = "Printers stay inside"
+}
+target "pfsense" "two" {
+  form      = "merge"
+  config    = "./config.xml"
+  interface = "lan"
+  prefix    = "two"
+  before    = "Printers stay inside"
+}
+`
+
+// TestTwoMergesOfOneFile holds that two targets cannot both begin with one file: each
+// output would lack the other's part.
+func TestTwoMergesOfOneFile(t *testing.T) {
+	data, err := os.ReadFile("../../renderers/pfsense/testdata/config.xml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for file, both := range map[string]bool{"./config.xml": true, "other.xml": false} {
+		req := request(t, strings.Replace(twoMerges, "./config.xml", file, 1))
+		for _, name := range []string{"config.xml", "other.xml"} {
+			if err := os.WriteFile(filepath.Join(filepath.Dir(req.Policy), name), data, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got := complaints(run(t, req), diag.Error)
+		if strings.Contains(got, "targets one and two both take") != both {
+			t.Errorf("%s: %q", file, got)
+		}
+		req.Targets = []string{"two"}
+		if got := complaints(run(t, req), diag.Error); strings.Contains(got, "both take") != both {
+			t.Errorf("%s, one of them rendered: %q", file, got)
+		}
+	}
+}

@@ -1,0 +1,82 @@
+package pipeline
+
+import (
+	"fmt"
+	"strings"
+
+	"sallyport/internal/diag"
+	"sallyport/ipranges"
+	"sallyport/renderers"
+	"sallyport/rules"
+	"sallyport/rules/policy"
+)
+
+// blockedInside holds each rule that blocks inside of a VPN to the list of the target
+// that it names: what that list leaves in the tunnel would have no way at all.
+func blockedInside(prog *policy.Program, outputs []Output, req Request) diag.List {
+	var list diag.List
+	for i := range prog.Rules {
+		r := &prog.Rules[i]
+		if r.Tunnel == "" || r.LeftOut != "" {
+			continue
+		}
+		for k := range prog.Targets {
+			t := &prog.Targets[k]
+			if t.Name != r.Tunnel || t.Plan.Default != rules.Tunnel {
+				continue
+			}
+			past, ok := pastVPN(t, outputs, req)
+			if !ok {
+				continue // its own mistake is reported
+			}
+			rest := r.To.Set().Minus(past)
+			if rest.IsEmpty() {
+				continue
+			}
+			list = append(list, diag.Diagnostic{Subject: r.TunnelPlace,
+				Summary: fmt.Sprintf("rule %s blocks in the tunnel what target %s leaves there: %s", r.Name, t.Name, first(rest)),
+				Detail:  fmt.Sprintf("Of what it blocks, %s have no way past the VPN, so calls to them would be cut.", sizes(rest)),
+				Fix:     "let the rule go to the addresses of must only, or let the target list all of them",
+				Related: []diag.Related{{Range: t.OptionPlace("budget"), Text: "the list is made here"}}})
+		}
+	}
+	return list
+}
+
+// pastVPN is what the target, rendered or not in this run, sends past the VPN.
+func pastVPN(t *policy.Target, outputs []Output, req Request) (ipranges.Set, bool) {
+	for _, o := range outputs {
+		if o.Target == t {
+			set, _, ok := o.Plan.Listed()
+			return set, ok
+		}
+	}
+	kind, r, diags := Build(t, req)
+	if diags != nil {
+		return ipranges.Set{}, false
+	}
+	lowered, _, errs := rules.Lower(t.Plan, renderers.CapsOf(kind, r))
+	if len(errs) > 0 {
+		return ipranges.Set{}, false
+	}
+	set, _, ok := lowered.Listed()
+	return set, ok
+}
+
+func first(s ipranges.Set) string {
+	for r := range s.All() {
+		return r.String()
+	}
+	return ""
+}
+
+// sizes says how much of each family is in s.
+func sizes(s ipranges.Set) string {
+	var parts []string
+	for _, f := range rules.BothFamilies.List() {
+		if n := s.NumRanges(f); n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s ranges", n, f))
+		}
+	}
+	return strings.Join(parts, " and ")
+}

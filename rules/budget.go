@@ -1,0 +1,328 @@
+package rules
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/big"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"sallyport/ipranges"
+	"sallyport/ipranges/cover"
+)
+
+// Budget allows a list of routes to differ from its set, so that it fits a device:
+// to hold more addresses, or to leave some out. Without one a list is exact or
+// refused. It is immutable.
+type Budget struct {
+	Limits  []RouteLimit // the policy's own, beside those of the target
+	Added   *Percent     // how much more the list may hold, of each family's set
+	Missing *Percent     // how much it may leave out; one of the two at most
+	Must    Addresses    // never left out
+	Protect Addresses    // never added, beside special-use addresses, which never are
+}
+
+// Percent is a share of a set, as policies write it: "2.5%".
+type Percent float64
+
+// UnmarshalText reads "60%". Over 100 % can be added, so there is no upper end.
+func (p *Percent) UnmarshalText(text []byte) error {
+	number, ok := strings.CutSuffix(strings.TrimSpace(string(text)), "%")
+	n, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
+	if !ok || err != nil || !(n >= 0 && n <= 1e9) {
+		return fmt.Errorf(`%.40q is no share: write a number and %%, such as "2.5%%"`, text)
+	}
+	*p = Percent(n)
+	return nil
+}
+
+func (p Percent) String() string { return strconv.FormatFloat(float64(p), 'f', -1, 64) + "%" }
+
+// Price is what a list of routes that fits costs in one family.
+type Price struct {
+	Family ipranges.Family
+	Added  bool         // addresses that the list holds and its set does not; otherwise those it leaves out
+	Routes int          // of the list
+	Exact  int          // that an exact list would have
+	Limit  RouteLimit   // that made it so
+	Set    ipranges.Set // the addresses
+	Count  cover.Count  // how many
+	Whole  cover.Count  // how many the set has
+}
+
+// Percent is the price as a share of the set.
+func (p *Price) Percent() float64 { return p.Count.Percent(p.Whole) }
+
+// Verb is what the list does with the addresses: "adds" or "leaves out".
+func (p *Price) Verb() string {
+	if p.Added {
+		return "adds"
+	}
+	return "leaves out"
+}
+
+// String says it in a sentence without its end.
+func (p *Price) String() string {
+	return fmt.Sprintf("%d %s routes in place of %d: %s %s, %s", p.Routes, p.Family, p.Exact, p.Verb(), Amount(p.Count), ShortPercent(p.Percent()))
+}
+
+// ShortPercent is a share with two digits that count: 49%, 3.0%, 0.22%, 0.0021%.
+func ShortPercent(p float64) string {
+	switch {
+	case p == 0 || p >= 10:
+		return fmt.Sprintf("%.0f%%", p)
+	case p >= 1:
+		return fmt.Sprintf("%.1f%%", p)
+	}
+	digits := 2
+	for q := p; q < 0.1 && digits < 12; q *= 10 {
+		digits++
+	}
+	return strconv.FormatFloat(p, 'f', digits, 64) + "%"
+}
+
+// Amount says how many addresses c is, in groups of three digits; of more than anybody
+// can read, how many /64 networks of IPv6.
+func Amount(c cover.Count) string {
+	if s := c.String(); len(s) <= 15 {
+		return grouped(s) + " addresses"
+	}
+	return grouped(new(big.Int).Rsh(c.Big(), 64).String()) + " /64 networks"
+}
+
+func grouped(s string) string {
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// fitting is one list being fitted into the limits of its target and its budget.
+type fitting struct {
+	p      *Plan
+	caps   Caps
+	limits []RouteLimit
+	listed ipranges.Set
+	over   bool // the list may hold more; otherwise it may leave out
+}
+
+// fit spends p's budget: it returns p with a list that is within all limits, and the
+// price in each family that has one.
+func fit(p *Plan, caps Caps) (*Plan, []Loss, []*RuleError) {
+	listed, v, ok := p.Listed()
+	if !ok || p.Budget == nil {
+		return p, nil, nil
+	}
+	b := p.Budget
+	f := &fitting{p: p, caps: caps, limits: slices.Concat(caps.RouteLimits, b.Limits), listed: listed,
+		over: b.Added != nil || b.Missing == nil && v == Tunnel}
+	if errs := f.check(); len(errs) > 0 {
+		return nil, nil, errs
+	}
+	written := f.written(listed)
+	if f.fits(written) {
+		return p, nil, nil
+	}
+	covers, err := f.choose(written)
+	if err != nil {
+		return nil, nil, []*RuleError{err}
+	}
+	return f.priced(covers)
+}
+
+// written is what the target writes for a list: the list, or all other addresses.
+// It is its own inverse.
+func (f *fitting) written(list ipranges.Set) ipranges.Set {
+	if _, v, _ := f.p.Listed(); f.caps.Complement != v {
+		return list
+	}
+	return othersOf(list, f.p.Families)
+}
+
+// flipped says that the target writes the complement, in which holding more is
+// leaving out.
+func (f *fitting) flipped() bool {
+	_, v, _ := f.p.Listed()
+	return f.caps.Complement == v
+}
+
+// check reports a budget that contradicts its list.
+func (f *fitting) check() []*RuleError {
+	var errs []*RuleError
+	b := f.p.Budget
+	if rest := b.Must.only(f.p.Families).Set().Minus(f.listed); !rest.IsEmpty() {
+		errs = append(errs, &RuleError{Option: "budget.must", Cause: fmt.Sprintf("must holds %s, which the list does not", firstOf(rest)),
+			Fix: "put it into the list, or take it out of must"})
+	}
+	if both := b.Protect.Set().Intersect(f.listed); !both.IsEmpty() {
+		errs = append(errs, &RuleError{Option: "budget.protect", Cause: fmt.Sprintf("protect holds %s, which the list holds too", firstOf(both)),
+			Fix: "take it out of the list, or out of protect"})
+	}
+	return errs
+}
+
+func firstOf(s ipranges.Set) string {
+	for r := range s.All() {
+		return r.String()
+	}
+	return ""
+}
+
+// fits reports whether what is written is within all limits.
+func (f *fitting) fits(written ipranges.Set) bool {
+	for _, l := range f.limits {
+		total := 0
+		for _, fam := range f.p.Families.List() {
+			if !l.bounds(fam) {
+				continue
+			}
+			n := l.size(written, fam, f.caps.RouteBytes)
+			if total += n; n > l.Max || l.Shared && total > l.Max {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// priced is the plan with the chosen list, and its prices, where they are within what
+// the budget allows.
+func (f *fitting) priced(written ipranges.Set) (*Plan, []Loss, []*RuleError) {
+	list := f.written(written)
+	var losses []Loss
+	var errs []*RuleError
+	for _, fam := range f.p.Families.List() {
+		difference := list.Minus(f.listed).Only(fam)
+		if !f.over {
+			difference = f.listed.Minus(list).Only(fam)
+		}
+		if difference.IsEmpty() {
+			continue
+		}
+		price := &Price{Family: fam, Added: f.over, Routes: written.NumPrefixes(fam), Exact: f.written(f.listed).NumPrefixes(fam), Limit: f.tightest(fam),
+			Set: difference, Count: cover.CountOf(difference, fam), Whole: cover.CountOf(f.listed, fam)}
+		if e := f.tooMuch(price); e != nil {
+			errs = append(errs, e)
+		}
+		if !list.Has(fam) {
+			errs = append(errs, &RuleError{Option: "budget", Cause: fmt.Sprintf("nothing of %s is left in the list", fam), Fix: f.roomier()})
+		}
+		losses = append(losses, Loss{Rule: f.p.Rules[0].Name, Place: f.p.Rules[0].Place, Price: price, Reason: price.String()})
+	}
+	if len(errs) > 0 {
+		return nil, nil, errs
+	}
+	out := *f.p
+	rule := f.p.Rules[0]
+	rule.To = In(rule.To.Name(), list)
+	out.Rules = []Rule{rule}
+	return &out, losses, nil
+}
+
+// tooMuch reports a price over what the budget allows, with the nearest budget that
+// would do; and one that the budget does not speak of.
+func (f *fitting) tooMuch(p *Price) *RuleError {
+	word, limit := "max_missing", f.p.Budget.Missing
+	if p.Added {
+		word, limit = "max_added", f.p.Budget.Added
+	}
+	enough := roundUp(p.Percent())
+	if limit == nil {
+		return &RuleError{Option: "budget", Cause: fmt.Sprintf("%s, and the budget does not say that it may", p),
+			Fix: fmt.Sprintf("add %s = %q, or a higher limit of routes", word, enough)}
+	}
+	allowed := p.Whole.Part(float64(*limit))
+	if p.Count.Cmp(allowed) <= 0 {
+		return nil
+	}
+	e := &RuleError{Option: "budget." + word, Cause: fmt.Sprintf("%s, over %s", p, *limit), Fix: fmt.Sprintf("the nearest that can be: %s = %q", word, enough)}
+	if !p.Limit.Bytes {
+		if curve, err := f.curve(p.Family, p.Exact); err == nil {
+			if k, ok := curve.Nearest(allowed); ok && k > 0 {
+				e.Fix += fmt.Sprintf(", or %d %s routes", k, p.Family)
+			}
+		}
+	}
+	return e
+}
+
+// roundUp is a percentage that is not below p, with two digits that count.
+func roundUp(p float64) string {
+	digits, scale := 0, 1.0
+	for p > 0 && p*scale < 10 && digits < 12 {
+		digits, scale = digits+1, scale*10
+	}
+	return strconv.FormatFloat(math.Ceil(p*scale)/scale, 'f', digits, 64) + "%"
+}
+
+func (f *fitting) roomier() string {
+	return "raise the limit, or leave the family out on purpose with families = [...]"
+}
+
+// tightest is the limit that binds a family most, for messages.
+func (f *fitting) tightest(fam ipranges.Family) RouteLimit {
+	var out RouteLimit
+	for _, l := range f.limits {
+		if l.bounds(fam) && (out.Max == 0 || l.Bytes == out.Bytes && l.Max < out.Max) {
+			out = l
+		}
+	}
+	return out
+}
+
+// curve is the price of every number of routes in a family: of what is written.
+func (f *fitting) curve(fam ipranges.Family, most int) (*cover.Curve, error) {
+	written := f.written(f.listed)
+	if f.over != f.flipped() {
+		return cover.OverCurve(written, fam, most, f.never()), nil
+	}
+	return cover.UnderCurve(written, fam, f.always())
+}
+
+// never is what no list may come to hold, as far as what is written goes: special-use
+// addresses and the protected ones; for a complement that grows, what must stay out.
+func (f *fitting) never() ipranges.Set {
+	if f.flipped() {
+		return f.p.Budget.Must.Set()
+	}
+	return ipranges.SpecialUse().Union(f.p.Budget.Protect.Set())
+}
+
+// always is what must stay written.
+func (f *fitting) always() ipranges.Set {
+	if !f.flipped() {
+		return f.p.Budget.Must.only(f.p.Families).Set()
+	}
+	return ipranges.SpecialUse().Union(f.p.Budget.Protect.Set()).Intersect(f.written(f.listed))
+}
+
+// setOf is prefixes as a set.
+func setOf(list []netip.Prefix) ipranges.Set {
+	s, err := ipranges.FromPrefixes(list...)
+	if err != nil {
+		panic(fmt.Sprintf("a cover of prefixes that are none: %v", err)) // they come from a set
+	}
+	return s
+}
+
+// PriceCurve is the price of every number of routes of a family, up to most, that p's
+// target could write: of adding addresses to the list, or of leaving some out. What p's
+// budget says of must and protect holds for it.
+func PriceCurve(p *Plan, caps Caps, family ipranges.Family, added bool, most int) (*cover.Curve, error) {
+	listed, _, ok := p.Listed()
+	if !ok {
+		return nil, errors.New("the plan is no list of routes")
+	}
+	q := *p
+	if q.Budget == nil {
+		q.Budget = &Budget{}
+	}
+	f := &fitting{p: &q, caps: caps, listed: listed, over: added}
+	if errs := f.check(); len(errs) > 0 {
+		return nil, errs[0]
+	}
+	return f.curve(family, most)
+}

@@ -1,0 +1,605 @@
+package media
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/net/ipv4"
+	"golang.org/x/net/ipv6"
+
+	"sallyport/verifier/reflect"
+	"sallyport/verifier/reflect/impair"
+)
+
+var key = func() *reflect.Key {
+	k, err := reflect.ParseKey("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")
+	if err != nil {
+		panic(err)
+	}
+	return k
+}()
+
+// link is a path to a reflector, for one train.
+type link struct {
+	forward, backward impair.Faults
+	server            reflect.Options
+	seed              uint64
+	during            func(*impair.Link) // beside the train
+}
+
+// simulate sends a train over a link in fake time, which takes milliseconds.
+func simulate(t *testing.T, c link, opt Options) (train *Train, forward, backward *impair.Path) {
+	t.Helper()
+	c.forward.Spare, c.backward.Spare = 1, 1
+	if opt.Sleep == nil {
+		opt.Sleep = sleep // the finer one knows no fake time
+	}
+	forward, backward = impair.NewPath(c.forward, 2*c.seed), impair.NewPath(c.backward, 2*c.seed+1)
+	synctest.Test(t, func(t *testing.T) {
+		l := impair.NewLink(forward, backward, impair.NAT{})
+		server := reflect.NewServer(key, c.server)
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- server.Serve(ctx, l.Server()) }()
+		if c.during != nil {
+			go c.during(l)
+		}
+		var err error
+		if train, err = Measure(t.Context(), l.Client(), key, opt); err != nil {
+			t.Error(err)
+		}
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	if t.Failed() {
+		t.FailNow()
+	}
+	return train, forward, backward
+}
+
+// verdicts are those of a report, by metric.
+func verdicts(r Report) map[Metric]Verdict {
+	m := map[Metric]Verdict{}
+	for _, f := range r.Findings {
+		m[f.Metric] = f.Verdict
+	}
+	return m
+}
+
+func explain(r Report) string {
+	var b strings.Builder
+	for _, f := range r.Findings {
+		fmt.Fprintf(&b, "\n  %s: %s, %.3g of %.3g %s, %s", f.Metric, f.Verdict, f.Measured, f.Limit, f.Unit, f.Reason)
+	}
+	return b.String() + "\n  " + strings.Join(r.Notes, "\n  ")
+}
+
+// TestPerfect is a path without faults: everything passes that the samples can show.
+func TestPerfect(t *testing.T) {
+	for _, c := range []struct {
+		opt  Options
+		l    Limits
+		want map[Metric]Verdict
+	}{
+		{Options{}, Client(), map[Metric]Verdict{OneWay: Pass, RoundTrip: Pass, BurstLoss: Pass, LossRate: Pass, Jittering: Pass, Reordering: Inconclusive}},
+		{Options{}, Edge(), map[Metric]Verdict{OneWay: Pass, RoundTrip: Pass, BurstLoss: Inconclusive, LossRate: Inconclusive, Jittering: Pass, Reordering: Inconclusive}},
+		{Options{Duration: 200 * time.Second}, Client(), map[Metric]Verdict{BurstLoss: Pass, LossRate: Pass, Reordering: Pass}},
+		{Options{Duration: 5 * time.Second}, Client(), map[Metric]Verdict{OneWay: Pass, RoundTrip: Pass, BurstLoss: Inconclusive, LossRate: Inconclusive, Jittering: Inconclusive, Reordering: Inconclusive}},
+		{Options{Duration: 200 * time.Millisecond}, Client(), map[Metric]Verdict{OneWay: Inconclusive, RoundTrip: Inconclusive, BurstLoss: Inconclusive, LossRate: Inconclusive, Jittering: Inconclusive, Reordering: Inconclusive}},
+		{Options{Rate: 500, Duration: 95 * time.Second}, Edge(), map[Metric]Verdict{OneWay: Pass, RoundTrip: Pass, BurstLoss: Pass, LossRate: Pass, Jittering: Pass, Reordering: Pass}},
+	} {
+		train, _, _ := simulate(t, link{forward: impair.Faults{Delay: 10 * time.Millisecond}, backward: impair.Faults{Delay: 4 * time.Millisecond}, server: reflect.Options{PerSource: 1000}}, c.opt)
+		r := Judge(train, c.l)
+		got := verdicts(r)
+		for m, want := range c.want {
+			if got[m] != want {
+				t.Errorf("%s, %v at %s: %s is %s, want %s%s", c.opt.Duration, c.opt.Rate, c.l.Vantage, m, got[m], want, explain(r))
+			}
+		}
+		s := r.Stats
+		if s.Answered != len(train.Samples) || s.RTT.Min != 14*time.Millisecond || s.RTT.Max != 14*time.Millisecond || s.Late.Max != 0 || !train.Counted || len(r.Notes) > 0 {
+			t.Errorf("%+v%s", s, explain(r))
+		}
+		if s.Forward.Reordered+s.Backward.Reordered+s.Forward.Duplicates+s.Backward.Duplicates != 0 || s.Forward.Jitter.Peak != 0 || s.Backward.Jitter.Peak != 0 {
+			t.Errorf("%+v", s)
+		}
+		half := 0.0
+		for _, f := range r.Findings {
+			if f.Metric == OneWay {
+				half = f.Measured
+			}
+		}
+		if half != 7 {
+			t.Errorf("one way is %v ms of 14 for both", half)
+		}
+	}
+}
+
+// TestLossIsTold loses packets in each direction, and compares every fate with what the
+// link did.
+func TestLossIsTold(t *testing.T) {
+	for _, c := range []struct {
+		name              string
+		forward, backward impair.Faults
+	}{
+		{"forward", impair.Faults{Loss: 0.05}, impair.Faults{}},
+		{"backward", impair.Faults{}, impair.Faults{Loss: 0.05}},
+		{"both", impair.Faults{Loss: 0.2}, impair.Faults{Loss: 0.2}},
+		{"bursts both ways", impair.Faults{Loss: 0.1, Burst: 8}, impair.Faults{Loss: 0.1, Burst: 8}},
+		{"a gap there", impair.Faults{Drop: func(n int) bool { return n > 100 && n <= 300 }}, impair.Faults{}},
+		{"a gap back", impair.Faults{}, impair.Faults{Drop: func(n int) bool { return n > 100 && n <= 300 }}},
+		{"the end there", impair.Faults{Drop: func(n int) bool { return n > 740 && n <= 750 }}, impair.Faults{}},
+		{"the end back", impair.Faults{}, impair.Faults{Drop: func(n int) bool { return n > 740 && n <= 750 }}},
+	} {
+		for seed := range uint64(5) {
+			train, forward, backward := simulate(t, link{forward: c.forward, backward: c.backward, seed: seed}, Options{})
+			s := train.Stats(Client())
+			unknown := s.Forward.Unknown
+			if unknown > 0 {
+				t.Errorf("%s %d: nobody knows of %d", c.name, seed, unknown)
+			}
+			// Beside the train the paths carried the hellos, and the requests for counts.
+			packets, lost := forward.Counts()
+			others := packets - len(train.Samples)
+			if s.Forward.Lost > lost || s.Forward.Lost < lost-others {
+				t.Errorf("%s %d: %d lost there, the link lost %d", c.name, seed, s.Forward.Lost, lost)
+			}
+			packets, lost = backward.Counts()
+			others = packets - s.Backward.Packets
+			if s.Backward.Lost > lost || s.Backward.Lost < lost-others {
+				t.Errorf("%s %d: %d lost back, the link lost %d", c.name, seed, s.Backward.Lost, lost)
+			}
+			if int(train.ArrivedThere) != s.Forward.Packets-s.Forward.Lost {
+				t.Errorf("%s %d: %d arrived there, the reflector counted %d", c.name, seed, s.Forward.Packets-s.Forward.Lost, train.ArrivedThere)
+			}
+		}
+	}
+}
+
+// TestNoFalseVerdicts sends many trains over links of known quality. What is worse
+// than a limit never passes it, and what is better never fails; what is far from it is
+// not inconclusive either.
+func TestNoFalseVerdicts(t *testing.T) {
+	both := func(f impair.Faults) link { return link{forward: f, backward: f} }
+	ms := time.Millisecond
+	for _, c := range []struct {
+		name  string
+		link  link
+		never map[Metric]Verdict // a false verdict
+		must  map[Metric]Verdict // where the link is far from the limit
+	}{
+		{name: "0.5 % loss", link: both(impair.Faults{Loss: 0.005}), never: map[Metric]Verdict{LossRate: Fail, Jittering: Fail, Reordering: Fail, RoundTrip: Fail}},
+		{name: "0.9 % loss", link: both(impair.Faults{Loss: 0.009}), never: map[Metric]Verdict{LossRate: Fail}},
+		{name: "1.1 % loss", link: both(impair.Faults{Loss: 0.011}), never: map[Metric]Verdict{LossRate: Pass}},
+		{name: "2 % loss", link: both(impair.Faults{Loss: 0.02}), never: map[Metric]Verdict{LossRate: Pass}},
+		{name: "5 % loss", link: both(impair.Faults{Loss: 0.05}), must: map[Metric]Verdict{LossRate: Fail, BurstLoss: Fail, Jittering: Pass, RoundTrip: Pass}},
+		{name: "20 % loss", link: both(impair.Faults{Loss: 0.2}), must: map[Metric]Verdict{LossRate: Fail, BurstLoss: Fail, RoundTrip: Pass}},
+		{name: "20 % loss, one way", link: link{backward: impair.Faults{Loss: 0.2}}, must: map[Metric]Verdict{LossRate: Fail, BurstLoss: Fail, RoundTrip: Pass}},
+		{name: "5 % loss in bursts", link: both(impair.Faults{Loss: 0.05, Burst: 6}), must: map[Metric]Verdict{BurstLoss: Fail, RoundTrip: Pass}, never: map[Metric]Verdict{LossRate: Pass}},
+		{name: "2 % loss in bursts", link: both(impair.Faults{Loss: 0.02, Burst: 4}), never: map[Metric]Verdict{LossRate: Pass, BurstLoss: Pass}},
+		{name: "no answer after the hello", link: link{forward: impair.Faults{Drop: func(n int) bool { return n > 0 }}}, must: map[Metric]Verdict{LossRate: Fail, BurstLoss: Fail, RoundTrip: Inconclusive, OneWay: Inconclusive, Jittering: Inconclusive, Reordering: Inconclusive}},
+		{name: "80 ms there and back", link: both(impair.Faults{Delay: 40 * ms}), must: map[Metric]Verdict{RoundTrip: Pass, OneWay: Pass, LossRate: Pass, BurstLoss: Pass, Jittering: Pass}},
+		{name: "102 ms there and back", link: both(impair.Faults{Delay: 51 * ms}), must: map[Metric]Verdict{RoundTrip: Fail, OneWay: Fail, LossRate: Pass, BurstLoss: Pass, Jittering: Pass}},
+		{name: "90 to 130 ms", link: link{forward: impair.Faults{Delay: 90 * ms, Jitter: 40 * ms}}, never: map[Metric]Verdict{RoundTrip: Pass}},
+		{name: "10 ms of jitter", link: both(impair.Faults{Jitter: 20 * ms}), must: map[Metric]Verdict{Jittering: Pass, LossRate: Pass, BurstLoss: Pass}, never: map[Metric]Verdict{Reordering: Fail}},
+		{name: "200 ms of jitter, reordering", link: link{forward: impair.Faults{Reorder: 0.4, HoldBack: 150 * ms}}, must: map[Metric]Verdict{Jittering: Fail, Reordering: Fail, LossRate: Pass, BurstLoss: Pass}},
+		{name: "60 ms of jitter back", link: link{backward: impair.Faults{Reorder: 0.5, HoldBack: 100 * ms}}, must: map[Metric]Verdict{Jittering: Fail, Reordering: Fail, LossRate: Pass}},
+		{name: "3 % reordered", link: link{backward: impair.Faults{Reorder: 0.03, HoldBack: 30 * ms}}, must: map[Metric]Verdict{Reordering: Fail, LossRate: Pass, BurstLoss: Pass, Jittering: Pass}},
+		{name: "0.03 % reordered", link: both(impair.Faults{Reorder: 0.0003, HoldBack: 30 * ms}), never: map[Metric]Verdict{Reordering: Fail}},
+		{name: "duplicates", link: both(impair.Faults{Duplicate: 0.3}), must: map[Metric]Verdict{LossRate: Pass, BurstLoss: Pass, Jittering: Pass, RoundTrip: Pass}, never: map[Metric]Verdict{Reordering: Fail}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			seen := map[Verdict]int{}
+			seeds := uint64(10)
+			if testing.Short() {
+				seeds = 3
+			}
+			for seed := range seeds {
+				c.link.seed = seed
+				train, _, _ := simulate(t, c.link, Options{})
+				r := Judge(train, Client())
+				for m, got := range verdicts(r) {
+					if want, ok := c.must[m]; ok && got != want || c.never[m] != "" && got == c.never[m] {
+						t.Errorf("seed %d: %s is %s%s", seed, m, got, explain(r))
+					}
+				}
+				seen[verdicts(r)[LossRate]]++
+			}
+			t.Log("loss:", seen)
+		})
+	}
+}
+
+// TestOneLostPacket is the least that can go wrong: it fails nothing, wherever it is.
+func TestOneLostPacket(t *testing.T) {
+	for n := 1; n <= 750; n += 83 {
+		for _, f := range []link{
+			{forward: impair.Faults{Drop: func(k int) bool { return k == n }}},
+			{backward: impair.Faults{Drop: func(k int) bool { return k == n }}},
+		} {
+			train, _, _ := simulate(t, f, Options{})
+			for _, l := range []Limits{Client(), Edge()} {
+				r := Judge(train, l)
+				for m, v := range verdicts(r) {
+					if v == Fail || m == BurstLoss && v != Inconclusive || m == LossRate && l.Vantage == "client" && v != Pass {
+						t.Errorf("packet %d, %s: %s%s", n, m, v, explain(r))
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestTwoLostPackets: within 200 ms they are a burst, further apart they are not.
+func TestTwoLostPackets(t *testing.T) {
+	for gap, want := range map[int]Verdict{1: Fail, 5: Fail, 9: Fail, 10: Inconclusive, 300: Inconclusive} {
+		train, _, _ := simulate(t, link{forward: impair.Faults{Drop: func(n int) bool { return n == 200 || n == 200+gap }}}, Options{})
+		r := Judge(train, Client())
+		if got := verdicts(r); got[BurstLoss] != want || got[LossRate] == Fail {
+			t.Errorf("%d apart: %s%s", gap, got[BurstLoss], explain(r))
+		}
+	}
+}
+
+// TestWindows: loss that is heavy for a while fails, though it is light over all.
+func TestWindows(t *testing.T) {
+	train, _, _ := simulate(t, link{forward: impair.Faults{Drop: func(n int) bool { return n > 3000 && n < 3700 && n%12 == 0 }}}, Options{Duration: 300 * time.Second})
+	r := Judge(train, Client())
+	if got := verdicts(r); got[LossRate] != Fail {
+		t.Error(explain(r))
+	}
+	if s := r.Stats.Forward; float64(s.Lost)/float64(s.Packets) > 0.005 {
+		t.Errorf("%d of %d: the loss is to be light over all", s.Lost, s.Packets)
+	}
+}
+
+// TestDisturbed: what the reflector or a NAT did is not held against the path.
+func TestDisturbed(t *testing.T) {
+	for name, c := range map[string]link{
+		"a rate limit":        {server: reflect.Options{PerSource: 20}},
+		"a new mapping":       {during: func(l *impair.Link) { time.Sleep(7 * time.Second); l.Move() }},
+		"a reflector's limit": {server: reflect.Options{Total: 30}},
+	} {
+		train, _, _ := simulate(t, c, Options{})
+		r := Judge(train, Client())
+		got := verdicts(r)
+		if got[LossRate] != Inconclusive || got[BurstLoss] != Inconclusive || len(r.Notes) == 0 || r.Stats.Answered > 700 {
+			t.Errorf("%s: %+v%s", name, r.Stats.RTT, explain(r))
+		}
+		if name == "a new mapping" && len(train.Mapped) != 2 {
+			t.Errorf("%v", train.Mapped)
+		}
+	}
+}
+
+// TestLateSender: a machine that is late says so, and does not blame the path.
+func TestLateSender(t *testing.T) {
+	late := Options{Sleep: func(ctx context.Context, until time.Time) { sleep(ctx, until.Add(3*time.Millisecond)) }}
+	train, _, _ := simulate(t, link{}, late)
+	r := Judge(train, Client())
+	if got := verdicts(r); r.TimerOK || len(r.Notes) == 0 || got[BurstLoss] != Inconclusive || got[LossRate] != Pass || got[RoundTrip] != Pass {
+		t.Error(explain(r))
+	}
+	train, _, _ = simulate(t, link{forward: impair.Faults{Reorder: 0.4, HoldBack: 150 * time.Millisecond}}, late)
+	if r = Judge(train, Client()); verdicts(r)[Jittering] != Inconclusive {
+		t.Error(explain(r))
+	}
+	// A machine that stood still for a minute does not send a minute's packets at once.
+	stood := false
+	still := Options{Duration: 100 * time.Second, Sleep: func(ctx context.Context, until time.Time) {
+		sleep(ctx, until)
+		if !stood && time.Until(until) <= 0 && until.Sub(train.Began) > 0 {
+			stood = true
+			time.Sleep(time.Minute)
+		}
+	}}
+	train, _, _ = simulate(t, link{}, still)
+	r = Judge(train, Client())
+	if train.Skipped < 2900 || r.Stats.Forward.Lost != 0 || r.Stats.Late.Max > time.Minute+time.Second || verdicts(r)[BurstLoss] == Pass {
+		t.Errorf("%d were skipped%s", train.Skipped, explain(r))
+	}
+}
+
+func TestOptions(t *testing.T) {
+	for _, o := range []Options{
+		{Rate: -1}, {Rate: math.NaN()}, {Rate: 1e9}, {Duration: -time.Second}, {Duration: time.Millisecond},
+		{Duration: 1000 * time.Hour}, {Size: 100}, {Size: 5000}, {Linger: -1},
+	} {
+		if _, err := Measure(t.Context(), nil, key, o); err == nil {
+			t.Errorf("%+v is taken", o)
+		}
+	}
+}
+
+func TestInterrupted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := impair.NewLink(impair.NewPath(impair.Faults{}, 1), impair.NewPath(impair.Faults{}, 2), impair.NAT{})
+		server := reflect.NewServer(key, reflect.Options{})
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- server.Serve(ctx, l.Server()) }()
+		short, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		began := time.Now()
+		if _, err := Measure(short, l.Client(), key, Options{Sleep: sleep}); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > 4*time.Second {
+			t.Errorf("%v after %v", err, time.Since(began))
+		}
+		stop()
+		<-done
+	})
+}
+
+// TestBinomial compares with values that were computed with exact fractions.
+func TestBinomial(t *testing.T) {
+	for _, c := range []struct {
+		k, n       int
+		p          float64
+		most, more float64 // at most k, at least k
+	}{
+		{0, 10, 0.1, 0.3486784401, 1},
+		{1, 10, 0.1, 0.7360989291, 0.6513215599},
+		{5, 10, 0.5, 0.623046875, 0.623046875},
+		{10, 10, 0.5, 1, 0.0009765625},
+		{0, 459, 0.01, 0.0099207, 1},
+		{3, 7, 0, 1, 0},
+		{3, 7, 1, 0, 1},
+	} {
+		if got := atMost(c.k, c.n, c.p); math.Abs(got-c.most) > 1e-6 {
+			t.Errorf("at most %d of %d at %v: %v, want %v", c.k, c.n, c.p, got, c.most)
+		}
+		if got := atLeast(c.k, c.n, c.p); math.Abs(got-c.more) > 1e-6 {
+			t.Errorf("at least %d of %d at %v: %v, want %v", c.k, c.n, c.p, got, c.more)
+		}
+	}
+	for _, n := range []int{1, 7, 50, 750, 3000} {
+		for _, p := range []float64{0.0005, 0.01, 0.3, 0.99} {
+			for k := 0; k <= n; k += 1 + n/13 {
+				if got := atMost(k, n, p) + atLeast(k+1, n, p); math.Abs(got-1) > 1e-9 {
+					t.Fatalf("%d of %d at %v: the two tails add up to %v", k, n, p, got)
+				}
+			}
+		}
+	}
+	for limit, want := range map[float64]int{0.01: 459, 0.001: 4603, 0.0005: 9209} {
+		if got := needed(limit); got != want || atMost(0, got, limit) >= doubt || atMost(0, got-1, limit) < doubt {
+			t.Errorf("%v needs %d, want %d", limit, got, want)
+		}
+	}
+	low, high := interval(0, 459)
+	if low != 0 || math.Abs(high-0.01) > 1e-4 {
+		t.Errorf("%v to %v", low, high)
+	}
+	if low, high = interval(5, 10); math.Abs(low-0.1504) > 1e-3 || math.Abs(high-0.8496) > 1e-3 {
+		t.Errorf("5 of 10: %v to %v", low, high) // tables of Clopper and Pearson, 98 %
+	}
+}
+
+// TestJitterByHand compares with a series worked out by hand from RFC 3550.
+func TestJitterByHand(t *testing.T) {
+	train := &Train{Interval: 20 * time.Millisecond}
+	for i, transit := range []time.Duration{10, 26, 10, 10} {
+		due := time.Duration(i) * train.Interval
+		train.Samples = append(train.Samples, Sample{
+			Due: due, Sent: due, Fate: Answered, ReceivedThere: due + transit*time.Millisecond, AnsweredThere: due + transit*time.Millisecond,
+			Arrived: due + transit*time.Millisecond, OrderThere: uint32(i + 1), OrderHere: uint32(i + 1),
+		})
+	}
+	s := train.Stats(Client())
+	// J: 1; 1+(16-1)/16 = 1.9375; 1.9375-1.9375/16 = 1.81640625 ms
+	if got := s.Forward.Jitter; got.Peak != 1937500 || got.Samples != 3 || got.Worst != (1000000+1937500+1816406)/3 {
+		t.Errorf("%+v", got)
+	}
+	if s.Backward.Jitter.Peak != 0 {
+		t.Errorf("%+v", s.Backward.Jitter)
+	}
+}
+
+// TestReorderByHand is the example of RFC 4737: a packet that is late by any number of
+// places is one reordered packet.
+func TestReorderByHand(t *testing.T) {
+	for _, c := range []struct {
+		order []int // in which packets arrive there
+		want  int
+	}{
+		{[]int{0, 1, 2, 3}, 0}, {[]int{0, 2, 1, 3}, 1}, {[]int{1, 2, 3, 0}, 1}, {[]int{3, 0, 1, 2}, 3}, {[]int{0, 2, 4, 6}, 0}, {[]int{7, 3, 8, 4}, 2},
+	} {
+		train := &Train{Interval: 20 * time.Millisecond, Samples: make([]Sample, 10)}
+		for i := range train.Samples {
+			train.Samples[i] = Sample{Due: time.Duration(i) * train.Interval, Fate: Lost}
+		}
+		for place, n := range c.order {
+			train.Samples[n].Fate, train.Samples[n].OrderThere, train.Samples[n].OrderHere = Answered, uint32(place+1), uint32(place+1)
+		}
+		if s := train.Stats(Client()); s.Forward.Reordered != c.want || s.Backward.Reordered != 0 {
+			t.Errorf("%v: %d there and %d back, want %d and 0", c.order, s.Forward.Reordered, s.Backward.Reordered, c.want)
+		}
+	}
+}
+
+func TestLimits(t *testing.T) {
+	for name, want := range map[string]bool{"client": true, "edge": true, "": false, "server": false} {
+		if l, ok := At(name); ok != want || ok && (l.Vantage != name || l.Source == "") {
+			t.Errorf("%q: %v %+v", name, ok, l)
+		}
+	}
+}
+
+// reflector runs a reflector on loopback, and returns its address.
+func reflector(tb testing.TB, listen string, opt reflect.Options) netip.AddrPort {
+	tb.Helper()
+	sockets, err := reflect.Listen(listen)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	server := reflect.NewServer(key, opt)
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- server.Serve(ctx, sockets...) }()
+	tb.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil {
+			tb.Error(err)
+		}
+	})
+	return sockets[0].LocalAddr()
+}
+
+// brisk is the client's limits and a train at 1/10 of the time: 500 packets a second for
+// 1.5 s. Latency and jitter are what they are.
+func brisk() (Limits, Options) {
+	l := Client()
+	l.Window, l.BurstWindow = l.Window/10, l.BurstWindow/10
+	return l, Options{Rate: 500, Duration: 1500 * time.Millisecond, Linger: 200 * time.Millisecond}
+}
+
+// busy says that this machine had something else to do during a train.
+func busy(r Report) bool { return !r.TimerOK || r.Stats.Late.P99 > 5*time.Millisecond }
+
+// tosOf is the mark of what a socket sends.
+func tosOf(c *net.UDPConn) (int, error) {
+	if c.RemoteAddr().(*net.UDPAddr).IP.To4() != nil {
+		return ipv4.NewConn(c).TOS()
+	}
+	return ipv6.NewConn(c).TrafficClass()
+}
+
+// TestLoopback sends real trains in both families, marked and not.
+func TestLoopback(t *testing.T) {
+	for _, c := range []struct {
+		listen string
+		dscp   int
+	}{{"127.0.0.1:0", 0}, {"127.0.0.1:0", Marks["EF"]}, {"[::1]:0", Marks["AF41"]}} {
+		t.Run(fmt.Sprint(c.listen, " ", c.dscp), func(t *testing.T) {
+			t.Parallel()
+			conn, err := Dial(t.Context(), reflector(t, c.listen, reflect.Options{PerSource: 2000}), DialOptions{DSCP: c.dscp})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			if tos, err := tosOf(conn); err != nil || tos != c.dscp<<2 {
+				t.Errorf("marked with %d, want %d, %v", tos, c.dscp<<2, err)
+			}
+			limits, opt := brisk()
+			told := 0
+			opt.Progress = func(sent, answered, of int) { told = sent }
+			train, err := Measure(t.Context(), conn, key, opt)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := Judge(train, limits)
+			for m, got := range verdicts(r) {
+				// A busy machine may make anything inconclusive, and nothing fail.
+				if got == Fail || !busy(r) && got != Pass && m != Reordering {
+					t.Errorf("%s is %s%s", m, got, explain(r))
+				}
+			}
+			if told != 750 {
+				t.Errorf("progress says %d", told)
+			}
+			t.Logf("late: median %v, 99th %v; round trip: median %v, 95th %v", r.Stats.Late.Median, r.Stats.Late.P99, r.Stats.RTT.Median, r.Stats.RTT.P95)
+		})
+	}
+}
+
+// TestForwarder does the same through faults in user space.
+func TestForwarder(t *testing.T) {
+	ms := time.Millisecond
+	for _, c := range []struct {
+		name              string
+		forward, backward impair.Faults
+		must              map[Metric]Verdict
+	}{
+		{"loss", impair.Faults{Loss: 0.08}, impair.Faults{}, map[Metric]Verdict{LossRate: Fail, BurstLoss: Fail, RoundTrip: Pass}},
+		{"bursts back", impair.Faults{}, impair.Faults{Loss: 0.08, Burst: 5}, map[Metric]Verdict{LossRate: Fail, BurstLoss: Fail, RoundTrip: Pass}},
+		{"delay", impair.Faults{Delay: 70 * ms}, impair.Faults{Delay: 70 * ms}, map[Metric]Verdict{RoundTrip: Fail, OneWay: Fail, LossRate: Pass}},
+		{"jitter and reordering", impair.Faults{Reorder: 0.5, HoldBack: 120 * ms}, impair.Faults{}, map[Metric]Verdict{Jittering: Fail, Reordering: Fail, LossRate: Pass}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			forwarder, err := impair.Forward(netip.MustParseAddr("127.0.0.1"), reflector(t, "127.0.0.1:0", reflect.Options{PerSource: 2000}), impair.NewPath(c.forward, 5), impair.NewPath(c.backward, 6))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer forwarder.Close()
+			conn, err := Dial(t.Context(), forwarder.Addr(), DialOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			limits, opt := brisk()
+			train, err := Measure(t.Context(), conn, key, opt)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := Judge(train, limits)
+			for m, got := range verdicts(r) {
+				want, ok := c.must[m]
+				// On a machine that is too busy to send on time, less can be said.
+				if ok && got != want && !(busy(r) && got == Inconclusive) {
+					t.Errorf("%s is %s%s", m, got, explain(r))
+				}
+			}
+		})
+	}
+}
+
+// TestNobodyThere: a port that is closed, and one that says nothing.
+func TestNobodyThere(t *testing.T) {
+	silent, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	closed, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed.Close()
+	for _, to := range []net.Addr{silent.LocalAddr(), closed.LocalAddr()} {
+		conn, err := Dial(t.Context(), to.(*net.UDPAddr).AddrPort(), DialOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := Measure(t.Context(), conn, key, Options{Waits: []time.Duration{30 * time.Millisecond, 30 * time.Millisecond}}); !errors.Is(err, reflect.ErrNoAnswer) {
+			t.Errorf("%v: %v", to, err)
+		}
+	}
+	if _, err := Dial(t.Context(), netip.MustParseAddrPort("127.0.0.1:9"), DialOptions{DSCP: 64}); err == nil {
+		t.Error("DSCP 64 is taken")
+	}
+}
+
+// BenchmarkTimer is a train of 50 packets a second over loopback: how late it is, which
+// on an idle machine is to be under 1 ms at the median.
+func BenchmarkTimer(b *testing.B) {
+	conn, err := Dial(context.Background(), reflector(b, "127.0.0.1:0", reflect.Options{}), DialOptions{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer conn.Close()
+	var all []time.Duration
+	for b.Loop() {
+		train, err := Measure(context.Background(), conn, key, Options{Duration: 5 * time.Second, Linger: 100 * time.Millisecond})
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, s := range train.Samples {
+			all = append(all, s.Sent-s.Due)
+		}
+	}
+	s := summarize(all)
+	b.ReportMetric(float64(s.Median)/1e3, "median-µs")
+	b.ReportMetric(float64(s.P99)/1e3, "99th-µs")
+	b.ReportMetric(float64(s.Max)/1e3, "max-µs")
+}

@@ -1,0 +1,211 @@
+package probe
+
+import (
+	"context"
+	"flag"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"sallyport/internal/errqueue"
+	"sallyport/internal/lab"
+	"sallyport/internal/need"
+	"sallyport/verifier"
+)
+
+// TestMain lets more tests run at once than there are processors: they mostly wait.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
+		if err := f.Value.Set("8"); err != nil {
+			panic(err)
+		}
+	}
+	m.Run()
+}
+
+// labNetwork is the network of a host of a lab. It records what is opened towards
+// where.
+type labNetwork struct {
+	host      *lab.Host
+	sys       System
+	resolvers []netip.AddrPort
+
+	mu   sync.Mutex
+	sent map[string]int // datagrams and connections by "udp ADDRESS:PORT"
+}
+
+func (n *labNetwork) count(what string, to netip.AddrPort) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.sent == nil {
+		n.sent = map[string]int{}
+	}
+	n.sent[what+" "+to.String()]++
+}
+
+func (n *labNetwork) DialUDP(ctx context.Context, to netip.AddrPort, o errqueue.Options) (c UDPConn, err error) {
+	n.host.Do(func() { c, err = n.sys.DialUDP(ctx, to, o) })
+	if err != nil {
+		return nil, err
+	}
+	what := "udp"
+	if o.TTL > 0 {
+		what = "ttl"
+	}
+	return &countingConn{c, func() { n.count(what, to) }}, nil
+}
+
+type countingConn struct {
+	UDPConn
+	count func()
+}
+
+func (c *countingConn) Write(b []byte) (int, error) {
+	c.count()
+	return c.UDPConn.Write(b)
+}
+
+func (n *labNetwork) ListenUDP(ctx context.Context, a netip.Addr) (c PacketConn, err error) {
+	n.host.Do(func() { c, err = n.sys.ListenUDP(ctx, a) })
+	if err != nil {
+		return nil, err
+	}
+	return &countingPackets{c, n}, nil
+}
+
+type countingPackets struct {
+	PacketConn
+	n *labNetwork
+}
+
+func (c *countingPackets) WriteTo(b []byte, to netip.AddrPort) (int, error) {
+	c.n.count("udp", to)
+	return c.PacketConn.WriteTo(b, to)
+}
+
+func (n *labNetwork) DialTCP(ctx context.Context, to netip.AddrPort, o errqueue.Options) (c net.Conn, err error) {
+	n.count("tcp", to)
+	n.host.Do(func() { c, err = n.sys.DialTCP(ctx, to, o) })
+	return c, err
+}
+
+func (n *labNetwork) Resolvers() ([]netip.AddrPort, error) { return n.resolvers, nil }
+
+func (n *labNetwork) Interfaces() (l []Interface, err error) {
+	n.host.Do(func() { l, err = n.sys.Interfaces() })
+	return l, err
+}
+
+func (n *labNetwork) Leave(to []netip.Addr) (l []Leave, err error) {
+	n.host.Do(func() { l, err = n.sys.Leave(to) })
+	return l, err
+}
+
+func (n *labNetwork) Table() (p []netip.Prefix, err error) {
+	n.host.Do(func() { p, err = n.sys.Table() })
+	return p, err
+}
+
+// labTimers are full scale at 1/25, but for waits that end as soon as an answer comes
+// and must not be shorter than a busy machine needs.
+func labTimers() verifier.Timers {
+	t := verifier.DefaultTimers().Scale(1.0 / 25)
+	t.Hop, t.Query, t.Handshake = 150*time.Millisecond, 300*time.Millisecond, 3*time.Second
+	t.Walks = 5 * time.Second
+	return t
+}
+
+// Addresses of the lab: relays in the documented ranges, and a dead host behind the
+// firewall.
+var (
+	relay4, relay6 = netip.MustParseAddr("20.202.0.1"), netip.MustParseAddr("2603:1063::1")
+	other4, other6 = netip.MustParseAddr("20.202.9.9"), netip.MustParseAddr("2603:1063::9")
+	dead4, dead6   = netip.MustParseAddr("192.0.2.9"), netip.MustParseAddr("fd21::99")
+	near4, near6   = netip.MustParseAddr("10.20.0.1"), netip.MustParseAddr("fd20::1")
+)
+
+// network is a lab with STUN and TURN on the server's UDP 3478 to 3481 and TCP 443.
+type network struct {
+	*lab.Lab
+	client *labNetwork
+	tb     testing.TB
+}
+
+func newNetwork(tb testing.TB) *network {
+	tb.Helper()
+	need.Program(tb, "nft")
+	l := lab.New(tb)
+	n := &network{l, &labNetwork{host: l.Client}, tb}
+	for port := uint16(3478); port <= 3481; port++ {
+		serveSTUN(tb, l.Server, port)
+	}
+	// An ICMPv6 error comes from the target only where a link really has its address.
+	l.Server.MustRun(tb, "ip", "addr", "add", relay6.String()+"/128", "dev", "lo", "nodad")
+	return n
+}
+
+// filter loads rules into a host's hook.
+func (n *network) filter(h *lab.Host, hook, rules string) {
+	n.tb.Helper()
+	h.MustExec(n.tb, "table inet t_"+hook+" { chain c { type filter hook "+hook+" priority 0;\n"+rules+"\n}\n}\n", "nft", "-f", "-")
+}
+
+// plan asks hosts for services under one rule that holds the ranges of the lab.
+func plan(services []string, hosts ...string) *verifier.Plan {
+	p := &verifier.Plan{Format: verifier.PlanFormat, Source: verifier.Source{Name: "policy.hcl"}}
+	set := verifier.Set{Name: "acs_media", Place: verifier.Place{File: "policy.hcl", Line: 3}}
+	if err := set.To.UnmarshalJSON([]byte(`["20.202.0.0/16","2603:1063::/38","192.0.2.0/24","fd21::/64"]`)); err != nil {
+		panic(err)
+	}
+	p.Sets = []verifier.Set{set}
+	r := verifier.Rule{Name: "calls", Set: "acs_media", Place: verifier.Place{File: "policy.hcl", Line: 14}}
+	for _, s := range services {
+		var one verifier.Service
+		if err := one.UnmarshalText([]byte(s)); err != nil {
+			panic(err)
+		}
+		r.Services = append(r.Services, one)
+	}
+	p.Rules = []verifier.Rule{r}
+	for i, h := range hosts {
+		p.Probes = append(p.Probes, verifier.Probe{Name: "probe" + string(rune('a'+i%26)) + string(rune('a'+i/26)), Host: h, Rule: "calls"})
+	}
+	if err := p.Validate(); err != nil {
+		panic(err)
+	}
+	return p
+}
+
+func (n *network) run(p *verifier.Plan, opt Options) *verifier.Report {
+	n.tb.Helper()
+	opt.Network = n.client
+	if opt.Timers.RTO == 0 {
+		opt.Timers = labTimers()
+	}
+	return Run(context.Background(), p, opt)
+}
+
+// find returns the findings that fit, and fails without any.
+func find(tb testing.TB, r *verifier.Report, ok func(f *verifier.Finding) bool) []verifier.Finding {
+	tb.Helper()
+	list := slices.DeleteFunc(slices.Clone(r.Findings), func(f verifier.Finding) bool { return !ok(&f) })
+	if len(list) == 0 {
+		for _, f := range r.Findings {
+			tb.Logf("%s %s: %s: %s %q", f.Kind, f.Check, f.Outcome, f.Summary, f.Evidence)
+		}
+		tb.Fatal("no such finding")
+	}
+	return list
+}
+
+// reach is the one finding about a port.
+func reach(tb testing.TB, r *verifier.Report, a netip.Addr, prot string, port uint16) verifier.Finding {
+	tb.Helper()
+	return find(tb, r, func(f *verifier.Finding) bool {
+		return f.Check == verifier.CheckReach && f.Address == a && f.Protocol == prot && f.Port == port
+	})[0]
+}

@@ -1,0 +1,41 @@
+package probe
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+
+	"sallyport/internal/errqueue"
+)
+
+// leaveBySource finds the way of each address without the help of the system's routing
+// interface: a connected UDP socket, which sends nothing, has the source address that
+// the routes choose, and that address belongs to an interface.
+func leaveBySource(n Network, to []netip.Addr) ([]Leave, error) {
+	interfaces, err := n.Interfaces()
+	if err != nil {
+		return nil, fmt.Errorf("interfaces: %w", err)
+	}
+	owner := map[netip.Addr]string{}
+	for _, i := range interfaces {
+		for _, a := range i.Addrs {
+			owner[a] = i.Name
+		}
+	}
+	list := make([]Leave, len(to))
+	for i, a := range to {
+		const discard = 9 // any port does: nothing is sent
+		c, err := n.DialUDP(context.Background(), netip.AddrPortFrom(a, discard), errqueue.Options{})
+		if err != nil {
+			list[i].Err = err
+			continue
+		}
+		source := c.LocalAddr().Addr().WithZone("")
+		list[i] = Leave{Interface: owner[source], Source: source}
+		if owner[source] == "" {
+			list[i].Err = fmt.Errorf("source address %s belongs to no interface", source)
+		}
+		c.Close()
+	}
+	return list, nil
+}

@@ -1,0 +1,259 @@
+package probe
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/pion/stun/v3"
+
+	"sallyport/verifier"
+)
+
+// mapping is how one socket looks to one destination.
+type mapping struct {
+	to     netip.AddrPort
+	mapped netip.AddrPort
+}
+
+// natTries is how often each destination is asked by the common socket.
+const natTries = 3
+
+// maxNAT is how many destinations are asked for each family.
+const maxNAT = 8
+
+// probeNAT compares how one socket is mapped towards several destinations, each of
+// which answered before.
+func probeNAT(ctx context.Context, e *env, _ target) []verifier.Finding {
+	if !slices.ContainsFunc(e.plan.Probes, func(p verifier.Probe) bool { return p.Wants(verifier.NAT) }) {
+		return nil
+	}
+	known := e.enough(ctx)
+	var mu sync.Mutex
+	var list []verifier.Finding
+	var all sync.WaitGroup
+	for _, v4 := range []bool{true, false} {
+		to := destinations(known, v4)
+		if len(to) == 0 {
+			continue
+		}
+		all.Go(func() {
+			found := e.natFamily(ctx, v4, to, known)
+			mu.Lock()
+			defer mu.Unlock()
+			list = append(list, found...)
+		})
+	}
+	all.Wait()
+	if len(list) == 0 {
+		f := verifier.Finding{Kind: verifier.NAT, Check: verifier.CheckMapping, Outcome: verifier.Skipped, Verdict: verifier.NotProbed,
+			Summary: "no STUN server answered, so nothing is known about NAT"}
+		list = append(list, f)
+	}
+	return list
+}
+
+// enough waits until there are answers to compare: a few round trips when two addresses
+// and two ports answer at once, else until every port has been asked.
+func (e *env) enough(ctx context.Context) []answered {
+	sleep(ctx, 4*e.timers.RTO)
+	for _, v4 := range []bool{true, false} {
+		to := destinations(e.asked.list(), v4)
+		if slices.ContainsFunc(to, func(a netip.AddrPort) bool { return a.Addr() != to[0].Addr() }) &&
+			slices.ContainsFunc(to, func(a netip.AddrPort) bool { return a.Addr() == to[0].Addr() && a.Port() != to[0].Port() }) {
+			return e.asked.list()
+		}
+	}
+	e.asked.wait(ctx)
+	return e.asked.list()
+}
+
+// destinations picks what to compare: first two ports of one address, then other
+// addresses.
+func destinations(known []answered, v4 bool) []netip.AddrPort {
+	var all []netip.AddrPort
+	for _, a := range known {
+		if a.to.Addr().Is4() == v4 && a.probe.Wants(verifier.NAT) && a.mapped.IsValid() && !slices.Contains(all, a.to) {
+			all = append(all, a.to)
+		}
+	}
+	slices.SortFunc(all, netip.AddrPort.Compare)
+	count := map[netip.Addr]int{}
+	var list []netip.AddrPort
+	for _, a := range all {
+		count[a.Addr()]++
+	}
+	// An address with several ports comes first, with two of them.
+	slices.SortStableFunc(all, func(a, b netip.AddrPort) int { return min(count[b.Addr()], 2) - min(count[a.Addr()], 2) })
+	taken := map[netip.Addr]int{}
+	for _, a := range all {
+		if taken[a.Addr()]++; taken[a.Addr()] <= 2 && len(list) < maxNAT {
+			list = append(list, a)
+		}
+	}
+	return list
+}
+
+func (e *env) natFamily(ctx context.Context, v4 bool, to []netip.AddrPort, known []answered) []verifier.Finding {
+	seen, local, err := e.mappings(ctx, to)
+	f := verifier.Finding{Kind: verifier.NAT, Check: verifier.CheckMapping, Family: verifier.FamilyOf(to[0].Addr())}
+	if err != nil {
+		f.Outcome, f.Verdict = verifier.Undecided, verifier.Inconclusive
+		f.Summary = fmt.Sprintf("the NAT could not be looked at: %v", err)
+		return []verifier.Finding{f}
+	}
+	for _, m := range seen {
+		f.Note("%s sees us as %s", m.to, m.mapped)
+	}
+	classify(&f, seen, local, e.own)
+	list := []verifier.Finding{f, publicOf(f.Family, seen, known, v4)}
+	if e.opt.Long {
+		list = append(list, e.persistence(ctx, to)...)
+	}
+	return list
+}
+
+// mappings asks every destination from one socket, a few times each.
+func (e *env) mappings(ctx context.Context, to []netip.AddrPort) (seen []mapping, local netip.AddrPort, err error) {
+	conn, err := e.net.ListenUDP(ctx, to[0].Addr())
+	if err != nil {
+		return nil, local, err
+	}
+	defer conn.Close()
+	local = conn.LocalAddr()
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Unix(1, 0)) })
+	defer stop()
+	ids, got := map[transaction]netip.AddrPort{}, map[netip.AddrPort]netip.AddrPort{}
+	buf := make([]byte, maxSTUN+1)
+	for range natTries {
+		for _, dest := range to {
+			if got[dest].IsValid() || !e.budget.take(dest) {
+				continue
+			}
+			id := newTransaction()
+			ids[id] = dest
+			_, _ = conn.WriteTo(bindingRequest(id), dest) // a refusal shows as a missing answer
+		}
+		if err := conn.SetReadDeadline(time.Now().Add(2 * e.timers.RTO)); err != nil || ctx.Err() != nil {
+			break
+		}
+		for len(got) < len(to) {
+			n, from, err := conn.ReadFrom(buf)
+			if err != nil {
+				break
+			}
+			a, err := readAnswer(buf[:n])
+			if err == nil && ids[a.id] == from && a.method == stun.MethodBinding && a.mapped.IsValid() {
+				got[from] = a.mapped
+			}
+		}
+	}
+	for _, dest := range to {
+		if got[dest].IsValid() {
+			seen = append(seen, mapping{dest, got[dest]})
+		}
+	}
+	return seen, local, nil
+}
+
+// classify names the mapping behaviour (RFC 4787 section 4.1, RFC 5780 section 4.3), as
+// far as what was seen allows.
+func classify(f *verifier.Finding, seen []mapping, local netip.AddrPort, own map[netip.Addr]bool) {
+	otherPort := pairs(seen, func(a, b mapping) bool { return a.to.Addr() == b.to.Addr() })
+	otherAddr := pairs(seen, func(a, b mapping) bool { return a.to.Addr() != b.to.Addr() })
+	same := func(list [][2]mapping) bool {
+		return !slices.ContainsFunc(list, func(p [2]mapping) bool { return p[0].mapped != p[1].mapped })
+	}
+	ips := publicAddrs(seen)
+	undecided := func(format string, args ...any) {
+		f.Outcome, f.Verdict = verifier.Undecided, verifier.Inconclusive
+		f.Summary = fmt.Sprintf(format, args...)
+	}
+	switch {
+	case len(seen) > 0 && len(ips) == 1 && own[ips[0]] && allPort(seen, local.Port()):
+		f.Outcome, f.Summary = verifier.Pass, "there is no NAT: the target sees this machine's own address and port"
+	case len(seen) < 2:
+		undecided("%d destinations answered one socket, and comparing takes two", len(seen))
+	case len(ips) > 1:
+		undecided("destinations see different addresses of ours (%s): a NAT with a pool, or ways out that differ; the kind of NAT does not show", joined(ips))
+	case len(otherPort) > 0 && !same(otherPort):
+		f.Outcome = verifier.Warn
+		f.Summary = "the mapping depends on the destination's port and address (symmetric NAT)"
+		f.Remedy = "calls work by way of a relay; for direct media between peers use endpoint-independent mapping"
+	case len(otherAddr) > 0 && !same(otherAddr):
+		f.Outcome = verifier.Warn
+		f.Summary = "the mapping depends on the destination's address"
+		if len(otherPort) == 0 {
+			f.Summary += ", and perhaps on its port"
+		}
+		f.Remedy = "calls work by way of a relay; for direct media between peers use endpoint-independent mapping"
+	case len(otherAddr) == 0:
+		undecided("the mapping is the same for %d ports of one address; other addresses did not answer", len(seen))
+	default:
+		f.Outcome = verifier.Pass
+		f.Summary = fmt.Sprintf("the mapping is the same for %d destinations (endpoint-independent, as far as they show)", len(seen))
+		if allPort(seen, local.Port()) {
+			f.Note("the NAT keeps our port %d: one that depends on the destination looks the same until two clients want the same port", local.Port())
+		}
+	}
+}
+
+func pairs(seen []mapping, ok func(a, b mapping) bool) [][2]mapping {
+	var list [][2]mapping
+	for i := range seen {
+		for j := range i {
+			if ok(seen[i], seen[j]) {
+				list = append(list, [2]mapping{seen[j], seen[i]})
+			}
+		}
+	}
+	return list
+}
+
+func allPort(seen []mapping, port uint16) bool {
+	return !slices.ContainsFunc(seen, func(m mapping) bool { return m.mapped.Port() != port })
+}
+
+func publicAddrs(seen []mapping) []netip.Addr {
+	var list []netip.Addr
+	for _, m := range seen {
+		if !slices.Contains(list, m.mapped.Addr()) {
+			list = append(list, m.mapped.Addr())
+		}
+	}
+	slices.SortFunc(list, netip.Addr.Compare)
+	return list
+}
+
+func joined(addrs []netip.Addr) string {
+	words := make([]string, len(addrs))
+	for i, a := range addrs {
+		words[i] = a.String()
+	}
+	return strings.Join(words, ", ")
+}
+
+// publicOf counts the public addresses over all sockets of the run. One does not show
+// that there is no pool: a NAT may give one client one address of many.
+func publicOf(family string, seen []mapping, known []answered, v4 bool) verifier.Finding {
+	all := slices.Clone(seen)
+	for _, k := range known {
+		if k.to.Addr().Is4() == v4 && k.mapped.IsValid() {
+			all = append(all, mapping{k.to, k.mapped})
+		}
+	}
+	ips := publicAddrs(all)
+	f := verifier.Finding{Kind: verifier.NAT, Check: verifier.CheckPublic, Family: family, Outcome: verifier.Pass}
+	f.Summary = fmt.Sprintf("%d sockets are seen under one public address, %s", len(all), joined(ips))
+	f.Note("how many addresses a NAT has in all does not show from one client")
+	if len(ips) > 1 {
+		f.Outcome = verifier.Warn
+		f.Summary = fmt.Sprintf("our sockets are seen under %d public addresses: %s", len(ips), joined(ips))
+		f.Remedy = "pair addresses in the NAT (RFC 4787 REQ-2), so that one client keeps one public address"
+	}
+	return f
+}

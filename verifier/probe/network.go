@@ -1,0 +1,150 @@
+package probe
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"time"
+
+	"sallyport/internal/errqueue"
+)
+
+// A Network is all that probes need of the system. Every packet that a probe sends
+// goes through one of its three ways to open a socket, so that a test can record
+// every destination, put the sockets into another network namespace, or behave like a
+// system that tells less. [System] is the real one. It is used by many goroutines at
+// once.
+type Network interface {
+	// DialUDP connects a UDP socket, which sends nothing. Errors, here and of the
+	// socket, are *errqueue.Error where the network or the system refuses.
+	DialUDP(ctx context.Context, to netip.AddrPort, o errqueue.Options) (UDPConn, error)
+	// ListenUDP opens an unconnected UDP socket of the family of a, for sending to
+	// several destinations from one port.
+	ListenUDP(ctx context.Context, a netip.Addr) (PacketConn, error)
+	// DialTCP connects. The context bounds it.
+	DialTCP(ctx context.Context, to netip.AddrPort, o errqueue.Options) (net.Conn, error)
+
+	// Resolvers are the system's name servers.
+	Resolvers() ([]netip.AddrPort, error)
+	// Interfaces are the system's, those that are down left out.
+	Interfaces() ([]Interface, error)
+	// Leave says which way packets to each address would leave. Nothing is sent.
+	Leave(to []netip.Addr) ([]Leave, error)
+	// Table returns the destinations in the routing tables, so that a route inside a
+	// prefix is not overlooked; nil where the system does not tell.
+	Table() ([]netip.Prefix, error)
+}
+
+// A UDPConn is a connected UDP socket. *errqueue.UDPConn is one.
+type UDPConn interface {
+	Read(b []byte) (int, error)
+	Write(b []byte) (int, error)
+	SetReadDeadline(t time.Time) error
+	LocalAddr() netip.AddrPort
+	Close() error
+}
+
+// A PacketConn is an unconnected UDP socket.
+type PacketConn interface {
+	ReadFrom(b []byte) (int, netip.AddrPort, error)
+	WriteTo(b []byte, to netip.AddrPort) (int, error)
+	SetReadDeadline(t time.Time) error
+	LocalAddr() netip.AddrPort
+	Close() error
+}
+
+// An Interface is a network interface.
+type Interface struct {
+	Name   string
+	Type   string // as the system calls it: on Linux veth, tun, wireguard ...; else empty
+	Tunnel bool   // it is recognised as a tunnel: see isTunnel
+	Addrs  []netip.Addr
+}
+
+// A Leave is the way that packets to an address leave.
+type Leave struct {
+	Interface string
+	Source    netip.Addr
+	Gateway   netip.Addr // zero: the target is on the link, or the system does not tell
+	Err       error      // there is no route
+}
+
+// System is the machine's own network. Its zero value is ready.
+type System struct {
+	// NoQueue leaves error queues unread, so that a system that has none can be
+	// played on one that has.
+	NoQueue bool
+}
+
+// DialUDP implements [Network].
+func (s System) DialUDP(ctx context.Context, to netip.AddrPort, o errqueue.Options) (UDPConn, error) {
+	o.NoQueue = o.NoQueue || s.NoQueue
+	c, err := errqueue.DialUDP(ctx, to, o)
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// DialTCP implements [Network].
+func (s System) DialTCP(ctx context.Context, to netip.AddrPort, o errqueue.Options) (net.Conn, error) {
+	o.NoQueue = o.NoQueue || s.NoQueue
+	return errqueue.DialTCP(ctx, to, o)
+}
+
+// ListenUDP implements [Network].
+func (System) ListenUDP(_ context.Context, a netip.Addr) (PacketConn, error) {
+	network := "udp6"
+	if a.Is4() {
+		network = "udp4"
+	}
+	c, err := net.ListenUDP(network, nil)
+	if err != nil {
+		return nil, err
+	}
+	return packetConn{c}, nil
+}
+
+type packetConn struct{ *net.UDPConn }
+
+func (c packetConn) ReadFrom(b []byte) (int, netip.AddrPort, error) {
+	n, from, err := c.ReadFromUDPAddrPort(b)
+	return n, netip.AddrPortFrom(from.Addr().Unmap(), from.Port()), err
+}
+
+func (c packetConn) WriteTo(b []byte, to netip.AddrPort) (int, error) {
+	return c.WriteToUDPAddrPort(b, to)
+}
+
+func (c packetConn) LocalAddr() netip.AddrPort {
+	a := c.UDPConn.LocalAddr().(*net.UDPAddr).AddrPort()
+	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
+}
+
+// Interfaces implements [Network].
+func (System) Interfaces() ([]Interface, error) {
+	all, err := net.Interfaces()
+	if err != nil {
+		return nil, err
+	}
+	types := linkTypes()
+	var list []Interface
+	for _, one := range all {
+		if one.Flags&net.FlagUp == 0 {
+			continue
+		}
+		i := Interface{Name: one.Name, Type: types[one.Name]}
+		addrs, err := one.Addrs()
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range addrs {
+			if p, err := netip.ParsePrefix(a.String()); err == nil {
+				i.Addrs = append(i.Addrs, p.Addr().Unmap().WithZone(""))
+			}
+		}
+		i.Tunnel = isTunnel(i.Name, i.Type, one.Flags&net.FlagPointToPoint != 0)
+		list = append(list, i)
+	}
+	return list, nil
+}

@@ -1,0 +1,282 @@
+package probe
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/pion/stun/v3"
+
+	"sallyport/internal/errqueue"
+	"sallyport/verifier"
+)
+
+// exchange is one UDP port being asked: a Binding with the retransmissions of RFC 8489
+// section 6.2.1 and, once three of those went unanswered, an Allocate beside it, for
+// relays that answer nothing else. Both keep their id, so that a late answer to an
+// early request counts. Any valid answer decides, and so does the same error twice.
+type exchange struct {
+	e    *env
+	to   netip.AddrPort
+	conn UDPConn
+
+	began  time.Time
+	sends  []send
+	sentAt []time.Time // when each request was sent
+	sent   int         // those that this machine let pass
+	errors int         // since the last request
+	denied int         // sends that this machine refused, without one that it let pass
+	signs  []sign
+	strays int
+	ruling ruling
+	answer answer
+	rtt    time.Duration // since the last send
+	done   bool
+}
+
+// send is a request that is due.
+type send struct {
+	at      time.Duration // since the beginning
+	method  stun.Method
+	message []byte
+}
+
+// reached is the outcome of asking one port.
+type reached struct {
+	ruling
+	evidence []string
+	mapped   netip.AddrPort
+	local    netip.AddrPort
+	rtt      time.Duration // 0: unknown, because more than one request was under way
+	tls      *tlsPeer      // of a port that was asked by TLS
+}
+
+// allocateRc is how often an Allocate is sent. With the seven Bindings that makes the
+// ten datagrams that a relay and port may get.
+const allocateRc = 3
+
+func (e *env) stunSchedule(t verifier.Timers, binding, allocate transaction) []send {
+	var list []send
+	at, rto := time.Duration(0), t.RTO
+	for range t.Rc {
+		list = append(list, send{at, stun.MethodBinding, bindingRequest(binding)})
+		at += rto
+		rto *= 2
+	}
+	at, rto = 5*t.RTO, t.RTO
+	for range allocateRc {
+		list = append(list, send{at, stun.MethodAllocate, allocateRequest(allocate)})
+		at += rto
+		rto *= 2
+	}
+	slices.SortStableFunc(list, func(a, b send) int { return int(a.at - b.at) })
+	return list
+}
+
+func newTransaction() (id transaction) {
+	rand.Read(id[:]) // never fails, says its documentation
+	return id
+}
+
+// stunUDP asks one UDP port.
+func (e *env) stunUDP(ctx context.Context, to netip.AddrPort) reached {
+	conn, err := e.net.DialUDP(ctx, to, errqueue.Options{})
+	if err != nil {
+		return e.dialFailed(err, to)
+	}
+	defer conn.Close()
+	binding, allocate := newTransaction(), newTransaction()
+	x := &exchange{e: e, to: to, conn: conn, began: time.Now(), sends: e.stunSchedule(e.timers, binding, allocate)}
+	x.run(ctx, binding, allocate)
+	out := reached{ruling: x.ruling, mapped: x.answer.mapped, local: conn.LocalAddr(), evidence: x.evidence()}
+	if x.sent == 1 {
+		out.rtt = x.rtt
+	}
+	return out
+}
+
+// run sends what is due and reads until something decides or the time is over.
+func (x *exchange) run(ctx context.Context, binding, allocate transaction) {
+	end := x.began.Add(x.e.timers.Silence())
+	stop := context.AfterFunc(ctx, func() { _ = x.conn.SetReadDeadline(time.Unix(1, 0)) })
+	defer stop()
+	buf := make([]byte, maxSTUN+1)
+	for !x.done {
+		for len(x.sends) > 0 && time.Since(x.began) >= x.sends[0].at && !x.done {
+			x.send()
+		}
+		until := end
+		if len(x.sends) > 0 {
+			until = x.began.Add(x.sends[0].at)
+		}
+		if x.done || !time.Now().Before(end) {
+			break
+		}
+		if err := x.conn.SetReadDeadline(until); err != nil || ctx.Err() != nil {
+			break
+		}
+		n, err := x.conn.Read(buf)
+		switch {
+		case err == nil:
+			x.received(buf[:n], binding, allocate)
+		case errors.Is(err, os.ErrDeadlineExceeded):
+		default:
+			x.failed(err)
+		}
+	}
+	x.conclude(ctx)
+}
+
+func (x *exchange) send() {
+	next := x.sends[0]
+	x.sends = x.sends[1:]
+	if !x.e.budget.take(x.to) {
+		return
+	}
+	x.sentAt = append(x.sentAt, time.Now())
+	x.errors = 0
+	if _, err := x.conn.Write(next.message); err != nil {
+		x.failed(err)
+		return
+	}
+	x.sent++
+	x.denied = 0
+}
+
+func (x *exchange) received(b []byte, binding, allocate transaction) {
+	a, err := readAnswer(b)
+	ours := a.method == stun.MethodBinding && a.id == binding || a.method == stun.MethodAllocate && a.id == allocate
+	if err != nil || !ours {
+		x.strays++
+		return
+	}
+	x.answer, x.rtt, x.done = a, time.Since(x.sentAt[len(x.sentAt)-1]), true
+	x.ruling = ruling{verdict: verifier.Reachable, why: a.describe()}
+	if a.allocated {
+		// A server that gives relays to strangers: give ours back.
+		_, _ = x.conn.Write(releaseRequest(newTransaction())) // it would expire by itself
+	}
+}
+
+func (a answer) describe() string {
+	what := "binding"
+	if a.method == stun.MethodAllocate {
+		what = "allocate"
+	}
+	s := fmt.Sprintf("a valid answer to %s with our transaction id", what)
+	if !a.success {
+		s += fmt.Sprintf(", error %d", a.code)
+	}
+	if a.mapped.IsValid() {
+		s += fmt.Sprintf("; it sees us as %s", a.mapped)
+	}
+	if a.software != "" {
+		s += fmt.Sprintf("; it calls itself %q", a.software)
+	}
+	return s
+}
+
+// failed notes an error of a read or write. One proves little: it may be about a moment
+// in which a route changed. The same again decides.
+func (x *exchange) failed(err error) {
+	n, ok := asError(err)
+	if !ok {
+		x.done = true
+		x.ruling = ruling{verdict: verifier.Inconclusive, why: fmt.Sprintf("the socket failed: %v", err)}
+		return
+	}
+	if n.Cause == errqueue.TooBig {
+		return
+	}
+	x.note(n)
+	if n.Origin == errqueue.Local {
+		x.denied++
+		x.done = x.denied == 3 && x.sent == 0
+		return
+	}
+	this := x.e.judge(x.signs[len(x.signs)-1], x.to.Addr())
+	for _, earlier := range x.signs[:len(x.signs)-1] {
+		that := x.e.judge(earlier, x.to.Addr())
+		if that.verdict == this.verdict && that.offender == this.offender && x.sent >= 2 {
+			x.done = true
+		}
+	}
+}
+
+// note keeps an error and how long after its request it came. The first error since the
+// last request belongs to that; more of them, all at once, belong to those before. That
+// is how a router looks that kept several packets while it looked for its neighbour, so
+// the longest time holds for all of them.
+func (x *exchange) note(n *errqueue.Error) {
+	s := sign{err: n}
+	if x.errors++; x.errors <= len(x.sentAt) {
+		s.lag = time.Since(x.sentAt[len(x.sentAt)-x.errors])
+	}
+	for i := range x.signs {
+		if x.errors > 1 && x.signs[i].err.NoNeighbour() && n.NoNeighbour() && x.signs[i].err.Offender == n.Offender {
+			s.lag = max(s.lag, x.signs[i].lag)
+			x.signs[i].lag = s.lag
+		}
+	}
+	x.signs = append(x.signs, s)
+}
+
+// conclude rules when no answer came.
+func (x *exchange) conclude(ctx context.Context) {
+	if x.ruling.verdict != "" {
+		return
+	}
+	if x.sent > 0 { // what was let pass went unanswered; that some was not is no ruling
+		x.signs = slices.DeleteFunc(x.signs, func(s sign) bool { return s.err.Origin == errqueue.Local })
+	}
+	if len(x.signs) == 0 {
+		x.ruling = ruling{verdict: verifier.Silent, why: "nothing came back"}
+		if ctx.Err() != nil {
+			x.ruling = ruling{verdict: verifier.Inconclusive, why: "the run was ended before the time for an answer was over"}
+		}
+		return
+	}
+	rulings := make([]ruling, len(x.signs))
+	for i, s := range x.signs {
+		rulings[i] = x.e.judge(s, x.to.Addr())
+	}
+	x.ruling = rulings[len(rulings)-1]
+	for _, r := range rulings {
+		if r.verdict != x.ruling.verdict || r.offender != x.ruling.offender {
+			x.ruling = ruling{verdict: verifier.Inconclusive, why: fmt.Sprintf("errors that do not agree: %s; %s", r.why, x.ruling.why)}
+			return
+		}
+	}
+}
+
+func (x *exchange) evidence() []string {
+	var list []string
+	if x.sent == 1 {
+		list = append(list, "sent once")
+	} else if x.sent > 1 {
+		list = append(list, fmt.Sprintf("sent %s in %s", times(x.sent), brief(x.sentAt[len(x.sentAt)-1].Sub(x.began))))
+	}
+	list = append(list, x.ruling.why)
+	if n := len(x.signs); n > 1 || n == 1 && x.ruling.verdict == verifier.Reachable {
+		list = append(list, fmt.Sprintf("ICMP or local errors came %s", times(n)))
+	}
+	if x.strays > 0 {
+		list = append(list, fmt.Sprintf("what is no answer to us came %s", times(x.strays)))
+	}
+	return list
+}
+
+// dialFailed rules on a socket that could not be opened or connected.
+func (e *env) dialFailed(err error, to netip.AddrPort) reached {
+	if x, ok := asError(err); ok {
+		r := e.judge(sign{err: x}, to.Addr())
+		return reached{ruling: r, evidence: []string{r.why}}
+	}
+	r := ruling{verdict: verifier.Inconclusive, why: fmt.Sprintf("no socket: %v", err)}
+	return reached{ruling: r, evidence: []string{r.why}}
+}

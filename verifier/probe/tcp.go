@@ -1,0 +1,172 @@
+package probe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"time"
+
+	"github.com/pion/stun/v3"
+
+	"sallyport/internal/errqueue"
+	"sallyport/verifier"
+)
+
+// connect opens a TCP connection and judges a failure. TCP itself sends its first
+// packet again when it is lost: at 1, 3, 7 and 15 seconds on Linux.
+func (e *env) connect(ctx context.Context, to netip.AddrPort) (net.Conn, reached) {
+	conn, r := e.connectOnce(ctx, to)
+	if r.verdict == verifier.NoHost {
+		// It may have come late because a packet was lost: a second look decides.
+		return e.connectOnce(ctx, to)
+	}
+	return conn, r
+}
+
+func (e *env) connectOnce(ctx context.Context, to netip.AddrPort) (net.Conn, reached) {
+	began := time.Now()
+	limited, cancel := context.WithTimeout(ctx, e.timers.Connect)
+	defer cancel()
+	conn, err := e.net.DialTCP(limited, to, errqueue.Options{})
+	took := time.Since(began)
+	if err == nil {
+		return conn, reached{rtt: took, evidence: []string{fmt.Sprintf("a connection was accepted after %s", brief(took))}}
+	}
+	var r ruling
+	switch x, ok := asError(err); {
+	case ok:
+		r = e.judge(sign{err: x, lag: took}, to.Addr())
+		if r.verdict == verifier.Refused && x.Origin == errqueue.Unknown {
+			r.why += "; a target where nobody listens and a firewall that resets in its name look the same"
+		}
+	case took < e.timers.Connect && (ctx.Err() != nil || limited.Err() != nil || errors.Is(err, os.ErrDeadlineExceeded)):
+		r = ruling{verdict: verifier.Inconclusive, why: "the run was ended before the time for a connection was over"}
+	case errors.Is(err, os.ErrDeadlineExceeded), limited.Err() != nil:
+		r = ruling{verdict: verifier.Silent, why: fmt.Sprintf("no answer to a connection attempt of %s", brief(took))}
+	default:
+		r = ruling{verdict: verifier.Inconclusive, why: fmt.Sprintf("no connection: %v", err)}
+	}
+	return nil, reached{ruling: r, evidence: []string{r.why}}
+}
+
+// finish makes a finding of what asking a port showed.
+func (e *env) finish(t target, k verifier.Kind, r reached) verifier.Finding {
+	f := t.finding(k, verifier.CheckReach)
+	f.Verdict, f.Offender, f.Mapped, f.Evidence = r.verdict, r.offender, r.mapped, r.evidence
+	f.Outcome = outcomeOf(f.Verdict)
+	f.Summary = fmt.Sprintf("%s %s", f.Target(), f.Words())
+	if r.rtt > 0 && r.verdict == verifier.Reachable {
+		f.Metrics = []verifier.Metric{{Name: "rtt_seconds", Value: r.rtt.Seconds()}}
+	}
+	return f
+}
+
+// probeTCP connects and no more. A connection that is accepted is not proof of the
+// target, because a transparent proxy accepts it as well, so this never says reachable.
+func probeTCP(ctx context.Context, e *env, t target) []verifier.Finding {
+	r := e.ports.get(portKey{verifier.TCP, "", "tcp", t.dest()}, func() reached {
+		conn, r := e.connect(ctx, t.dest())
+		if conn != nil {
+			conn.Close()
+			r.verdict = verifier.Inconclusive
+			r.evidence = append(r.evidence, "a transparent proxy accepts connections, too, and nothing that only the target can say was asked")
+		}
+		return r
+	})
+	f := e.finish(t, verifier.TCP, r)
+	if r.rtt > 0 {
+		f.Outcome = verifier.Warn
+		f.Summary = fmt.Sprintf("%s accepts a connection, perhaps by a proxy", f.Target())
+		f.Remedy = "let a probe of kind tls or https ask this port, if it speaks TLS"
+	}
+	return []verifier.Finding{f}
+}
+
+// probeSTUN asks a port by STUN and TURN, over UDP or TCP.
+func probeSTUN(ctx context.Context, e *env, t target) []verifier.Finding {
+	key := portKey{verifier.STUN, "", t.prot, t.dest()}
+	if t.prot == "tcp" {
+		key.host = t.tlsKey(verifier.STUN).host // it may end in a handshake
+		return []verifier.Finding{e.finish(t, verifier.STUN, e.ports.get(key, func() reached { return e.stunTCP(ctx, t) }))}
+	}
+	r := e.ports.get(key, func() reached {
+		r := e.stunUDP(ctx, t.dest())
+		if r.verdict == verifier.Reachable {
+			e.asked.add(answered{to: t.dest(), mapped: r.mapped, local: r.local, probe: t.probe})
+		}
+		return r
+	})
+	f := e.finish(t, verifier.STUN, r)
+	if f.Verdict == verifier.Silent && t.port >= 3479 && t.port <= 3481 {
+		f.Note("relays use 3479 to 3481 only where quality of service is switched on, so silence here says less than on 3478")
+	}
+	return []verifier.Finding{f}
+}
+
+// stunTCP asks for an allocation over TCP (RFC 8656 section 3.1): a relay's fallback.
+// Where it is not understood, the port may speak TLS, which proves the target as well.
+func (e *env) stunTCP(ctx context.Context, t target) reached {
+	conn, r := e.connect(ctx, t.dest())
+	if conn == nil {
+		return r
+	}
+	a, err := e.allocateOver(ctx, conn)
+	conn.Close()
+	if err == nil {
+		r.ruling = ruling{verdict: verifier.Reachable, why: a.describe()}
+		r.mapped = a.mapped
+		r.evidence = append(r.evidence, r.why)
+		return r
+	}
+	r.evidence = append(r.evidence, fmt.Sprintf("no answer to allocate over TCP: %v", err))
+	over := e.ports.get(t.tlsKey(verifier.TLS), func() reached { return e.askTLS(ctx, t, false) })
+	over.evidence = append(r.evidence, over.evidence...)
+	return over
+}
+
+// allocateOver sends an Allocate over a stream and reads the answer. Nothing is sent
+// again: TCP does that.
+func (e *env) allocateOver(ctx context.Context, conn net.Conn) (answer, error) {
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
+	if err := conn.SetDeadline(time.Now().Add(e.timers.Handshake)); err != nil {
+		return answer{}, err
+	}
+	id := newTransaction()
+	if _, err := conn.Write(allocateRequest(id)); err != nil {
+		return answer{}, err
+	}
+	a, err := readStream(conn)
+	if err != nil {
+		return answer{}, err
+	}
+	if a.id != id || a.method != stun.MethodAllocate {
+		return answer{}, errNoAnswer
+	}
+	return a, nil
+}
+
+// readStream reads one message off a stream: its header says how long it is.
+func readStream(conn net.Conn) (answer, error) {
+	const header = 20
+	b := make([]byte, header, maxSTUN)
+	if _, err := io.ReadFull(conn, b); err != nil {
+		return answer{}, err
+	}
+	if !stun.IsMessage(b) {
+		return answer{}, errNoAnswer
+	}
+	n := header + int(b[2])<<8 + int(b[3])
+	if n > maxSTUN {
+		return answer{}, errNoAnswer
+	}
+	b = b[:n]
+	if _, err := io.ReadFull(conn, b[header:]); err != nil {
+		return answer{}, err
+	}
+	return readAnswer(b)
+}

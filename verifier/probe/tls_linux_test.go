@@ -1,0 +1,225 @@
+package probe
+
+import (
+	"bufio"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"sallyport/internal/need"
+	"sallyport/verifier"
+)
+
+// authority signs certificates for tests.
+type authority struct {
+	cert *x509.Certificate
+	key  *ecdsa.PrivateKey
+}
+
+func newAuthority(tb testing.TB, organisation string) *authority {
+	tb.Helper()
+	key := newKey(tb)
+	c := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{Organization: []string{organisation}, CommonName: organisation + " Root"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+	der, err := x509.CreateCertificate(rand.Reader, c, c, &key.PublicKey, key)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if c, err = x509.ParseCertificate(der); err != nil {
+		tb.Fatal(err)
+	}
+	return &authority{c, key}
+}
+
+func newKey(tb testing.TB) *ecdsa.PrivateKey {
+	tb.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return key
+}
+
+func (a *authority) issue(tb testing.TB, name string, until time.Time) tls.Certificate {
+	tb.Helper()
+	key := newKey(tb)
+	c := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
+		NotBefore: time.Now().Add(-2 * time.Hour), NotAfter: until, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
+	der, err := x509.CreateCertificate(rand.Reader, c, a.cert, &key.PublicKey, a.key)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
+const signalling = "signal.lab.example"
+
+// page answers HTTP over TLS.
+func page200(cert tls.Certificate) func(net.Conn) {
+	return func(c net.Conn) {
+		s := tls.Server(c, &tls.Config{Certificates: []tls.Certificate{cert}})
+		if s.Handshake() != nil {
+			return
+		}
+		plain200(s)
+	}
+}
+
+func plain200(c net.Conn) {
+	if _, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
+		_, _ = c.Write([]byte("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"))
+	}
+}
+
+// TestTLS: only a finished handshake with the right certificate is reachable.
+func TestTLS(t *testing.T) {
+	t.Parallel()
+	microsoft, proxy, stranger := newAuthority(t, "Good Corporation"), newAuthority(t, "Proxy Inc"), newAuthority(t, "Stranger")
+	soon := time.Now().Add(time.Hour)
+	roots := x509.NewCertPool()
+	roots.AddCert(microsoft.cert)
+	roots.AddCert(proxy.cert) // the machine was made to trust it
+	for name, c := range map[string]struct {
+		serve   func(net.Conn)
+		rules   string
+		proxied bool // by the firewall
+		verdict verifier.Verdict
+		outcome verifier.Outcome
+		cert    verifier.Outcome // "" when none was seen
+	}{
+		"good":               {serve: page200(microsoft.issue(t, signalling, soon)), verdict: verifier.Reachable, outcome: verifier.Pass, cert: verifier.Pass},
+		"untrusted":          {serve: page200(stranger.issue(t, signalling, soon)), verdict: verifier.Inconclusive, outcome: verifier.Undecided, cert: verifier.Fail},
+		"intercepted":        {serve: page200(proxy.issue(t, signalling, soon)), verdict: verifier.Inconclusive, outcome: verifier.Undecided, cert: verifier.Fail},
+		"another name":       {serve: page200(microsoft.issue(t, "other.example", soon)), verdict: verifier.Inconclusive, outcome: verifier.Undecided, cert: verifier.Fail},
+		"expired":            {serve: page200(microsoft.issue(t, signalling, time.Now().Add(-time.Hour))), verdict: verifier.Inconclusive, outcome: verifier.Undecided, cert: verifier.Fail},
+		"no TLS":             {serve: plain200, verdict: verifier.Inconclusive, outcome: verifier.Fail},
+		"closes at once":     {serve: func(net.Conn) {}, verdict: verifier.Inconclusive, outcome: verifier.Fail},
+		"accepts, is silent": {serve: func(c net.Conn) { _, _ = c.Read(make([]byte, 1)); time.Sleep(5 * time.Second) }, verdict: verifier.Inconclusive, outcome: verifier.Fail},
+		"transparent proxy":  {serve: func(c net.Conn) { _, _ = c.Read(make([]byte, 600)) }, proxied: true, verdict: verifier.Inconclusive, outcome: verifier.Fail},
+		"transparent TLS":    {serve: page200(stranger.issue(t, signalling, soon)), proxied: true, verdict: verifier.Inconclusive, outcome: verifier.Undecided, cert: verifier.Fail},
+		"tcp reset":          {serve: plain200, rules: "tcp dport 443 reject with tcp reset", verdict: verifier.Refused, outcome: verifier.Fail},
+		"drop":               {serve: plain200, rules: "tcp dport 443 drop", verdict: verifier.Silent, outcome: verifier.Undecided},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := newNetwork(t)
+			n.nameServer(resolver4, nameServer{zone: zone{signalling + ".": {relay4.String()}}})
+			if c.proxied {
+				n.Firewall.MustExec(t, "table ip t { chain c { type nat hook prerouting priority -100;\ntcp dport 443 redirect to :8443\n}\n}\n", "nft", "-f", "-")
+				serveTCP(t, n.Firewall, "0.0.0.0:8443", c.serve)
+			} else {
+				serveTCP(t, n.Server, net.JoinHostPort(relay4.String(), "443"), c.serve)
+			}
+			n.filter(n.Firewall, "forward", c.rules)
+			p := plan([]string{"tcp/443"}, signalling)
+			p.Probes[0].Issuers = []string{"good corporation"}
+			timers := labTimers()
+			timers.Handshake = time.Second
+			r := n.run(p, Options{Roots: roots, Timers: timers})
+			f := reach(t, r, relay4, "tcp", 443)
+			if f.Kind != verifier.HTTPS || f.Verdict != c.verdict || f.Outcome != c.outcome {
+				t.Errorf("%s %s %s, want %s %s: %q", f.Kind, f.Verdict, f.Outcome, c.verdict, c.outcome, f.Evidence)
+			}
+			var cert verifier.Outcome
+			for _, f := range r.Findings {
+				if f.Check == verifier.CheckCert {
+					cert = f.Outcome
+					if len(f.Evidence) == 0 || f.Outcome == verifier.Fail && f.Remedy == "" {
+						t.Errorf("%+v", f)
+					}
+				}
+			}
+			if cert != c.cert {
+				t.Errorf("certificate %q, want %q", cert, c.cert)
+			}
+		})
+	}
+}
+
+// TestHTTPNeverProves: an answer in the clear may be a proxy's.
+func TestHTTPNeverProves(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		serve   func(net.Conn)
+		outcome verifier.Outcome
+	}{
+		"an answer": {plain200, verifier.Warn},
+		"a portal": {func(c net.Conn) {
+			_, _ = c.Write([]byte("HTTP/1.1 511 Network Authentication Required\r\n\r\n"))
+		}, verifier.Fail},
+		"rubbish": {func(c net.Conn) { _, _ = c.Write([]byte("\x1b[2J\n\n")) }, verifier.Undecided},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := newNetwork(t)
+			serveTCP(t, n.Server, net.JoinHostPort(relay4.String(), "80"), c.serve)
+			r := n.run(plan([]string{"tcp/80"}, relay4.String()), Options{})
+			f := reach(t, r, relay4, "tcp", 80)
+			if f.Kind != verifier.HTTP || f.Verdict != verifier.Inconclusive || f.Outcome != c.outcome {
+				t.Errorf("%s %s %s, want %s: %q", f.Kind, f.Verdict, f.Outcome, c.outcome, f.Evidence)
+			}
+			if strings.ContainsRune(strings.Join(f.Evidence, ""), 0x1b) {
+				t.Errorf("%q reaches the terminal", f.Evidence)
+			}
+		})
+	}
+}
+
+func TestTCPAloneNeverProves(t *testing.T) {
+	t.Parallel()
+	n := newNetwork(t)
+	serveTCP(t, n.Server, net.JoinHostPort(relay4.String(), "5061"), func(c net.Conn) { _, _ = c.Read(make([]byte, 1)) })
+	f := reach(t, n.run(plan([]string{"tcp/5061"}, relay4.String()), Options{}), relay4, "tcp", 5061)
+	if f.Kind != verifier.TCP || f.Verdict != verifier.Inconclusive || f.Outcome != verifier.Warn {
+		t.Errorf("%s %s %s: %q", f.Kind, f.Verdict, f.Outcome, f.Evidence)
+	}
+}
+
+// TestOpenSSL is a TLS server that is not Go's.
+func TestOpenSSL(t *testing.T) {
+	t.Parallel()
+	openssl := need.Program(t, "openssl")
+	n := newNetwork(t)
+	n.nameServer(resolver4, nameServer{zone: zone{signalling + ".": {relay4.String()}}})
+	good := newAuthority(t, "Good Corporation")
+	cert := good.issue(t, signalling, time.Now().Add(time.Hour))
+	key, err := x509.MarshalPKCS8PrivateKey(cert.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "server.pem")
+	pems := append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Certificate[0]}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})...)
+	if err := os.WriteFile(file, pems, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := n.Server.Start(exec.Command(openssl, "s_server", "-accept", net.JoinHostPort(relay4.String(), "443"), "-cert", file, "-key", file, "-www", "-quiet")); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if c, err := n.Client.Dial(nil, "tcp", net.JoinHostPort(relay4.String(), "443")); err == nil {
+			c.Close()
+			break
+		} else if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(good.cert)
+	r := n.run(plan([]string{"tcp/443"}, signalling), Options{Roots: roots})
+	if f := reach(t, r, relay4, "tcp", 443); f.Verdict != verifier.Reachable || f.Outcome != verifier.Pass {
+		t.Errorf("%s: %q", f.Verdict, f.Evidence)
+	}
+}

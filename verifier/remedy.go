@@ -1,0 +1,136 @@
+package verifier
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+)
+
+// Finish fills in what a finding says of the policy: the rule's set and place, the
+// remedy, and for a rule that denies the outcome turned round. Call it once for each
+// finding.
+func (p *Plan) Finish(f *Finding) {
+	if f.Family == "" && f.Address.IsValid() {
+		f.Family = FamilyOf(f.Address)
+	}
+	r := p.RuleNamed(f.Rule)
+	if r != nil {
+		f.Set = r.Set
+		if f.Place == (Place{}) {
+			f.Place = r.Place
+		}
+		if r.Deny && f.Check == CheckReach {
+			denied(f)
+		}
+	}
+	if f.Outcome != Fail && f.Outcome != Undecided && f.Outcome != Warn {
+		return
+	}
+	if f.Remedy == "" {
+		f.Remedy = remedy(f)
+	}
+	if where := p.where(f); f.Remedy != "" && where != "" {
+		f.Remedy += ": " + where
+	}
+}
+
+// denied judges a finding under a rule that denies.
+func denied(f *Finding) {
+	switch f.Verdict {
+	case Reachable, Closed: // a port that the target itself calls closed was reached, too
+		f.Outcome = Fail
+		f.Summary += ", though the rule denies it"
+		f.Remedy = "load the rules that deny it, and look for a rule before them that allows"
+	case Rejected, DeniedLocally, Filtered, NoRoute:
+		f.Outcome = Pass
+		f.Summary += ", as the rule asks"
+	case NotProbed:
+	default:
+		f.Outcome = Undecided
+		f.Note("nothing tells a deny rule from a target that does not answer")
+	}
+}
+
+// where names the rule, its set and the places of both: "rule calls, set acs_media
+// (policy.hcl:14)".
+func (p *Plan) where(f *Finding) string {
+	if f.Rule == "" {
+		return ""
+	}
+	s := "rule " + f.Rule
+	if r := p.RuleNamed(f.Rule); r != nil && r.Place != (Place{}) {
+		s += fmt.Sprintf(" (%s)", r.Place)
+	}
+	if set := p.SetNamed(f.Set); set != nil {
+		s += ", set " + set.Name
+		if set.Place != (Place{}) {
+			s += fmt.Sprintf(" (%s)", set.Place)
+		}
+	}
+	return s
+}
+
+// remedy is what to do about a finding, by its check and verdict. Checks whose probe
+// knows better fill in Remedy themselves.
+func remedy(f *Finding) string {
+	if f.Check != CheckReach {
+		return ""
+	}
+	what := fmt.Sprintf("%s/%d to %s", f.Protocol, f.Port, orHost(f))
+	switch f.Verdict {
+	case Rejected:
+		return fmt.Sprintf("let %s pass at %s", what, f.Offender)
+	case Filtered:
+		if f.Hop == 0 {
+			return fmt.Sprintf("look for what drops %s on this machine, or between it and the first router", what)
+		}
+		return fmt.Sprintf("let %s pass at hop %d%s or at the filter behind it", what, f.Hop, named(f.HopAddr))
+	case DeniedLocally:
+		return fmt.Sprintf("let %s pass in this machine's own filter", what)
+	case Closed:
+		return fmt.Sprintf("the way is open: ask whoever runs the target why nobody listens for %s", what)
+	case Refused:
+		return fmt.Sprintf("see whether the target listens for %s; if it does, let it pass at the firewall that resets it", what)
+	case NoHost:
+		return fmt.Sprintf("see whether %s is the right address, and up", orHost(f))
+	case NoRoute:
+		return fmt.Sprintf("give a route for %s", orHost(f))
+	case Silent:
+		return fmt.Sprintf("let %s pass, and its answers", what)
+	}
+	return ""
+}
+
+func orHost(f *Finding) string {
+	if f.Address.IsValid() {
+		return f.Address.String()
+	}
+	return f.Host
+}
+
+func named(a netip.Addr) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return " (" + a.String() + ")"
+}
+
+// Soften turns a failure into a warning where it does not matter: this machine has no
+// route to an address of a host whose same port was reached over the other family.
+// Call it when all findings are there.
+func Soften(findings []Finding) {
+	for i := range findings {
+		f := &findings[i]
+		if f.Verdict != NoRoute || f.Offender.IsValid() || f.Outcome != Fail || f.Host == "" {
+			continue
+		}
+		other := slices.IndexFunc(findings, func(o Finding) bool {
+			return o.Verdict == Reachable && o.Outcome == Pass && o.Host == f.Host && o.Probe == f.Probe &&
+				o.Kind == f.Kind && o.Protocol == f.Protocol && o.Port == f.Port && o.Family != f.Family
+		})
+		if other >= 0 {
+			f.Outcome = Warn
+			f.Note("reached over the other family, at %s", findings[other].Address)
+		}
+	}
+}
