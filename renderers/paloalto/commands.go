@@ -27,6 +27,8 @@ const (
 	turnGroup
 	turnChunk // of a group
 	turnList
+	turnURLs // a list of URLs
+	turnCategory
 	turnAddress
 	turnService
 )
@@ -34,24 +36,59 @@ const (
 // refs is everything that c makes, in the order of deletion.
 func (c *config) refs() []ref {
 	list := make([]ref, 0, len(c.rules.kids)+c.groups+c.elements)
-	add := func(t turn, at string, nodes []*node) {
-		for _, e := range nodes {
-			own := t
-			if t == turnGroup && isChunk(e.name) {
-				own = turnChunk
-			}
-			list = append(list, ref{own, at + word(e.name)})
+	for _, e := range c.rules.kids {
+		list = append(list, ref{turnRule, c.r.rulePath() + " " + word(e.name)})
+	}
+	for _, kind := range c.kinds() {
+		at := joinWords(slices.Concat(c.r.objectPlace().words, kind)) + " "
+		path := strings.Join(kind, " ")
+		for _, e := range c.objects.entriesAt(kind...) {
+			t, _ := turnOf(path, e.name)
+			list = append(list, ref{t, at + word(e.name)})
 		}
 	}
-	add(turnRule, c.r.rulePath()+" ", c.rules.kids)
-	for _, k := range []struct {
-		kind string
-		turn turn
-	}{{"address-group", turnGroup}, {"external-list", turnList}, {"address", turnAddress}, {"service", turnService}} {
-		at := joinWords(append(slices.Clone(c.r.objectPlace().words), k.kind)) + " "
-		add(k.turn, at, c.objects.entriesAt(k.kind))
-	}
 	return inTurn(list)
+}
+
+// kinds are the paths below the scope of the kinds of objects that there are.
+func (c *config) kinds() [][]string {
+	var list [][]string
+	for _, k := range c.objects.kids {
+		if k.elem.kind == entries {
+			list = append(list, []string{k.name})
+		} else if k.name == "profiles" {
+			for _, p := range k.kids {
+				list = append(list, []string{k.name, p.name})
+			}
+		}
+	}
+	return list
+}
+
+// turnOf is the turn of the thing of ours called name, of a kind by its path below the
+// scope; false where we make no such kind.
+func turnOf(kind, name string) (turn, bool) {
+	switch kind {
+	case "rulebase security rules", "pre-rulebase security rules", "post-rulebase security rules":
+		return turnRule, true
+	case "address-group":
+		if isChunk(name) {
+			return turnChunk, true
+		}
+		return turnGroup, true
+	case "external-list":
+		if strings.HasSuffix(name, urlsEnding) {
+			return turnURLs, true
+		}
+		return turnList, true
+	case "profiles custom-url-category":
+		return turnCategory, true
+	case "address":
+		return turnAddress, true
+	case "service":
+		return turnService, true
+	}
+	return 0, false
 }
 
 // inTurn sorts by turns and leaves all else as it is.
@@ -93,21 +130,8 @@ func parseRef(path string) (ref, error) {
 	if !isName(name, maxName) {
 		return ref{}, fmt.Errorf("%q is no name", name)
 	}
-	t := turnAddress
-	switch strings.Join(w[:len(w)-1], " ") {
-	case "rulebase security rules", "pre-rulebase security rules", "post-rulebase security rules":
-		t = turnRule
-	case "address-group":
-		t = turnGroup
-		if isChunk(name) {
-			t = turnChunk
-		}
-	case "external-list":
-		t = turnList
-	case "address":
-	case "service":
-		t = turnService
-	default:
+	t, ok := turnOf(strings.Join(w[:len(w)-1], " "), name)
+	if !ok {
 		return ref{}, fmt.Errorf("%q is nothing that this target makes", path)
 	}
 	return ref{t, path}, nil
@@ -151,10 +175,12 @@ func (r *renderer) retired(now []ref) []ref {
 // below it: what set adds to, and what other options leave out. What an address
 // object or a service matches never changes under its name.
 var resets = map[turn][]string{
-	turnGroup:   {"static", "tag"},
-	turnChunk:   {"static", "tag"},
-	turnList:    {"type ip recurring", "type ip certificate-profile"},
-	turnService: {"tag"},
+	turnGroup:    {"static", "tag"},
+	turnChunk:    {"static", "tag"},
+	turnList:     {"type ip recurring", "type ip certificate-profile"},
+	turnURLs:     {"type url recurring", "type url certificate-profile"},
+	turnCategory: {"list"},
+	turnService:  {"tag"},
 }
 
 // isReset reports whether path is that of such a part.
@@ -227,9 +253,9 @@ func (r *renderer) loads(c *config) []string {
 		lines = append(lines, fmt.Sprintf("load config partial from %s from-xpath %s to-xpath %s mode merge",
 			word(fileName(r.main)), word(at), word("/config/"+at)))
 	}
-	for _, k := range c.objects.kids {
-		if len(k.kids) > 0 && k.elem.kind == entries {
-			add(r.objectPlace(), k.name)
+	for _, kind := range c.kinds() {
+		if len(c.objects.entriesAt(kind...)) > 0 {
+			add(r.objectPlace(), kind...)
 		}
 	}
 	add(r.rulePlace(), r.rulebase(), "security", "rules")

@@ -16,9 +16,10 @@ type config struct {
 	rules   *node // the scope's rule base
 	lists   []renderers.File
 
-	sides    map[string]bool // the sets that have been written
-	elements int             // of lists, or address objects
-	groups   int
+	sides     map[string]bool // the sets and lists of names that have been written
+	elements  int             // of lists of addresses, or address objects
+	hostNames int             // FQDN objects, or URLs
+	groups    int
 }
 
 // description stands at our rules and lists: the device's administrators should
@@ -51,17 +52,9 @@ func (c *config) rule(rule *rules.Rule) *rules.RuleError {
 	if err := checkLength("rule", name, maxName); err != nil {
 		return err
 	}
-	from, err := c.side(rule.From)
+	ends, err := c.ends(rule)
 	if err != nil {
 		return err
-	}
-	to, err := c.side(rule.To)
-	if err != nil {
-		return err
-	}
-	destinations := []string{to}
-	if rule.From.IsAny() && rule.To.IsAny() && c.plan.Families != rules.BothFamilies {
-		destinations = c.wholeFamily()
 	}
 	services, err := c.services(rule)
 	if err != nil {
@@ -70,9 +63,12 @@ func (c *config) rule(rule *rules.Rule) *rules.RuleError {
 	e := c.rules.mustChild(name)
 	e.set([]string{"from"}, opt.FromZones...)
 	e.set([]string{"to"}, opt.ToZones...)
-	e.set([]string{"source"}, from)
-	e.set([]string{"destination"}, destinations...)
+	e.set([]string{"source"}, ends.from...)
+	e.set([]string{"destination"}, ends.to...)
 	e.set([]string{"service"}, services...)
+	if len(ends.category) > 0 {
+		e.set([]string{"category"}, ends.category...)
+	}
 	switch rule.Verdict {
 	case rules.Allow:
 		e.set([]string{"application"}, opt.Applications...)
@@ -98,6 +94,32 @@ func (c *config) rule(rule *rules.Rule) *rules.RuleError {
 	c.tag(e)
 	e.set([]string{"description"}, c.r.description())
 	return nil
+}
+
+// ends are what a rule says of where a connection comes from and goes to.
+type ends struct{ from, to, category []string }
+
+func (c *config) ends(rule *rules.Rule) (e ends, err *rules.RuleError) {
+	from, err := c.side(rule.From)
+	if err != nil {
+		return e, err
+	}
+	e.from = []string{from}
+	oneFamily := rule.From.IsAny() && c.plan.Families != rules.BothFamilies
+	switch {
+	case rule.To.ByName():
+		if oneFamily { // names are of both
+			e.from = c.wholeFamily()
+		}
+		e.to, e.category, err = c.hosts(rule)
+	case rule.To.IsAny() && oneFamily:
+		e.to = c.wholeFamily()
+	default:
+		var to string
+		to, err = c.side(rule.To)
+		e.to = []string{to}
+	}
+	return e, err
 }
 
 func yesNo(b bool) string {
@@ -151,14 +173,17 @@ func (c *config) services(rule *rules.Rule) ([]string, *rules.RuleError) {
 // of a list with no more than a line in its log, and refuse to commit objects.
 func (c *config) overLimits() error {
 	o := &c.r.opt
-	what := "lines in its lists"
+	what, names := "lines in its lists", "FQDN objects"
 	if o.Form == formObjects {
 		what = "address objects"
+	}
+	if o.Names == namesURL {
+		names = "URLs"
 	}
 	for _, l := range []struct {
 		n, most      int
 		what, option string
-	}{{c.elements, o.MaxAddresses, what, "max_addresses"}, {c.groups, o.MaxGroups, "address groups", "max_groups"}, {len(c.lists), o.MaxLists, "lists", "max_lists"}} {
+	}{{c.elements, o.MaxAddresses, what, "max_addresses"}, {c.hostNames, o.MaxNames, names, "max_names"}, {c.groups, o.MaxGroups, "address groups", "max_groups"}, {len(c.lists), o.MaxLists, "lists", "max_lists"}} {
 		if l.n > l.most {
 			return &rules.RuleError{
 				Cause: fmt.Sprintf("the rules need %d %s, and the device has room for %d", l.n, l.what, l.most),

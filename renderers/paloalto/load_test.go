@@ -22,7 +22,7 @@ type candidate struct {
 }
 
 var lists = map[string]bool{"from": true, "to": true, "source": true, "destination": true, "application": true, "service": true,
-	"static": true, "tag": true, "group": true}
+	"static": true, "tag": true, "group": true, "category": true, "list": true}
 
 func (c *candidate) load(src string) {
 	for line := range strings.Lines(src) {
@@ -76,7 +76,7 @@ func (c *candidate) set(w []string) {
 func (c *candidate) delete(w []string) {
 	own := strings.Join(w, "|") + "|"
 	name := w[len(w)-1]
-	if w[0] != "rulebase" && len(w) == 2 {
+	if w[0] != "rulebase" && len(w) == 2 || w[0] == "profiles" && len(w) == 3 {
 		for k, v := range c.values {
 			if !strings.HasPrefix(k, own) && (strings.HasPrefix(k, "rulebase|") || strings.HasPrefix(k, "address-group|")) && slices.Contains(v, name) {
 				c.errs = append(c.errs, fmt.Sprintf("%s is referred to by %s", name, k))
@@ -356,18 +356,21 @@ func TestPreviousThatIsNotOurs(t *testing.T) {
 func FuzzReadBack(f *testing.F) {
 	set, asXML := objects(), edl()
 	asXML.Syntax = syntaxXML
-	readers := []renderers.Renderer{newRenderer(f, set, nil), newRenderer(f, asXML, nil), newRenderer(f, edl(), nil)}
+	readers := []renderers.Renderer{newRenderer(f, set, nil), newRenderer(f, asXML, nil), newRenderer(f, edl(), nil),
+		newRenderer(f, *urls(edl()), nil), newRenderer(f, *urls(asXML), nil), newRenderer(f, *urls(set), nil)}
 	for _, r := range readers {
-		files, err := r.Render(plan())
-		if err != nil {
-			f.Fatal(err)
+		for _, p := range []*rules.Plan{plan(), planOf(allow("signalling", rules.Any(), hosts, https))} {
+			files, err := r.Render(p)
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(string(files[0].Data), string(files[1].Data), string(files[len(files)-1].Data))
 		}
-		f.Add(string(files[0].Data), string(files[1].Data), string(files[len(files)-1].Data))
 	}
 	f.Fuzz(func(t *testing.T, main, list, remove string) {
 		for _, r := range readers {
 			own := r.(*renderer)
-			files := []renderers.File{{Path: own.main, Data: []byte(main)}, {Path: "edge.cloud.txt", Data: []byte(list)}, {Path: "edge.load.set", Data: []byte(list)}}
+			files := []renderers.File{{Path: own.main, Data: []byte(main)}, {Path: "edge.cloud.txt", Data: []byte(list)}, {Path: "edge.signalling-urls.txt", Data: []byte(list)}, {Path: "edge.load.set", Data: []byte(list)}}
 			p, err := r.ReadBack(files)
 			if err == nil && (p == nil || len(p.Rules) == 0) {
 				t.Error("neither a plan nor an error")

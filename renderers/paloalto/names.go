@@ -16,6 +16,7 @@ import (
 const (
 	maxName        = 63 // objects, groups, services, rules, profiles
 	maxListName    = 32 // external dynamic lists
+	maxCategory    = 31 // custom URL categories
 	maxZone        = 31
 	maxTag         = 127
 	maxURL         = 255

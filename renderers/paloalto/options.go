@@ -21,6 +21,7 @@ type Options struct {
 	Applications       []string `policy:"applications" doc:"applications that rules with action = allow are narrowed to; absent: any"`
 	LogSetting         string   `policy:"log_setting" doc:"the log forwarding profile of our rules"`
 	ProfileGroup       string   `policy:"profile_group" doc:"the security profile group of rules that allow"`
+	Names              string   `policy:"names" doc:"what a rule to host names goes by: fqdn, objects that the device resolves; url, a list of URLs that it compares with web traffic"`
 	URL                string   `policy:"url" doc:"edl, required there: the address under which the device finds the list files"`
 	CertificateProfile string   `policy:"certificate_profile" doc:"edl: the profile that the list server's certificate is checked with"`
 	Insecure           bool     `policy:"insecure" doc:"edl: accept lists over http, or over https without a check of the certificate"`
@@ -33,8 +34,9 @@ type Options struct {
 	Tag                string   `policy:"tag" doc:"a tag of yours for our groups, services and rules"`
 	Prefix             string   `policy:"prefix" doc:"what our names begin with; absent: sp-, the target's name, -"`
 	MaxAddresses       int      `policy:"max_addresses" doc:"how many addresses the device has room for; absent: 50000 with edl, 2500 with objects"`
-	MaxMembers         int      `policy:"max_members" doc:"objects: how many members a group can have"`
-	MaxGroups          int      `policy:"max_groups" doc:"objects: how many address groups the device has room for"`
+	MaxNames           int      `policy:"max_names" doc:"how many FQDN objects, or URLs, the device has room for; absent: 2000, and 50000 for URLs with edl"`
+	MaxMembers         int      `policy:"max_members" doc:"groups: how many members one can have"`
+	MaxGroups          int      `policy:"max_groups" doc:"groups: how many address groups the device has room for"`
 	MaxLists           int      `policy:"max_lists" doc:"edl: how many lists the device has room for"`
 }
 
@@ -44,6 +46,12 @@ const (
 	formObjects = "objects"
 	syntaxSet   = "set"
 	syntaxXML   = "xml"
+)
+
+// What rules to host names go by.
+const (
+	namesFQDN = "fqdn"
+	namesURL  = "url"
 )
 
 func wrong(option, fix, cause string, args ...any) error {
@@ -65,6 +73,9 @@ func (r *renderer) checkForm() error {
 	}
 	if r.opt.Syntax != syntaxSet && r.opt.Syntax != syntaxXML {
 		return wrong("syntax", "set or xml", "no syntax %q", r.opt.Syntax)
+	}
+	if r.opt.Names != namesFQDN && r.opt.Names != namesURL {
+		return wrong("names", "fqdn or url", "names cannot be %q", r.opt.Names)
 	}
 	return nil
 }
@@ -212,10 +223,16 @@ func (r *renderer) checkLimits() error {
 	if o.MaxAddresses == 0 {
 		o.MaxAddresses = map[string]int{formEDL: 50_000, formObjects: 2_500}[o.Form]
 	}
+	if o.MaxNames == 0 {
+		o.MaxNames = 2_000
+		if o.Names == namesURL && o.Form == formEDL {
+			o.MaxNames = 50_000
+		}
+	}
 	for _, l := range []struct {
 		option string
 		n, low int
-	}{{"max_addresses", o.MaxAddresses, 1}, {"max_members", o.MaxMembers, 2}, {"max_groups", o.MaxGroups, 1}, {"max_lists", o.MaxLists, 1}} {
+	}{{"max_addresses", o.MaxAddresses, 1}, {"max_names", o.MaxNames, 1}, {"max_members", o.MaxMembers, 2}, {"max_groups", o.MaxGroups, 1}, {"max_lists", o.MaxLists, 1}} {
 		if l.n < l.low {
 			return wrong(l.option, "write what your model has room for", "%d is less than %d", l.n, l.low)
 		}

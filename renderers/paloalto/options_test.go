@@ -16,6 +16,8 @@ func TestOptionMistakes(t *testing.T) {
 	}{
 		{"form", edl(), func(o *Options) { o.Form = "list" }},
 		{"syntax", edl(), func(o *Options) { o.Syntax = "json" }},
+		{"names", edl(), func(o *Options) { o.Names = "dns" }},
+		{"max_names", edl(), func(o *Options) { o.MaxNames = -1 }},
 		{"from_zones", edl(), func(o *Options) { o.FromZones = nil }},
 		{"to_zones", edl(), func(o *Options) { o.ToZones = []string{} }},
 		{"from_zones.1", edl(), func(o *Options) { o.FromZones = []string{"a", "b\"; commit"} }},

@@ -22,6 +22,10 @@
 //     Actions"): there is no rejecting, and denying is the action drop.
 //   - https lists need a certificate profile, or the word None (New Features
 //     Guide 8.0, "Authentication for External Dynamic Lists").
+//   - a rule with a URL category is first looked up without it, so that handshakes
+//     pass to any address; the category decides what becomes of the session
+//     (Knowledge Base, "Why is Traffic not matching the correct security policy based on
+//     custom URL category or App-ID?"; 2026-11-23). hosts.go has the rest on names.
 //   - a line that begins with # is no command of the CLI, and its error message
 //     does nothing; Palo Alto Networks' own sets of commands have such lines
 //     (IronSkillet, panos/set_commands).
@@ -49,7 +53,7 @@ var info = renderers.Info{
 		Families: rules.BothFamilies,
 		Verdicts: []rules.Verdict{rules.Allow, rules.Deny},
 		Defaults: []rules.Verdict{rules.Continue},
-		Sources:  true, Ports: true, Log: true, Ranges: true,
+		Sources:  true, Names: true, Wildcards: true, Ports: true, Log: true, Ranges: true,
 	},
 	Load: renderers.Additive,
 	Limits: []renderers.Limit{
@@ -61,6 +65,11 @@ var info = renderers.Info{
 		{Name: "lists", Value: "30", Source: "PAN-OS web interface help, Objects > External Dynamic Lists", Option: "max_lists"},
 		{Name: "address objects", Value: "by model; 2,500 assumed", Source: "show system state | match cfg.general.max-address", Option: "max_addresses"},
 		{Name: "address groups", Value: "by model; 125 assumed", Source: "show system state | match cfg.general.max-address-group", Option: "max_groups"},
+		{Name: "name of a custom URL category", Value: "31 characters", Source: "PAN-OS web interface help, Objects > Custom Objects > URL Category"},
+		{Name: "FQDN objects", Value: "2,000 on small models and VM-Series, 2,048 on the PA-3200, 6,144 on large ones", Source: "Knowledge Base, What is the Fully Qualified Domain Name (FQDN) Object Limit?", Option: "max_names"},
+		{Name: "addresses of an FQDN object", Value: "32 of each family, and 512 bytes in all", Source: "the same; PAN-OS 7.1 Release Notes, 98576"},
+		{Name: "URLs of all lists", Value: "50,000", Source: "PAN-OS web interface help, Objects > External Dynamic Lists", Option: "max_names"},
+		{Name: "URLs of custom categories", Value: "not documented; 2,000 assumed", Source: "an assumption", Option: "max_names"},
 		{Name: "members of a group", Value: "by model; 500 assumed", Source: "Palo Alto Networks, Compare Products", Option: "max_members"},
 	},
 	Extension: ".set",
@@ -68,7 +77,7 @@ var info = renderers.Info{
 
 // Kind is the target as policies name it.
 func Kind() renderers.Kind {
-	return renderers.Define(info, Options{Form: formEDL, Syntax: syntaxSet, Position: "bottom", Recurring: "hourly", At: "03",
+	return renderers.Define(info, Options{Form: formEDL, Syntax: syntaxSet, Names: namesFQDN, Position: "bottom", Recurring: "hourly", At: "03",
 		MaxMembers: 500, MaxGroups: 125, MaxLists: 30}, build)
 }
 
@@ -94,6 +103,13 @@ func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
 
 func (r *renderer) removePath() string { return r.base + ".remove.set" }
 func (r *renderer) loadPath() string   { return r.base + ".load.set" }
+
+// Caps implements renderers.Limiter: nobody can resolve a wildcard.
+func (r *renderer) Caps() rules.Caps {
+	caps := info.Caps
+	caps.Wildcards = r.opt.Names == namesURL
+	return caps
+}
 
 // view is what the templates see. Every string in it is made here from names that
 // have been checked, or passed through renderers.Clean.
@@ -176,11 +192,9 @@ func (r *renderer) view(c *config) *view {
 // commands are the set commands of the tree: objects, then rules.
 func (c *config) commands() []byte {
 	out := make([]byte, 0, 128*(c.elements+c.groups+16))
-	for _, k := range c.objects.kids {
-		if k.elem.kind == entries {
-			path := joinWords(append(slices.Clone(c.r.objectPlace().words), k.name))
-			out = k.appendSet(out, startOf(path))
-		}
+	for _, kind := range c.kinds() {
+		path := joinWords(slices.Concat(c.r.objectPlace().words, kind))
+		out = c.objects.at(kind...).appendSet(out, startOf(path))
 	}
 	return c.rules.appendSet(out, startOf(c.r.rulePath()))
 }

@@ -7,7 +7,7 @@ import (
 )
 
 func edl() Options {
-	return Options{Form: formEDL, Syntax: syntaxSet, FromZones: []string{"trust"}, ToZones: []string{"untrust"}, Position: "bottom",
+	return Options{Form: formEDL, Syntax: syntaxSet, Names: namesFQDN, FromZones: []string{"trust"}, ToZones: []string{"untrust"}, Position: "bottom",
 		URL: "https://lists.example.com/sallyport", CertificateProfile: "lists", Recurring: "hourly", At: "03",
 		MaxMembers: 500, MaxGroups: 125, MaxLists: 30}
 }
@@ -31,6 +31,10 @@ func variants() []conformance.Variant {
 	panoramaXML.MaxMembers = 1500
 	objectsXML.Syntax, objectsXML.MaxMembers = syntaxXML, 1500
 	small.MaxMembers, small.DeviceGroup = 64, "shared"
+	urls, urlsXML, urlsPanorama := edl(), objects(), objects()
+	urls.Names, urls.Recurring, urls.Tag = namesURL, "weekly", "sallyport"
+	urlsXML.Names, urlsXML.Syntax, urlsXML.MaxMembers = namesURL, syntaxXML, 1500
+	urlsPanorama.Names, urlsPanorama.DeviceGroup, urlsPanorama.Shared, urlsPanorama.MaxMembers = namesURL, "branches", true, 1500
 	return []conformance.Variant{
 		{Name: "edl", Options: ptr(edl())},
 		{Name: "edl full", Options: &full},
@@ -40,6 +44,9 @@ func variants() []conformance.Variant {
 		{Name: "objects panorama", Options: &panorama},
 		{Name: "objects panorama xml", Options: &panoramaXML},
 		{Name: "objects small groups", Options: &small},
+		{Name: "edl with URLs", Options: &urls},
+		{Name: "objects with URLs xml", Options: &urlsXML},
+		{Name: "objects with URLs panorama", Options: &urlsPanorama},
 	}
 }
 

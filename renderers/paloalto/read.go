@@ -163,11 +163,16 @@ func (rd *reader) rule(e *node) (*rules.Rule, error) {
 	if rule.From, err = rd.side(e.members("source")); err != nil {
 		return nil, err
 	}
-	if rule.To, err = rd.side(e.members("destination")); err != nil {
+	if rule.To, err = rd.destination(e); err != nil {
 		return nil, err
 	}
-	rule.Services, err = rd.serviceList(e.members("service"))
-	return rule, err
+	if rule.Services, err = rd.serviceList(e.members("service")); err != nil {
+		return nil, err
+	}
+	if len(e.members("category")) > 0 && !onlyTCP(rule) {
+		return nil, errors.New("a URL category with services that are not TCP alone")
+	}
+	return rule, nil
 }
 
 func listOf(s string) []string {
@@ -227,8 +232,8 @@ func (rd *reader) set(name string, depth int) (ipranges.Set, error) {
 }
 
 func addressSet(e *node) (ipranges.Set, error) {
-	if len(e.kids) != 1 {
-		return ipranges.Set{}, fmt.Errorf("address %s has not exactly one value", e.name)
+	if len(e.kids) != 1 || e.at("fqdn") != nil {
+		return ipranges.Set{}, fmt.Errorf("address %s has not exactly one value, of addresses", e.name)
 	}
 	rg, err := ipranges.ParseRange(e.value(e.kids[0].name))
 	if err != nil {
@@ -243,12 +248,9 @@ func (rd *reader) group(e *node, depth int) (ipranges.Set, error) {
 	if depth > 1 {
 		return ipranges.Set{}, fmt.Errorf("group %s is nested too deep", e.name)
 	}
-	list := e.members("static")
-	if !slices.Equal(e.members("tag"), listOf(rd.r.opt.Tag)) {
-		return ipranges.Set{}, fmt.Errorf("group %s has the tags %q", e.name, e.members("tag"))
-	}
-	if len(list) == 0 || len(list) > rd.r.opt.MaxMembers {
-		return ipranges.Set{}, fmt.Errorf("group %s has %d members", e.name, len(list))
+	list, err := rd.groupMembers(e)
+	if err != nil {
+		return ipranges.Set{}, err
 	}
 	var b ipranges.Builder
 	for _, name := range list {
@@ -261,39 +263,57 @@ func (rd *reader) group(e *node, depth int) (ipranges.Set, error) {
 	return b.Set(), nil
 }
 
-// list reads the file that an external dynamic list fetches.
-func (rd *reader) list(e *node) (ipranges.Set, error) {
+// groupMembers are the members of a group as the options let it have them.
+func (rd *reader) groupMembers(e *node) ([]string, error) {
+	list := e.members("static")
+	if !slices.Equal(e.members("tag"), listOf(rd.r.opt.Tag)) {
+		return nil, fmt.Errorf("group %s has the tags %q", e.name, e.members("tag"))
+	}
+	if len(list) == 0 || len(list) > rd.r.opt.MaxMembers {
+		return nil, fmt.Errorf("group %s has %d members", e.name, len(list))
+	}
+	return list, nil
+}
+
+// fetched is the lines of the file that an external dynamic list of a kind fetches.
+func (rd *reader) fetched(e *node, kind string) ([]string, error) {
 	path := rd.r.listPath(strings.TrimPrefix(e.name, rd.r.prefix))
 	data, ok := rd.files[path]
-	ip := e.at("type", "ip")
+	types := e.entriesAt("type")
+	own := e.at("type", kind)
 	switch {
-	case ip.value("url") != rd.r.listURL(path):
-		return ipranges.Set{}, fmt.Errorf("list %s is fetched from %q", e.name, ip.value("url"))
-	case ip.value("certificate-profile") != rd.r.certificateProfile():
-		return ipranges.Set{}, fmt.Errorf("list %s has the certificate profile %q", e.name, ip.value("certificate-profile"))
-	case ip.at("recurring", rd.r.opt.Recurring) == nil:
-		return ipranges.Set{}, fmt.Errorf("list %s is not fetched %s", e.name, rd.r.opt.Recurring)
+	case own == nil || len(types) != 1:
+		return nil, fmt.Errorf("list %s is not of the type %s alone", e.name, kind)
+	case own.value("url") != rd.r.listURL(path):
+		return nil, fmt.Errorf("list %s is fetched from %q", e.name, own.value("url"))
+	case own.value("certificate-profile") != rd.r.certificateProfile():
+		return nil, fmt.Errorf("list %s has the certificate profile %q", e.name, own.value("certificate-profile"))
+	case own.at("recurring", rd.r.opt.Recurring) == nil:
+		return nil, fmt.Errorf("list %s is not fetched %s", e.name, rd.r.opt.Recurring)
 	case !ok:
-		return ipranges.Set{}, fmt.Errorf("no file %s for list %s", path, e.name)
+		return nil, fmt.Errorf("no file %s for list %s", path, e.name)
+	}
+	return strings.Split(strings.TrimSuffix(string(data), "\n"), "\n"), nil
+}
+
+// list reads a list of addresses.
+func (rd *reader) list(e *node) (ipranges.Set, error) {
+	lines, err := rd.fetched(e, "ip")
+	if err != nil {
+		return ipranges.Set{}, err
 	}
 	var b ipranges.Builder
-	number := 0
-	for line := range strings.Lines(string(data)) {
-		number++
-		entry, _, _ := strings.Cut(strings.TrimRight(line, "\n"), " ")
+	for i, line := range lines {
+		entry, _, _ := strings.Cut(line, " ")
 		rg, err := ipranges.ParseRange(entry)
 		if err == nil {
 			err = b.AddRange(rg)
 		}
 		if err != nil {
-			return ipranges.Set{}, fmt.Errorf("%s: line %d: %w", path, number, err)
+			return ipranges.Set{}, fmt.Errorf("list %s: line %d: %w", e.name, i+1, err)
 		}
 	}
-	s := b.Set()
-	if s.IsEmpty() {
-		return s, fmt.Errorf("%s is empty", path)
-	}
-	return s, nil
+	return b.Set(), nil
 }
 
 func (rd *reader) serviceList(list []string) ([]rules.Service, error) {

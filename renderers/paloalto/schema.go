@@ -46,9 +46,13 @@ var (
 		"monthly":     branchOf(map[string]*element{"day-of-month": value, "at": value}),
 	})
 
+	listElement = branchOf(map[string]*element{
+		"description": value, "url": value, "certificate-profile": value, "recurring": recurringElement,
+	})
+
 	rulebaseElement = branchOf(map[string]*element{"security": branchOf(map[string]*element{"rules": entriesOf(map[string]*element{
 		"from": memberList, "to": memberList, "source": memberList, "destination": memberList,
-		"application": memberList, "service": memberList,
+		"application": memberList, "service": memberList, "category": memberList,
 		"action": value, "log-end": value, "log-setting": value, "description": value, "tag": memberList,
 		"profile-setting": branchOf(map[string]*element{"group": memberList}),
 	})})})
@@ -56,15 +60,16 @@ var (
 
 // scopeKids is what a virtual system, a device group and shared can hold.
 var scopeKids = map[string]*element{
-	"address":       entriesOf(map[string]*element{"ip-netmask": value, "ip-range": value}),
+	"address":       entriesOf(map[string]*element{"ip-netmask": value, "ip-range": value, "fqdn": value}),
 	"address-group": entriesOf(map[string]*element{"static": memberList, "tag": memberList}),
 	"service": entriesOf(map[string]*element{
 		"protocol": branchOf(map[string]*element{"tcp": portElement, "udp": portElement}),
 		"tag":      memberList,
 	}),
-	"external-list": entriesOf(map[string]*element{"type": branchOf(map[string]*element{"ip": branchOf(map[string]*element{
-		"description": value, "url": value, "certificate-profile": value, "recurring": recurringElement,
-	})})}),
+	"external-list": entriesOf(map[string]*element{"type": branchOf(map[string]*element{"ip": listElement, "url": listElement})}),
+	"profiles": branchOf(map[string]*element{
+		"custom-url-category": entriesOf(map[string]*element{"description": value, "type": value, "list": memberList}),
+	}),
 	"rulebase":      rulebaseElement,
 	"pre-rulebase":  rulebaseElement,
 	"post-rulebase": rulebaseElement,

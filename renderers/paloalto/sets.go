@@ -86,19 +86,25 @@ const anyIPv4 = "0.0.0.0/0"
 
 // list writes a set as a list file and the external dynamic list that fetches it.
 func (c *config) list(set string, s ipranges.Set) *rules.RuleError {
-	name := c.r.prefix + set
+	data := c.listData(set, s)
+	c.elements += bytes.Count(data, []byte{'\n'})
+	return c.external("ip", set, data)
+}
+
+// external is an external dynamic list of a kind, ip or url, and the file that it
+// fetches. The label is its name, and part of the file's, without our prefix.
+func (c *config) external(kind, label string, data []byte) *rules.RuleError {
+	name := c.r.prefix + label
 	if err := checkLength("list", name, maxListName); err != nil {
 		return err
 	}
-	file := c.r.listPath(set)
+	file := c.r.listPath(label)
 	address := c.r.listURL(file)
 	if len(address) > maxURL {
 		return refuse("shorten url or path", "the address of the list %s has %d characters, and PAN-OS takes %d", name, len(address), maxURL)
 	}
-	data := c.listData(set, s)
-	c.elements += bytes.Count(data, []byte{'\n'})
 	c.lists = append(c.lists, renderers.File{Path: file, Mode: fs.FileMode(0o644), Data: data})
-	e := c.objects.mustChild("external-list", name, "type", "ip")
+	e := c.objects.mustChild("external-list", name, "type", kind)
 	e.set([]string{"description"}, c.r.description())
 	e.set([]string{"url"}, address)
 	if p := c.r.certificateProfile(); p != "" {
@@ -128,7 +134,7 @@ func (r *renderer) certificateProfile() string {
 	return r.opt.CertificateProfile
 }
 
-func (r *renderer) listPath(set string) string { return r.base + "." + set + ".txt" }
+func (r *renderer) listPath(label string) string { return r.base + "." + label + ".txt" }
 
 func (r *renderer) listURL(file string) string {
 	return strings.TrimRight(r.opt.URL, "/") + "/" + url.PathEscape(path.Base(file))

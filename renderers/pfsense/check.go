@@ -211,10 +211,10 @@ func (r *renderer) checkCounts(p *rules.Plan, o *objects) error {
 			continue
 		}
 		total += n
-		if !r.fetched() && n > r.opt.AliasEntries {
+		if a.kind != kindURLTable && n > r.opt.AliasEntries {
 			return &rules.RuleError{Rule: a.rule.Name, Place: a.rule.Place,
 				Cause: fmt.Sprintf("alias %s has %d entries, and pfSense's form keeps %d when somebody edits it", a.name, n, r.opt.AliasEntries),
-				Fix:   `serve the set as a URL table (form = "urltable", or url in a merge), narrow it, or raise alias_entries`}
+				Fix:   a.roomier()}
 		}
 	}
 	if 2*total > r.opt.TableEntries && len(p.Rules) > 0 {
@@ -223,6 +223,14 @@ func (r *renderer) checkCounts(p *rules.Plan, o *objects) error {
 			Fix:   "raise System > Advanced > Firewall & NAT > Firewall Maximum Table Entries and table_entries with it, or narrow the sets"}
 	}
 	return nil
+}
+
+// roomier says what to do about an alias with too many entries.
+func (a *alias) roomier() string {
+	if a.kind == kindHost {
+		return "divide the names among several rules, or raise alias_entries"
+	}
+	return `serve the set as a URL table (form = "urltable", or url in a merge), narrow it, or raise alias_entries`
 }
 
 // appendPrefixes writes the prefixes of both families. The whole of a family is

@@ -176,6 +176,9 @@ func (e *earlierRule) overlaps(f *filterRule) string {
 	for _, fam := range (e.families & f.families).List() {
 		src := e.src.of(fam).Intersect(from.Set())
 		dst := e.dst.of(fam).Intersect(to.Set())
+		if to.ByName() { // they may have any address
+			dst = e.dst.of(fam)
+		}
 		if e.dst.self {
 			dst = to.Set().Only(fam)
 		}
@@ -186,6 +189,9 @@ func (e *earlierRule) overlaps(f *filterRule) string {
 			if unknown != "" {
 				return unknown + " cannot be told from config.xml, so it may meet " + f.descr
 			}
+		}
+		if to.ByName() {
+			return fmt.Sprintf("the names of %s may have addresses that it is for", to.Name())
 		}
 		for rg := range dst.Ranges(fam) {
 			return fmt.Sprintf("%s to %s", common[0], ipranges.AppendRange(nil, rg))

@@ -49,7 +49,8 @@ func FuzzMerge(f *testing.F) {
 
 // FuzzReadBack feeds the readers of our own output with anything.
 func FuzzReadBack(f *testing.F) {
-	for _, pattern := range []string{"testdata/golden/urltable/edge.xml", "testdata/golden/import/edge.xml", "testdata/golden/merge_before/edge.xml"} {
+	for _, pattern := range []string{"testdata/golden/urltable/edge.xml", "testdata/golden/import/edge.xml", "testdata/golden/merge_before/edge.xml",
+		"testdata/names/urltable/edge.xml", "testdata/names/import/edge.xml"} {
 		data, err := os.ReadFile(filepath.FromSlash(pattern))
 		if err != nil {
 			f.Fatal(err)
@@ -68,7 +69,7 @@ func FuzzReadBack(f *testing.F) {
 	f.Fuzz(func(t *testing.T, main, set string) {
 		for _, r := range built {
 			files := []renderers.File{{Path: "edge.xml", Data: []byte(main)}}
-			for _, name := range []string{"lan", "inner", "cloud"} {
+			for _, name := range []string{"lan", "inner", "cloud", "signalling_names"} {
 				files = append(files, renderers.File{Path: "edge.sp_" + name + ".txt", Data: []byte(set)})
 			}
 			if p, err := r.ReadBack(files); err == nil && p == nil {

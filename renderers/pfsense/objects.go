@@ -17,14 +17,16 @@ import (
 const (
 	kindURLTable = "urltable"
 	kindNetwork  = "network"
+	kindHost     = "host"
 	kindPort     = "port"
 )
 
-// alias is a named set of addresses or ports.
+// alias is a named set of addresses, host names or ports.
 type alias struct {
 	name, kind string
 	descr      string
 	set        ipranges.Set  // addresses of both families
+	hosts      []string      // names, which pfSense resolves
 	ports      []rules.Match // of one protocol
 	url        string        // of a URL table
 	rule       *rules.Rule   // that needs it first
@@ -32,8 +34,11 @@ type alias struct {
 
 // entries is how many lines the alias has.
 func (a *alias) entries() int {
-	if a.kind == kindPort {
+	switch a.kind {
+	case kindPort:
 		return len(a.ports)
+	case kindHost:
+		return len(a.hosts)
 	}
 	n := 0
 	for _, f := range rules.BothFamilies.List() {
@@ -47,11 +52,18 @@ func (a *alias) entries() int {
 
 // addresses is the entries as config.xml holds them, with blanks between.
 func (a *alias) addresses() string {
-	if a.kind != kindPort {
-		return strings.TrimSuffix(string(appendPrefixes(nil, a.set, " ")), " ")
+	switch a.kind {
+	case kindHost:
+		return strings.Join(a.hosts, " ")
+	case kindPort:
+		return portWords(a.ports)
 	}
+	return strings.TrimSuffix(string(appendPrefixes(nil, a.set, " ")), " ")
+}
+
+func portWords(ports []rules.Match) string {
 	var list []string
-	for _, m := range a.ports {
+	for _, m := range ports {
 		if m.Lo == m.Hi {
 			list = append(list, strconv.Itoa(int(m.Lo)))
 		} else {
@@ -115,7 +127,12 @@ func (r *renderer) addRule(o *objects, rule *rules.Rule, plan rules.Families) er
 	if base.from, err = r.addressAlias(o, rule, rule.From); err != nil {
 		return err
 	}
-	if base.to, err = r.addressAlias(o, rule, rule.To); err != nil {
+	if rule.To.ByName() {
+		base.to, err = r.hostAlias(o, rule)
+	} else {
+		base.to, err = r.addressAlias(o, rule, rule.To)
+	}
+	if err != nil {
 		return err
 	}
 	pieces, cause := piecesOf(rule, fams)

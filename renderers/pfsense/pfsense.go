@@ -27,6 +27,8 @@
 //   - Certificates of the servers of URL tables are checked only if a setting says so
 //     (alias-utils.inc, checkaliasesurlcert).
 //   - An alias's range of ports has a colon, a rule's a dash.
+//   - The table of an alias of names is empty until filterdns has resolved them, and
+//     empty tables match nothing (filter.inc, filter_generate_aliases, 2026-11-23).
 package pfsense
 
 import (
@@ -51,7 +53,7 @@ type Options struct {
 	Before       string   `policy:"before" doc:"merge: put the rules before this rule of the interface, named by tracker or description"`
 	After        string   `policy:"after" doc:"merge: put the rules after this rule"`
 	Accept       []string `policy:"accept" doc:"merge: earlier rules, by tracker or description, that may decide otherwise than ours"`
-	AliasEntries int      `policy:"alias_entries" doc:"import and merge: the most entries of an alias"`
+	AliasEntries int      `policy:"alias_entries" doc:"import, merge and names: the most entries of an alias"`
 	TableEntries int      `policy:"table_entries" doc:"Firewall Maximum Table Entries of your pfSense; our tables have to fit in twice"`
 }
 
@@ -70,7 +72,7 @@ var info = renderers.Info{
 		Families: rules.BothFamilies,
 		Verdicts: []rules.Verdict{rules.Allow, rules.Deny},
 		Defaults: []rules.Verdict{rules.Continue},
-		Sources:  true, Ports: true, ICMP: true, Protocols: true, Reject: true, Log: true,
+		Sources:  true, Names: true, Ports: true, ICMP: true, Protocols: true, Reject: true, Log: true,
 	},
 	Load:       renderers.PerFamily,
 	Placements: []string{formURLTable, formImport, formMerge},
@@ -78,6 +80,7 @@ var info = renderers.Info{
 		{Name: "name of an alias", Value: "31 characters of A-Z, a-z, 0-9 and _", Source: "util.inc, is_validaliasname"},
 		{Name: "entries of an alias that can be edited", Value: "5,000", Source: "alias-utils.inc, max_alias_addresses", Option: "alias_entries"},
 		{Name: "entries of all tables, which have to fit in twice", Value: "400,000", Source: "globals.inc, minimumtableentries_bogonsv6; Netgate, Alias Sizing Concerns", Option: "table_entries"},
+		{Name: "refresh of the names of an alias", Value: "300 seconds", Source: "filter.inc, filterdns; System > Advanced > Firewall & NAT, Aliases Hostnames Resolve Interval"},
 		{Name: "description of an entry", Value: "199 characters", Source: "firewall_aliases_import.php"},
 		{Name: "update of a URL table", Value: "1 to 128 days", Source: "firewall_aliases_edit.php"},
 	},
@@ -158,16 +161,24 @@ func file(path string, data []byte) renderers.File {
 // setPath is where the addresses of an alias go.
 func (r *renderer) setPath(alias string) string { return r.base + "." + alias + ".txt" }
 
-// setFiles are the lists of addresses. Bulk Import knows no comments, so only
+// pasted reports whether the entries of a are in a file for Bulk Import, which takes
+// prefixes and host names.
+func (r *renderer) pasted(a *alias) bool { return r.opt.Form == formImport && a.kind != kindPort }
+
+// setFiles are the lists of addresses or names. Bulk Import knows no comments, so only
 // URL tables begin with a header.
 func (r *renderer) setFiles(p *rules.Plan, o *objects) []renderers.File {
 	var files []renderers.File
 	for _, a := range o.aliases {
-		if a.kind == kindPort {
+		if a.kind != kindURLTable && !r.pasted(a) {
+			continue
+		}
+		if a.kind == kindHost {
+			files = append(files, file(r.setPath(a.name), []byte(strings.Join(a.hosts, "\n")+"\n")))
 			continue
 		}
 		var b []byte
-		if r.fetched() {
+		if a.kind == kindURLTable {
 			for _, l := range append(renderers.Header(p), fmt.Sprintf("URL table of alias %s, for %s", a.name, renderers.Clean(r.env.Path))) {
 				b = fmt.Appendf(b, "# %s\n", l)
 			}

@@ -122,6 +122,7 @@ type reader struct {
 	r        *renderer
 	files    map[string][]byte
 	sets     map[string]ipranges.Set
+	hosts    map[string][]string
 	ports    map[string][]rules.Match
 	used     map[string]bool
 	trackers map[string]bool
@@ -134,7 +135,7 @@ func (r *renderer) readPlan(root *node, files map[string][]byte) (*rules.Plan, e
 	if err := checkKnown(root); err != nil {
 		return nil, err
 	}
-	rd := reader{r: r, files: files, sets: map[string]ipranges.Set{}, ports: map[string][]rules.Match{},
+	rd := reader{r: r, files: files, sets: map[string]ipranges.Set{}, hosts: map[string][]string{}, ports: map[string][]rules.Match{},
 		used: map[string]bool{}, trackers: map[string]bool{}}
 	for _, a := range root.child("aliases").all("alias") {
 		if err := rd.alias(a); err != nil {
@@ -154,12 +155,16 @@ func (r *renderer) readPlan(root *node, files map[string][]byte) (*rules.Plan, e
 
 // complete finds what no rule uses.
 func (rd *reader) complete() error {
-	if n := len(rd.sets) + len(rd.ports); n != len(rd.used) {
+	if n := len(rd.sets) + len(rd.hosts) + len(rd.ports); n != len(rd.used) {
 		return fmt.Errorf("%d aliases, and the rules use %d", n, len(rd.used))
 	}
 	for name := range rd.files {
 		alias := strings.TrimSuffix(strings.TrimPrefix(name, rd.r.base+"."), ".txt")
-		if _, ok := rd.sets[alias]; !ok && name != rd.r.env.Path && name != rd.r.base+".steps.txt" {
+		_, ok := rd.sets[alias]
+		if rd.r.opt.Form == formImport {
+			ok = ok || rd.hosts[alias] != nil
+		}
+		if !ok && name != rd.r.env.Path && name != rd.r.base+".steps.txt" {
 			return fmt.Errorf("no alias reads %s", name)
 		}
 	}
@@ -172,8 +177,7 @@ func (rd *reader) alias(a *node) error {
 		return err
 	}
 	_, set := rd.sets[name]
-	_, ports := rd.ports[name]
-	if set || ports {
+	if set || rd.hosts[name] != nil || rd.ports[name] != nil {
 		return errors.New("it is there twice")
 	}
 	if !strings.HasPrefix(a.value("descr"), rd.r.owner()) {
@@ -187,6 +191,8 @@ func (rd *reader) alias(a *node) error {
 	switch kind := a.value("type"); {
 	case kind == kindPort:
 		rd.ports[name], err = readPorts(a)
+	case kind == kindHost:
+		rd.hosts[name], err = rd.hostNames(a, name)
 	case kind != want:
 		return fmt.Errorf("its type is %q, not %q", kind, want)
 	case kind == kindURLTable:
@@ -212,13 +218,21 @@ func (rd *reader) table(a *node, name string) (ipranges.Set, error) {
 	return rd.file(name, true)
 }
 
-// file reads the addresses of an alias.
-func (rd *reader) file(alias string, comments bool) (ipranges.Set, error) {
+// lines are those of the file of an alias.
+func (rd *reader) lines(alias string) ([]string, error) {
 	data, ok := rd.files[rd.r.setPath(alias)]
 	if !ok {
-		return ipranges.Set{}, fmt.Errorf("no file %s", rd.r.setPath(alias))
+		return nil, fmt.Errorf("no file %s", rd.r.setPath(alias))
 	}
-	lines := strings.Split(strings.TrimSuffix(string(data), "\n"), "\n")
+	return strings.Split(strings.TrimSuffix(string(data), "\n"), "\n"), nil
+}
+
+// file reads the addresses of an alias.
+func (rd *reader) file(alias string, comments bool) (ipranges.Set, error) {
+	lines, err := rd.lines(alias)
+	if err != nil {
+		return ipranges.Set{}, err
+	}
 	if comments {
 		lines = slices.DeleteFunc(lines, func(l string) bool { return strings.HasPrefix(l, "#") })
 	}
@@ -307,7 +321,7 @@ func (rd *reader) rule(n *node) (rules.Rule, error) {
 	if out.From, err = rd.side(n.child("source"), fams); err != nil {
 		return out, err
 	}
-	if out.To, err = rd.side(n.child("destination"), fams); err != nil {
+	if out.To, err = rd.destination(n.child("destination"), fams); err != nil {
 		return out, err
 	}
 	service, err := rd.service(n, fams)

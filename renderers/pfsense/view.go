@@ -21,6 +21,7 @@ type view struct {
 	Every     string
 	Fetched   bool
 	Tables    []table
+	Hosts     []table // urltable: aliases of names
 	Ports     []table
 	Aliases   string // elements, two levels in
 	Rules     string
@@ -41,6 +42,10 @@ func (r *renderer) view(p *rules.Plan, o *objects) *view {
 	for _, a := range o.aliases {
 		if a.kind == kindPort {
 			v.Ports = append(v.Ports, table{Name: a.name})
+			continue
+		}
+		if a.kind == kindHost && r.opt.Form == formURLTable {
+			v.Hosts = append(v.Hosts, table{Name: a.name})
 			continue
 		}
 		v.Tables = append(v.Tables, table{Name: a.name, URL: comment(a.url), File: comment(path.Base(r.setPath(a.name)))})
@@ -110,16 +115,17 @@ func (r *renderer) aliasElements(o *objects) string {
 		e.open("alias")
 		e.leaf("name", a.name)
 		e.leaf("type", a.kind)
+		inline := a.kind != kindURLTable && !r.pasted(a)
 		switch {
 		case a.kind == kindURLTable:
 			e.leaf("url", a.url)
 			e.leaf("updatefreq", fmt.Sprint(r.opt.UpdateDays))
 			e.leaf("address", a.url)
-		case a.kind == kindPort || r.opt.Form == formMerge:
+		case inline:
 			e.leaf("address", a.addresses())
 		}
 		e.cdata("descr", a.descr)
-		if a.kind == kindPort || r.opt.Form == formMerge && a.kind == kindNetwork {
+		if inline {
 			e.cdata("detail", noDetails(a.entries()))
 		}
 		e.close("alias")

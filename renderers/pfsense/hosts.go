@@ -1,0 +1,81 @@
+package pfsense
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"sallyport/rules"
+)
+
+// hostAlias is the alias of the names that a rule goes to. pfSense resolves them anew
+// every few minutes, A and AAAA, and pf matches what it has found. A set can have the
+// same label as a list of names, so that the alias has an ending of its own: pf keeps
+// what a table held before where an alias of names takes its place.
+func (r *renderer) hostAlias(o *objects, rule *rules.Rule) (string, error) {
+	refuse := func(fix, cause string, args ...any) error {
+		return &rules.RuleError{Rule: rule.Name, Place: rule.Place, Cause: fmt.Sprintf(cause, args...), Fix: fix}
+	}
+	if rule.Verdict == rules.Deny {
+		return "", refuse("deny names in a proxy or DNS filter, as with the target hostlist, or deny addresses",
+			"pfSense would let pass what it has not resolved, or resolved otherwise than the client, so a rule that denies names denies less than it says")
+	}
+	for _, host := range rule.To.Patterns() {
+		if !isHost(host) {
+			return "", refuse("correct the name, or leave the rule out of this target", "pfSense cannot resolve %.80q", host)
+		}
+	}
+	label := rule.To.Name()
+	return r.add(o, &alias{name: label + "_names", kind: kindHost, hosts: rule.To.Patterns(), rule: rule, descr: r.owner() + "names " + label})
+}
+
+// isHost reports whether s is a host name of two parts or more, in lower case, as
+// pfSense takes it (util.inc, is_hostname). The last part is no number, so that no
+// address is one; without a dot it could be the name of an alias.
+func isHost(s string) bool {
+	parts := strings.Split(s, ".")
+	for _, p := range parts {
+		plain := strings.Trim(p, "abcdefghijklmnopqrstuvwxyz0123456789-_") == ""
+		if p == "" || len(p) > 63 || !plain || p[0] == '-' || p[len(p)-1] == '-' {
+			return false
+		}
+	}
+	return len(parts) > 1 && len(s) <= 253 && strings.Trim(parts[len(parts)-1], "0123456789") != ""
+}
+
+// hostNames reads the names of an alias: from its file with the form import.
+func (rd *reader) hostNames(a *node, alias string) ([]string, error) {
+	list := strings.Fields(a.value("address"))
+	if rd.r.opt.Form == formImport {
+		if a.has("address") {
+			return nil, errors.New("it holds names, and its file has them")
+		}
+		var err error
+		if list, err = rd.lines(alias); err != nil {
+			return nil, err
+		}
+	}
+	for _, host := range list {
+		if !isHost(host) {
+			return nil, fmt.Errorf("%.80q is no host name", host)
+		}
+	}
+	if len(list) == 0 {
+		return nil, errors.New("it holds no name")
+	}
+	if rd.r.opt.Form == formImport {
+		return list, nil
+	}
+	return list, checkDetail(a)
+}
+
+// destination reads where a rule goes: by names, or to addresses.
+func (rd *reader) destination(n *node, fams rules.Families) (rules.Addresses, error) {
+	name := n.value("address")
+	hosts := rd.hosts[name]
+	if len(hosts) == 0 || n.has("any") {
+		return rd.side(n, fams)
+	}
+	rd.used[name] = true
+	return rules.Named(name, hosts), nil
+}
