@@ -103,7 +103,7 @@ func TestAzureCloudBytes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			small := shortestBytes(steps(set, f, ipranges.SpecialUse()), line, 1500, shifts[f])
+			small := shortestBytes(steps(set, f, ipranges.SpecialUse()), line, 1000, shifts[f])
 			all := fewestLeft(set, f, mediaRanges(set), line, 8000, shifts[f])
 			for budget := 1; budget < len(all); budget += 1 + budget/10 {
 				if budget < len(small) {
@@ -122,6 +122,37 @@ func TestAzureCloudBytes(t *testing.T) {
 				t.Logf("at most %v %% more: %d bytes in %d prefixes", limit, budget, len(at.Prefixes))
 			}
 		})
+	}
+}
+
+// TestAzureCloudBytesToTheEnd has costs so small that the oracle gets to budgets
+// in the middle of the list, and curves know all of those of one byte each.
+func TestAzureCloudBytesToTheEnd(t *testing.T) {
+	set := azureCloud(t, change398)
+	for _, f := range families {
+		uneven := func(p netip.Prefix) int { return 1 + len(p.String())%2 }
+		b, err := OverBytes(set, f, uneven, ipranges.SpecialUse())
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := shortestBytes(steps(set, f, ipranges.SpecialUse()), uneven, 1200, shifts[f])
+		for budget := 1; budget < len(want); budget += 61 {
+			c, ok := b.At(budget)
+			if ok != (want[budget] >= 0) || ok && c.Price != NewCount(uint64(want[budget])).shift(int(shifts[f])) {
+				t.Errorf("%v: %v (%v) for %d bytes, want %d units", f, c.Price, ok, budget, want[budget])
+			}
+		}
+		ones, err := OverBytes(set, f, func(netip.Prefix) int { return 1 }, ipranges.SpecialUse())
+		if err != nil {
+			t.Fatal(err)
+		}
+		curve := OverCurve(set, f, 2500, ipranges.SpecialUse())
+		for k := 1; k <= curve.Exact(); k += 97 {
+			c, ok := ones.At(k)
+			if price, okCurve := curve.Price(k); ok != okCurve || c.Price != price {
+				t.Errorf("%v: %v (%v) for %d bytes, %v (%v) for as many prefixes", f, c.Price, ok, k, price, okCurve)
+			}
+		}
 	}
 }
 
