@@ -117,7 +117,7 @@ func fit(p *Plan, caps Caps) (*Plan, []Loss, []*RuleError) {
 		return p, nil, nil
 	}
 	b := p.Budget
-	f := &fitting{p: p, caps: caps, limits: slices.Concat(caps.RouteLimits, b.Limits), listed: listed,
+	f := &fitting{p: p, caps: caps, limits: limitsFor(v, slices.Concat(caps.RouteLimits, b.Limits)), listed: listed,
 		over: b.Added != nil || b.Missing == nil && v == Tunnel}
 	if errs := f.check(); len(errs) > 0 {
 		return nil, nil, errs
@@ -133,20 +133,31 @@ func fit(p *Plan, caps Caps) (*Plan, []Loss, []*RuleError) {
 	return f.priced(covers)
 }
 
-// written is what the target writes for a list: the list, or all other addresses.
-// It is its own inverse.
+// written is what the target writes for a list: the list, or all other addresses. It is
+// its own inverse.
 func (f *fitting) written(list ipranges.Set) ipranges.Set {
-	if _, v, _ := f.p.Listed(); f.caps.Complement != v {
-		return list
-	}
-	return othersOf(list, f.p.Families)
+	return writtenOf(f.p, f.caps, list)
 }
 
-// flipped says that the target writes the complement, in which holding more is
-// leaving out.
-func (f *fitting) flipped() bool {
+// writtenOf is written for a plan and caps.
+func writtenOf(p *Plan, caps Caps, list ipranges.Set) ipranges.Set {
+	_, v, _ := p.Listed()
+	var out ipranges.Set
+	for _, fam := range p.Families.List() {
+		if caps.writesOpposite(v, fam) {
+			out = out.Union(list.Complement(fam))
+		} else {
+			out = out.Union(list.Only(fam))
+		}
+	}
+	return out
+}
+
+// flipped says that the target writes the complement in a family, in which holding more
+// is leaving out.
+func (f *fitting) flipped(fam ipranges.Family) bool {
 	_, v, _ := f.p.Listed()
-	return f.caps.Complement == v
+	return f.caps.writesOpposite(v, fam)
 }
 
 // check reports a budget that contradicts its list.
@@ -276,27 +287,27 @@ func (f *fitting) tightest(fam ipranges.Family) RouteLimit {
 // curve is the price of every number of routes in a family: of what is written.
 func (f *fitting) curve(fam ipranges.Family, most int) (*cover.Curve, error) {
 	written := f.written(f.listed)
-	if f.over != f.flipped() {
-		return cover.OverCurve(written, fam, most, f.never()), nil
+	if f.over != f.flipped(fam) {
+		return cover.OverCurve(written, fam, most, f.never(fam)), nil
 	}
-	return cover.UnderCurve(written, fam, f.always())
+	return cover.UnderCurve(written, fam, f.always(fam))
 }
 
 // never is what no list may come to hold, as far as what is written goes: special-use
 // addresses and the protected ones; for a complement that grows, what must stay out.
-func (f *fitting) never() ipranges.Set {
-	if f.flipped() {
+func (f *fitting) never(fam ipranges.Family) ipranges.Set {
+	if f.flipped(fam) {
 		return f.p.Budget.Must.Set()
 	}
 	return ipranges.SpecialUse().Union(f.p.Budget.Protect.Set())
 }
 
 // always is what must stay written.
-func (f *fitting) always() ipranges.Set {
-	if !f.flipped() {
-		return f.p.Budget.Must.only(f.p.Families).Set()
+func (f *fitting) always(fam ipranges.Family) ipranges.Set {
+	if !f.flipped(fam) {
+		return f.p.Budget.Must.Set().Only(fam)
 	}
-	return ipranges.SpecialUse().Union(f.p.Budget.Protect.Set()).Intersect(f.written(f.listed))
+	return ipranges.SpecialUse().Union(f.p.Budget.Protect.Set()).Intersect(f.written(f.listed)).Only(fam)
 }
 
 // setOf is prefixes as a set.

@@ -38,9 +38,17 @@ type Caps struct {
 	// can only say what enters the VPN, and so lists all other addresses. Limits count
 	// what is written. Zero: the list is written as it is.
 	Complement Verdict
+	// ComplementOf are the families that it holds for; none is both.
+	ComplementOf Families
 	// MaxElements bounds the elements (ranges or prefixes, as Ranges says) of one
 	// set and family; 0: no limit known.
 	MaxElements int
+}
+
+// writesOpposite reports whether the target writes a list of direction v as all other
+// addresses, in family f.
+func (c *Caps) writesOpposite(v Verdict, f ipranges.Family) bool {
+	return c.Complement == v && (c.ComplementOf == 0 || c.ComplementOf.Has(f))
 }
 
 // RuleError says what a target cannot express, and in which rule.

@@ -131,10 +131,10 @@ func (f *fitting) byBytes(written ipranges.Set, fam ipranges.Family, budget int)
 }
 
 func (f *fitting) prices(written ipranges.Set, fam ipranges.Family) (*cover.Bytes, error) {
-	if f.over != f.flipped() {
-		return cover.OverBytes(written, fam, f.caps.RouteBytes, f.never())
+	if f.over != f.flipped(fam) {
+		return cover.OverBytes(written, fam, f.caps.RouteBytes, f.never(fam))
 	}
-	return cover.UnderBytes(written, fam, f.caps.RouteBytes, f.always())
+	return cover.UnderBytes(written, fam, f.caps.RouteBytes, f.always(fam))
 }
 
 // tooSmall says that no list at all is as small.

@@ -14,6 +14,7 @@ type RouteLimit struct {
 	Bytes    bool     // of the routes in the target's own text, as Caps.RouteBytes counts them; otherwise the number of routes
 	Shared   bool     // one bound for both families together; otherwise for each
 	Families Families // that it bounds; none is both
+	Of       Verdict  // the direction of lists that it bounds, Bypass or Tunnel; zero: either
 	Device   string   // what has it, as a sentence begins: "the GlobalProtect app"
 	Source   string   // where it is documented or was measured
 	Option   string   // the target's option that changes it; empty when none does
@@ -66,11 +67,9 @@ func overRoutes(p *Plan, caps Caps) []*RuleError {
 	if !ok {
 		return nil
 	}
-	if caps.Complement == v {
-		listed = othersOf(listed, p.Families)
-	}
+	listed = writtenOf(p, caps, listed)
 	var errs []*RuleError
-	for _, l := range caps.RouteLimits {
+	for _, l := range limitsFor(v, caps.RouteLimits) {
 		total := 0
 		for _, f := range p.Families.List() {
 			if !l.bounds(f) {
@@ -98,11 +97,13 @@ func (l RouteLimit) over(n int, family string) *RuleError {
 	return e
 }
 
-// othersOf is the rest of the families' addresses.
-func othersOf(set ipranges.Set, fams Families) ipranges.Set {
-	var out ipranges.Set
-	for _, f := range fams.List() {
-		out = out.Union(set.Complement(f))
+// limitsFor are those that bound lists of a direction.
+func limitsFor(v Verdict, all []RouteLimit) []RouteLimit {
+	var list []RouteLimit
+	for _, l := range all {
+		if l.Of == 0 || l.Of == v {
+			list = append(list, l)
+		}
 	}
-	return out
+	return list
 }

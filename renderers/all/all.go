@@ -5,14 +5,19 @@ import (
 	"slices"
 
 	"sallyport/renderers"
+	"sallyport/renderers/asa"
+	"sallyport/renderers/fortigate"
 	"sallyport/renderers/generic"
+	"sallyport/renderers/globalprotect"
 	"sallyport/renderers/hostlist"
 	"sallyport/renderers/iproute"
 	"sallyport/renderers/iptables"
+	"sallyport/renderers/networkmanager"
 	"sallyport/renderers/nftables"
 	"sallyport/renderers/openvpn"
 	"sallyport/renderers/paloalto"
 	"sallyport/renderers/pfsense"
+	"sallyport/renderers/strongswan"
 	"sallyport/renderers/windows"
 	"sallyport/renderers/wireguard"
 )
@@ -20,14 +25,19 @@ import (
 // Kinds returns every kind of target, by name.
 func Kinds() []renderers.Kind {
 	kinds := []renderers.Kind{
+		asa.Kind(),
+		fortigate.Kind(),
 		generic.Kind(),
+		globalprotect.Kind(),
 		hostlist.Kind(),
 		iproute.Kind(),
 		iptables.Kind(),
+		networkmanager.Kind(),
 		nftables.Kind(),
 		openvpn.Kind(),
 		pfsense.Kind(),
 		paloalto.Kind(),
+		strongswan.Kind(),
 		windows.Kind(),
 		wireguard.Kind(),
 	}

@@ -99,16 +99,21 @@ func warnings(log string) []string {
 	return list
 }
 
-const takesAll = "push \"redirect-gateway def1 ipv6\"\n"
+const (
+	takesAll  = "redirect-gateway def1 ipv6"
+	takesIPv4 = "redirect-gateway def1"
+)
 
 // connect starts a server and a client, with the rendered file in the place that the
 // test names, and returns the client's log and how to end both.
-func (v *vpn) connect(t *testing.T, place string, files []renderers.File, redirect bool) (stop func(), log string) {
+func (v *vpn) connect(t *testing.T, place string, files []renderers.File, redirect string) (stop func(), log string) {
 	t.Helper()
-	write(t, filepath.Join(v.dir, "edge.conf"), files[0].Data)
+	for _, f := range files {
+		write(t, filepath.Join(v.dir, f.Path), f.Data)
+	}
 	var inServer, inClient string
-	if redirect {
-		inServer = takesAll
+	if redirect != "" {
+		inServer = fmt.Sprintf("push \"%s\"\n", redirect)
 	}
 	switch place {
 	case client:
@@ -143,10 +148,10 @@ func TestRoutesOnEveryBoundary(t *testing.T) {
 			}
 			before := v.clientRoutes(t)
 			plan := func(s ipranges.Set) *rules.Plan { return rules.RoutePlan("edge", rules.OnlyIPv4, rules.Bypass, s) }
-			stop, _ := v.connect(t, place, render(t, side, plan(old)), true)
+			stop, _ := v.connect(t, place, render(t, side, plan(old)), takesAll)
 			routecheck.Expect(t, v.Client, plan(old), old, "eth0", "tun0")
 			stop()
-			stop, _ = v.connect(t, place, render(t, side, plan(now)), true)
+			stop, _ = v.connect(t, place, render(t, side, plan(now)), takesAll)
 			routecheck.Expect(t, v.Client, plan(now), now.Union(old), "eth0", "tun0")
 			// IPv6, which the plan leaves alone, is in the tunnel, as the server wants it.
 			v6 := ipranges.MustParse("2603:1063::/38")
@@ -163,6 +168,76 @@ func TestRoutesOnEveryBoundary(t *testing.T) {
 	}
 }
 
+// TestBothFamilies does the same with both families past the tunnel, in each way that
+// the option ipv6 has, and ends as it began.
+func TestBothFamilies(t *testing.T) {
+	old, now := routecheck.AzureCloud(t, 396), routecheck.AzureCloud(t, 398)
+	plan := func(s ipranges.Set) *rules.Plan { return rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, s) }
+	for _, tt := range []struct{ place, side, ipv6, redirect string }{
+		{client, client, script, takesAll},
+		{client, client, complement, takesIPv4},
+		{server, server, complement, takesIPv4},
+	} {
+		t.Run(tt.ipv6+" of the "+tt.side, func(t *testing.T) {
+			v := newVPN(t)
+			opt := options(tt.side, tt.ipv6)
+			if tt.ipv6 == script {
+				opt.Folder = shortFolder(t, v.dir)
+			}
+			before := v.clientRoutes(t)
+			stop, log := v.connect(t, tt.place, renderWith(t, opt, plan(old)), tt.redirect)
+			routecheck.Expect(t, v.Client, plan(old), old, "eth0", "tun0")
+			stop()
+			stop, more := v.connect(t, tt.place, renderWith(t, opt, plan(now)), tt.redirect)
+			routecheck.Expect(t, v.Client, plan(now), now.Union(old), "eth0", "tun0")
+			stop()
+			if after := v.clientRoutes(t); after != before {
+				t.Errorf("after the tunnel the routes are\n%s\nnot\n%s", after, before)
+			}
+			if strings.Contains(log+more, "edge: ") {
+				t.Errorf("the script says something:\n%s%s", log, more)
+			}
+		})
+	}
+}
+
+// shortFolder is a name for dir that the option folder takes.
+func shortFolder(t *testing.T, dir string) string {
+	t.Helper()
+	parent, err := os.MkdirTemp("/tmp", "ovpn")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(parent) })
+	if err := os.Symlink(dir, parent+"/d"); err != nil {
+		t.Fatal(err)
+	}
+	return parent + "/d"
+}
+
+// TestScriptWithoutIPv6 connects a client that has no IPv6 outside: the script says so,
+// and the tunnel carries what it can.
+func TestScriptWithoutIPv6(t *testing.T) {
+	v := newVPN(t)
+	opt := options(client, script)
+	opt.Folder = shortFolder(t, v.dir)
+	v.Client.MustRun(t, "ip", "-6", "route", "del", "default")
+	stop, log := v.connect(t, client, renderWith(t, opt, rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, relays)), takesAll)
+	defer stop()
+	if !strings.Contains(log, "edge: no default route of IPv6 outside of the tunnel: its list is not loaded") {
+		t.Errorf("the script does not say that IPv6 stays in the tunnel:\n%s", log)
+	}
+	for a, device := range routecheck.Devices(t, v.Client, routecheck.Probes(relays)) {
+		want := "tun0"
+		if a.Is4() && relays.Contains(a) {
+			want = "eth0"
+		}
+		if device != want {
+			t.Errorf("%s leaves by %s", a, device)
+		}
+	}
+}
+
 // TestInclude sends both families of a list, and nothing else, into the tunnel.
 func TestInclude(t *testing.T) {
 	set := relays.Union(ipranges.MustParse("9.9.9.9", "2620:fe::9", "198.51.100.0-198.51.100.130"))
@@ -170,12 +245,12 @@ func TestInclude(t *testing.T) {
 	for _, side := range []string{client, server} {
 		t.Run(side, func(t *testing.T) {
 			v := newVPN(t)
-			stop, _ := v.connect(t, side, render(t, side, p), false)
+			stop, _ := v.connect(t, side, render(t, side, p), "")
 			routecheck.Expect(t, v.Client, p, set, "eth0", "tun0")
 			// The next list lacks some, which go.
 			less := rules.RoutePlan("edge", rules.BothFamilies, rules.Tunnel, relays)
 			stop()
-			stop, _ = v.connect(t, side, render(t, side, less), false)
+			stop, _ = v.connect(t, side, render(t, side, less), "")
 			defer stop()
 			routecheck.Expect(t, v.Client, less, set, "eth0", "tun0")
 		})
@@ -194,7 +269,7 @@ func TestWhyIPv6IsRefused(t *testing.T) {
 			text = fmt.Sprintf("push \"%s\"\n", route)
 		}
 		write(t, filepath.Join(v.dir, "edge.conf"), []byte(text))
-		inServer, inClient := takesAll, ""
+		inServer, inClient := fmt.Sprintf("push \"%s\"\n", takesAll), ""
 		if side == client {
 			inClient = "config edge.conf\n"
 		} else {
@@ -212,7 +287,7 @@ func BenchmarkRender(b *testing.B) {
 	p := rules.RoutePlan("edge", rules.OnlyIPv4, rules.Bypass, routecheck.AzureCloud(b, 398))
 	for _, side := range []string{client, server} {
 		b.Run(side, func(b *testing.B) {
-			r, err := Kind().Build(&Options{Side: side}, renderers.Env{Name: "edge", Path: "edge.conf"})
+			r, err := Kind().Build(options(side, ""), renderers.Env{Name: "edge", Path: "edge.conf"})
 			if err != nil {
 				b.Fatal(err)
 			}

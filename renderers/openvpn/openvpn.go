@@ -5,10 +5,16 @@
 // client had before; what goes through it is a route without a gateway. One route a
 // line, in address order.
 //
+// IPv6 goes past the tunnel in one of two other ways, which the option ipv6 names: by a
+// script that the client's hooks run (package uplink), or because routes for all other
+// IPv6 addresses lead into the tunnel, which then must not take the default route.
+//
 // Quirks, OpenVPN 2.6.14 (Debian 12), tried in November 2026:
 //   - IPv6 cannot be sent past the tunnel. A client refuses a pushed
 //     "route-ipv6 P net_gateway_ipv6"; in its own file it warns, and then routes P
-//     into the tunnel. So a bypass that holds IPv6 is refused.
+//     into the tunnel. So without the option a bypass that holds IPv6 is refused.
+//   - "route-ipv6 ::/0" meets the default route that the client has; the two halves
+//     of it win over that.
 //   - A prefix with host bits set is taken, and its route is missing. Prefixes here
 //     come from sets, which have none.
 //   - --show-ciphers --config F and the like take wrong masks: only a connection tells.
@@ -23,6 +29,8 @@ import (
 	"slices"
 	"strings"
 
+	"sallyport/internal/linuxroutes"
+	"sallyport/internal/uplink"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/rules"
@@ -30,13 +38,22 @@ import (
 
 // Options are the target's options in a policy.
 type Options struct {
-	Side string `policy:"side" doc:"client: lines for a client's file; server: lines that a server pushes"`
+	Side     string `policy:"side" doc:"client: lines for a client's file; server: lines that a server pushes"`
+	IPv6     string `policy:"ipv6" doc:"bypass: how IPv6 goes past the tunnel. script: a shell script for Linux clients, run by hooks of the client's file; complement: routes for all other IPv6 into a tunnel that takes no IPv6 default route; absent: not at all"`
+	Folder   string `policy:"folder" doc:"script: where the script is on the client"`
+	Protocol int    `policy:"protocol" doc:"script: the number that marks routes as ours; the next higher one is ours, too"`
+	Metric   int    `policy:"metric" doc:"script: the metric of the routes"`
 }
 
 const (
 	client = "client"
 	server = "server"
+
+	script     = "script"
+	complement = "complement"
 )
+
+var defaults = Options{Side: client, Folder: "/etc/openvpn/client", Protocol: linuxroutes.DefaultProtocol, Metric: linuxroutes.DefaultMetric}
 
 var info = renderers.Info{
 	Name:    "openvpn",
@@ -46,22 +63,24 @@ var info = renderers.Info{
 		Families: rules.BothFamilies,
 		Verdicts: []rules.Verdict{rules.Bypass, rules.Tunnel},
 		Defaults: []rules.Verdict{rules.Tunnel, rules.Bypass},
-		NoBypass: map[ipranges.Family]string{ipranges.IPv6: "OpenVPN 2.6 clients refuse a pushed net_gateway_ipv6, and take it into the tunnel from their own file"},
+		NoBypass: map[ipranges.Family]string{ipranges.IPv6: "OpenVPN 2.6 clients refuse a pushed net_gateway_ipv6, and take it into the tunnel from their own file (but see the option ipv6)"},
 	},
 	Load: renderers.Restart,
 	Limits: []renderers.Limit{
 		{Name: "routes", Value: "no limit; 7,400 pushed ones take 376 messages and 3.5 s", Source: "measured, OpenVPN 2.6.14"},
 		{Name: "line", Value: "256 characters", Source: "OpenVPN 2.6.14, OPTION_LINE_SIZE"},
-		{Name: "IPv6 past the tunnel", Value: "none", Source: "measured, OpenVPN 2.6.14: net_gateway_ipv6 is refused or routed into the tunnel"},
+		{Name: "IPv6 past the tunnel", Value: "none by net_gateway_ipv6", Source: "measured, OpenVPN 2.6.14: it is refused, or routed into the tunnel", Option: "ipv6"},
 	},
 	Extension: ".conf",
 }
 
 // Kind is the target as policies name it.
-func Kind() renderers.Kind { return renderers.Define(info, Options{Side: client}, build) }
+func Kind() renderers.Kind { return renderers.Define(info, defaults, build) }
 
 type renderer struct {
 	side string
+	ipv6 string
+	hook uplink.Script // for IPv6, where a script has it
 	env  renderers.Env
 }
 
@@ -75,7 +94,64 @@ func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
 		return nil, &renderers.OptionError{Option: "path", Cause: fmt.Sprintf("OpenVPN cannot be given a file called %.40q", base),
 			Fix: "choose a short name without blanks, quotes and marks"}
 	}
-	return &renderer{opt.Side, env}, nil
+	r := &renderer{side: opt.Side, ipv6: opt.IPv6, env: env}
+	if err := checkIPv6(opt, env); err != nil {
+		return nil, err
+	}
+	r.hook = uplink.Script{Name: env.Name, File: path.Join(opt.Folder, path.Base(r.scriptPath())), Past: "the tunnel",
+		Families: []ipranges.Family{ipranges.IPv6}, Protocol: opt.Protocol, Metric: opt.Metric}
+	if m := r.hook.Check(); m != nil {
+		return nil, &renderers.OptionError{Option: m.Field, Cause: m.Cause, Fix: m.Fix}
+	}
+	return r, nil
+}
+
+// checkIPv6 looks at the options of the script, and at who can have it.
+func checkIPv6(opt Options, env renderers.Env) error {
+	own := Options{Side: opt.Side, IPv6: opt.IPv6, Folder: defaults.Folder, Protocol: defaults.Protocol, Metric: defaults.Metric}
+	switch {
+	case opt.IPv6 != "" && opt.IPv6 != script && opt.IPv6 != complement:
+		return &renderers.OptionError{Option: "ipv6", Cause: fmt.Sprintf("no way %q", opt.IPv6), Fix: `"script" or "complement"`}
+	case opt.IPv6 == script && opt.Side == server:
+		return &renderers.OptionError{Option: "ipv6", Cause: "a server pushes no scripts to its clients",
+			Fix: `ipv6 = "complement", or side = "client" and a script on each client`}
+	case opt.IPv6 != script && opt != own:
+		return &renderers.OptionError{Option: "ipv6", Cause: "folder, protocol and metric are of a script, and there is none", Fix: `remove them, or say ipv6 = "script"`}
+	case opt.IPv6 == script && (!uplink.IsPath(opt.Folder) || !path.IsAbs(opt.Folder) || path.Clean(opt.Folder) != opt.Folder || len(opt.Folder) > 60):
+		return &renderers.OptionError{Option: "folder", Cause: fmt.Sprintf("%.80q is no plain absolute path of at most 60 bytes", opt.Folder),
+			Fix: "write the client's folder, of letters, digits, dots, dashes, underscores and slashes"}
+	case opt.IPv6 == script && !uplink.IsPath(path.Base(env.Path)):
+		return &renderers.OptionError{Option: "path", Cause: fmt.Sprintf("%.80q is no plain file name, and a shell reads that of the script", path.Base(env.Path)),
+			Fix: "use letters, digits, dots, dashes and underscores"}
+	}
+	return nil
+}
+
+// Caps says whether IPv6 goes past the tunnel, and whether it is written as its
+// complement.
+func (r *renderer) Caps() rules.Caps {
+	caps := info.Caps
+	if r.ipv6 != "" {
+		caps.NoBypass = nil
+	}
+	if r.ipv6 == complement {
+		caps.Complement, caps.ComplementOf = rules.Bypass, rules.OnlyIPv6
+	}
+	return caps
+}
+
+// scriptPath is where the script goes.
+func (r *renderer) scriptPath() string {
+	return renderers.FamilyPath(strings.TrimSuffix(r.env.Path, path.Ext(r.env.Path))+".sh", ipranges.IPv6)
+}
+
+// hooks are the lines that run the script.
+func (r *renderer) hooks() []string {
+	return []string{
+		"script-security 2",
+		fmt.Sprintf(`route-up "/bin/sh %s up"`, r.hook.File),
+		fmt.Sprintf(`route-pre-down "/bin/sh %s down"`, r.hook.File),
+	}
 }
 
 // Render implements renderers.Renderer.
@@ -84,18 +160,33 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 	if !ok {
 		return nil, errors.New("the plan is no list of routes: give the target bypass or include")
 	}
+	if v == rules.Tunnel && r.ipv6 != "" {
+		return nil, &rules.RuleError{Rule: p.Rules[0].Name, Place: p.Rules[0].Place,
+			Cause: "the option ipv6 is about what goes past the tunnel, and this is a list of what goes through it", Fix: "remove ipv6"}
+	}
 	header := renderers.RouteHeader(p)
+	own, hooks := set, []string(nil)
+	var files []renderers.File
+	if r.ipv6 == script && set.Has(ipranges.IPv6) {
+		data, err := r.hook.Render(header, set)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, renderers.File{Path: r.scriptPath(), Mode: fs.FileMode(0o755), Data: data, Use: "sh {} up"})
+		own, hooks = set.Only(ipranges.IPv4), r.hooks()
+	}
 	for i, l := range header {
 		header[i] = l[:min(len(l), maxComment)]
 	}
 	data, err := renderers.Execute("openvpn", r.side+".conf.tmpl", r.env.Templates, map[string]any{
-		"Header": header, "Bypass": v == rules.Bypass, "File": renderers.Clean(path.Base(r.env.Path)),
-		"Routes": string(r.routes(set, v)),
+		"Header": header, "Bypass": v == rules.Bypass, "File": renderers.Clean(path.Base(r.env.Path)), "Hooks": hooks, "Script": r.hook.File,
+		"Complement": r.ipv6 == complement && p.Families.Has(ipranges.IPv6), "Routes": string(r.routes(own, p.Families, v)),
 	})
 	if err != nil {
 		return nil, err
 	}
-	return []renderers.File{{Path: r.env.Path, Mode: fs.FileMode(0o644), Data: data}}, nil
+	main := renderers.File{Path: r.env.Path, Mode: fs.FileMode(0o644), Data: data}
+	return append([]renderers.File{main}, files...), nil
 }
 
 // maxComment keeps the header's lines, with their mark, below the 256 characters at
@@ -108,7 +199,7 @@ func (r *renderer) words(f ipranges.Family, v rules.Verdict) (before, after stri
 	if f == ipranges.IPv6 {
 		before = "route-ipv6 "
 	}
-	if v == rules.Bypass {
+	if v == rules.Bypass && f == ipranges.IPv4 {
 		after = " net_gateway"
 	}
 	if r.side == server {
@@ -117,7 +208,8 @@ func (r *renderer) words(f ipranges.Family, v rules.Verdict) (before, after stri
 	return before, after
 }
 
-func (r *renderer) routes(set ipranges.Set, v rules.Verdict) []byte {
+// routes are the lines for a list: of IPv6 past the tunnel, the complement, if any.
+func (r *renderer) routes(set ipranges.Set, fams rules.Families, v rules.Verdict) []byte {
 	dst := slices.Grow([]byte(nil), 64*(set.NumPrefixes(ipranges.IPv4)+set.NumPrefixes(ipranges.IPv6)))
 	before, after := r.words(ipranges.IPv4, v)
 	for p := range set.Prefixes(ipranges.IPv4) {
@@ -128,80 +220,19 @@ func (r *renderer) routes(set ipranges.Set, v rules.Verdict) []byte {
 		dst = append(append(dst, after...), '\n')
 	}
 	before, after = r.words(ipranges.IPv6, v)
-	return set.AppendPrefixes(dst, ipranges.IPv6, before, after+"\n")
+	switch {
+	case v == rules.Tunnel:
+		return set.AppendPrefixes(dst, ipranges.IPv6, before, after+"\n")
+	case r.ipv6 != complement || !fams.Has(ipranges.IPv6):
+		return dst
+	case !set.Has(ipranges.IPv6):
+		return append(dst, before+"::/1"+after+"\n"+before+"8000::/1"+after+"\n"...)
+	}
+	return set.Complement(ipranges.IPv6).AppendPrefixes(dst, ipranges.IPv6, before, after+"\n")
 }
 
 // netmask is a prefix length the way OpenVPN wants it for IPv4: 255.252.0.0.
 func netmask(bits int) netip.Addr {
 	m := uint32(uint64(0xffffffff) << (32 - bits))
 	return netip.AddrFrom4([4]byte{byte(m >> 24), byte(m >> 16), byte(m >> 8), byte(m)})
-}
-
-// ReadBack implements renderers.Renderer.
-func (r *renderer) ReadBack(files []renderers.File) (*rules.Plan, error) {
-	f, err := renderers.FileAt(files, r.env.Path)
-	if err != nil {
-		return nil, err
-	}
-	comments, lines := renderers.Uncomment(f.Data, "#")
-	v, fams, err := renderers.ReadRouteHeader(comments)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", f.Path, err)
-	}
-	var b ipranges.Builder
-	for _, l := range lines {
-		p, err := r.readRoute(l, v)
-		if err == nil && !fams.Has(ipranges.FamilyOf(p.Addr())) {
-			err = fmt.Errorf("the header speaks of %s only", fams)
-		}
-		if err == nil {
-			err = b.AddPrefix(p)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%s: %q: %w", f.Path, l, err)
-		}
-	}
-	if b.Set().IsEmpty() {
-		return nil, fmt.Errorf("%s: there is no route", f.Path)
-	}
-	return rules.RoutePlan(r.env.Name, fams, v, b.Set()), nil
-}
-
-func (r *renderer) readRoute(line string, v rules.Verdict) (netip.Prefix, error) {
-	for _, f := range rules.BothFamilies.List() {
-		before, after := r.words(f, v)
-		rest, ok := strings.CutPrefix(line, before)
-		if !ok {
-			continue
-		}
-		text, ok := strings.CutSuffix(rest, after)
-		switch {
-		case !ok:
-			return netip.Prefix{}, fmt.Errorf("it does not end in %q", after)
-		case f == ipranges.IPv4:
-			return readMasked(text)
-		case v == rules.Bypass:
-			return netip.Prefix{}, errors.New("OpenVPN sends no IPv6 past the tunnel")
-		}
-		p, err := ipranges.ParsePrefix(text)
-		if err == nil && p.Addr().Is4() {
-			err = errors.New("an IPv4 prefix as IPv6 route")
-		}
-		return p, err
-	}
-	return netip.Prefix{}, errors.New("no line of ours")
-}
-
-// readMasked reads "52.112.0.0 255.252.0.0".
-func readMasked(text string) (netip.Prefix, error) {
-	network, mask, ok := strings.Cut(text, " ")
-	if !ok {
-		return netip.Prefix{}, errors.New("network and mask are not two words")
-	}
-	for bits := range 33 {
-		if netmask(bits).String() == mask {
-			return ipranges.ParsePrefix(fmt.Sprintf("%s/%d", network, bits))
-		}
-	}
-	return netip.Prefix{}, fmt.Errorf("%s is no mask", mask)
 }

@@ -13,18 +13,48 @@ import (
 	"sallyport/rules"
 )
 
+func options(side, ipv6 string) *Options {
+	o := Kind().NewOptions().(*Options)
+	o.Side, o.IPv6 = side, ipv6
+	return o
+}
+
 func TestConformance(t *testing.T) {
 	conformance.Run(t, Kind(),
-		conformance.Variant{Name: "client", Options: &Options{Side: client}},
-		conformance.Variant{Name: "server", Options: &Options{Side: server}},
+		conformance.Variant{Name: "client", Options: options(client, "")},
+		conformance.Variant{Name: "server", Options: options(server, "")},
+		conformance.Variant{Name: "client script", Options: options(client, script)},
+		conformance.Variant{Name: "client complement", Options: options(client, complement), Complement: true},
+		conformance.Variant{Name: "server complement", Options: options(server, complement), Complement: true},
 	)
 }
 
 func TestOptionMistakes(t *testing.T) {
-	_, err := Kind().Build(&Options{Side: "both"}, renderers.Env{Name: "edge", Path: "edge.conf"})
-	var opt *renderers.OptionError
-	if !errors.As(err, &opt) || opt.Option != "side" || opt.Fix == "" {
-		t.Error(err)
+	for _, tt := range []struct {
+		option, path string
+		change       func(*Options)
+	}{
+		{"side", "edge.conf", func(o *Options) { o.Side = "both" }},
+		{"ipv6", "edge.conf", func(o *Options) { o.IPv6 = "net_gateway_ipv6" }},
+		{"ipv6", "edge.conf", func(o *Options) { o.Side, o.IPv6 = server, script }},
+		{"ipv6", "edge.conf", func(o *Options) { o.Metric = 7 }},
+		{"ipv6", "edge.conf", func(o *Options) { o.IPv6, o.Folder = complement, "/etc/openvpn" }},
+		{"folder", "edge.conf", func(o *Options) { o.IPv6, o.Folder = script, "openvpn" }},
+		{"folder", "edge.conf", func(o *Options) { o.IPv6, o.Folder = script, "/etc/../root" }},
+		{"folder", "edge.conf", func(o *Options) { o.IPv6, o.Folder = script, `/etc/$(id)` }},
+		{"folder", "edge.conf", func(o *Options) { o.IPv6, o.Folder = script, "/"+strings.Repeat("a", 60) }},
+		{"protocol", "edge.conf", func(o *Options) { o.IPv6, o.Protocol = script, 4 }},
+		{"metric", "edge.conf", func(o *Options) { o.IPv6, o.Metric = script, 0 }},
+		{"path", "my edge.conf", func(*Options) {}},
+		{"path", "a&b.conf", func(o *Options) { o.IPv6 = script }},
+	} {
+		o := options(client, "")
+		tt.change(o)
+		_, err := Kind().Build(o, renderers.Env{Name: "edge", Path: tt.path})
+		var opt *renderers.OptionError
+		if !errors.As(err, &opt) || opt.Option != tt.option || opt.Cause == "" || opt.Fix == "" {
+			t.Errorf("%+v: %v", *o, err)
+		}
 	}
 }
 
@@ -32,11 +62,22 @@ var relays = ipranges.MustParse("20.202.0.0/16", "52.112.0.0/14", "52.122.0.0/15
 
 func render(t testing.TB, side string, p *rules.Plan) []renderers.File {
 	t.Helper()
-	r, err := Kind().Build(&Options{Side: side}, renderers.Env{Name: "edge", Path: "edge.conf"})
+	return renderWith(t, options(side, ""), p)
+}
+
+func mustBuild(t testing.TB, opt *Options) *renderer {
+	t.Helper()
+	r, err := Kind().Build(opt, renderers.Env{Name: "edge", Path: "edge.conf"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	lowered, _, errs := rules.Lower(p, Kind().Caps)
+	return r.(*renderer)
+}
+
+func renderWith(t testing.TB, opt *Options, p *rules.Plan) []renderers.File {
+	t.Helper()
+	r := mustBuild(t, opt)
+	lowered, _, errs := rules.Lower(p, renderers.CapsOf(Kind(), r))
 	if len(errs) > 0 {
 		t.Fatal(errs[0])
 	}
@@ -75,7 +116,7 @@ func TestLinesAreShortEnough(t *testing.T) {
 				t.Errorf("%s: %d characters: %s", side, len(line), line)
 			}
 		}
-		r := &renderer{side, renderers.Env{Name: "edge", Path: "edge.conf"}}
+		r := mustBuild(t, options(side, ""))
 		if got, err := r.ReadBack(files); err != nil || rules.Compare(p, got) != nil {
 			t.Errorf("%s: %v", side, err)
 		}
@@ -83,10 +124,7 @@ func TestLinesAreShortEnough(t *testing.T) {
 }
 
 func TestReadRefusesWhatItCannotTrust(t *testing.T) {
-	r, err := Kind().Build(&Options{Side: client}, renderers.Env{Name: "edge", Path: "edge.conf"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := mustBuild(t, options(client, ""))
 	const header = "# routes: bypass of IPv4 and IPv6: x\n"
 	const good = "route 52.112.0.0 255.252.0.0 net_gateway\n"
 	read := func(text string) error {
@@ -114,6 +152,92 @@ func TestReadRefusesWhatItCannotTrust(t *testing.T) {
 	}
 }
 
+// TestTheOptionIPv6 looks at what the two ways make of lists with and without IPv6.
+func TestTheOptionIPv6(t *testing.T) {
+	only4 := relays.Only(ipranges.IPv4)
+	plan := func(fams rules.Families, set ipranges.Set) *rules.Plan {
+		return rules.RoutePlan("edge", fams, rules.Bypass, set)
+	}
+	for _, tt := range []struct {
+		ipv6  string
+		plan  *rules.Plan
+		files int
+		has   []string
+		lacks []string
+	}{
+		{script, plan(rules.BothFamilies, relays), 2, []string{"route 52.112.0.0", `route-up "/bin/sh /etc/openvpn/client/edge.v6.sh up"`}, []string{"route-ipv6"}},
+		{script, plan(rules.OnlyIPv6, relays), 2, []string{"route-pre-down"}, []string{"route 52.112.0.0"}},
+		{script, plan(rules.BothFamilies, only4), 1, []string{"route 52.112.0.0"}, []string{"script", "edge.v6.sh"}},
+		{complement, plan(rules.BothFamilies, relays), 1, []string{"route-ipv6 8000::/1\n", "route-ipv6 2603:1060::/31\n"}, []string{"route-ipv6 2603:1063::/38", "script"}},
+		{complement, plan(rules.OnlyIPv4, only4), 1, []string{"route 52.112.0.0"}, []string{"route-ipv6"}},
+		{complement, plan(rules.BothFamilies, only4), 1, []string{"route-ipv6 ::/1\nroute-ipv6 8000::/1\n"}, []string{"::/0"}},
+	} {
+		r := mustBuild(t, options(client, tt.ipv6))
+		files := renderWith(t, options(client, tt.ipv6), tt.plan)
+		if got, err := r.ReadBack(files); err != nil || rules.Compare(tt.plan, got) != nil {
+			t.Errorf("%s: %v", tt.ipv6, err)
+		}
+		text := string(files[0].Data)
+		if len(files) != tt.files {
+			t.Errorf("%s: %d files", tt.ipv6, len(files))
+		}
+		for _, s := range tt.has {
+			if !strings.Contains(text, s) {
+				t.Errorf("%s: no %q in\n%s", tt.ipv6, s, text)
+			}
+		}
+		for _, s := range tt.lacks {
+			if strings.Contains(text, s) {
+				t.Errorf("%s: %q in\n%s", tt.ipv6, s, text)
+			}
+		}
+		for line := range strings.Lines(text) {
+			if len(line) > 250 {
+				t.Errorf("%d characters: %s", len(line), line)
+			}
+		}
+	}
+}
+
+// TestScriptsAreHeldToTheirHooks takes what belongs together apart.
+func TestScriptsAreHeldToTheirHooks(t *testing.T) {
+	p := rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, relays)
+	r := mustBuild(t, options(client, script))
+	files := renderWith(t, options(client, script), p)
+	conf, sh := files[0], files[1]
+	change := func(f renderers.File, from, to string) renderers.File {
+		text := strings.Replace(string(f.Data), from, to, 1)
+		if text == string(f.Data) {
+			t.Fatalf("no %q", from)
+		}
+		f.Data = []byte(text)
+		return f
+	}
+	for name, broken := range map[string][]renderers.File{
+		"no script":         {conf},
+		"no file":           {sh},
+		"no hook":           {change(conf, `route-up "/bin/sh /etc/openvpn/client/edge.v6.sh up"`+"\n", ""), sh},
+		"another script":    {change(conf, "edge.v6.sh up", "other.sh up"), sh},
+		"another order":     {change(conf, "script-security 2\n", "script-security 3\n"), sh},
+		"a script of IPv6":  {conf, change(sh, "bypass of IPv4 and IPv6:", "bypass of IPv6:")},
+		"an include":        {conf, change(sh, "# routes: bypass", "# routes: include")},
+		"another protocol":  {conf, change(sh, "protocol=213", "protocol=99")},
+		"an empty list":     {conf, change(sh, "2603:1063::/38\n", "")},
+		"IPv6 in the file":  {change(conf, "script-security", "route-ipv6 2603:1063::/38\nscript-security"), sh},
+		"a third file":      {conf, sh, {Path: "x"}},
+		"a list of its own": {conf, change(sh, "list4() {\n\tcat <<'END'\n", "list4() {\n\tcat <<'END'\n9.9.9.9/32\n")},
+	} {
+		if got, err := r.ReadBack(broken); err == nil && rules.Compare(p, got) == nil {
+			t.Errorf("%s is not noticed", name)
+		}
+	}
+	_, err := r.Render(rules.RoutePlan("edge", rules.BothFamilies, rules.Tunnel, relays))
+	var rule *rules.RuleError
+	if !errors.As(err, &rule) || rule.Fix == "" {
+		t.Errorf("an include with ipv6: %v", err)
+	}
+}
+
 func FuzzReadBack(f *testing.F) {
 	golden, err := filepath.Glob("testdata/golden/*/*.conf")
 	if err != nil || len(golden) == 0 {
@@ -126,11 +250,23 @@ func FuzzReadBack(f *testing.F) {
 		}
 		f.Add(data)
 	}
+	sh, err := os.ReadFile("testdata/golden/client_script/edge.v6.sh")
+	if err != nil {
+		f.Fatal(err)
+	}
+	var built []*renderer
+	for _, o := range []*Options{options(client, ""), options(server, ""), options(client, script), options(server, complement)} {
+		built = append(built, mustBuild(f, o))
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		for _, side := range []string{client, server} {
-			r := &renderer{side, renderers.Env{Name: "edge", Path: "edge.conf"}}
-			if p, err := r.ReadBack([]renderers.File{{Path: "edge.conf", Data: data}}); err == nil && p == nil {
-				t.Error("neither a plan nor an error")
+		for _, r := range built {
+			for _, files := range [][]renderers.File{
+				{{Path: "edge.conf", Data: data}},
+				{{Path: "edge.conf", Data: data}, {Path: "edge.v6.sh", Data: sh}},
+			} {
+				if p, err := r.ReadBack(files); err == nil && p == nil {
+					t.Error("neither a plan nor an error")
+				}
 			}
 		}
 	})

@@ -139,6 +139,75 @@ func TestRoutesOnEveryBoundary(t *testing.T) {
 	}
 }
 
+// TestScript does the same without options for the uplink: a script finds it. Then the
+// network changes under the tunnel, and IPv6 is gone from it.
+func TestScript(t *testing.T) {
+	old, now := routecheck.AzureCloud(t, 396), routecheck.AzureCloud(t, 398)
+	w, opt := newTunnel(t, "s"), options(func(o *Options) { o.Folder = t.TempDir() })
+	before := routes(t, w.host)
+	files := mustRender(t, opt, bypass(rules.BothFamilies, old))
+	if list := unexpected(w.up(t, install(t, opt.Folder, files), everything)); len(list) > 0 {
+		t.Errorf("wg-quick up says %q", list)
+	}
+	routecheck.Expect(t, w.host, bypass(rules.BothFamilies, old), old, "eth0", w.name)
+
+	hooks := withoutComments(string(files[1].Data))
+	files = mustRender(t, opt, bypass(rules.BothFamilies, now))
+	if again := install(t, opt.Folder, files); withoutComments(again) != hooks {
+		t.Error("a new feed changes the hooks")
+	}
+	script := filepath.Join(opt.Folder, files[0].Path)
+	refresh := func() string {
+		return w.host.MustRun(t, "sh", "-c", "exec 2>&1; "+strings.ReplaceAll(files[0].Use, "{}", script))
+	}
+	if said := refresh(); said != "" {
+		t.Errorf("the refresh says %q", said)
+	}
+	routecheck.Expect(t, w.host, bypass(rules.BothFamilies, now), now.Union(old), "eth0", w.name)
+
+	w.host.MustRun(t, "ip", "link", "add", "wlan0", "type", "veth", "peer", "name", "air")
+	w.host.MustRun(t, "ip", "link", "set", "air", "up")
+	w.host.MustRun(t, "ip", "link", "set", "wlan0", "up")
+	w.host.MustRun(t, "ip", "addr", "add", "192.0.2.7/24", "dev", "wlan0")
+	w.host.MustRun(t, "ip", "-4", "route", "replace", "default", "via", "192.0.2.1", "dev", "wlan0")
+	w.host.MustRun(t, "ip", "-6", "route", "del", "default")
+	if said := refresh(); said != "edge: no default route of IPv6 outside of the tunnel: its list is not loaded\n" {
+		t.Errorf("on another network the script says %q", said)
+	}
+	moved := bypass(rules.OnlyIPv4, now.Only(ipranges.IPv4))
+	routecheck.Expect(t, w.host, moved, now.Only(ipranges.IPv4), "wlan0", w.name)
+	for a, device := range routecheck.Devices(t, w.host, routecheck.Probes(relays.Only(ipranges.IPv6))) {
+		if device != w.name {
+			t.Errorf("%s leaves by %s", a, device)
+		}
+	}
+	w.host.MustRun(t, "ip", "link", "del", "wlan0")
+	w.host.MustRun(t, "ip", "-4", "route", "add", "default", "via", "10.20.0.1", "dev", "eth0", "onlink")
+	w.host.MustRun(t, "ip", "-6", "route", "add", "default", "via", "fd20::1", "dev", "eth0", "onlink")
+	if said := refresh(); said != "" {
+		t.Errorf("back again the script says %q", said)
+	}
+	routecheck.Expect(t, w.host, bypass(rules.BothFamilies, now), relays, "eth0", w.name)
+
+	if list := unexpected(w.quick(t, "down")); len(list) > 0 {
+		t.Errorf("wg-quick down says %q", list)
+	}
+	if after := routes(t, w.host); after != before {
+		t.Errorf("after wg-quick down the routes are\n%s\nnot\n%s", after, before)
+	}
+}
+
+// TestScriptTellsOfAKillSwitch has the one that wg-quick(8) shows.
+func TestScriptTellsOfAKillSwitch(t *testing.T) {
+	need.Program(t, "iptables")
+	w, opt := newTunnel(t, "k"), options(func(o *Options) { o.Folder = t.TempDir() })
+	const killSwitch = "PostUp = iptables -I OUTPUT ! -o %i -m mark ! --mark $(wg show %i fwmark) -m addrtype ! --dst-type LOCAL -j REJECT\n"
+	log := w.up(t, killSwitch+install(t, opt.Folder, mustRender(t, opt, bypass(rules.BothFamilies, relays))), everything)
+	if !strings.Contains(log, "edge: a firewall rule here stops what does not leave by "+w.name) {
+		t.Errorf("wg-quick up does not tell of the kill switch:\n%s", log)
+	}
+}
+
 func routes(t *testing.T, h *lab.Host) string {
 	return h.MustRun(t, "ip", "-4", "route") + h.MustRun(t, "ip", "-6", "route") + h.MustRun(t, "ip", "rule")
 }
@@ -199,7 +268,7 @@ func TestTheTunnelComesUpWithoutItsRoutes(t *testing.T) {
 
 func BenchmarkRender(b *testing.B) {
 	p := bypass(rules.BothFamilies, routecheck.AzureCloud(b, 398))
-	for name, opt := range map[string]*Options{"routes": options(uplink), "allowed": options(allowed)} {
+	for name, opt := range map[string]*Options{"routes": options(named), "allowed": options(allowed)} {
 		b.Run(name, func(b *testing.B) {
 			r, err := Kind().Build(opt, renderers.Env{Name: "edge", Path: "edge.conf"})
 			if err != nil {
@@ -215,7 +284,7 @@ func BenchmarkRender(b *testing.B) {
 }
 
 func TestWeekChangesFewLines(t *testing.T) {
-	for _, opt := range []*Options{options(uplink), options(allowed)} {
+	for _, opt := range []*Options{options(named), options(allowed), options(func(*Options) {})} {
 		routecheck.Week(t, opt.Form == formAllowed, func(set ipranges.Set) []renderers.File {
 			return mustRender(t, opt, bypass(rules.BothFamilies, set))
 		})

@@ -24,6 +24,8 @@ func (r *renderer) ReadBack(files []renderers.File) (*rules.Plan, error) {
 	}
 	var set ipranges.Set
 	switch {
+	case v == rules.Bypass && r.opt.Form == formRoutes && len(r.routes) == 0:
+		set, err = r.readScript(files, lines, v, fams)
 	case v == rules.Bypass && r.opt.Form == formRoutes:
 		set, err = r.readHooks(files, lines, v, fams)
 	case len(files) != 1:
@@ -74,6 +76,34 @@ func readAllowed(lines []string, v rules.Verdict, fams rules.Families) (ipranges
 		listed = listed.Union(set.Complement(f))
 	}
 	return listed, nil
+}
+
+// readScript reads the script, and checks that the hooks run it.
+func (r *renderer) readScript(files []renderers.File, lines []string, v rules.Verdict, fams rules.Families) (ipranges.Set, error) {
+	file, err := renderers.FileAt(files, r.scriptPath())
+	if err != nil {
+		return ipranges.Set{}, err
+	}
+	comments, set, err := r.script.Read(file.Data)
+	if err != nil {
+		return set, fmt.Errorf("%s: %w", file.Path, err)
+	}
+	switch sv, sf, err := renderers.ReadRouteHeader(comments); {
+	case err != nil || sv != v || sf != fams:
+		return set, fmt.Errorf("%s has another header", file.Path)
+	case len(files) != 2:
+		return set, fmt.Errorf("%d files, and two are ours", len(files))
+	case set.IsEmpty():
+		return set, fmt.Errorf("%s lists nothing", file.Path)
+	case !slices.Equal(lines, r.scriptHooks()):
+		return set, errors.New("its hooks do not run the script")
+	}
+	for _, f := range (rules.BothFamilies &^ fams).List() {
+		if set.Has(f) {
+			return set, fmt.Errorf("%s lists %s, of which the header does not speak", file.Path, f)
+		}
+	}
+	return set, nil
 }
 
 // readHooks reads the batch files, and checks that the hooks load all of them.

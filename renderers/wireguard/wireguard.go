@@ -4,9 +4,10 @@
 // What goes past the tunnel has two forms. "routes" is for Linux: the tunnel
 // carries everything (AllowedIPs = 0.0.0.0/0, ::/0), wg-quick's policy rule lets
 // routes of the main table win over it, and ours are loaded and removed by its
-// hooks, from one ip -batch file a family. "allowed_ips" is for clients that run no
-// commands: AllowedIPs that hold all other addresses. What goes through the tunnel
-// is AllowedIPs in both forms.
+// hooks. These run a script, which finds the uplink of each family when it runs
+// (package uplink), or, where options name the uplink, load one ip -batch file a family.
+// "allowed_ips" is for clients that run no commands: AllowedIPs that hold all other
+// addresses. What goes through the tunnel is AllowedIPs in both forms.
 //
 // Quirks, wireguard-tools 1.0.20210914 (Debian 12) unless said otherwise:
 //   - wg-quick's time goes with the square of a line's length (1,000 AllowedIPs on
@@ -28,6 +29,7 @@ import (
 	"strings"
 
 	"sallyport/internal/linuxroutes"
+	"sallyport/internal/uplink"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/rules"
@@ -36,10 +38,10 @@ import (
 // Options are the target's options in a policy.
 type Options struct {
 	Form     string `policy:"form" doc:"bypass: routes, for Linux with wg-quick; allowed_ips, all other addresses as AllowedIPs, for clients that run no commands"`
-	Gateway4 string `policy:"gateway4" doc:"routes: your uplink's IPv4 router, as ip route shows it behind default via"`
+	Gateway4 string `policy:"gateway4" doc:"routes: your uplink's IPv4 router, as ip route shows it behind default via; without gateways and device a script finds them"`
 	Gateway6 string `policy:"gateway6" doc:"routes: your uplink's IPv6 router"`
 	Device   string `policy:"device" doc:"routes: the uplink's device, such as eth0; alone, without gateways, for a link with one other end"`
-	Folder   string `policy:"folder" doc:"routes: where the batch files are on the client"`
+	Folder   string `policy:"folder" doc:"routes: where the script or the batch files are on the client"`
 	Protocol int    `policy:"protocol" doc:"routes: the number that marks routes as ours; the next higher one is ours, too"`
 	Metric   int    `policy:"metric" doc:"routes: their metric; where another route is for the same prefix, the lower one wins"`
 }
@@ -68,39 +70,48 @@ var info = renderers.Info{
 
 // Kind is the target as policies name it.
 func Kind() renderers.Kind {
-	defaults := Options{Form: formRoutes, Folder: "/etc/wireguard", Protocol: linuxroutes.DefaultProtocol, Metric: linuxroutes.DefaultMetric}
 	return renderers.Define(info, defaults, build)
 }
+
+var defaults = Options{Form: formRoutes, Folder: "/etc/wireguard", Protocol: linuxroutes.DefaultProtocol, Metric: linuxroutes.DefaultMetric}
 
 type renderer struct {
 	opt    Options
 	env    renderers.Env
-	routes map[ipranges.Family]linuxroutes.Routes // of the families that have a next hop
+	routes map[ipranges.Family]linuxroutes.Routes // of the families that have a next hop; none: the script finds it
+	script uplink.Script
 }
 
 func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
 	r := &renderer{opt: opt, env: env, routes: map[ipranges.Family]linuxroutes.Routes{}}
 	switch opt.Form {
 	case formAllowed:
-		if opt.Gateway4+opt.Gateway6+opt.Device != "" {
-			return nil, &renderers.OptionError{Option: "form", Cause: "AllowedIPs name no gateway and no device",
-				Fix: `remove gateway4, gateway6 and device, or use form = "routes"`}
+		own := defaults
+		own.Form = formAllowed
+		if opt != own {
+			return nil, &renderers.OptionError{Option: "form", Cause: "AllowedIPs have no gateway, device, folder, protocol number and metric",
+				Fix: `remove these options, or use form = "routes"`}
 		}
 		return r, nil
 	case formRoutes:
 	default:
 		return nil, &renderers.OptionError{Option: "form", Cause: fmt.Sprintf("no form %q", opt.Form), Fix: "routes or allowed_ips"}
 	}
-	if opt.Gateway4+opt.Gateway6+opt.Device == "" {
-		return r, nil // enough for include; a bypass is refused when it is rendered
-	}
-	if !isFolder(opt.Folder) {
+	if !uplink.IsPath(opt.Folder) || !path.IsAbs(opt.Folder) || path.Clean(opt.Folder) != opt.Folder {
 		return nil, &renderers.OptionError{Option: "folder", Cause: fmt.Sprintf("%.80q is no plain absolute path", opt.Folder),
 			Fix: "write the client's folder, of letters, digits, dots, dashes, underscores and slashes"}
 	}
-	if !isFolder("/" + path.Base(env.Path)) {
+	if !uplink.IsPath(path.Base(env.Path)) {
 		return nil, &renderers.OptionError{Option: "path", Cause: fmt.Sprintf("%.80q is no plain file name, and hooks are read by a shell", path.Base(env.Path)),
 			Fix: "use letters, digits, dots, dashes and underscores"}
+	}
+	r.script = uplink.Script{Name: env.Name, File: path.Join(opt.Folder, path.Base(r.scriptPath())), Past: "the tunnel",
+		Families: rules.BothFamilies.List(), Protocol: opt.Protocol, Metric: opt.Metric}
+	if m := r.script.Check(); m != nil {
+		return nil, &renderers.OptionError{Option: m.Field, Cause: m.Cause, Fix: m.Fix}
+	}
+	if opt.Gateway4+opt.Gateway6+opt.Device == "" {
+		return r, nil
 	}
 	return r, r.hops()
 }
@@ -127,21 +138,14 @@ func (r *renderer) hops() error {
 	return nil
 }
 
-// isFolder keeps to paths that mean the same to wg-quick, a shell and ip.
-func isFolder(s string) bool {
-	for _, c := range []byte(s) {
-		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
-		if !letter && strings.IndexByte("._-/", c) < 0 {
-			return false
-		}
-	}
-	return path.IsAbs(s) && path.Clean(s) == s
-}
-
-// Caps says which family has no next hop.
+// Caps says which family has no next hop, and what is written as its complement.
 func (r *renderer) Caps() rules.Caps {
 	caps := info.Caps
-	if r.opt.Form == formAllowed || len(r.routes) == 0 {
+	switch {
+	case r.opt.Form == formAllowed:
+		caps.Complement = rules.Bypass
+		return caps
+	case len(r.routes) == 0:
 		return caps
 	}
 	caps.NoBypass = map[ipranges.Family]string{}
@@ -161,8 +165,7 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 	}
 	if v == rules.Bypass && r.opt.Form == formRoutes {
 		if len(r.routes) == 0 {
-			return nil, &renderers.OptionError{Option: "device", Cause: "routes past the tunnel need the uplink that they use",
-				Fix: `name device, and gateway4 and gateway6; or say form = "allowed_ips" for a client that runs no commands`}
+			return r.renderScript(p, set)
 		}
 		return r.renderHooks(p, set)
 	}
@@ -205,6 +208,39 @@ func others(set ipranges.Set, fams rules.Families) ipranges.Set {
 		}
 	}
 	return out
+}
+
+// renderScript writes the script, and the hooks that run it.
+func (r *renderer) renderScript(p *rules.Plan, set ipranges.Set) ([]renderers.File, error) {
+	header := renderers.RouteHeader(p)
+	text, err := r.script.Render(header, set)
+	if err != nil {
+		return nil, err
+	}
+	data, err := renderers.Execute("wireguard", "script.conf.tmpl", r.env.Templates, map[string]any{
+		"Header": header, "Tunnel": r.env.Name, "Script": r.script.File, "Hooks": r.scriptHooks(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return []renderers.File{
+		{Path: r.scriptPath(), Mode: fs.FileMode(0o755), Data: text, Use: "sh {} up"},
+		{Path: r.env.Path, Mode: fs.FileMode(0o644), Data: data},
+	}, nil
+}
+
+// scriptPath is where the script goes.
+func (r *renderer) scriptPath() string {
+	return strings.TrimSuffix(r.env.Path, path.Ext(r.env.Path)) + ".sh"
+}
+
+// scriptHooks run the script, which says itself what is missing. wg-quick puts the
+// tunnel's name in place of %i.
+func (r *renderer) scriptHooks() []string {
+	return []string{
+		fmt.Sprintf("PostUp = sh %s up %%i || true", r.script.File),
+		fmt.Sprintf("PreDown = sh %s down || true", r.script.File),
+	}
 }
 
 // renderHooks writes a batch file for each family that is listed, and the hooks

@@ -19,13 +19,14 @@ func options(change func(*Options)) *Options {
 	return o
 }
 
-func uplink(o *Options) { o.Gateway4, o.Gateway6, o.Device = "192.0.2.1", "fe80::1", "eth0" }
+func named(o *Options) { o.Gateway4, o.Gateway6, o.Device = "192.0.2.1", "fe80::1", "eth0" }
 
 func allowed(o *Options) { o.Form = formAllowed }
 
 func TestConformance(t *testing.T) {
 	conformance.Run(t, Kind(),
-		conformance.Variant{Name: "routes", Options: options(uplink)},
+		conformance.Variant{Name: "script", Options: options(func(*Options) {})},
+		conformance.Variant{Name: "routes", Options: options(named)},
 		conformance.Variant{Name: "routes of IPv4", Options: options(func(o *Options) { o.Gateway4, o.Device = "192.0.2.1", "eth0" })},
 		conformance.Variant{Name: "routes by PPP", Options: options(func(o *Options) { o.Device = "ppp0" })},
 		conformance.Variant{Name: "allowed", Options: options(allowed), Complement: true},
@@ -38,15 +39,21 @@ func TestOptionMistakes(t *testing.T) {
 		change func(*Options)
 	}{
 		{"form", func(o *Options) { o.Form = "script" }},
-		{"form", func(o *Options) { uplink(o); o.Form = formAllowed }},
-		{"folder", func(o *Options) { uplink(o); o.Folder = "wireguard" }},
-		{"folder", func(o *Options) { uplink(o); o.Folder = "/etc/$(id)" }},
-		{"folder", func(o *Options) { uplink(o); o.Folder = "/etc/../root" }},
+		{"form", func(o *Options) { named(o); o.Form = formAllowed }},
+		{"form", func(o *Options) { allowed(o); o.Protocol = 99 }},
+		{"form", func(o *Options) { allowed(o); o.Metric = 99 }},
+		{"form", func(o *Options) { allowed(o); o.Folder = "/opt" }},
+		{"protocol", func(o *Options) { o.Protocol = 3 }},
+		{"metric", func(o *Options) { o.Metric = -1 }},
+		{"folder", func(o *Options) { o.Folder = "/etc/$(id)" }},
+		{"folder", func(o *Options) { named(o); o.Folder = "wireguard" }},
+		{"folder", func(o *Options) { named(o); o.Folder = "/etc/$(id)" }},
+		{"folder", func(o *Options) { named(o); o.Folder = "/etc/../root" }},
 		{"device", func(o *Options) { o.Gateway4 = "192.0.2.1" }},
-		{"gateway4", func(o *Options) { uplink(o); o.Gateway4 = "router" }},
-		{"gateway6", func(o *Options) { uplink(o); o.Gateway6 = "192.0.2.1" }},
-		{"protocol", func(o *Options) { uplink(o); o.Protocol = 3 }},
-		{"metric", func(o *Options) { uplink(o); o.Metric = -1 }},
+		{"gateway4", func(o *Options) { named(o); o.Gateway4 = "router" }},
+		{"gateway6", func(o *Options) { named(o); o.Gateway6 = "192.0.2.1" }},
+		{"protocol", func(o *Options) { named(o); o.Protocol = 3 }},
+		{"metric", func(o *Options) { named(o); o.Metric = -1 }},
 	} {
 		_, err := Kind().Build(options(tt.change), renderers.Env{Name: "edge", Path: "edge.conf"})
 		var opt *renderers.OptionError
@@ -58,7 +65,7 @@ func TestOptionMistakes(t *testing.T) {
 
 // TestPathsInHooks: a shell reads them, so names that it would divide are refused.
 func TestPathsInHooks(t *testing.T) {
-	_, err := Kind().Build(options(uplink), renderers.Env{Name: "edge", Path: "my vpn/$(id).conf"})
+	_, err := Kind().Build(options(named), renderers.Env{Name: "edge", Path: "my vpn/$(id).conf"})
 	var opt *renderers.OptionError
 	if !errors.As(err, &opt) || opt.Option != "path" || opt.Fix == "" {
 		t.Error(err)
@@ -94,7 +101,6 @@ func TestRefusals(t *testing.T) {
 		opt  *Options
 		plan *rules.Plan
 	}{
-		"a bypass without an uplink": {options(func(*Options) {}), bypass(rules.BothFamilies, relays)},
 		"IPv6 without its gateway":   {options(func(o *Options) { o.Gateway4, o.Device = "192.0.2.1", "eth0" }), bypass(rules.BothFamilies, relays)},
 		"nothing left to the tunnel": {options(allowed), bypass(rules.BothFamilies, all)},
 	} {
@@ -108,6 +114,25 @@ func TestRefusals(t *testing.T) {
 	// What goes in needs no uplink.
 	if _, err := render(t, options(func(*Options) {}), rules.RoutePlan("edge", rules.BothFamilies, rules.Tunnel, relays)); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestScriptWithoutOptions: where nothing names the uplink, a script finds it.
+func TestScriptWithoutOptions(t *testing.T) {
+	files, err := render(t, options(func(*Options) {}), bypass(rules.BothFamilies, relays))
+	if err != nil || len(files) != 2 || files[0].Path != "edge.sh" || files[0].Mode != 0o755 {
+		t.Fatalf("%v, %v", files, err)
+	}
+	if conf := string(files[1].Data); !strings.Contains(conf, "\nPostUp = sh /etc/wireguard/edge.sh up %i || true\n") || strings.Contains(conf, "batch") {
+		t.Errorf("the hooks are\n%s", conf)
+	}
+	for _, from := range []string{"bypass of IPv4 and IPv6:", "2603:1063::/38\n", "20.202.0.0/16\n"} {
+		text := strings.Replace(string(files[0].Data), from, map[bool]string{true: "bypass of IPv6:"}[strings.HasPrefix(from, "bypass")], 1)
+		r, _ := Kind().Build(options(func(*Options) {}), renderers.Env{Name: "edge", Path: "edge.conf"})
+		got, err := r.ReadBack([]renderers.File{{Path: "edge.sh", Data: []byte(text)}, files[1]})
+		if err == nil && rules.Compare(bypass(rules.BothFamilies, relays), got) == nil {
+			t.Errorf("without %q it reads back the same", from)
+		}
 	}
 }
 
@@ -126,7 +151,7 @@ func TestTheOtherFamilyStaysInTheTunnel(t *testing.T) {
 
 // TestOnePrefixALine is what keeps wg-quick fast.
 func TestOnePrefixALine(t *testing.T) {
-	for _, opt := range []*Options{options(allowed), options(uplink)} {
+	for _, opt := range []*Options{options(allowed), options(named)} {
 		files, err := render(t, opt, bypass(rules.BothFamilies, relays))
 		if err != nil {
 			t.Fatal(err)
@@ -143,7 +168,7 @@ func TestOnePrefixALine(t *testing.T) {
 
 // TestDamage takes every line that is no comment out of each file.
 func TestDamage(t *testing.T) {
-	for name, opt := range map[string]*Options{"routes": options(uplink), "allowed": options(allowed)} {
+	for name, opt := range map[string]*Options{"script": options(func(*Options) {}), "routes": options(named), "allowed": options(allowed)} {
 		for _, v := range []rules.Verdict{rules.Bypass, rules.Tunnel} {
 			p := rules.RoutePlan("edge", rules.BothFamilies, v, relays)
 			files, err := render(t, opt, p)
@@ -181,7 +206,7 @@ func FuzzReadBack(f *testing.F) {
 		f.Add(data, data)
 	}
 	var built []renderers.Renderer
-	for _, o := range []*Options{options(uplink), options(allowed)} {
+	for _, o := range []*Options{options(named), options(allowed), options(func(*Options) {})} {
 		r, err := Kind().Build(o, renderers.Env{Name: "edge", Path: "edge.conf"})
 		if err != nil {
 			f.Fatal(err)
@@ -193,6 +218,7 @@ func FuzzReadBack(f *testing.F) {
 			for _, files := range [][]renderers.File{
 				{{Path: "edge.conf", Data: conf}},
 				{{Path: "edge.v4.batch", Data: batch}, {Path: "edge.conf", Data: conf}},
+				{{Path: "edge.sh", Data: batch}, {Path: "edge.conf", Data: conf}},
 			} {
 				if p, err := r.ReadBack(files); err == nil && p == nil {
 					t.Error("neither a plan nor an error")

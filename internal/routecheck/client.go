@@ -1,0 +1,37 @@
+package routecheck
+
+import (
+	"testing"
+
+	"sallyport/internal/lab"
+	"sallyport/internal/need"
+)
+
+// Client is a host whose uplink is eth0, with routers at 10.20.0.1 and fd20::1, and
+// that has a VPN, the device vpn0, which carries nothing yet.
+func Client(tb testing.TB) *lab.Host {
+	tb.Helper()
+	need.Program(tb, "ip")
+	h := lab.New(tb).Client
+	h.MustRun(tb, "ip", "link", "add", "vpn0", "type", "veth", "peer", "name", "vpnfar")
+	h.MustRun(tb, "ip", "link", "set", "vpnfar", "up")
+	h.MustRun(tb, "ip", "link", "set", "vpn0", "up")
+	h.MustRun(tb, "ip", "addr", "add", "198.51.100.2/24", "dev", "vpn0")
+	h.MustRun(tb, "ip", "addr", "add", "fd99::2/64", "dev", "vpn0", "nodad")
+	return h
+}
+
+// TakeDefault sends everything into the VPN by halves, which win over a default
+// route: OpenVPN does so.
+func TakeDefault(tb testing.TB, h *lab.Host) {
+	tb.Helper()
+	for _, half := range []string{"0.0.0.0/1", "128.0.0.0/1", "::/1", "8000::/1"} {
+		h.MustRun(tb, "ip", "route", "add", half, "dev", "vpn0")
+	}
+}
+
+// Table is the routes of both families in the main table of h.
+func Table(tb testing.TB, h *lab.Host) string {
+	tb.Helper()
+	return h.MustRun(tb, "ip", "-4", "route", "show", "table", "main") + h.MustRun(tb, "ip", "-6", "route", "show", "table", "main")
+}

@@ -1,0 +1,119 @@
+// Package uplink writes and reads a shell script that keeps a list of addresses on a
+// Linux machine's uplink while a VPN has the rest.
+//
+// The script finds gateway and device of each family when it runs: the first default
+// route of the main table that is not the tunnel's. So it serves a laptop on any
+// network, needs no options for them, and can run again whenever the network changes.
+// A family without a default route is left out, and it says so. Its routes are known
+// by a protocol number, as those of package linuxroutes, whose order of commands it
+// follows: a later list replaces an earlier one without a gap.
+//
+// It needs a POSIX shell and iproute2. Its template (templates/uplink) cannot be
+// overridden, because Read takes a script only if it is, but for comments, the one
+// that its list makes.
+package uplink
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"sallyport/internal/linuxroutes"
+	"sallyport/ipranges"
+	"sallyport/templates"
+)
+
+// Script is what a script has besides its list. The zero value is not valid: use Check.
+type Script struct {
+	Name     string            // of the target: letters, digits, underscores
+	File     string            // of the script where it is installed: a plain path
+	Past     string            // what it leads past, for its comments: "the tunnel"
+	Families []ipranges.Family // that it keeps; routes of another list of theirs go
+	Protocol int               // our number; the next higher one is ours, too
+	Metric   int               // of every route
+}
+
+// Check returns what is wrong with protocol and metric, or nil.
+func (s Script) Check() *linuxroutes.Mistake {
+	return linuxroutes.Routes{Table: "main", Protocol: s.Protocol, Metric: s.Metric, Device: "eth0"}.Check(ipranges.IPv4)
+}
+
+// IsPath reports whether a path means the same to a shell, with and without quotes, to
+// OpenVPN and to wg-quick.
+func IsPath(s string) bool {
+	for _, c := range []byte(s) {
+		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		if !letter && strings.IndexByte("._-/", c) < 0 {
+			return false
+		}
+	}
+	return s != "" && s[0] != '-'
+}
+
+// Render returns the script for the addresses of set, under a header whose lines come
+// without comment marks.
+func (s Script) Render(header []string, set ipranges.Set) ([]byte, error) {
+	t, _, err := templates.Load("uplink", "routes.sh.tmpl", nil)
+	if err != nil {
+		return nil, err
+	}
+	var ours, listed []string
+	for _, f := range s.Families {
+		ours = append(ours, fmt.Sprint(int(f)))
+		if set.Has(f) {
+			listed = append(listed, fmt.Sprint(int(f)))
+		}
+	}
+	var b bytes.Buffer
+	err = t.Execute(&b, map[string]any{
+		"Header": header, "Name": s.Name, "File": s.File, "Past": s.Past, "Protocol": s.Protocol, "Next": s.Protocol + 1, "Metric": s.Metric,
+		"Ours": strings.Join(ours, " "), "Listed": strings.Join(listed, " "),
+		"List4": s.list(set, ipranges.IPv4), "List6": s.list(set, ipranges.IPv6),
+	})
+	return b.Bytes(), err
+}
+
+func (s Script) list(set ipranges.Set, f ipranges.Family) string {
+	if !slices.Contains(s.Families, f) {
+		return ""
+	}
+	return string(set.AppendPrefixes(nil, f, "", "\n"))
+}
+
+// Read returns the comments of a script, without marks, and the addresses that it
+// lists.
+func (s Script) Read(data []byte) (comments []string, set ipranges.Set, err error) {
+	comments, lines := uncomment(data)
+	var b ipranges.Builder
+	for _, l := range lines {
+		if p, err := ipranges.ParsePrefix(l); err == nil {
+			if err := b.AddPrefix(p); err != nil {
+				return nil, set, err
+			}
+		}
+	}
+	set = b.Set()
+	want, err := s.Render(nil, set)
+	if err != nil {
+		return nil, set, err
+	}
+	if _, own := uncomment(want); !slices.Equal(lines, own) {
+		return nil, set, errors.New("it is not the script that its list makes")
+	}
+	return comments, set, nil
+}
+
+// uncomment divides a script into whole lines of comments, and others.
+func uncomment(data []byte) (comments, lines []string) {
+	for l := range strings.Lines(string(data)) {
+		l = strings.TrimSuffix(l, "\n")
+		if c, ok := strings.CutPrefix(l, "#"); ok {
+			comments = append(comments, strings.TrimPrefix(c, " "))
+		} else {
+			lines = append(lines, l)
+		}
+	}
+	return comments, lines
+}

@@ -1,0 +1,87 @@
+package uplink
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"sallyport/ipranges"
+)
+
+var (
+	relays = ipranges.MustParse("20.202.0.0/16", "52.112.0.0/14", "52.122.0.0/15", "2603:1063::/38")
+	both   = Script{Name: "edge", File: "/etc/wireguard/edge.sh", Past: "the tunnel",
+		Families: []ipranges.Family{ipranges.IPv4, ipranges.IPv6}, Protocol: 213, Metric: 13}
+)
+
+func render(t testing.TB, s Script, set ipranges.Set) string {
+	t.Helper()
+	data, err := s.Render([]string{"made by a test", "second"}, set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+func TestRead(t *testing.T) {
+	only6 := both
+	only6.Families = []ipranges.Family{ipranges.IPv6}
+	for _, tt := range []struct {
+		s         Script
+		set, want ipranges.Set
+	}{
+		{both, relays, relays},
+		{both, relays.Only(ipranges.IPv4), relays.Only(ipranges.IPv4)},
+		{both, ipranges.Set{}, ipranges.Set{}},
+		{only6, relays, relays.Only(ipranges.IPv6)},
+	} {
+		comments, got, err := tt.s.Read([]byte(render(t, tt.s, tt.set)))
+		if err != nil || !got.Equal(tt.want) || !slices.Contains(comments, "made by a test") {
+			t.Errorf("%v is read as %v, %v", tt.set, got, err)
+		}
+	}
+}
+
+func TestReadRefusesOtherScripts(t *testing.T) {
+	good := render(t, both, relays)
+	for name, pair := range map[string][2]string{
+		"another number":    {"protocol=213", "protocol=4"},
+		"another metric":    {"metric=13", "metric=1"},
+		"a command":         {"say() {", "reboot\nsay() {"},
+		"a family less":     {`listed="4 6"`, `listed="4"`},
+		"a lost flush":      {`	echo "route flush root $root table main proto $protocol"` + "\n", ""},
+		"a broken prefix":   {"52.112.0.0/14", "52.112.0.0/33"},
+		"a prefix too many": {"52.112.0.0/14\n", "52.112.0.0/15\n52.112.0.0/14\n"},
+		"host bits":         {"52.112.0.0/14", "52.112.0.1/14"},
+		"the wrong family":  {"2603:1063::/38\n", "2603:1063::/38\n9.9.9.9/32\n"},
+		"an end":            {"END\n}", "}"},
+	} {
+		text := strings.Replace(good, pair[0], pair[1], 1)
+		if text == good {
+			t.Fatalf("no %q", pair[0])
+		}
+		if _, _, err := both.Read([]byte(text)); err == nil {
+			t.Errorf("%s is read", name)
+		}
+	}
+}
+
+func TestPaths(t *testing.T) {
+	for path, want := range map[string]bool{"/etc/wireguard/edge.sh": true, "edge.sh": true, "": false, "-e": false,
+		"a b": false, "$(id)": false, "a;b": false, "a\nb": false, `a"b`: false, "a'b": false, "%i": false} {
+		if IsPath(path) != want {
+			t.Errorf("%q: %v", path, !want)
+		}
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	f.Add([]byte(render(f, both, relays)))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if _, set, err := both.Read(data); err == nil {
+			if again, err := both.Render(nil, set); err != nil || len(again) == 0 {
+				t.Error("what is read cannot be written")
+			}
+		}
+	})
+}

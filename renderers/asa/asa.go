@@ -1,0 +1,285 @@
+// Package asa renders plans of routes as the split tunnel of a Cisco ASA for its Secure
+// Client (AnyConnect) users: an access list of addresses, the group policy that keeps
+// them out of the tunnel or sends them through it, and, on demand, domains that go the
+// same way.
+//
+// The access list is ours and its entries name themselves: entering one that is there
+// changes nothing, and each that is withdrawn is taken away by its own words, known from
+// the file published before (Env.Previous), after all others have been entered. So there
+// is no moment without a list, and a week's change is a line a prefix. Withdrawn entries
+// stay in the file however many versions were never loaded. A list named by its content
+// would need every line anew each time, and clearing the list would leave clients that
+// connect at that moment without it.
+//
+// Quirks, with where they are documented (2026-11-23; nothing was tried on a device):
+//   - the list goes by the source of its entries, with any4 or any6 as destination, and
+//     an extended access list holds both families (Cisco document 215343, "Optimize
+//     AnyConnect Split Tunnel for Office365", whose script writes such entries).
+//   - the client takes 2,500 networks per IP protocol; older ones on phones 200 or 100
+//     (AnyConnect Administrator's Guide, "About Dynamic Split Tunneling"; user reports).
+//   - a domain means all names under it, too (Cisco document 215383). The client cuts a
+//     list of domains off without a word, after 5,000 characters, or 20,000 from version
+//     4.10 on (Administrator's Guides 4.9 and 4.10).
+//   - a value of anyconnect-custom-data has at most 420 characters, and values under one
+//     name are joined (ASA Command Reference, A-H). So domains stand one a line, each but
+//     the first behind a comma.
+package asa
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"sallyport/ipranges"
+	"sallyport/renderers"
+	"sallyport/rules"
+)
+
+// Options are the target's options in a policy.
+type Options struct {
+	GroupPolicy         string      `policy:"group_policy,required" doc:"the group policy whose users the routes are for"`
+	ACL                 string      `policy:"acl" doc:"the access list, which is ours alone; absent: sallyport-, the target's name"`
+	Domains             rules.Hosts `policy:"domains" doc:"host names that go the same way, names.NAME; each with all names under it"`
+	MaxRoutes           int         `policy:"max_routes" doc:"how many routes of a family your clients take: older ones on iOS 200, on Android 100"`
+	MaxDomainCharacters int         `policy:"max_domain_characters" doc:"how long the list of domains may be: 20000 where every client is 4.10 or later"`
+}
+
+// Numbers and lengths of the vendor's, with their sources above and in info.
+const (
+	maxRoutes     = 2500
+	maxCharacters = 5000
+	maxACL        = 64 // ASA takes 241
+	maxPolicy     = 64
+)
+
+const limitSource = "AnyConnect Administrator's Guide, About Dynamic Split Tunneling"
+
+var info = renderers.Info{
+	Name:    "asa",
+	Title:   "Cisco ASA",
+	Summary: "Cisco ASA for Secure Client (AnyConnect): an access list and group policy of routes past the tunnel or through it",
+	Caps: rules.Caps{
+		Families:    rules.BothFamilies,
+		Verdicts:    []rules.Verdict{rules.Bypass, rules.Tunnel},
+		Defaults:    []rules.Verdict{rules.Tunnel, rules.Bypass},
+		RouteLimits: routeLimits(maxRoutes),
+	},
+	Load: renderers.Additive,
+	Limits: []renderers.Limit{
+		{Name: "routes of a family", Value: "2,500; older clients on iOS 200, on Android 100", Source: limitSource + "; user reports", Option: "max_routes"},
+		{Name: "domains", Value: "5,000 characters; 20,000 from client 4.10 on", Source: "AnyConnect Administrator's Guides 4.9 and 4.10", Option: "max_domain_characters"},
+		{Name: "name of a group policy", Value: "64 characters", Source: "ASA VPN CLI Configuration Guide, Group Policies"},
+		{Name: "name of an access list", Value: "64 characters; ASA itself takes 241", Source: "ASA Command Reference, access-list extended", Option: "acl"},
+		{Name: "ASA", Value: "9.3(2) or newer", Source: "ASA Command Reference: unified access lists 9.0, anyconnect-custom-data 9.3(2)"},
+	},
+	Extension: ".cfg",
+}
+
+func routeLimits(most int) []rules.RouteLimit {
+	return []rules.RouteLimit{{Max: most, Device: "Cisco's client", Source: limitSource, Option: "max_routes"}}
+}
+
+// Kind is the target as policies name it.
+func Kind() renderers.Kind {
+	return renderers.Define(info, Options{MaxRoutes: maxRoutes, MaxDomainCharacters: maxCharacters}, build)
+}
+
+type renderer struct {
+	opt     Options
+	env     renderers.Env
+	domains []string // as Cisco takes them: each means the names under it, too
+}
+
+func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
+	if opt.ACL == "" {
+		opt.ACL = "sallyport-" + env.Name
+	}
+	r := &renderer{opt: opt, env: env}
+	return r, r.check()
+}
+
+func wrong(option, fix, cause string, args ...any) error {
+	return &renderers.OptionError{Option: option, Cause: fmt.Sprintf(cause, args...), Fix: fix}
+}
+
+func (r *renderer) check() error {
+	o := &r.opt
+	switch {
+	case !isName(o.GroupPolicy, maxPolicy, "._-@/ ") || o.GroupPolicy != strings.TrimSpace(o.GroupPolicy):
+		return wrong("group_policy", "write it as show running-config group-policy does: letters, digits, blanks and . _ - @ /", "%.80q is no name of a group policy", o.GroupPolicy)
+	case !isName(o.ACL, maxACL, "._-"):
+		return wrong("acl", "choose a name of at most 64 letters, digits, dots, dashes and underscores", "%.80q is no name of an access list", o.ACL)
+	case o.MaxRoutes < 1:
+		return wrong("max_routes", "write what your clients take: 2500", "%d is no number of routes", o.MaxRoutes)
+	case o.MaxDomainCharacters < 1:
+		return wrong("max_domain_characters", "write what your clients take: 5000, or 20000 from 4.10 on", "%d is no length", o.MaxDomainCharacters)
+	}
+	var err error
+	if r.domains, err = suffixes(o.Domains.Patterns); err != nil {
+		return err
+	}
+	if n := len(strings.Join(r.domains, ",")); n > o.MaxDomainCharacters {
+		return wrong("domains", "leave some out, or say max_domain_characters = 20000 where every client is 4.10 or later",
+			"%d characters of domains, and Cisco's client cuts the list after %d without a word", n, o.MaxDomainCharacters)
+	}
+	return nil
+}
+
+// isName reports whether s is made of letters, digits and bytes of extra. A question
+// mark would call for help in the middle of a command.
+func isName(s string, most int, extra string) bool {
+	for _, c := range []byte(s) {
+		plain := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		if !plain && strings.IndexByte(extra, c) < 0 {
+			return false
+		}
+	}
+	return s != "" && len(s) <= most
+}
+
+// suffixes writes patterns as domains that mean the name and all names under it. A list
+// that means less is refused: more would go past the tunnel than the policy says.
+func suffixes(patterns []string) ([]string, error) {
+	whole := map[string]bool{} // names that are listed with all names under them
+	for _, p := range patterns {
+		if !isName(strings.TrimPrefix(p, "*"), 253, "-._") {
+			return nil, wrong("domains", "write it in letters, digits, dots and dashes", "%.80q is no host name", p)
+		}
+		if base, wild := strings.CutPrefix(p, "*."); wild && slices.Contains(patterns, base) {
+			whole[base] = true
+		}
+	}
+	var out []string
+	for _, p := range patterns {
+		base, wild := strings.CutPrefix(p, "*.")
+		switch {
+		case whole[base] && !under(whole, base):
+			if !wild {
+				out = append(out, p)
+			}
+		case under(whole, base):
+		case wild:
+			return nil, wrong("domains", fmt.Sprintf("list %q too where it is meant, or leave it out", base), "Cisco takes a domain for the name itself as well, and %s is without it", p)
+		case strings.HasPrefix(p, "*"):
+			return nil, wrong("domains", "list the domain as a whole, or leave it out", "Cisco takes whole domains only, and %s is a part of one", p)
+		default:
+			return nil, wrong("domains", fmt.Sprintf("list %q too where they are meant, or leave it out", "*."+p), "Cisco takes a domain for all names under it as well, and %s is listed without them", p)
+		}
+	}
+	return out, nil
+}
+
+// under reports whether a domain of whole holds name, other than as its own.
+func under(whole map[string]bool, name string) bool {
+	for {
+		_, rest, more := strings.Cut(name, ".")
+		if !more {
+			return false
+		}
+		if whole[rest] {
+			return true
+		}
+		name = rest
+	}
+}
+
+// Caps implements renderers.Limiter.
+func (r *renderer) Caps() rules.Caps {
+	caps := info.Caps
+	caps.RouteLimits = routeLimits(r.opt.MaxRoutes)
+	return caps
+}
+
+// Render implements renderers.Renderer.
+func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
+	set, v, ok := p.Listed()
+	if !ok {
+		return nil, errors.New("the plan is no list of routes: give the target bypass or include")
+	}
+	settings := r.settings(v, p.Families)
+	before := r.previous()
+	if err := r.leftBehind(before, settings); err != nil {
+		return nil, err
+	}
+	header := renderers.RouteHeader(p)
+	for i := range header {
+		header[i] = strings.ReplaceAll(header[i], "?", "_") // it would call for help
+	}
+	withdrawn := r.withdrawn(before, set)
+	data, err := renderers.Execute("asa", "main.cfg.tmpl", r.env.Templates, map[string]any{
+		"Header": header, "Bypass": v == rules.Bypass, "Undo": entered(undo(r.made(settings))),
+		"Entries": string(r.entries(set)), "Settings": settings, "Withdrawn": withdrawn,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return []renderers.File{{Path: r.env.Path, Mode: fs.FileMode(0o644), Data: data, Use: use}}, nil
+}
+
+// use enters the file into the running configuration. It does not save it: write memory
+// is the admin's, after a look.
+const use = "(echo enable; echo 'configure terminal'; grep -v '^!' {}; echo end) | ssh -T admin@ASA"
+
+// entry is one entry of the access list. IPv4 comes with a mask.
+func (r *renderer) entry(p netip.Prefix) string {
+	network, rest := p.String(), "any6"
+	if p.Addr().Is4() {
+		network, rest = p.Addr().String()+" "+netmask(p.Bits()).String(), "any4"
+	}
+	return fmt.Sprintf("access-list %s extended permit ip %s %s", r.opt.ACL, network, rest)
+}
+
+func netmask(bits int) netip.Addr {
+	m := uint32(uint64(0xffffffff) << (32 - bits))
+	return netip.AddrFrom4([4]byte{byte(m >> 24), byte(m >> 16), byte(m >> 8), byte(m)})
+}
+
+func (r *renderer) entries(set ipranges.Set) []byte {
+	var dst []byte
+	for _, f := range rules.BothFamilies.List() {
+		dst = slices.Grow(dst, set.NumPrefixes(f)*(90+len(r.opt.ACL)))
+		for p := range set.Prefixes(f) {
+			dst = append(append(dst, r.entry(p)...), '\n')
+		}
+	}
+	return dst
+}
+
+// settings are the commands that put the list to use.
+func (r *renderer) settings(v rules.Verdict, fams rules.Families) []string {
+	policy, kind := "excludespecified", "dynamic-split-exclude-domains"
+	if v == rules.Tunnel {
+		policy, kind = "tunnelspecified", "dynamic-split-include-domains"
+	}
+	var lines, custom []string
+	if len(r.domains) > 0 {
+		lines = append(lines, "webvpn", " anyconnect-custom-attr "+kind+" description "+kind, fmt.Sprintf("no anyconnect-custom-data %s %s", kind, r.opt.ACL))
+		for i, d := range r.domains {
+			comma := ","
+			if i == 0 {
+				comma = ""
+			}
+			lines = append(lines, fmt.Sprintf("anyconnect-custom-data %s %s %s%s", kind, r.opt.ACL, comma, d))
+		}
+		custom = []string{fmt.Sprintf(" anyconnect-custom %s value %s", kind, r.opt.ACL)}
+	}
+	lines = append(lines, fmt.Sprintf("group-policy %s attributes", quoted(r.opt.GroupPolicy)))
+	if fams.Has(ipranges.IPv4) {
+		lines = append(lines, " split-tunnel-policy "+policy)
+	}
+	if fams.Has(ipranges.IPv6) {
+		lines = append(lines, " ipv6-split-tunnel-policy "+policy)
+	}
+	return append(append(lines, " split-tunnel-network-list value "+r.opt.ACL), custom...)
+}
+
+// quoted writes a name that may hold blanks. It holds neither quotes nor backslashes.
+func quoted(name string) string {
+	if strings.Contains(name, " ") {
+		return `"` + name + `"`
+	}
+	return name
+}

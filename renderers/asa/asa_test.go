@@ -1,0 +1,253 @@
+package asa
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"sallyport/internal/routecheck"
+	"sallyport/ipranges"
+	"sallyport/renderers"
+	"sallyport/renderers/conformance"
+	"sallyport/rules"
+)
+
+func options(change func(*Options)) *Options {
+	o := Kind().NewOptions().(*Options)
+	o.GroupPolicy = "GP-Laptops"
+	change(o)
+	return o
+}
+
+func plain(*Options) {}
+
+var saas = rules.Hosts{Name: "saas", Patterns: []string{"*.example.com", "*.teams.example.net", "example.com", "teams.example.net", "www.example.com"}}
+
+func full(o *Options) {
+	o.GroupPolicy, o.ACL, o.Domains, o.MaxRoutes = "All Users", "SPLIT", saas, 200
+}
+
+func TestConformance(t *testing.T) {
+	conformance.Run(t, Kind(),
+		conformance.Variant{Name: "routes", Options: options(plain)},
+		conformance.Variant{Name: "domains", Options: options(full)},
+	)
+}
+
+func TestOptionMistakes(t *testing.T) {
+	domains := func(patterns ...string) func(*Options) {
+		return func(o *Options) { o.Domains.Patterns = patterns }
+	}
+	for _, tt := range []struct {
+		option string
+		change func(*Options)
+	}{
+		{"group_policy", func(o *Options) { o.GroupPolicy = "" }},
+		{"group_policy", func(o *Options) { o.GroupPolicy = "GP\nno access-list" }},
+		{"group_policy", func(o *Options) { o.GroupPolicy = `GP"` }},
+		{"group_policy", func(o *Options) { o.GroupPolicy = "GP?" }},
+		{"group_policy", func(o *Options) { o.GroupPolicy = " GP" }},
+		{"group_policy", func(o *Options) { o.GroupPolicy = strings.Repeat("g", 65) }},
+		{"acl", func(o *Options) { o.ACL = "A B" }},
+		{"acl", func(o *Options) { o.ACL = strings.Repeat("a", 65) }},
+		{"max_routes", func(o *Options) { o.MaxRoutes = 0 }},
+		{"max_domain_characters", func(o *Options) { o.MaxDomainCharacters = -1 }},
+		{"max_domain_characters", func(o *Options) { full(o); o.MaxDomainCharacters = 0 }},
+		{"domains", func(o *Options) { full(o); o.MaxDomainCharacters = 28 }},
+		{"domains", domains("*.example.com")},
+		{"domains", domains("example.com")},
+		{"domains", domains("*-files.example.com")},
+		{"domains", domains("example.com", "*.example.com", "other.example.org")},
+		{"domains", domains("*.example.com?", "example.com?")},
+		{"domains", domains("*.example.com a", "example.com a")},
+		{"domains", domains("*")},
+	} {
+		_, err := Kind().Build(options(tt.change), renderers.Env{Name: "edge", Path: "edge.cfg"})
+		var opt *renderers.OptionError
+		if !errors.As(err, &opt) || opt.Option != tt.option || opt.Cause == "" || opt.Fix == "" {
+			t.Errorf("%s: %v", tt.option, err)
+		}
+	}
+}
+
+// TestDomainsMeanNoMoreThanListed: each has all names under it, and only where they are.
+func TestDomainsMeanNoMoreThanListed(t *testing.T) {
+	got, err := suffixes(saas.Patterns)
+	if want := []string{"example.com", "teams.example.net"}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("%q, %v, not %q", got, err, want)
+	}
+	patterns := []string{"*.a.b.example.com", "*.b.example.com", "a.b.example.com", "b.example.com", "x.b.example.com"}
+	if got, err := suffixes(patterns); err != nil || !slices.Equal(got, []string{"b.example.com"}) {
+		t.Errorf("%q, %v", got, err)
+	}
+	if n := len("example.com,teams.example.net"); n != 29 {
+		t.Errorf("%d", n)
+	}
+	if _, err := Kind().Build(options(func(o *Options) { full(o); o.MaxDomainCharacters = 29 }), renderers.Env{Name: "edge"}); err != nil {
+		t.Errorf("at the limit: %v", err)
+	}
+}
+
+var relays = ipranges.MustParse("20.202.0.0/16", "52.112.0.0/14", "52.122.0.0/15", "2603:1063::/38")
+
+func plan(v rules.Verdict, prefixes ...string) *rules.Plan {
+	return rules.RoutePlan("edge", rules.BothFamilies, v, ipranges.MustParse(prefixes...))
+}
+
+func bypass() *rules.Plan { return rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, relays) }
+
+func render(t testing.TB, opt *Options, p *rules.Plan, previous []byte) (renderers.Renderer, []byte) {
+	t.Helper()
+	r, err := Kind().Build(opt, renderers.Env{Name: "edge", Path: "edge.cfg", Previous: func(string) []byte { return previous }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := r.Render(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r, files[0].Data
+}
+
+// TestWhatStaysIsRefused: a setting that an earlier file made and this one does not make.
+func TestWhatStaysIsRefused(t *testing.T) {
+	_, previous := render(t, options(full), bypass(), nil)
+	only4 := bypass()
+	only4.Families = rules.OnlyIPv4
+	for name, tt := range map[string]struct {
+		change func(*Options)
+		plan   *rules.Plan
+		fix    string
+	}{
+		"another group policy": {func(o *Options) { full(o); o.GroupPolicy = "GP" }, bypass(), `group-policy "All Users" attributes; no split-tunnel-policy; no ipv6-split-tunnel-policy; no split-tunnel-network-list;`},
+		"another list":         {func(o *Options) { full(o); o.ACL = "OTHER" }, bypass(), "clear configure access-list SPLIT"},
+		"no names":             {func(o *Options) { full(o); o.Domains = rules.Hosts{} }, bypass(), "no anyconnect-custom-data dynamic-split-exclude-domains SPLIT"},
+		"names the other way":  {full, plan(rules.Tunnel, "10.0.0.0/8", "fd00::/8"), "no anyconnect-custom dynamic-split-exclude-domains value SPLIT"},
+		"one family":           {full, only4, `group-policy "All Users" attributes; no ipv6-split-tunnel-policy;`},
+	} {
+		r, err := Kind().Build(options(tt.change), renderers.Env{Name: "edge", Path: "edge.cfg", Previous: func(string) []byte { return previous }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = r.Render(tt.plan)
+		var rule *rules.RuleError
+		if !errors.As(err, &rule) || !strings.Contains(rule.Fix, tt.fix) {
+			t.Errorf("%s: %+v", name, err)
+		}
+	}
+	// The other direction, without names, sets everything anew.
+	_, previous = render(t, options(plain), bypass(), nil)
+	render(t, options(plain), plan(rules.Tunnel, "10.0.0.0/8", "fd00::/8"), previous)
+	// A file that is not ours says nothing.
+	if _, text := render(t, options(plain), bypass(), []byte("hello\n")); strings.Contains(string(text), "\nno access-list") {
+		t.Errorf("%s", text)
+	}
+}
+
+func TestReadRefusesWhatItCannotTrust(t *testing.T) {
+	_, old := render(t, options(full), plan(rules.Bypass, "9.9.9.0/24", "2620:fe::/48"), nil)
+	r, good := render(t, options(full), bypass(), old)
+	read := func(text string) error {
+		_, err := r.ReadBack([]renderers.File{{Path: "edge.cfg", Data: []byte(text)}})
+		return err
+	}
+	if err := read(string(good)); err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string][2]string{
+		"no header":                 {"! routes: ", "! "},
+		"the other direction":       {"! routes: bypass", "! routes: include"},
+		"one family":                {"bypass of IPv4 and IPv6", "bypass of IPv4"},
+		"another list":              {"access-list SPLIT extended permit ip 52", "access-list SPLIT2 extended permit ip 52"},
+		"a denial":                  {"permit ip 52.112", "deny ip 52.112"},
+		"a protocol":                {"permit ip 52.112", "permit udp 52.112"},
+		"another family's any":      {"255.252.0.0 any4", "255.252.0.0 any6"},
+		"any":                       {"255.252.0.0 any4", "255.252.0.0 any"},
+		"a destination":             {"255.252.0.0 any4", "255.252.0.0 host 10.0.0.1"},
+		"a port":                    {"255.252.0.0 any4", "255.252.0.0 any4 eq 443"},
+		"a prefix for a mask":       {"52.112.0.0 255.252.0.0", "52.112.0.0/14"},
+		"a broken mask":             {"255.252.0.0", "255.0.252.0"},
+		"host bits":                 {"52.112.0.0 ", "52.112.0.1 "},
+		"IPv6 written otherwise":    {"2603:1063::/38 any6", "2603:1063:0::/38 any6"},
+		"a standard list":           {"access-list SPLIT extended permit ip 52.112.0.0 255.252.0.0 any4", "access-list SPLIT standard permit 52.112.0.0 255.252.0.0"},
+		"an entry twice":            {"access-list SPLIT extended permit ip 52.112.0.0 255.252.0.0 any4", "access-list SPLIT extended permit ip 52.112.0.0 255.252.0.0 any4\naccess-list SPLIT extended permit ip 52.112.0.0 255.252.0.0 any4"},
+		"an entry taken away":       {"no access-list SPLIT extended permit ip 9.9.9.0 255.255.255.0 any4", "no access-list SPLIT extended permit ip 52.112.0.0 255.252.0.0 any4"},
+		"the list cleared":          {"no access-list SPLIT extended permit ip 9.9.9.0 255.255.255.0 any4", "clear configure access-list SPLIT"},
+		"an entry at the end":       {"no access-list SPLIT extended permit ip 9.9.9.0", "access-list SPLIT extended permit ip 9.9.9.0"},
+		"another policy":            {"excludespecified", "tunnelall"},
+		"another group policy":      {`"All Users"`, `"Users"`},
+		"no use of the list":        {" split-tunnel-network-list value SPLIT\n", ""},
+		"a family without a policy": {" ipv6-split-tunnel-policy excludespecified\n", ""},
+		"another domain":            {" ,teams.example.net", " ,teams.example.org"},
+		"a domain added to those":   {"no anyconnect-custom-data", "! no anyconnect-custom-data"},
+		"another command":           {"webvpn\n", "webvpn\nno enable outside\n"},
+	} {
+		text := strings.ReplaceAll(string(good), change[0], change[1])
+		if text == string(good) {
+			t.Fatalf("%s: nothing to change", name)
+		}
+		if read(text) == nil {
+			t.Errorf("%s is read", name)
+		}
+	}
+}
+
+func TestNoQuestionMarks(t *testing.T) {
+	p := bypass()
+	p.Provenance = rules.Provenance{Policy: "gelände?.hcl", Notes: []string{"why?"}}
+	if _, text := render(t, options(full), p, nil); strings.Contains(string(text), "?") {
+		t.Errorf("a question mark calls for help:\n%s", text)
+	}
+}
+
+func TestWeekChangesFewLines(t *testing.T) {
+	routecheck.Week(t, false, func(set ipranges.Set) []renderers.File {
+		_, data := render(t, options(plain), rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, set), nil)
+		return []renderers.File{{Data: data}}
+	})
+}
+
+func FuzzReadBack(f *testing.F) {
+	golden, err := filepath.Glob("testdata/golden/*/*.cfg")
+	if err != nil || len(golden) == 0 {
+		f.Fatalf("no golden files: %v", err)
+	}
+	for _, name := range golden {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		for _, change := range []func(*Options){plain, full} {
+			r, err := Kind().Build(options(change), renderers.Env{Name: "edge", Path: "edge.cfg", Previous: func(string) []byte { return data }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if p, err := r.ReadBack([]renderers.File{{Path: "edge.cfg", Data: data}}); err == nil && p == nil {
+				t.Error("neither a plan nor an error")
+			}
+			files, err := r.Render(bypass())
+			if err != nil {
+				continue // something is left behind
+			}
+			if got, err := r.ReadBack(files); err != nil || rules.Compare(bypass(), got) != nil {
+				t.Errorf("a file before it makes it unreadable: %v", err)
+			}
+		}
+	})
+}
+
+func BenchmarkRender(b *testing.B) {
+	p := rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, routecheck.AzureCloud(b, 398))
+	r, _ := render(b, options(plain), p, nil)
+	for b.Loop() {
+		if _, err := r.Render(p); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,203 @@
+package asa
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"sallyport/internal/routecheck"
+	"sallyport/rules"
+)
+
+// device is the part of an ASA's running configuration that files change, as Cisco's
+// references describe it: entries and values are added by their commands and taken away
+// by no, each at once. It shares nothing with the code under test.
+type device struct {
+	lists  map[string]map[string]bool // entries by access list
+	data   map[string]string          // custom data by type and name
+	policy map[string]string          // settings by group policy and attribute
+}
+
+func newDevice() *device {
+	return &device{map[string]map[string]bool{}, map[string]string{}, map[string]string{}}
+}
+
+// The grammar of the commands, from the ASA Command Reference (2026-11-23).
+var (
+	address = `(?:(?:\d{1,3}\.){3}\d{1,3} (?:\d{1,3}\.){3}\d{1,3} any4|[0-9a-f:]+/\d{1,3} any6)`
+	grammar = map[string]*regexp.Regexp{
+		"entry":  regexp.MustCompile(`^(no )?access-list ([A-Za-z0-9._-]{1,241}) (extended permit ip ` + address + `)$`),
+		"clear":  regexp.MustCompile(`^clear configure access-list (\S+)$`),
+		"webvpn": regexp.MustCompile(`^webvpn$`),
+		"attr":   regexp.MustCompile(`^ anyconnect-custom-attr (dynamic-split-(?:ex|in)clude-domains) description \S.*$`),
+		"data":   regexp.MustCompile(`^(no )?anyconnect-custom-data (dynamic-split-(?:ex|in)clude-domains) (\S+)(?: ([a-z0-9.,_-]{1,420}))?$`),
+		"policy": regexp.MustCompile(`^group-policy (?:([^" ]{1,64})|"([^"]{1,64})") attributes$`),
+		"split":  regexp.MustCompile(`^ (?:no )?(split-tunnel-policy|ipv6-split-tunnel-policy)(?: (excludespecified|tunnelspecified|tunnelall))?$`),
+		"list":   regexp.MustCompile(`^ (?:no )?(split-tunnel-network-list)(?: value (\S+))?$`),
+		"custom": regexp.MustCompile(`^ (?:no )?(anyconnect-custom dynamic-split-(?:ex|in)clude-domains) value (\S+)$`),
+	}
+)
+
+// run enters the commands of a file, and calls each after every one.
+func (d *device) run(t *testing.T, text []byte, each func()) {
+	t.Helper()
+	mode := ""
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimRight(line, "\n")
+		if line == "" || line[0] == '!' {
+			continue
+		}
+		kind := ""
+		var m []string
+		for k, g := range grammar {
+			if found := g.FindStringSubmatch(line); found != nil {
+				kind, m = k, found
+			}
+		}
+		no := strings.HasPrefix(strings.TrimLeft(line, " "), "no ")
+		switch kind {
+		case "entry":
+			if d.lists[m[2]] == nil {
+				d.lists[m[2]] = map[string]bool{}
+			}
+			if d.lists[m[2]][m[3]] = true; no {
+				delete(d.lists[m[2]], m[3])
+			}
+		case "clear":
+			delete(d.lists, m[1])
+		case "webvpn":
+			mode = "webvpn"
+		case "attr":
+			if mode != "webvpn" {
+				t.Fatalf("%q in mode %q", line, mode)
+			}
+		case "data":
+			if key := m[2] + " " + m[3]; no {
+				delete(d.data, key)
+			} else {
+				d.data[key] += m[4]
+			}
+		case "policy":
+			mode = "group " + m[1] + m[2]
+		case "split", "list", "custom":
+			if !strings.HasPrefix(mode, "group ") {
+				t.Fatalf("%q in mode %q", line, mode)
+			}
+			if d.policy[mode+" "+m[1]] = m[2]; no {
+				delete(d.policy, mode+" "+m[1])
+			}
+		default:
+			t.Fatalf("no command that ASA has: %q", line)
+		}
+		each()
+	}
+}
+
+func (d *device) equal(e *device) bool {
+	return maps.EqualFunc(d.lists, e.lists, func(a, b map[string]bool) bool { return maps.Equal(a, b) }) && maps.Equal(d.data, e.data) && maps.Equal(d.policy, e.policy)
+}
+
+func nothing() {}
+
+// TestLoadingReplaces is the load contract: each file after the one before it equals that
+// file alone, though one was never loaded; and nothing that stays is ever away.
+func TestLoadingReplaces(t *testing.T) {
+	weeks := []*rules.Plan{
+		bypass(),
+		plan(rules.Bypass, "20.202.0.0/16", "52.112.0.0/13", "2603:1063::/39"),
+		plan(rules.Bypass, "20.202.0.0/16", "52.112.0.0/14", "9.9.9.9", "2620:fe::9"),
+		plan(rules.Tunnel, "10.0.0.0/8", "fd00::/8"),
+	}
+	for _, opt := range []*Options{options(plain), options(full)} {
+		if len(opt.Domains.Patterns) > 0 {
+			weeks = weeks[:3] // with names, the other direction is refused
+		}
+		device, previous := newDevice(), []byte(nil)
+		for i, p := range weeks {
+			_, text := render(t, opt, p, previous)
+			_, alone := render(t, opt, p, nil)
+			previous = text
+			if i == 1 {
+				continue // published, and never loaded
+			}
+			fresh := newDevice()
+			fresh.run(t, alone, nothing)
+			acl := slices.Collect(maps.Keys(fresh.lists))[0]
+			var stays []string
+			for e := range device.lists[acl] {
+				if fresh.lists[acl][e] {
+					stays = append(stays, e)
+				}
+			}
+			device.run(t, text, func() {
+				for _, e := range stays {
+					if !device.lists[acl][e] {
+						t.Fatalf("week %d: %s is away for a moment", i, e)
+					}
+				}
+			})
+			if !device.equal(fresh) {
+				t.Errorf("week %d: %+v after the others, and alone %+v", i, device, fresh)
+			}
+			prefixes := 0
+			set, _, _ := p.Listed()
+			for _, f := range rules.BothFamilies.List() {
+				prefixes += set.NumPrefixes(f)
+			}
+			if len(fresh.lists[acl]) != prefixes {
+				t.Errorf("week %d: %d entries, and %d prefixes", i, len(fresh.lists[acl]), prefixes)
+			}
+		}
+		for key, value := range device.data {
+			if value != strings.Join([]string{"example.com", "teams.example.net"}, ",") {
+				t.Errorf("%s is %q", key, value)
+			}
+		}
+	}
+}
+
+// TestRealWeek loads change 398 after change 396.
+func TestRealWeek(t *testing.T) {
+	opt := options(plain)
+	old := rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, routecheck.AzureCloud(t, 396))
+	now := rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, routecheck.AzureCloud(t, 398))
+	_, a := render(t, opt, old, nil)
+	_, b := render(t, opt, now, a)
+	_, alone := render(t, opt, now, nil)
+	device, fresh := newDevice(), newDevice()
+	device.run(t, a, nothing)
+	device.run(t, b, nothing)
+	fresh.run(t, alone, nothing)
+	if !device.equal(fresh) || len(fresh.lists["sallyport-edge"]) < 3000 {
+		t.Errorf("%d entries after change 396, and %d alone", len(device.lists["sallyport-edge"]), len(fresh.lists["sallyport-edge"]))
+	}
+}
+
+// TestRemoving enters what the header says to remove it: nothing of ours is left.
+func TestRemoving(t *testing.T) {
+	for _, opt := range []*Options{options(plain), options(full)} {
+		_, text := render(t, opt, bypass(), nil)
+		d := newDevice()
+		d.run(t, text, nothing)
+		_, rest, _ := strings.Cut(string(text), "! Remove: in configuration mode,\n")
+		var commands []string
+		mode := false
+		for line := range strings.Lines(rest) {
+			c, ok := strings.CutPrefix(line, "!           ")
+			if !ok {
+				break
+			}
+			if mode && (strings.Contains(c, "split-tunnel") || strings.HasPrefix(c, "no anyconnect-custom ")) {
+				c = " " + c
+			}
+			mode = mode || strings.HasPrefix(c, "group-policy ")
+			commands = append(commands, c)
+		}
+		d.run(t, []byte(strings.Join(commands, "")), nothing)
+		if !d.equal(newDevice()) {
+			t.Errorf("%+v is left after\n%s", d, strings.Join(commands, ""))
+		}
+	}
+}

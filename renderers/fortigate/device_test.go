@@ -1,0 +1,310 @@
+package fortigate
+
+import (
+	"maps"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"sallyport/internal/routecheck"
+	"sallyport/rules"
+)
+
+// device is the part of a FortiGate's configuration that files change, as Fortinet's
+// references describe it: edit begins a draft of an entry, next or end saves it, set
+// replaces an attribute's values and append adds to them, and what is referred to cannot
+// be deleted. It shares nothing with the code under test.
+type device map[string]map[string]map[string][]string // tables, entries, attributes
+
+func newDevice() device { return device{} }
+
+// attributes of the tables, with how many values each takes: 0 is any number.
+var attributes = map[string]map[string]int{
+	"firewall address": {"subnet": 2}, "firewall address6": {"ip6": 1},
+	"firewall addrgrp": {"member": 0}, "firewall addrgrp6": {"member": 0},
+	"vpn ipsec phase1-interface": {"ipv4-split-exclude": 1, "ipv4-split-include": 1, "ipv6-split-exclude": 1, "ipv6-split-include": 1},
+	"vpn ssl web portal": {"split-tunneling": 1, "split-tunneling-routing-negate": 1, "split-tunneling-routing-address": 0,
+		"ipv6-split-tunneling": 1, "ipv6-split-tunneling-routing-negate": 1, "ipv6-split-tunneling-routing-address": 0},
+}
+
+// refers are the tables that an attribute's values name entries of.
+var refers = map[string][]string{
+	"firewall addrgrp member": {"firewall address", "firewall addrgrp"}, "firewall addrgrp6 member": {"firewall address6", "firewall addrgrp6"},
+	"vpn ipsec phase1-interface ipv4-split-exclude": {"firewall address", "firewall addrgrp"}, "vpn ipsec phase1-interface ipv4-split-include": {"firewall address", "firewall addrgrp"},
+	"vpn ipsec phase1-interface ipv6-split-exclude": {"firewall address6", "firewall addrgrp6"}, "vpn ipsec phase1-interface ipv6-split-include": {"firewall address6", "firewall addrgrp6"},
+	"vpn ssl web portal split-tunneling-routing-address":      {"firewall address", "firewall addrgrp"},
+	"vpn ssl web portal ipv6-split-tunneling-routing-address": {"firewall address6", "firewall addrgrp6"},
+}
+
+var goodName = regexp.MustCompile(`^[^<>()#"'?\s][^<>()#"'?]{0,78}$`)
+
+func words(line string) []string {
+	var list []string
+	for i, part := range strings.Split(line, `"`) {
+		if i%2 == 1 {
+			list = append(list, part)
+		} else {
+			list = append(list, strings.Fields(part)...)
+		}
+	}
+	return list
+}
+
+// has reports whether an entry is there that a value can name.
+func (d device) has(where []string, name string) bool {
+	return slices.ContainsFunc(where, func(table string) bool { return d[table][name] != nil })
+}
+
+// inUse reports whether anything names the entry.
+func (d device) inUse(table, name string) bool {
+	for t, entries := range d {
+		for _, attrs := range entries {
+			for a, values := range attrs {
+				if slices.Contains(refers[t+" "+a], table) && slices.Contains(values, name) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// run enters the commands of a file, and calls each after every one.
+func (d device) run(t *testing.T, text []byte, each func()) {
+	t.Helper()
+	var table, entry, vdom string
+	var draft map[string][]string
+	save := func() {
+		if draft == nil {
+			return
+		}
+		if d[table] == nil {
+			d[table] = map[string]map[string][]string{}
+		}
+		d[table][entry], draft = draft, nil
+	}
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSpace(line)
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		if len(line) > 2000 {
+			t.Fatalf("a line of %d characters", len(line))
+		}
+		w := words(line)
+		switch {
+		case line == "config vdom":
+			vdom = "none"
+		case w[0] == "edit" && vdom == "none" && len(w) == 2:
+			vdom = w[1]
+		case w[0] == "config" && table == "" && attributes[line[7:]] != nil:
+			table = line[7:]
+		case w[0] == "edit" && table != "" && draft == nil && len(w) == 2 && goodName.MatchString(w[1]):
+			entry, draft = w[1], maps.Clone(d[table][w[1]])
+			if draft == nil {
+				draft = map[string][]string{}
+			}
+		case (w[0] == "set" || w[0] == "append" || w[0] == "unset") && draft != nil && len(w) > 1:
+			d.change(t, table, draft, w)
+		case w[0] == "delete" && table != "" && draft == nil && len(w) == 2:
+			if d.inUse(table, w[1]) {
+				t.Fatalf("%q of %s is in use", w[1], table)
+			}
+			delete(d[table], w[1])
+		case line == "next" && draft != nil:
+			save()
+		case line == "end" && table != "":
+			save()
+			table = ""
+		case line == "end" && vdom != "":
+			vdom = ""
+		default:
+			t.Fatalf("no command that FortiOS has here: %q", line)
+		}
+		each()
+	}
+	if table != "" || vdom != "" || draft != nil {
+		t.Fatalf("the file ends inside %s", table)
+	}
+}
+
+func (d device) change(t *testing.T, table string, draft map[string][]string, w []string) {
+	t.Helper()
+	takes, known := attributes[table][w[1]]
+	values := w[2:]
+	switch {
+	case !known:
+		t.Fatalf("%s has no attribute %s", table, w[1])
+	case w[0] == "unset":
+		delete(draft, w[1])
+		return
+	case len(values) == 0 || takes > 0 && len(values) != takes || takes > 0 && w[0] == "append":
+		t.Fatalf("%s of %s cannot be %q", w[1], table, values)
+	}
+	for _, v := range values {
+		if where := refers[table+" "+w[1]]; where != nil && !d.has(where, v) {
+			t.Fatalf("%q is not there for %s of %s", v, w[1], table)
+		}
+	}
+	if w[0] == "append" {
+		values = append(slices.Clone(draft[w[1]]), values...)
+	}
+	draft[w[1]] = values
+}
+
+func (d device) equal(e device) bool {
+	clean := func(d device) device {
+		out := device{}
+		for t, entries := range d {
+			if len(entries) > 0 {
+				out[t] = entries
+			}
+		}
+		return out
+	}
+	return maps.EqualFunc(clean(d), clean(e), func(a, b map[string]map[string][]string) bool {
+		return maps.EqualFunc(a, b, func(a, b map[string][]string) bool { return maps.EqualFunc(a, b, slices.Equal) })
+	})
+}
+
+// routes are the prefixes that the group holds, resolved through its members.
+func (d device) routes(t *testing.T, group string) map[string]bool {
+	t.Helper()
+	out := map[string]bool{}
+	for _, table := range []string{"firewall addrgrp", "firewall addrgrp6"} {
+		for _, m := range d[table][group]["member"] {
+			if a := d["firewall address6"][m]["ip6"]; a != nil {
+				out[a[0]] = true
+				continue
+			}
+			subnet := d["firewall address"][m]["subnet"]
+			bits := 0
+			for _, b := range netip.MustParseAddr(subnet[1]).AsSlice() {
+				for ; b != 0; b <<= 1 {
+					bits++
+				}
+			}
+			out[netip.PrefixFrom(netip.MustParseAddr(subnet[0]), bits).String()] = true
+		}
+	}
+	return out
+}
+
+func nothing() {}
+
+func want(p *rules.Plan) map[string]bool {
+	set, _, _ := p.Listed()
+	out := map[string]bool{}
+	for _, f := range rules.BothFamilies.List() {
+		for prefix := range set.Prefixes(f) {
+			out[prefix.String()] = true
+		}
+	}
+	return out
+}
+
+// TestLoadingReplaces is the load contract: each file after the one before it equals that
+// file alone, though one was never loaded; and a route that stays is never away.
+func TestLoadingReplaces(t *testing.T) {
+	weeks := []*rules.Plan{
+		bypass(),
+		plan(rules.Bypass, "20.202.0.0/16", "52.112.0.0/13", "8.8.8.8", "2603:1063::/39"),
+		plan(rules.Bypass, "20.202.0.0/16", "52.112.0.0/14", "9.9.9.9", "2620:fe::9"),
+	}
+	for _, opt := range []*Options{options(plain), options(portal)} {
+		prefix := map[string]string{"": "sp-edge-", "acs.": "acs."}[opt.Prefix]
+		loaded, previous := newDevice(), []byte(nil)
+		for i, p := range weeks {
+			_, text := render(t, opt, p, previous)
+			_, alone := render(t, opt, p, nil)
+			previous = text
+			if i == 1 {
+				continue // published, and never loaded
+			}
+			fresh := newDevice()
+			fresh.run(t, alone, nothing)
+			all := want(p)
+			before := map[string]bool{}
+			for _, g := range []string{"v4", "v6"} {
+				for r := range loaded.routes(t, prefix+g) {
+					before[r] = all[r]
+				}
+			}
+			loaded.run(t, text, func() {
+				now := loaded.routes(t, prefix+"v4")
+				maps.Copy(now, loaded.routes(t, prefix+"v6"))
+				for r, stays := range before {
+					if stays && !now[r] {
+						t.Fatalf("week %d: %s is away for a moment", i, r)
+					}
+				}
+			})
+			got := loaded.routes(t, prefix+"v4")
+			maps.Copy(got, loaded.routes(t, prefix+"v6"))
+			if !loaded.equal(fresh) || !maps.Equal(got, all) {
+				t.Errorf("week %d: %v after the others, and alone %v", i, loaded, fresh)
+			}
+		}
+	}
+}
+
+// TestAnotherPrefixTakesTheOldNamesAway, once the tunnel uses the new ones.
+func TestAnotherPrefixTakesTheOldNamesAway(t *testing.T) {
+	_, a := render(t, options(plain), bypass(), nil)
+	_, b := render(t, options(func(o *Options) { o.Prefix = "acs-" }), bypass(), a)
+	_, alone := render(t, options(func(o *Options) { o.Prefix = "acs-" }), bypass(), nil)
+	loaded, fresh := newDevice(), newDevice()
+	loaded.run(t, a, nothing)
+	loaded.run(t, b, nothing)
+	fresh.run(t, alone, nothing)
+	if !loaded.equal(fresh) {
+		t.Errorf("%v, and alone %v", loaded, fresh)
+	}
+}
+
+// TestRealWeek loads change 398 after change 396.
+func TestRealWeek(t *testing.T) {
+	opt := options(plain)
+	old := rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, routecheck.AzureCloud(t, 396))
+	now := rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, routecheck.AzureCloud(t, 398))
+	_, a := render(t, opt, old, nil)
+	_, b := render(t, opt, now, a)
+	_, alone := render(t, opt, now, nil)
+	loaded, fresh := newDevice(), newDevice()
+	loaded.run(t, a, nothing)
+	loaded.run(t, b, nothing)
+	fresh.run(t, alone, nothing)
+	got := loaded.routes(t, "sp-edge-v4")
+	maps.Copy(got, loaded.routes(t, "sp-edge-v6"))
+	if !loaded.equal(fresh) || !maps.Equal(got, want(now)) || len(got) < 3000 {
+		t.Errorf("%d routes after change 396, of %d", len(got), len(want(now)))
+	}
+}
+
+// TestRemoving enters what the header says to remove it, and what it says of names.
+func TestRemoving(t *testing.T) {
+	for _, opt := range []*Options{options(plain), options(portal)} {
+		_, text := render(t, opt, bypass(), nil)
+		d := newDevice()
+		d.run(t, text, nothing)
+		_, rest, _ := strings.Cut(string(text), "# Remove: in the CLI,\n")
+		var commands string
+		for line := range strings.Lines(rest) {
+			c, ok := strings.CutPrefix(line, "#           ")
+			if !ok {
+				break
+			}
+			commands += c
+		}
+		d.run(t, []byte(commands), nothing)
+		for table, entries := range d {
+			for name, attrs := range entries {
+				if strings.HasPrefix(table, "vpn ") && len(attrs) > 0 {
+					t.Errorf("%s %s keeps %v after\n%s", table, name, attrs, commands)
+				}
+			}
+		}
+	}
+}

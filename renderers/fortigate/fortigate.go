@@ -1,0 +1,307 @@
+// Package fortigate renders plans of routes as the split tunnel of a FortiGate: for
+// dial-up IPsec the subnets that its clients keep out of the tunnel or send through it,
+// for SSL VPN the routing addresses of a portal.
+//
+// Addresses become address objects, named by their content under a prefix of ours, in one
+// group a family, which the tunnel names. The group is filled by set and append, in lines
+// that are cut by content, and saved at next: its list is replaced in one step, whatever it
+// held. Objects come before
+// groups, groups before their use, and what the file published before (Env.Previous) has
+// and this one has not is deleted at the end, when nothing refers to it. Objects that
+// stay in the file to be deleted do so however many versions were never loaded.
+//
+// Quirks, with where they are documented (2026-11-23; nothing was tried on a device):
+//   - a tunnel takes one name, of an address or a group, with at most 79 characters
+//     (FortiOS CLI Reference 7.x, vpn ipsec phase1-interface); addresses of both families
+//     are tables of their own.
+//   - set replaces a list of values and append adds to it (Fortinet Technical Tip
+//     197205, "Useful multi-option values CLI commands"); a group keeps no place for
+//     members beyond its model's number (Maximum Values Table, firewall.addrgrp:member).
+//   - a name cannot hold <, >, (, ), #, quotes, and a question mark calls for help.
+//   - SSL VPN has no tunnel mode from FortiOS 7.6.3 on (Release Notes).
+package fortigate
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"sallyport/ipranges"
+	"sallyport/renderers"
+	"sallyport/rules"
+)
+
+// Options are the target's options in a policy.
+type Options struct {
+	Form      string `policy:"form" doc:"ipsec: a dial-up tunnel; ssl: a portal of SSL VPN in tunnel mode, before FortiOS 7.6.3"`
+	Tunnel    string `policy:"tunnel,required" doc:"ipsec: the phase1-interface, with mode-cfg; ssl: the portal"`
+	VDOM      string `policy:"vdom" doc:"the virtual domain, where there are several"`
+	Prefix    string `policy:"prefix" doc:"what our names begin with; absent: sp-, the target's name, -"`
+	MaxRoutes int    `policy:"max_routes" doc:"how many members an address group has room for: print tablesize shows it as firewall.addrgrp:member"`
+}
+
+// Forms.
+const (
+	formIPsec = "ipsec"
+	formSSL   = "ssl"
+)
+
+// Lengths that FortiOS allows (CLI Reference 7.x), and the number of members that is
+// taken for granted.
+const (
+	maxName    = 79
+	maxAddress = len("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff_128")
+	maxPrefix  = maxName - maxAddress
+	maxPhase1  = 15
+	maxPortal  = 35
+	maxVDOM    = 31
+	maxRoutes  = 300
+)
+
+const limitSource = "Fortinet's Maximum Values Table, firewall.addrgrp:member, which goes by model"
+
+var info = renderers.Info{
+	Name:    "fortigate",
+	Title:   "FortiGate",
+	Summary: "FortiGate: address objects in groups for the split tunnel of dial-up IPsec or of an SSL VPN portal",
+	Caps: rules.Caps{
+		Families:    rules.BothFamilies,
+		Verdicts:    []rules.Verdict{rules.Bypass, rules.Tunnel},
+		Defaults:    []rules.Verdict{rules.Tunnel, rules.Bypass},
+		RouteLimits: routeLimits(maxRoutes),
+	},
+	Load: renderers.PerFamily,
+	Limits: []renderers.Limit{
+		{Name: "routes of a family", Value: "members of a group, by model; 300 assumed", Source: limitSource + "; print tablesize", Option: "max_routes"},
+		{Name: "name of an object or a group", Value: "79 characters", Source: "FortiOS CLI Reference 7.x, firewall address", Option: "prefix"},
+		{Name: "name of a phase1-interface; of a portal", Value: "15; 35 characters", Source: "FortiOS CLI Reference 7.x"},
+		{Name: "SSL VPN in tunnel mode", Value: "before FortiOS 7.6.3", Source: "FortiOS 7.6.3 Release Notes"},
+	},
+	Extension: ".conf",
+}
+
+func routeLimits(most int) []rules.RouteLimit {
+	return []rules.RouteLimit{{Max: most, Device: "an address group", Source: limitSource, Option: "max_routes"}}
+}
+
+// Kind is the target as policies name it.
+func Kind() renderers.Kind {
+	return renderers.Define(info, Options{Form: formIPsec, MaxRoutes: maxRoutes}, build)
+}
+
+type renderer struct {
+	opt Options
+	env renderers.Env
+}
+
+func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
+	if opt.Prefix == "" {
+		opt.Prefix = "sp-" + env.Name + "-"
+	}
+	r := &renderer{opt, env}
+	return r, r.check()
+}
+
+func wrong(option, fix, cause string, args ...any) error {
+	return &renderers.OptionError{Option: option, Cause: fmt.Sprintf(cause, args...), Fix: fix}
+}
+
+func (r *renderer) check() error {
+	o := &r.opt
+	most := maxPhase1
+	switch o.Form {
+	case formSSL:
+		most = maxPortal
+	case formIPsec:
+	default:
+		return wrong("form", "ipsec or ssl", "no form %.60q", o.Form)
+	}
+	switch {
+	case !isName(o.Tunnel, most, "._- ") || o.Tunnel != strings.TrimSpace(o.Tunnel):
+		return wrong("tunnel", fmt.Sprintf("write it as the FortiGate shows it: at most %d letters, digits, blanks, dots, dashes and underscores", most), "%.80q is no name of a tunnel", o.Tunnel)
+	case o.VDOM != "" && !isName(o.VDOM, maxVDOM, "_-"):
+		return wrong("vdom", "write it as the FortiGate shows it", "%.80q is no name of a virtual domain", o.VDOM)
+	case !isName(o.Prefix, maxPrefix, "._-"):
+		return wrong("prefix", "choose a shorter one of letters, digits, dots, dashes and underscores, such as prefix = \"sp-\"",
+			"names cannot begin with %.80q: at most %d characters, so that every address has a name", o.Prefix, maxPrefix)
+	case o.MaxRoutes < 1:
+		return wrong("max_routes", "write what print tablesize shows for firewall.addrgrp:member", "%d is no number of routes", o.MaxRoutes)
+	}
+	return nil
+}
+
+// isName reports whether s is made of letters, digits and bytes of extra.
+func isName(s string, most int, extra string) bool {
+	for _, c := range []byte(s) {
+		plain := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		if !plain && strings.IndexByte(extra, c) < 0 {
+			return false
+		}
+	}
+	return s != "" && len(s) <= most
+}
+
+// Caps implements renderers.Limiter.
+func (r *renderer) Caps() rules.Caps {
+	caps := info.Caps
+	caps.RouteLimits = routeLimits(r.opt.MaxRoutes)
+	return caps
+}
+
+// Render implements renderers.Renderer.
+func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
+	set, v, ok := p.Listed()
+	if !ok {
+		return nil, errors.New("the plan is no list of routes: give the target bypass or include")
+	}
+	before := r.previous()
+	settings := r.settings(set, v)
+	if err := r.leftBehind(before, settings); err != nil {
+		return nil, err
+	}
+	data, err := renderers.Execute("fortigate", "main.conf.tmpl", r.env.Templates, map[string]any{
+		"Header": header(p), "Bypass": v == rules.Bypass, "SSL": r.opt.Form == formSSL, "Prefix": r.opt.Prefix,
+		"Undo": entered(r.uses(settings)), "Commands": string(r.commands(set, settings, r.withdrawn(before, set))),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return []renderers.File{{Path: r.env.Path, Mode: fs.FileMode(0o644), Data: data, Use: useSSH}}, nil
+}
+
+// header does without counts: an address takes three lines and a place in a fourth, and a
+// week's change need not be any longer. A question mark would call for help.
+func header(p *rules.Plan) []string {
+	lines := slices.DeleteFunc(renderers.RouteHeader(p), func(l string) bool { return strings.HasPrefix(l, "counts: ") })
+	for i := range lines {
+		lines[i] = strings.ReplaceAll(lines[i], "?", "_")
+	}
+	return lines
+}
+
+// useSSH enters the file over SSH; FortiOS saves what each next and end completes.
+const useSSH = "grep -v '^#' {} | ssh -T admin@FORTIGATE"
+
+// tables are the words of a family's tables and attributes.
+type tables struct{ address, group, value string }
+
+var tablesOf = map[ipranges.Family]tables{
+	ipranges.IPv4: {"firewall address", "firewall addrgrp", "subnet"},
+	ipranges.IPv6: {"firewall address6", "firewall addrgrp6", "ip6"},
+}
+
+// deleteOrder is that of the tables that withdrawn things leave: groups refer to addresses.
+var deleteOrder = []string{"firewall addrgrp", "firewall addrgrp6", "firewall address", "firewall address6"}
+
+// name is an object's, by its content.
+func (r *renderer) name(p netip.Prefix) string {
+	return r.opt.Prefix + p.Addr().String() + "_" + strconv.Itoa(p.Bits())
+}
+
+func (r *renderer) group(f ipranges.Family) string { return fmt.Sprintf("%sv%d", r.opt.Prefix, f) }
+
+// value is a prefix as its object has it: IPv4 with a mask.
+func value(p netip.Prefix) string {
+	if p.Addr().Is6() {
+		return p.String()
+	}
+	m := uint32(uint64(0xffffffff) << (32 - p.Bits()))
+	return p.Addr().String() + " " + netip.AddrFrom4([4]byte{byte(m >> 24), byte(m >> 16), byte(m >> 8), byte(m)}).String()
+}
+
+// commands are all of them: objects, groups, their use, and what is withdrawn.
+func (r *renderer) commands(set ipranges.Set, settings []setting, gone map[string][]string) []byte {
+	var dst []byte
+	add := func(parts ...string) {
+		for _, s := range parts {
+			dst = append(dst, s...)
+		}
+	}
+	if r.opt.VDOM != "" {
+		add("config vdom\nedit ", r.opt.VDOM, "\n")
+	}
+	for _, f := range rules.BothFamilies.List() {
+		if !set.Has(f) {
+			continue
+		}
+		dst = slices.Grow(dst, set.NumPrefixes(f)*(140+2*len(r.opt.Prefix)))
+		add("config ", tablesOf[f].address, "\n")
+		for p := range set.Prefixes(f) {
+			add("    edit \"", r.name(p), "\"\n        set ", tablesOf[f].value, " ", value(p), "\n    next\n")
+		}
+		add("end\nconfig ", tablesOf[f].group, "\n    edit \"", r.group(f), "\"\n")
+		verb := "set"
+		for _, line := range chunks(set, f) {
+			add("        ", verb, " member")
+			for _, p := range line {
+				add(" \"", r.name(p), "\"")
+			}
+			add("\n")
+			verb = "append"
+		}
+		add("    next\nend\n")
+	}
+	add("config ", r.table(), "\n    edit \"", r.opt.Tunnel, "\"\n")
+	for _, s := range settings {
+		add("        set ", s.attribute, " ", s.value, "\n")
+	}
+	add("    next\nend\n")
+	for _, table := range deleteOrder {
+		if len(gone[table]) == 0 {
+			continue
+		}
+		add("config ", table, "\n")
+		for _, name := range gone[table] {
+			add("    delete \"", name, "\"\n")
+		}
+		add("end\n")
+	}
+	if r.opt.VDOM != "" {
+		add("end\n")
+	}
+	return dst
+}
+
+// table holds the tunnel.
+func (r *renderer) table() string {
+	if r.opt.Form == formSSL {
+		return "vpn ssl web portal"
+	}
+	return "vpn ipsec phase1-interface"
+}
+
+// setting is an attribute with its value as it is written.
+type setting struct{ attribute, value string }
+
+// settings are the tunnel's attributes that use the groups.
+func (r *renderer) settings(set ipranges.Set, v rules.Verdict) []setting {
+	var list []setting
+	for _, f := range rules.BothFamilies.List() {
+		if !set.Has(f) {
+			continue
+		}
+		group := `"` + r.group(f) + `"`
+		if r.opt.Form == formIPsec {
+			way := "exclude"
+			if v == rules.Tunnel {
+				way = "include"
+			}
+			list = append(list, setting{fmt.Sprintf("ipv%d-split-%s", f, way), group})
+			continue
+		}
+		family, negate := "", "disable"
+		if f == ipranges.IPv6 {
+			family = "ipv6-"
+		}
+		if v == rules.Bypass {
+			negate = "enable"
+		}
+		list = append(list, setting{family + "split-tunneling", "enable"}, setting{family + "split-tunneling-routing-negate", negate},
+			setting{family + "split-tunneling-routing-address", group})
+	}
+	return list
+}

@@ -1,0 +1,275 @@
+package fortigate
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"sallyport/internal/routecheck"
+	"sallyport/ipranges"
+	"sallyport/renderers"
+	"sallyport/renderers/conformance"
+	"sallyport/rules"
+)
+
+func options(change func(*Options)) *Options {
+	o := Kind().NewOptions().(*Options)
+	o.Tunnel = "dialup"
+	change(o)
+	return o
+}
+
+func plain(*Options) {}
+
+func portal(o *Options) {
+	o.Form, o.Tunnel, o.VDOM, o.Prefix, o.MaxRoutes = formSSL, "full access", "root", "acs.", 600
+}
+
+func TestConformance(t *testing.T) {
+	conformance.Run(t, Kind(),
+		conformance.Variant{Name: "ipsec", Options: options(plain)},
+		conformance.Variant{Name: "ssl", Options: options(portal)},
+	)
+}
+
+func TestOptionMistakes(t *testing.T) {
+	for _, tt := range []struct {
+		option string
+		change func(*Options)
+	}{
+		{"form", func(o *Options) { o.Form = "sslvpn" }},
+		{"tunnel", func(o *Options) { o.Tunnel = "" }},
+		{"tunnel", func(o *Options) { o.Tunnel = `x"` + "\nend" }},
+		{"tunnel", func(o *Options) { o.Tunnel = "a?" }},
+		{"tunnel", func(o *Options) { o.Tunnel = "x " }},
+		{"tunnel", func(o *Options) { o.Tunnel = strings.Repeat("p", 16) }},
+		{"tunnel", func(o *Options) { portal(o); o.Tunnel = strings.Repeat("p", 36) }},
+		{"vdom", func(o *Options) { o.VDOM = "a b" }},
+		{"vdom", func(o *Options) { o.VDOM = strings.Repeat("v", 32) }},
+		{"prefix", func(o *Options) { o.Prefix = "sp#" }},
+		{"prefix", func(o *Options) { o.Prefix = strings.Repeat("p", maxPrefix+1) }},
+		{"max_routes", func(o *Options) { o.MaxRoutes = 0 }},
+	} {
+		_, err := Kind().Build(options(tt.change), renderers.Env{Name: "edge", Path: "edge.conf"})
+		var opt *renderers.OptionError
+		if !errors.As(err, &opt) || opt.Option != tt.option || opt.Cause == "" || opt.Fix == "" {
+			t.Errorf("%s: %v", tt.option, err)
+		}
+	}
+	if _, err := Kind().Build(options(plain), renderers.Env{Name: strings.Repeat("n", 40)}); err == nil {
+		t.Error("a target's name that is too long for a prefix is taken")
+	}
+}
+
+// TestEveryAddressHasAName, also the longest.
+func TestEveryAddressHasAName(t *testing.T) {
+	r, text := render(t, options(func(o *Options) { o.Prefix = strings.Repeat("p", maxPrefix) }), plan(rules.Bypass, "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "223.255.255.255"), nil)
+	if _, err := r.ReadBack([]renderers.File{{Path: "edge.conf", Data: text}}); err != nil {
+		t.Error(err)
+	}
+	newDevice().run(t, text, nothing)
+}
+
+var relays = ipranges.MustParse("20.202.0.0/16", "52.112.0.0/14", "52.122.0.0/15", "2603:1063::/38")
+
+func plan(v rules.Verdict, prefixes ...string) *rules.Plan {
+	return rules.RoutePlan("edge", rules.BothFamilies, v, ipranges.MustParse(prefixes...))
+}
+
+func bypass() *rules.Plan { return rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, relays) }
+
+func render(t testing.TB, opt *Options, p *rules.Plan, previous []byte) (renderers.Renderer, []byte) {
+	t.Helper()
+	r, err := Kind().Build(opt, renderers.Env{Name: "edge", Path: "edge.conf", Previous: func(string) []byte { return previous }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := r.Render(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r, files[0].Data
+}
+
+// TestWhatStaysIsRefused: an attribute that an earlier file sets and this one does not.
+func TestWhatStaysIsRefused(t *testing.T) {
+	only4 := bypass()
+	only4.Families = rules.OnlyIPv4
+	include := plan(rules.Tunnel, "10.0.0.0/8", "fd00::/8")
+	for name, tt := range map[string]struct {
+		before, now func(*Options)
+		plan        *rules.Plan
+		fix         string
+	}{
+		"another tunnel":      {plain, func(o *Options) { o.Tunnel = "other" }, bypass(), `config vpn ipsec phase1-interface; edit "dialup"; unset ipv4-split-exclude; unset ipv6-split-exclude; next; end;`},
+		"another form":        {plain, func(o *Options) { o.Form = formSSL }, bypass(), "unset ipv4-split-exclude"},
+		"the other direction": {plain, plain, include, "unset ipv4-split-exclude"},
+		"one family":          {plain, plain, only4, `edit "dialup"; unset ipv6-split-exclude; next;`},
+		"another vdom":        {portal, func(o *Options) { portal(o); o.VDOM = "guests" }, bypass(), "in the virtual domain root: config vpn ssl web portal"},
+		"a portal's family":   {portal, portal, only4, "unset ipv6-split-tunneling-routing-address"},
+	} {
+		_, previous := render(t, options(tt.before), bypass(), nil)
+		r, err := Kind().Build(options(tt.now), renderers.Env{Name: "edge", Path: "edge.conf", Previous: func(string) []byte { return previous }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = r.Render(tt.plan)
+		var rule *rules.RuleError
+		if !errors.As(err, &rule) || !strings.Contains(rule.Fix, tt.fix) {
+			t.Errorf("%s: %+v", name, err)
+		}
+	}
+	// A portal's direction is a value, which is set anew.
+	_, previous := render(t, options(portal), bypass(), nil)
+	render(t, options(portal), include, previous)
+	// A file that is not ours is no list of what to delete.
+	foreign := "config firewall address\n    edit \"10.0.0.0_8\"\n    next\nend\n"
+	if _, text := render(t, options(plain), bypass(), []byte(foreign)); strings.Contains(string(text), "delete \"") {
+		t.Errorf("%s", text)
+	}
+}
+
+func TestReadRefusesWhatItCannotTrust(t *testing.T) {
+	_, old := render(t, options(portal), plan(rules.Bypass, "9.9.9.0/24", "52.112.0.0/14", "2620:fe::/48"), nil)
+	r, good := render(t, options(portal), bypass(), old)
+	read := func(text string) error {
+		_, err := r.ReadBack([]renderers.File{{Path: "edge.conf", Data: []byte(text)}})
+		return err
+	}
+	if err := read(string(good)); err != nil {
+		t.Fatal(err)
+	}
+	const object = "    edit \"acs.52.112.0.0_14\"\n        set subnet 52.112.0.0 255.252.0.0\n    next\n"
+	for name, change := range map[string][2]string{
+		"no header":               {"# routes: ", "# "},
+		"the other direction":     {"# routes: bypass", "# routes: include"},
+		"one family":              {"bypass of IPv4 and IPv6", "bypass of IPv4"},
+		"a lost object":           {object, ""},
+		"an object twice":         {object, object + object},
+		"another name":            {`edit "acs.52.112.0.0_14"`, `edit "acs.52.112.0.0_13"`},
+		"another value":           {"set subnet 52.112.0.0 255.252.0.0", "set subnet 52.116.0.0 255.252.0.0"},
+		"host bits":               {"set subnet 52.112.0.0 ", "set subnet 52.112.0.1 "},
+		"a broken mask":           {"255.252.0.0", "255.0.252.0"},
+		"a prefix for a mask":     {"52.112.0.0 255.252.0.0", "52.112.0.0/14"},
+		"IPv6 written otherwise":  {"set ip6 2603:1063::/38", "set ip6 2603:1063:0::/38"},
+		"a lost member":           {" \"acs.52.112.0.0_14\"\n    ", "\n    "},
+		"a member of the admin's": {`append member "acs.52.112.0.0_14"`, `append member "all"`},
+		"members added to those":  {`set member "acs.20`, `append member "acs.20`},
+		"members that replace":    {`append member "acs.52.112`, `set member "acs.52.112`},
+		"another group":           {`routing-address "acs.v4"`, `routing-address "acs.v6"`},
+		"another portal":          {"\n    edit \"full access\"", "\n    edit \"full\""},
+		"no negation":             {"set split-tunneling-routing-negate enable", "set split-tunneling-routing-negate disable"},
+		"another attribute":       {"set split-tunneling enable", "set split-tunneling enable\n        set web-mode enable"},
+		"another virtual domain":  {"edit root", "edit guests"},
+		"no virtual domain":       {"config vdom\nedit root\n", ""},
+		"a deletion in use":       {`delete "acs.9.9.9.0_24"`, `delete "acs.52.112.0.0_14"`},
+		"a deletion elsewhere":    {"config firewall address\n    delete", "config firewall policy\n    delete"},
+		"a deletion that breaks":  {`delete "acs.9.9.9.0_24"`, `delete "acs.9.9.9.0_24" "x"`},
+		"a deletion twice":        {`    delete "acs.9.9.9.0_24"`, "    delete \"acs.9.9.9.0_24\"\n    delete \"acs.9.9.9.0_24\""},
+		"a purge":                 {`    delete "acs.9.9.9.0_24"`, "    purge"},
+		"another command":         {"config firewall address6", "config system admin\nend\nconfig firewall address6"},
+		"more at the end":         {"end\nend\n", "end\nend\nconfig system admin\nend\n"},
+	} {
+		text := strings.Replace(string(good), change[0], change[1], 1)
+		if text == string(good) {
+			t.Fatalf("%s: nothing to change in\n%s", name, good)
+		}
+		if read(text) == nil {
+			t.Errorf("%s is read", name)
+		}
+	}
+}
+
+func TestNoQuestionMarks(t *testing.T) {
+	p := bypass()
+	p.Provenance = rules.Provenance{Policy: "gelände?.hcl", Notes: []string{"why?"}}
+	if _, text := render(t, options(portal), p, nil); strings.Contains(string(text), "?") {
+		t.Errorf("a question mark calls for help:\n%s", text)
+	}
+}
+
+// TestWeekChangesFewLines: at most three lines for each prefix of the list that changes.
+func TestWeekChangesFewLines(t *testing.T) {
+	var lists, texts [2][]byte
+	for i, change := range []int{396, 398} {
+		set := routecheck.AzureCloud(t, change)
+		for _, f := range rules.BothFamilies.List() {
+			lists[i] = set.AppendPrefixes(lists[i], f, "", "\n")
+		}
+		_, texts[i] = render(t, options(plain), rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, set), nil)
+	}
+	prefixes, lines := conformance.ChangedLines(lists[0], lists[1]), conformance.ChangedLines(texts[0], texts[1])
+	t.Logf("%d changed prefixes of the list, %d changed lines", prefixes, lines)
+	if prefixes == 0 || lines > 3*prefixes {
+		t.Errorf("%d changed prefixes change %d lines", prefixes, lines)
+	}
+}
+
+// TestLinesAreCutByContent: each line has few members, in order, and all of them.
+func TestLinesAreCutByContent(t *testing.T) {
+	set := routecheck.AzureCloud(t, 398)
+	for _, f := range rules.BothFamilies.List() {
+		n := 0
+		for _, line := range chunks(set, f) {
+			if n += len(line); len(line) > perLine || len(line) == 0 {
+				t.Errorf("%d members on a line", len(line))
+			}
+		}
+		if n != set.NumPrefixes(f) {
+			t.Errorf("%d members of %d", n, set.NumPrefixes(f))
+		}
+	}
+	// Hosts side by side are cut down to the last bits.
+	var b ipranges.Builder
+	for _, p := range []string{"9.9.9.1", "9.9.9.3", "9.9.9.5", "9.9.9.7", "9.9.9.9", "9.9.9.11", "9.9.9.13", "9.9.9.15", "9.9.9.17", "9.9.9.19",
+		"9.9.9.21", "9.9.9.23", "9.9.9.25", "9.9.9.27", "9.9.9.29", "9.9.9.31", "9.9.9.33"} {
+		b.AddSet(ipranges.MustParse(p))
+	}
+	if got := len(chunks(b.Set(), ipranges.IPv4)); got != 3 {
+		t.Errorf("%d lines for hosts of three /28", got)
+	}
+}
+
+func FuzzReadBack(f *testing.F) {
+	golden, err := filepath.Glob("testdata/golden/*/*.conf")
+	if err != nil || len(golden) == 0 {
+		f.Fatalf("no golden files: %v", err)
+	}
+	for _, name := range golden {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		for _, change := range []func(*Options){plain, portal} {
+			r, err := Kind().Build(options(change), renderers.Env{Name: "edge", Path: "edge.conf", Previous: func(string) []byte { return data }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if p, err := r.ReadBack([]renderers.File{{Path: "edge.conf", Data: data}}); err == nil && p == nil {
+				t.Error("neither a plan nor an error")
+			}
+			files, err := r.Render(bypass())
+			if err != nil {
+				continue // something is left behind
+			}
+			if got, err := r.ReadBack(files); err != nil || rules.Compare(bypass(), got) != nil {
+				t.Errorf("a file before it makes it unreadable: %v\n%s", err, files[0].Data)
+			}
+		}
+	})
+}
+
+func BenchmarkRender(b *testing.B) {
+	p := rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, routecheck.AzureCloud(b, 398))
+	r, _ := render(b, options(plain), p, nil)
+	for b.Loop() {
+		if _, err := r.Render(p); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

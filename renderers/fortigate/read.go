@@ -1,0 +1,115 @@
+package fortigate
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"sallyport/ipranges"
+	"sallyport/renderers"
+	"sallyport/rules"
+)
+
+// ReadBack implements renderers.Renderer.
+func (r *renderer) ReadBack(files []renderers.File) (*rules.Plan, error) {
+	f, err := renderers.FileAt(files, r.env.Path)
+	if err != nil {
+		return nil, err
+	}
+	p, err := r.read(f.Data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", f.Path, err)
+	}
+	return p, nil
+}
+
+// read collects the address objects and what is deleted, and then holds the whole file to
+// the commands for just these.
+func (r *renderer) read(data []byte) (*rules.Plan, error) {
+	comments, lines := renderers.Uncomment(data, "#")
+	v, fams, err := renderers.ReadRouteHeader(comments)
+	if err != nil {
+		return nil, err
+	}
+	var b ipranges.Builder
+	gone := map[string][]string{}
+	table := ""
+	for _, l := range lines {
+		if rest, ok := strings.CutPrefix(l, "config "); ok {
+			table = rest
+		} else if rest, ok := strings.CutPrefix(l, `    delete "`); ok {
+			gone[table] = append(gone[table], strings.TrimSuffix(rest, `"`))
+		} else if text, f := valueIn(l, table); f != 0 {
+			p, err := readValue(text, f)
+			if err == nil && !fams.Has(f) {
+				err = fmt.Errorf("the header speaks of %s only", fams)
+			}
+			if err == nil {
+				err = b.AddPrefix(p)
+			}
+			if err != nil {
+				return nil, fmt.Errorf("%.200q: %w", l, err)
+			}
+		}
+	}
+	set := b.Set()
+	if set.IsEmpty() {
+		return nil, errors.New("there is no route")
+	}
+	if err := r.checkGone(gone, set); err != nil {
+		return nil, err
+	}
+	_, want := renderers.Uncomment(r.commands(set, r.settings(set, v), gone), "#")
+	for i := range want {
+		if i >= len(lines) || lines[i] != want[i] {
+			return nil, fmt.Errorf("command %d is not %.200q", i+1, want[i])
+		}
+	}
+	if len(lines) > len(want) {
+		return nil, fmt.Errorf("%.200q is no command of ours", lines[len(want)])
+	}
+	return rules.RoutePlan(r.env.Name, fams, v, set), nil
+}
+
+// valueIn is the value of an address object that a line sets, with its family, or none.
+func valueIn(line, table string) (string, ipranges.Family) {
+	for f, t := range tablesOf {
+		if rest, ok := strings.CutPrefix(line, "        set "+t.value+" "); ok && table == t.address {
+			return rest, f
+		}
+	}
+	return "", 0
+}
+
+// readValue is the inverse of value.
+func readValue(text string, f ipranges.Family) (netip.Prefix, error) {
+	prefix := text
+	if f == ipranges.IPv4 {
+		network, mask, _ := strings.Cut(text, " ")
+		for bits := range 33 {
+			p := netip.PrefixFrom(netip.IPv4Unspecified(), bits)
+			if value(p) == "0.0.0.0 "+mask {
+				prefix = fmt.Sprintf("%s/%d", network, bits)
+			}
+		}
+	}
+	p, err := ipranges.ParsePrefix(prefix)
+	if err == nil && (ipranges.FamilyOf(p.Addr()) != f || value(p) != text) {
+		err = errors.New("it is not written as FortiOS shows it")
+	}
+	return p, err
+}
+
+// checkGone holds what is deleted to names that can be ours and are not in use.
+func (r *renderer) checkGone(gone map[string][]string, set ipranges.Set) error {
+	before := published{things: gone}
+	left := r.withdrawn(before, set)
+	for table, names := range gone {
+		if !slices.Contains(deleteOrder, table) || !slices.Equal(names, left[table]) || slices.ContainsFunc(names, func(n string) bool { return !isOurs(n) }) {
+			return fmt.Errorf("what is deleted from %.60q is in use, or not ours, or not in order", table)
+		}
+	}
+	return nil
+}

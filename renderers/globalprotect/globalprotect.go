@@ -1,0 +1,226 @@
+// Package globalprotect renders plans of routes as the split tunnel of a Palo Alto
+// Networks GlobalProtect gateway: the access routes that the clients of one client
+// setting keep out of the tunnel, or send through it.
+//
+// They come as set commands, or as an element tree with a script that loads it. The
+// list that is written is ours as a whole. Set adds to a list and never takes away, so
+// each load first deletes the list in the candidate configuration; a commit then makes
+// the new one effective at once. What else the client setting holds stays as it is.
+//
+// Quirks, with where they are documented (2026-11-23; nothing was tried on a device):
+//   - one list holds both families, and its limit is for both together: 100 exclude
+//     access routes, 200 with app 4.1 and later (PAN-OS web interface help 10.1 and
+//     11.2, "GlobalProtect Gateways Client Settings Tab"). None is documented for
+//     include routes; the same one is taken.
+//   - app and gateway send to the longer prefix, whichever list it is in; without any
+//     include route all else enters the tunnel (PAN-OS New Features Guide 8.0, "Split
+//     Tunnel to Exclude by Access Route").
+//   - names take a license, and on Windows they cover TCP only (GlobalProtect
+//     Administrator's Guide 9.1, "Configure a Split Tunnel Based on the Domain and
+//     Application"), so media needs the routes.
+//   - the elements are those of Palo Alto Networks' own libraries (pango,
+//     network/globalprotect/gateway; pan-os-python, panos/globalprotect.py).
+package globalprotect
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"sallyport/ipranges"
+	"sallyport/renderers"
+	"sallyport/rules"
+)
+
+// Options are the target's options in a policy.
+type Options struct {
+	Form      string      `policy:"form" doc:"set: commands for configuration mode; xml: the element tree, with a script that loads it"`
+	Gateway   string      `policy:"gateway,required" doc:"the GlobalProtect gateway"`
+	Config    string      `policy:"config,required" doc:"the entry of its client settings (Agent > Client Settings) that the routes are for"`
+	VSYS      string      `policy:"vsys" doc:"the virtual system of the gateway where there are several, such as vsys2"`
+	Template  string      `policy:"template" doc:"Panorama: the template that holds the gateway"`
+	Domains   rules.Hosts `policy:"domains" doc:"host names that go the same way, names.NAME; needs a GlobalProtect license, and is for TCP on Windows"`
+	MaxRoutes int         `policy:"max_routes" doc:"how many routes a client setting takes, both families together: 200 where every app is 4.1 or later"`
+}
+
+// Forms.
+const (
+	formSet = "set"
+	formXML = "xml"
+)
+
+// Lengths and numbers that PAN-OS allows: for names, the web interface help,
+// "GlobalProtect Gateways General Tab" and "Client Settings Tab"; for domains, the
+// GlobalProtect Administrator's Guide 10.1, "Configure a Split Tunnel Based on the
+// Domain and Application".
+const (
+	maxName     = 31
+	maxTemplate = 63
+	maxDomains  = 200
+	maxRoutes   = 100
+)
+
+const limitSource = "PAN-OS web interface help, GlobalProtect Gateways, Client Settings"
+
+var info = renderers.Info{
+	Name:    "globalprotect",
+	Title:   "GlobalProtect",
+	Summary: "Palo Alto Networks GlobalProtect gateway: access routes past the tunnel or through it, as set commands or XML",
+	Caps: rules.Caps{
+		Families:    rules.BothFamilies,
+		Verdicts:    []rules.Verdict{rules.Bypass, rules.Tunnel},
+		Defaults:    []rules.Verdict{rules.Tunnel, rules.Bypass},
+		RouteLimits: routeLimits(maxRoutes),
+	},
+	Load: renderers.Transaction,
+	Limits: []renderers.Limit{
+		{Name: "routes, both families together", Value: "100; 200 with app 4.1 and later", Source: limitSource, Option: "max_routes"},
+		{Name: "domains", Value: "200", Source: "GlobalProtect Administrator's Guide, Configure a Split Tunnel Based on the Domain and Application"},
+		{Name: "name of a gateway or a client setting", Value: "31 characters", Source: "PAN-OS web interface help, GlobalProtect Gateways"},
+		{Name: "Chromebooks", Value: "no exclude routes for Android on them; IPv4 only", Source: limitSource},
+	},
+	Extension: ".set",
+}
+
+func routeLimits(most int) []rules.RouteLimit {
+	return []rules.RouteLimit{{Max: most, Shared: true, Device: "the GlobalProtect app", Source: limitSource, Option: "max_routes"}}
+}
+
+// Kind is the target as policies name it.
+func Kind() renderers.Kind {
+	return renderers.Define(info, Options{Form: formSet, MaxRoutes: maxRoutes}, build)
+}
+
+type renderer struct {
+	opt    Options
+	env    renderers.Env
+	main   string // the path of the first file
+	script string // the path of the file of commands: the first, or that which loads it
+}
+
+func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
+	r := &renderer{opt: opt, env: env, main: env.Path, script: env.Path}
+	if err := r.check(); err != nil {
+		return nil, err
+	}
+	if opt.Form == formXML {
+		if !env.PathGiven {
+			r.main = strings.TrimSuffix(env.Path, info.Extension) + ".xml"
+		}
+		r.script = strings.TrimSuffix(r.main, path.Ext(r.main)) + ".load.set"
+	}
+	return r, nil
+}
+
+// Caps implements renderers.Limiter.
+func (r *renderer) Caps() rules.Caps {
+	caps := info.Caps
+	caps.RouteLimits = routeLimits(r.opt.MaxRoutes)
+	return caps
+}
+
+// Elements of split-tunneling, by where what they list goes.
+var (
+	routeElement  = map[rules.Verdict]string{rules.Bypass: "exclude-access-route", rules.Tunnel: "access-route"}
+	domainElement = map[rules.Verdict]string{rules.Bypass: "exclude-domains", rules.Tunnel: "include-domains"}
+)
+
+// Render implements renderers.Renderer.
+func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
+	set, v, ok := p.Listed()
+	if !ok {
+		return nil, errors.New("the plan is no list of routes: give the target bypass or include")
+	}
+	if err := r.leftBehind(v); err != nil {
+		return nil, err
+	}
+	data := map[string]any{
+		"Header": renderers.RouteHeader(p), "Bypass": v == rules.Bypass,
+		"File": fileName(r.main), "Script": fileName(r.script), "Delete": r.deletes(v),
+	}
+	if r.opt.Form == formSet {
+		data["Commands"] = string(r.commands(set, v))
+		text, err := renderers.Execute("globalprotect", "main.set.tmpl", r.env.Templates, data)
+		if err != nil {
+			return nil, err
+		}
+		return []renderers.File{{Path: r.main, Mode: mode, Data: text, Use: useSet}}, nil
+	}
+	data["Load"] = r.loads(v)
+	script, err := renderers.Execute("globalprotect", "load.set.tmpl", r.env.Templates, data)
+	if err != nil {
+		return nil, err
+	}
+	data["Header"] = comments(renderers.RouteHeader(p))
+	data["File"], data["Script"] = comment(fileName(r.main)), comment(fileName(r.script))
+	data["Tree"] = string(r.tree(set, v))
+	tree, err := renderers.Execute("globalprotect", "main.xml.tmpl", r.env.Templates, data)
+	if err != nil {
+		return nil, err
+	}
+	return []renderers.File{{Path: r.main, Mode: mode, Data: tree}, {Path: r.script, Mode: mode, Data: script, Use: useSet}}, nil
+}
+
+const mode = fs.FileMode(0o644)
+
+// useSet feeds a file of commands to a device's candidate configuration and shows what
+// that changes. The commit is the admin's: it takes along what else is there.
+const useSet = "(echo 'set cli scripting-mode on'; echo configure; grep -v '^#' {}; echo exit; echo 'show config diff') | ssh -T admin@FIREWALL"
+
+func fileName(p string) string { return renderers.Clean(path.Base(p)) }
+
+// comment makes s safe inside an XML comment, which "--" must not be in.
+func comment(s string) string {
+	for strings.Contains(s, "--") {
+		s = strings.ReplaceAll(s, "--", "- -")
+	}
+	return s
+}
+
+func comments(lines []string) []string {
+	lines = slices.Clone(lines)
+	for i := range lines {
+		lines[i] = comment(lines[i])
+	}
+	return lines
+}
+
+// leftBehind is an error where the commands published before made something that these
+// do not touch: in another client setting, the other direction, or names. The list that
+// they made may have become the admin's own since, so nothing here deletes it.
+func (r *renderer) leftBehind(v rules.Verdict) error {
+	if r.env.Previous == nil {
+		return nil
+	}
+	now := r.deletes(v)
+	var old []string
+	for line := range bytes.Lines(r.env.Previous(r.script)) {
+		l := strings.TrimRight(string(line), "\n")
+		if strings.HasPrefix(l, "delete ") && strings.Contains(l, " split-tunneling ") && !slices.Contains(now, l) {
+			old = append(old, renderers.Clean(l))
+		}
+	}
+	if len(old) == 0 {
+		return nil
+	}
+	return &rules.RuleError{
+		Cause: fmt.Sprintf("%s of an earlier run makes a list that this one leaves alone: it would stay on the gateway", renderers.Clean(r.script)),
+		Fix:   fmt.Sprintf("where it is loaded, run in configuration mode: %s; then delete %s and run again", strings.Join(old, "; "), renderers.Clean(r.script))}
+}
+
+// commands are the set commands, one route or name a line.
+func (r *renderer) commands(set ipranges.Set, v rules.Verdict) []byte {
+	before := "set " + r.path() + " "
+	var dst []byte
+	for _, f := range rules.BothFamilies.List() {
+		dst = set.AppendPrefixes(dst, f, before+routeElement[v]+" ", "\n")
+	}
+	for _, d := range r.opt.Domains.Patterns {
+		dst = append(dst, before+domainElement[v]+" list "+d+"\n"...)
+	}
+	return dst
+}

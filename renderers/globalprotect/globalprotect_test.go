@@ -1,0 +1,255 @@
+package globalprotect
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"sallyport/internal/routecheck"
+	"sallyport/ipranges"
+	"sallyport/renderers"
+	"sallyport/renderers/conformance"
+	"sallyport/rules"
+)
+
+func options(change func(*Options)) *Options {
+	o := Kind().NewOptions().(*Options)
+	o.Gateway, o.Config = "GW", "Laptops"
+	change(o)
+	return o
+}
+
+func plain(*Options) {}
+
+var saas = rules.Hosts{Name: "saas", Patterns: []string{"*.example.com", "login.example.net"}}
+
+func panorama(o *Options) {
+	o.Gateway, o.Config, o.Template, o.VSYS, o.Domains, o.MaxRoutes = "Branch GW", "All users", "Branch Template", "vsys3", saas, 200
+}
+
+func TestConformance(t *testing.T) {
+	conformance.Run(t, Kind(),
+		conformance.Variant{Name: "set", Options: options(plain)},
+		conformance.Variant{Name: "set panorama", Options: options(panorama)},
+		conformance.Variant{Name: "xml", Options: options(func(o *Options) { o.Form = formXML })},
+		conformance.Variant{Name: "xml panorama", Options: options(func(o *Options) { panorama(o); o.Form = formXML })},
+	)
+}
+
+func TestOptionMistakes(t *testing.T) {
+	many := make([]string, maxDomains+1)
+	for i := range many {
+		many[i] = "a.example.com"
+	}
+	for _, tt := range []struct {
+		option string
+		change func(*Options)
+	}{
+		{"form", func(o *Options) { o.Form = "api" }},
+		{"gateway", func(o *Options) { o.Gateway = "" }},
+		{"gateway", func(o *Options) { o.Gateway = `GW"` + "\ndelete network" }},
+		{"gateway", func(o *Options) { o.Gateway = strings.Repeat("g", 32) }},
+		{"gateway", func(o *Options) { o.Gateway = "GW']" }},
+		{"config", func(o *Options) { o.Config = "" }},
+		{"config", func(o *Options) { o.Config = " all" }},
+		{"config", func(o *Options) { o.Config = "a/b" }},
+		{"config", func(o *Options) { o.Config = "a.b" }},
+		{"template", func(o *Options) { o.Template = "-t" }},
+		{"vsys", func(o *Options) { o.VSYS = "2" }},
+		{"vsys", func(o *Options) { o.VSYS = "vsys02" }},
+		{"vsys", func(o *Options) { o.VSYS = "vsys300" }},
+		{"max_routes", func(o *Options) { o.MaxRoutes = 0 }},
+		{"domains", func(o *Options) { o.Domains.Patterns = many }},
+		{"domains", func(o *Options) { o.Domains.Patterns = []string{"*-files.example.com"} }},
+		{"domains", func(o *Options) { o.Domains.Patterns = []string{"a.example.com\ndelete"} }},
+		{"domains", func(o *Options) { o.Domains.Patterns = []string{`a"/><x`} }},
+		{"path", func(o *Options) { o.Form, o.Config = formXML, "path" }},
+	} {
+		env := renderers.Env{Name: "edge", Path: "edge.set"}
+		if tt.option == "path" {
+			env.Path, env.PathGiven = `edge".xml`, true
+		}
+		_, err := Kind().Build(options(tt.change), env)
+		var opt *renderers.OptionError
+		if !errors.As(err, &opt) || opt.Option != tt.option || opt.Cause == "" || opt.Fix == "" {
+			t.Errorf("%s: %v", tt.option, err)
+		}
+	}
+}
+
+var relays = ipranges.MustParse("20.202.0.0/16", "52.112.0.0/14", "52.122.0.0/15", "2603:1063::/38")
+
+func bypass() *rules.Plan { return rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, relays) }
+
+func render(t testing.TB, opt *Options, p *rules.Plan, published map[string][]byte) (renderers.Renderer, []renderers.File) {
+	t.Helper()
+	r, err := Kind().Build(opt, renderers.Env{Name: "edge", Path: "edge.set", Previous: func(path string) []byte { return published[path] }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := r.Render(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r, files
+}
+
+// TestTheLimitIsForBothFamilies, because they share a list.
+func TestTheLimitIsForBothFamilies(t *testing.T) {
+	r, _ := render(t, options(func(o *Options) { o.MaxRoutes = 3 }), bypass(), nil)
+	p := rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, relays)
+	_, _, errs := rules.Lower(p, renderers.CapsOf(Kind(), r))
+	if len(errs) != 1 || !strings.Contains(errs[0].Cause, "4 routes") || !strings.Contains(errs[0].Fix, "max_routes") {
+		t.Errorf("%+v", errs)
+	}
+	p.Families = rules.OnlyIPv4
+	if _, _, errs := rules.Lower(p, renderers.CapsOf(Kind(), r)); len(errs) > 0 {
+		t.Error(errs[0])
+	}
+}
+
+// TestWhatStaysIsRefused: a list that an earlier file made and this one does not touch.
+func TestWhatStaysIsRefused(t *testing.T) {
+	for _, form := range []string{formSet, formXML} {
+		start := func(o *Options) { o.Form, o.Domains = form, saas }
+		_, files := render(t, options(start), bypass(), nil)
+		published := map[string][]byte{}
+		for _, f := range files {
+			published[f.Path] = f.Data
+		}
+		for name, tt := range map[string]struct {
+			change func(*Options)
+			plan   *rules.Plan
+			left   string
+		}{
+			"another client setting": {func(o *Options) { start(o); o.Config = "Phones" }, bypass(), "remote-user-tunnel-configs Laptops split-tunneling exclude-access-route"},
+			"the other direction":    {start, rules.RoutePlan("edge", rules.BothFamilies, rules.Tunnel, relays), "split-tunneling exclude-domains"},
+			"no names":               {func(o *Options) { o.Form = form }, bypass(), "split-tunneling exclude-domains"},
+		} {
+			r, err := Kind().Build(options(tt.change), renderers.Env{Name: "edge", Path: "edge.set", Previous: func(path string) []byte { return published[path] }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = r.Render(tt.plan)
+			var rule *rules.RuleError
+			if !errors.As(err, &rule) || !strings.Contains(rule.Fix, "delete global-protect") || !strings.Contains(rule.Fix, tt.left) {
+				t.Errorf("%s, %s: %v", form, name, err)
+			}
+		}
+		render(t, options(start), bypass(), published)
+	}
+}
+
+// TestReadRefusesWhatItCannotTrust damages each form.
+func TestReadRefusesWhatItCannotTrust(t *testing.T) {
+	const path = "global-protect global-protect-gateway GW remote-user-tunnel-configs Laptops split-tunneling "
+	for _, tt := range []struct{ form, name, old, new string }{
+		{formSet, "no delete", "delete " + path + "exclude-access-route\n", ""},
+		{formSet, "another delete", "delete " + path + "exclude-access-route\n", "delete " + path + "exclude-access-route\ndelete " + path + "access-route\n"},
+		{formSet, "a delete at the end", "set " + path + "exclude-domains list login.example.net\n", "set " + path + "exclude-domains list login.example.net\ndelete " + path + "exclude-access-route\n"},
+		{formSet, "no header", "# routes: ", "# "},
+		{formSet, "the other direction", "# routes: bypass", "# routes: include"},
+		{formSet, "one family", "bypass of IPv4 and IPv6", "bypass of IPv4"},
+		{formSet, "another gateway", "set " + path, "set " + strings.Replace(path, "GW", "GX", 1)},
+		{formSet, "the other list", path + "exclude-access-route 52", path + "access-route 52"},
+		{formSet, "host bits", "52.112.0.0/14", "52.112.0.1/14"},
+		{formSet, "a mask", "52.112.0.0/14", "52.112.0.0 255.252.0.0"},
+		{formSet, "IPv6 written otherwise", "2603:1063::/38", "2603:1063:0::/38"},
+		{formSet, "two routes on a line", "52.112.0.0/14", "[ 52.112.0.0/14 9.9.9.9/32 ]"},
+		{formSet, "another name", "login.example.net", "login.example.org"},
+		{formSet, "a lost name", "set " + path + "exclude-domains list login.example.net\n", ""},
+		{formSet, "a name that is no entry", "exclude-domains list login", "exclude-domains login"},
+		{formSet, "a foreign command", "set " + path + "exclude-access-route 52", "set deviceconfig system hostname x\nset " + path + "exclude-access-route 52"},
+		{formXML, "no header", "routes: ", ""},
+		{formXML, "another gateway", `name="GW"`, `name="GX"`},
+		{formXML, "another vsys", `name="vsys1"`, `name="vsys2"`},
+		{formXML, "the other list", "exclude-access-route>", "access-route>"},
+		{formXML, "a second list", "</split-tunneling>", "<exclude-access-route><member>9.9.9.9/32</member></exclude-access-route></split-tunneling>"},
+		{formXML, "a foreign list", "</split-tunneling>", "<access-route><member>9.9.9.9/32</member></access-route></split-tunneling>"},
+		{formXML, "an empty member", "<member>52.112.0.0/14</member>", "<member></member>"},
+		{formXML, "text", "</split-tunneling>", "x</split-tunneling>"},
+		{formXML, "an attribute", "<member>52", `<member a="b">52`},
+		{formXML, "an entry without name", `<entry name="login.example.net"/>`, "<entry/>"},
+		{formXML, "another name", "login.example.net", "login.example.org"},
+		{formXML, "host bits", "52.112.0.0/14", "52.112.0.1/14"},
+		{formXML, "no end", "</config>", ""},
+		{formXML, "a document type", "<config>", "<!DOCTYPE x><config>"},
+	} {
+		r, files := render(t, options(func(o *Options) { o.Form, o.Domains = tt.form, saas }), bypass(), nil)
+		text := strings.ReplaceAll(string(files[0].Data), tt.old, tt.new)
+		if text == string(files[0].Data) {
+			t.Fatalf("%s, %s: nothing to change", tt.form, tt.name)
+		}
+		files[0].Data = []byte(text)
+		if _, err := r.ReadBack(files); err == nil {
+			t.Errorf("%s, %s: it is read", tt.form, tt.name)
+		}
+	}
+}
+
+// TestScriptIsRead holds the file that loads the tree to its commands.
+func TestScriptIsRead(t *testing.T) {
+	r, files := render(t, options(func(o *Options) { o.Form = formXML }), bypass(), nil)
+	good := string(files[1].Data)
+	for _, change := range [][2]string{{"mode merge", "mode replace"}, {"\ndelete ", "\n# delete "}, {"edge.xml from-xpath", "other.xml from-xpath"},
+		{"entry[@name='GW']", "entry[@name='GX']"}, {"\nload", "\ndelete config\nload"}} {
+		text := strings.Replace(good, change[0], change[1], 1)
+		if text == good {
+			t.Fatalf("nothing to change: %s", change[0])
+		}
+		if _, err := r.ReadBack([]renderers.File{files[0], {Path: files[1].Path, Data: []byte(text)}}); err == nil {
+			t.Errorf("with %s it is read", change[1])
+		}
+	}
+	if _, err := r.ReadBack(files[:1]); err == nil {
+		t.Error("it is read without its script")
+	}
+}
+
+func TestWeekChangesFewLines(t *testing.T) {
+	for _, form := range []string{formSet, formXML} {
+		routecheck.Week(t, false, func(set ipranges.Set) []renderers.File {
+			_, files := render(t, options(func(o *Options) { o.Form = form }), rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, set), nil)
+			return files
+		})
+	}
+}
+
+func FuzzReadBack(f *testing.F) {
+	golden, err := filepath.Glob("testdata/golden/*/*")
+	if err != nil || len(golden) == 0 {
+		f.Fatalf("no golden files: %v", err)
+	}
+	for _, name := range golden {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		for _, form := range []string{formSet, formXML} {
+			opt := *options(panorama)
+			opt.Form = form
+			r := &renderer{opt: opt, env: renderers.Env{Name: "edge"}, main: "edge.set", script: "edge.load.set"}
+			files := []renderers.File{{Path: "edge.set", Data: data}, {Path: "edge.load.set", Data: data}}
+			if p, err := r.ReadBack(files); err == nil && p == nil {
+				t.Error("neither a plan nor an error")
+			}
+			var got list
+			_ = r.readTree(&got, data, rules.Bypass)
+		}
+	})
+}
+
+func BenchmarkRender(b *testing.B) {
+	p := rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, routecheck.AzureCloud(b, 398))
+	r, _ := render(b, options(plain), p, nil)
+	for b.Loop() {
+		if _, err := r.Render(p); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

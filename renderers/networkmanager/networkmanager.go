@@ -1,0 +1,263 @@
+// Package networkmanager renders plans of routes as static routes in a connection
+// profile of NetworkManager, in the keyfile format.
+//
+// What goes past a VPN is routes by way of a gateway in the profile of the uplink; what
+// goes through it is routes in the VPN's profile, which then takes no default route.
+// A profile is one file and includes no other. So the output is either the admin's own
+// profile, byte for byte, with our groups behind it, or these groups alone, to be put
+// there by hand: groups of one name are one group (GKeyFile).
+//
+// A route's key has a number, which NetworkManager only sorts by. Ours come from the
+// prefix, far above what people write, so that a new route renumbers no other.
+//
+// Quirks, NetworkManager 1.42.4 (Debian 12), tried 2026-11-23:
+//   - profiles that others than root can read are ignored: files are of mode 0600.
+//   - a list as an argument of nmcli ends at 128 KiB, the longest argument of Linux.
+//   - a family whose method is disabled or ignore can have no routes: the whole profile
+//     would be invalid.
+package networkmanager
+
+import (
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io/fs"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"sallyport/ipranges"
+	"sallyport/renderers"
+	"sallyport/rules"
+)
+
+// Options are the target's options in a policy.
+type Options struct {
+	Gateway4 string `policy:"gateway4" doc:"bypass: the uplink's IPv4 router, as ip route shows it behind default via"`
+	Gateway6 string `policy:"gateway6" doc:"bypass: the uplink's IPv6 router"`
+	Profile  string `policy:"profile" doc:"your own .nmconnection file, of the uplink for bypass, of the VPN for include: the output is this file with the routes in it; absent: the routes alone"`
+}
+
+var info = renderers.Info{
+	Name:    "networkmanager",
+	Title:   "NetworkManager",
+	Summary: "NetworkManager profiles: routes past a VPN by way of the uplink, or through it",
+	Caps: rules.Caps{
+		Families: rules.BothFamilies,
+		Verdicts: []rules.Verdict{rules.Bypass, rules.Tunnel},
+		Defaults: []rules.Verdict{rules.Tunnel, rules.Bypass},
+	},
+	Load: renderers.PerFamily,
+	Limits: []renderers.Limit{
+		{Name: "routes", Value: "no limit known; all of AzureCloud, 3,117 prefixes, in 0.5 s", Source: "measured, NetworkManager 1.42.4"},
+		{Name: "profile", Value: "root's, of mode 0600", Source: "nm-settings-keyfile(5), NetworkManager 1.42"},
+	},
+	Extension: ".nmconnection",
+}
+
+// Kind is the target as policies name it.
+func Kind() renderers.Kind { return renderers.Define(info, Options{}, build) }
+
+type renderer struct {
+	env      renderers.Env
+	gateways map[ipranges.Family]netip.Addr
+	profile  []byte // the admin's own, ending in a newline; nil where there is none
+	keys     keys   // of the profile
+}
+
+func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
+	r := &renderer{env: env, gateways: map[ipranges.Family]netip.Addr{}}
+	for f, text := range map[ipranges.Family]string{ipranges.IPv4: opt.Gateway4, ipranges.IPv6: opt.Gateway6} {
+		if text == "" {
+			continue
+		}
+		g, why := gateway(text, f)
+		if why != "" {
+			return nil, &renderers.OptionError{Option: gatewayOption(f), Cause: fmt.Sprintf("%.60q %s", text, why),
+				Fix: "write the router's address, as ip route shows it behind via"}
+		}
+		r.gateways[f] = g
+	}
+	if opt.Profile == "" {
+		return r, nil
+	}
+	if env.Read == nil {
+		return nil, &renderers.OptionError{Option: "profile", Cause: "no file can be read here", Fix: "leave the option out"}
+	}
+	data, err := env.Read(opt.Profile)
+	if err != nil {
+		return nil, &renderers.OptionError{Option: "profile", Cause: fmt.Sprintf("it cannot be read: %v", err),
+			Fix: "name a copy of your .nmconnection file, relative to the policy"}
+	}
+	if len(data) > 0 && data[len(data)-1] != '\n' {
+		data = append(slices.Clone(data), '\n')
+	}
+	r.profile = data
+	if r.keys, err = readProfile(data); err != nil {
+		return nil, &renderers.OptionError{Option: "profile", Cause: err.Error(), Fix: "name your own .nmconnection file, without routes of ours"}
+	}
+	return r, nil
+}
+
+func gatewayOption(f ipranges.Family) string { return fmt.Sprintf("gateway%d", f) }
+
+// gateway reads a router's address of a family, or says why it is none.
+func gateway(text string, f ipranges.Family) (g netip.Addr, why string) {
+	g, err := netip.ParseAddr(text)
+	switch {
+	case err != nil:
+		return g, "is no address"
+	case ipranges.FamilyOf(g) != f || g.Is4In6():
+		return g, fmt.Sprintf("is no %s address", f)
+	case g.Zone() != "":
+		return g, "has a zone, and the profile knows its device"
+	case g.IsUnspecified() || g.IsMulticast() || g.IsLoopback():
+		return g, "is no router"
+	}
+	return g, ""
+}
+
+// Caps says which family has no gateway.
+func (r *renderer) Caps() rules.Caps {
+	caps := info.Caps
+	if len(r.gateways) == 0 {
+		return caps // enough for include; a bypass is refused when it is rendered
+	}
+	caps.NoBypass = map[ipranges.Family]string{}
+	for _, f := range rules.BothFamilies.List() {
+		if !r.gateways[f].IsValid() {
+			caps.NoBypass[f] = fmt.Sprintf("the option %s names no router", gatewayOption(f))
+		}
+	}
+	return caps
+}
+
+// Render implements renderers.Renderer.
+func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
+	set, v, ok := p.Listed()
+	if !ok {
+		return nil, errors.New("the plan is no list of routes: give the target bypass or include")
+	}
+	if err := r.refuse(p, set, v); err != nil {
+		return nil, err
+	}
+	data, err := renderers.Execute("networkmanager", "routes.nmconnection.tmpl", r.env.Templates, map[string]any{
+		"Header": renderers.RouteHeader(p), "Bypass": v == rules.Bypass, "Whole": r.profile != nil, "Apply": r.applyWords(v), "Groups": string(r.groups(set, p.Families, v)),
+	})
+	if err != nil {
+		return nil, err
+	}
+	f := renderers.File{Path: r.env.Path, Mode: fs.FileMode(0o600), Data: append(slices.Clip(r.profile), data...)}
+	if r.profile != nil {
+		f.Use = "install -m 600 {} /etc/NetworkManager/system-connections/ && nmcli connection reload && " + r.apply(v)
+	}
+	return []renderers.File{f}, nil
+}
+
+// apply is the command by which a device takes the new routes. An uplink that the
+// profile names takes them while it is up.
+func (r *renderer) apply(v rules.Verdict) string {
+	if device := r.keys.last("connection", "interface-name"); v == rules.Bypass && device != "" {
+		return "nmcli device reapply " + renderers.ShellWord(device)
+	}
+	return "nmcli connection up uuid " + renderers.ShellWord(r.keys.last("connection", "uuid"))
+}
+
+// refuse says what the options and the profile do not allow.
+func (r *renderer) refuse(p *rules.Plan, set ipranges.Set, v rules.Verdict) error {
+	e := &rules.RuleError{Rule: p.Rules[0].Name, Place: p.Rules[0].Place}
+	kind := r.keys.last("connection", "type")
+	switch {
+	case v == rules.Bypass && len(r.gateways) == 0:
+		return &renderers.OptionError{Option: "gateway4", Cause: "routes past a VPN need the uplink's router", Fix: "name gateway4 and gateway6"}
+	case v == rules.Tunnel && len(r.gateways) > 0:
+		e.Cause, e.Fix = "gateways are of the uplink, and this is a list of what goes through the VPN", "remove gateway4 and gateway6, or use bypass"
+		return e
+	case v == rules.Bypass && (kind == "vpn" || kind == "wireguard"):
+		e.Cause, e.Fix = fmt.Sprintf("the profile is of type %s, and routes past a VPN belong to the uplink", kind), "name the profile of the uplink"
+		return e
+	case v == rules.Tunnel && kind == "wireguard":
+		e.Cause, e.Fix = "NetworkManager takes the routes of a WireGuard profile from its allowed-ips", "use a target of kind wireguard"
+		return e
+	}
+	for _, f := range p.Families.List() {
+		method := r.keys.last(group(f), "method")
+		if set.Has(f) && (method == "disabled" || method == "ignore") {
+			e.Cause = fmt.Sprintf("the profile has method=%s for %s, and can have no routes of it", method, f)
+			e.Fix = "say in families which the target is of, or change the profile"
+			return e
+		}
+		for key := range r.keys[group(f)] {
+			n, ok := strings.CutPrefix(key, "route")
+			if n, _, _ = strings.Cut(n, "_"); ok && len(n) > 6 { // route7_options belongs to route7
+				e.Cause = fmt.Sprintf("the profile has the key %s, and numbers from %d on are ours", key, firstNumber)
+				e.Fix = "give that route of yours a small number"
+				return e
+			}
+		}
+	}
+	return nil
+}
+
+// applyWords is apply for a comment.
+func (r *renderer) applyWords(v rules.Verdict) string {
+	switch {
+	case r.profile != nil:
+		return renderers.Clean(r.apply(v))
+	case v == rules.Bypass:
+		return "nmcli device reapply DEVICE"
+	}
+	return "nmcli connection up ID"
+}
+
+func group(f ipranges.Family) string { return fmt.Sprintf("ipv%d", f) }
+
+// groups is the part of the profile that is ours. What goes through the VPN is that
+// and no default route, in each of the plan's families.
+func (r *renderer) groups(set ipranges.Set, fams rules.Families, v rules.Verdict) []byte {
+	var dst []byte
+	for _, f := range fams.List() {
+		if v == rules.Bypass && !set.Has(f) {
+			continue
+		}
+		dst = fmt.Appendf(dst, "[%s]\n", group(f))
+		after := "\n"
+		if v == rules.Tunnel {
+			dst = append(dst, "never-default=true\n"...)
+		} else {
+			after = "," + r.gateways[f].String() + "\n"
+		}
+		for p, n := range numbers(set, f) {
+			dst = append(strconv.AppendUint(append(dst, "route"...), n, 10), '=')
+			dst = append(ipranges.AppendPrefix(dst, p), after...)
+		}
+	}
+	return dst
+}
+
+// Numbers of our routes: a key's number is below 2^31, and people begin at 1.
+const (
+	firstNumber = 1_000_000
+	manyNumbers = 2_000_000_000
+)
+
+// numbers yields the prefixes of a family with the numbers of their keys. Two that
+// come out equal are told apart in address order.
+func numbers(set ipranges.Set, f ipranges.Family) func(func(netip.Prefix, uint64) bool) {
+	return func(yield func(netip.Prefix, uint64) bool) {
+		taken := make(map[uint64]bool, set.NumPrefixes(f))
+		var text []byte
+		for p := range set.Prefixes(f) {
+			text = ipranges.AppendPrefix(text[:0], p)
+			n := uint64(crc32.ChecksumIEEE(text)) % manyNumbers
+			for taken[n] {
+				n = (n + 1) % manyNumbers
+			}
+			taken[n] = true
+			if !yield(p, firstNumber+n) {
+				return
+			}
+		}
+	}
+}
