@@ -9,18 +9,61 @@ cd "$(dirname "$0")"
 
 say() { printf '\n== %s\n' "$*"; }
 
-# gcc is what the race detector needs; the rest is loaded for real.
-packages="gcc libc6-dev nftables iptables ipset strace openvpn iproute2 wireguard-tools wireguard-go procps"
-programs="gcc nft iptables ipset strace openvpn ip wg-quick wireguard-go sysctl"
-missing=""
-for p in $programs; do
-	PATH="$PATH:/usr/sbin:/sbin" command -v "$p" >/dev/null || missing="$missing $p"
-done
-export PATH="$PATH:/usr/sbin:/sbin"
+# What the tests need, and the Debian packages that have it. gcc is for the race detector;
+# the rest is loaded with rendered output, or answers the verifier.
+needs="
+gcc                     gcc libc6-dev
+nft                     nftables
+iptables                iptables
+ipset                   ipset
+strace                  strace
+sysctl                  procps
+ip                      iproute2
+openvpn                 openvpn
+wg-quick                wireguard-tools
+wireguard-go            wireguard-go
+swanctl                 strongswan-swanctl
+charon-systemd          charon-systemd
+NetworkManager          network-manager
+dbus-daemon             dbus-daemon
+birdc                   bird2
+vtysh                   frr
+ocserv                  ocserv
+openconnect             openconnect vpnc-scripts
+turnserver              coturn
+openssl                 openssl
+tshark                  tshark
+xmllint                 libxml2-utils
+"
+export PATH="$PATH:/usr/sbin:/sbin:/usr/lib/frr"
+missing="" packages=""
+while read -r program list; do
+	if [ -n "$program" ] && ! command -v "$program" >/dev/null; then
+		missing="$missing $program" packages="$packages $list"
+	fi
+done <<EOF
+$needs
+EOF
+
+# install installs packages and starts none of the services that come with them: the
+# tests run those programs themselves, in namespaces of their own.
+install() {
+	policy=/usr/sbin/policy-rc.d
+	own=""
+	if [ ! -e "$policy" ]; then
+		own=yes
+		printf '#!/bin/sh\nexit 101\n' >"$policy"
+		chmod +x "$policy"
+	fi
+	status=0
+	{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null; } || status=$?
+	[ -z "$own" ] || rm -f "$policy"
+	return $status
+}
 if [ -n "$missing" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
 	say "installing:$missing"
-	apt-get update -qq
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages >/dev/null
+	# shellcheck disable=SC2086 # a list of words
+	install $packages
 	missing=""
 fi
 
@@ -29,7 +72,7 @@ command -v gcc >/dev/null || { race=""; say "no gcc: tests run without the race 
 if [ "$(id -u)" = 0 ] && [ -z "$missing" ]; then
 	export SALLYPORT_MUST_RUN=1 # no test may be skipped for want of rights or programs
 else
-	say "tests that make network namespaces are skipped: they need root and nft, and others strace"
+	say "tests that need root, or one of these programs, are skipped:${missing:- none is missing}"
 fi
 [ -d "${SALLYPORT_DATA:-../shared/data}" ] || say "tests on real feeds are skipped: SALLYPORT_DATA names no folder that holds them"
 
