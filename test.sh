@@ -34,6 +34,9 @@ turnserver              coturn
 openssl                 openssl
 tshark                  tshark
 xmllint                 libxml2-utils
+shellcheck              shellcheck
+aws                     awscli
+node                    nodejs
 "
 export PATH="$PATH:/usr/sbin:/sbin:/usr/lib/frr"
 missing="" packages=""

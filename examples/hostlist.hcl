@@ -14,7 +14,7 @@ service "web" {
 
 rule "signalling" {
   action   = "allow"
-  to       = names.signalling
+  to       = names.signalling # warning: anyone can have a name under azure.com
   services = [service.web]
 }
 

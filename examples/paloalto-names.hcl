@@ -38,7 +38,7 @@ rule "media" {
 rule "signalling" {
   action   = "allow"
   from     = set.callers
-  to       = names.signalling
+  to       = names.signalling # warning: anyone can have a name under azure.com
   services = [service.https]
 }
 

@@ -14,6 +14,9 @@ import (
 	"sallyport/ipranges/cover"
 )
 
+// BudgetDevice is the device of the policy's own limits.
+const BudgetDevice = "the budget"
+
 // Budget allows a list of routes to differ from its set, so that it fits a device:
 // to hold more addresses, or to leave some out. Without one a list is exact or
 // refused. It is immutable.
@@ -72,6 +75,8 @@ func (p *Price) String() string {
 // ShortPercent is a share with two digits that count: 49%, 3.0%, 0.22%, 0.0021%.
 func ShortPercent(p float64) string {
 	switch {
+	case p > 0 && p < 1e-9:
+		return "<0.000000001%"
 	case p == 0 || p >= 10:
 		return fmt.Sprintf("%.0f%%", p)
 	case p >= 1:
@@ -119,7 +124,7 @@ func fit(p *Plan, caps Caps) (*Plan, []Loss, []*RuleError) {
 	b := p.Budget
 	f := &fitting{p: p, caps: caps, limits: limitsFor(v, slices.Concat(caps.RouteLimits, b.Limits)), listed: listed,
 		over: b.Added != nil || b.Missing == nil && v == Tunnel}
-	if errs := f.check(); len(errs) > 0 {
+	if errs := append(f.check(), f.countable()...); len(errs) > 0 {
 		return nil, nil, errs
 	}
 	written := f.written(listed)
@@ -173,6 +178,16 @@ func (f *fitting) check() []*RuleError {
 			Fix: "take it out of the list, or out of protect"})
 	}
 	return errs
+}
+
+// countable refuses a budget in bytes where the target cannot say what a route takes.
+func (f *fitting) countable() []*RuleError {
+	for _, l := range f.limits {
+		if l.Bytes && f.caps.RouteBytes == nil {
+			return []*RuleError{{Option: "budget.bytes", Cause: "the target does not count the bytes of its routes", Fix: "write routes = N in place of bytes"}}
+		}
+	}
+	return nil
 }
 
 func firstOf(s ipranges.Set) string {
@@ -233,31 +248,68 @@ func (f *fitting) priced(written ipranges.Set) (*Plan, []Loss, []*RuleError) {
 	return &out, losses, nil
 }
 
+// limitWord is the budget's argument for the direction, and what it says.
+func (f *fitting) limitWord() (word string, limit *Percent) {
+	if f.over {
+		return "max_added", f.p.Budget.Added
+	}
+	return "max_missing", f.p.Budget.Missing
+}
+
+// allowed is the highest price that the budget lets a family have; false where it says
+// none.
+func (f *fitting) allowed(fam ipranges.Family) (cover.Count, bool) {
+	_, limit := f.limitWord()
+	if limit == nil {
+		return cover.Count{}, false
+	}
+	return cover.CountOf(f.listed, fam).Part(float64(*limit)), true
+}
+
 // tooMuch reports a price over what the budget allows, with the nearest budget that
 // would do; and one that the budget does not speak of.
 func (f *fitting) tooMuch(p *Price) *RuleError {
-	word, limit := "max_missing", f.p.Budget.Missing
-	if p.Added {
-		word, limit = "max_added", f.p.Budget.Added
-	}
+	word, limit := f.limitWord()
 	enough := roundUp(p.Percent())
-	if limit == nil {
-		return &RuleError{Option: "budget", Cause: fmt.Sprintf("%s, and the budget does not say that it may", p),
-			Fix: fmt.Sprintf("add %s = %q, or a higher limit of routes", word, enough)}
+	bound := ""
+	if p.Limit.Max > 0 && p.Limit.Device != BudgetDevice {
+		bound = fmt.Sprintf("; %s takes %s (%s)", p.Limit.Device, p.Limit.units(p.Limit.Max), p.Limit.Source)
 	}
-	allowed := p.Whole.Part(float64(*limit))
+	if limit == nil {
+		return &RuleError{Option: "budget", Cause: fmt.Sprintf("%s, and the budget does not say that it may%s", p, bound), Fix: fmt.Sprintf("add %s = %q", word, enough)}
+	}
+	allowed, _ := f.allowed(p.Family)
 	if p.Count.Cmp(allowed) <= 0 {
 		return nil
 	}
-	e := &RuleError{Option: "budget." + word, Cause: fmt.Sprintf("%s, over %s", p, *limit), Fix: fmt.Sprintf("the nearest that can be: %s = %q", word, enough)}
-	if !p.Limit.Bytes {
-		if curve, err := f.curve(p.Family, p.Exact); err == nil {
-			if k, ok := curve.Nearest(allowed); ok && k > 0 {
-				e.Fix += fmt.Sprintf(", or %d %s routes", k, p.Family)
-			}
+	e := &RuleError{Option: "budget." + word, Fix: fmt.Sprintf("the nearest that can be: %s = %q", word, enough)}
+	e.Cause = fmt.Sprintf("%s, over %s%s", p, *limit, bound)
+	if ShortPercent(p.Percent()) == limit.String() {
+		e.Cause = fmt.Sprintf("%s, over %s by %s%s", p, *limit, ShortPercent(p.Percent()-float64(*limit)), bound)
+	}
+	if k, ok := f.routesFor(p.Family, allowed); ok && !p.Limit.Bytes && !p.Limit.Shared {
+		switch {
+		case p.Limit.Device == BudgetDevice:
+			e.Fix += fmt.Sprintf(", or %d %s routes", k, p.Family)
+		case p.Limit.Option != "":
+			e.Fix += fmt.Sprintf(", or %s = %d where your device takes as many", p.Limit.Option, k)
 		}
 	}
 	return e
+}
+
+// hintRoutes bounds the curve that is made for a hint alone: its time grows with it.
+const hintRoutes = 4096
+
+// routesFor is how many routes of a family cost no more than allowed; false where that
+// is not known.
+func (f *fitting) routesFor(fam ipranges.Family, allowed cover.Count) (int, bool) {
+	curve, err := f.curve(fam, hintRoutes)
+	if err != nil {
+		return 0, false
+	}
+	k, ok := curve.Nearest(allowed)
+	return k, ok && k > 0
 }
 
 // roundUp is a percentage that is not below p, with two digits that count.
@@ -286,11 +338,15 @@ func (f *fitting) tightest(fam ipranges.Family) RouteLimit {
 
 // curve is the price of every number of routes in a family: of what is written.
 func (f *fitting) curve(fam ipranges.Family, most int) (*cover.Curve, error) {
-	written := f.written(f.listed)
+	written, whole := f.written(f.listed), cover.CountOf(f.listed, fam)
 	if f.over != f.flipped(fam) {
-		return cover.OverCurve(written, fam, most, f.never(fam)), nil
+		return cover.OverCurve(written, fam, most, f.never(fam)).Of(whole), nil
 	}
-	return cover.UnderCurve(written, fam, f.always(fam))
+	c, err := cover.UnderCurve(written, fam, f.always(fam))
+	if err != nil {
+		return nil, err
+	}
+	return c.Of(whole), nil
 }
 
 // never is what no list may come to hold, as far as what is written goes: special-use
@@ -321,7 +377,8 @@ func setOf(list []netip.Prefix) ipranges.Set {
 
 // PriceCurve is the price of every number of routes of a family, up to most, that p's
 // target could write: of adding addresses to the list, or of leaving some out. What p's
-// budget says of must and protect holds for it.
+// budget says of must and protect holds for it. Prices are shares of the list, also where
+// its target writes the complement. An error may be a *RuleError.
 func PriceCurve(p *Plan, caps Caps, family ipranges.Family, added bool, most int) (*cover.Curve, error) {
 	listed, _, ok := p.Listed()
 	if !ok {

@@ -123,7 +123,7 @@ func TestOptimum(t *testing.T) {
 		{Tunnel, &Budget{Added: percent(90)}, "20.0.0.0/21,30.0.0.0/22", "2 IPv4 routes in place of 4: adds 1,280 addresses, 71%"},
 		{Tunnel, &Budget{Missing: percent(50)}, "20.0.4.0/24,30.0.0.0/22", "leaves out 512"},
 		{Bypass, &Budget{Added: percent(90), Protect: In("p", ipranges.MustParse("20.0.6.0/24"))}, "", "2 routes are too few for IPv4: it needs 3 at least"},
-		{Bypass, &Budget{Missing: percent(20)}, "", "leaves out 512 addresses, 29%, over 20%|max_missing = \"29%\", or 3 IPv4 routes"},
+		{Bypass, &Budget{Missing: percent(20)}, "", "leaves out 512 addresses, 29%, over 20%; the box takes 2 routes (a test)|max_missing = \"29%\", or max_routes = 3 where"},
 		{Bypass, &Budget{}, "", "the budget does not say that it may|add max_missing = \"29%\""},
 		{Bypass, &Budget{Missing: percent(9), Must: In("m", ipranges.MustParse("9.9.9.9"))}, "", "must holds 9.9.9.9"},
 		{Bypass, &Budget{Added: percent(9), Protect: In("p", ipranges.MustParse("20.0.0.0/16"))}, "", "protect holds 20.0.0.0-20.0.0.255"},
@@ -150,6 +150,72 @@ func TestOptimum(t *testing.T) {
 		if len(losses) != 1 || !strings.Contains(losses[0].Reason, tt.price) {
 			t.Errorf("losses %+v, not %q", losses, tt.price)
 		}
+	}
+}
+
+// TestJointBudgets holds budgets for both families to what they promise: no family
+// without a route, prices within what is allowed wherever a split can have that.
+func TestJointBudgets(t *testing.T) {
+	two := ipranges.MustParse("20.0.0.0/16", "20.2.0.0/16", "2a01:111:f400::/48", "2a01:111:f402::/48")
+	for _, tt := range []struct {
+		k       int
+		missing Percent
+		limits  []RouteLimit
+		want    string // routes of each family, or a part of the error
+	}{
+		{2, 60, nil, "1 1"},
+		{3, 60, nil, "1 2"},
+		{3, 49, nil, "keeps both families within 49%"},
+		{1, 100, nil, "1 routes are too few for both families"},
+		{3, 60, []RouteLimit{{Max: 1, Families: OnlyIPv6, Device: BudgetDevice}}, "2 1"},
+		{4, 10, nil, "2 2"},
+	} {
+		p := RoutePlan("vpn", BothFamilies, Bypass, two)
+		p.Budget = &Budget{Missing: percent(tt.missing), Limits: append(tt.limits, RouteLimit{Max: tt.k, Shared: true, Device: BudgetDevice})}
+		got, _, errs := Lower(p, routeCaps)
+		text := ""
+		if len(errs) > 0 {
+			text = errs[0].Cause
+		} else {
+			list, _, _ := got.Listed()
+			text = fmt.Sprintf("%d %d", list.NumPrefixes(ipranges.IPv4), list.NumPrefixes(ipranges.IPv6))
+		}
+		if !strings.Contains(text, tt.want) {
+			t.Errorf("%d routes, %s: %q, not %q", tt.k, tt.missing, text, tt.want)
+		}
+	}
+}
+
+// TestJointBytesHandOver holds that what IPv4 leaves of shared bytes goes to IPv6, and
+// that a part just as large as IPv4's least is tried.
+func TestJointBytesHandOver(t *testing.T) {
+	var list []string
+	for i := range 50 {
+		list = append(list, fmt.Sprintf("20.0.%d.0/24", 2*i))
+	}
+	four := ipranges.MustParse(list...)
+	set := four.Union(ipranges.MustParse("2a01:111:f400::/48", "2a01:111:f402::/48"))
+	bytes := RouteLimit{Bytes: true}.size(set, ipranges.IPv4, routeCaps.RouteBytes) + len("route 2a01:111:f400::/48\n")
+	p := RoutePlan("vpn", BothFamilies, Bypass, set)
+	p.Budget = &Budget{Missing: percent(60), Must: In("must", four), Limits: []RouteLimit{{Max: bytes, Bytes: true, Shared: true, Device: BudgetDevice}}}
+	got, _, errs := Lower(p, routeCaps)
+	if len(errs) > 0 {
+		t.Fatal(errs[0])
+	}
+	if out, _, _ := got.Listed(); !out.Covers(four) || out.NumPrefixes(ipranges.IPv6) != 1 {
+		t.Errorf("%d and %d routes", out.NumPrefixes(ipranges.IPv4), out.NumPrefixes(ipranges.IPv6))
+	}
+}
+
+// TestBytesNobodyCounts holds that a budget of bytes is refused where the target does
+// not count them.
+func TestBytesNobodyCounts(t *testing.T) {
+	caps := routeCaps
+	caps.RouteBytes = nil
+	p := RoutePlan("vpn", OnlyIPv4, Bypass, ipranges.MustParse("20.0.0.0/24", "20.0.2.0/24"))
+	p.Budget = &Budget{Missing: percent(60), Limits: []RouteLimit{{Max: 20, Bytes: true, Device: BudgetDevice}}}
+	if _, _, errs := Lower(p, caps); len(errs) != 1 || errs[0].Option != "budget.bytes" {
+		t.Errorf("%v", errs)
 	}
 }
 

@@ -92,6 +92,9 @@ func Lower(p *Plan, caps Caps) (*Plan, []Loss, []*RuleError) {
 			Fix:    fmt.Sprintf("say families = [%q] in the target to leave %s out on purpose", FamilyWord(out.Families), missing),
 		})
 	}
+	if _, v, ok := p.Listed(); ok && !slices.Contains(caps.Verdicts, v) {
+		return nil, nil, []*RuleError{oneWay(p, caps, v)}
+	}
 	if !slices.Contains(caps.Defaults, p.Default) {
 		errs = append(errs, &RuleError{Option: "default", Cause: fmt.Sprintf("the target cannot have the default %q", p.Default),
 			Fix: "choose another default or another placement"})
@@ -125,6 +128,21 @@ func Lower(p *Plan, caps Caps) (*Plan, []Loss, []*RuleError) {
 		return nil, nil, errs
 	}
 	return fitted, losses, nil
+}
+
+// oneWay is the error for a list of routes in a direction that the target lacks.
+func oneWay(p *Plan, caps Caps, v Verdict) *RuleError {
+	e := &RuleError{Cause: "the target lists what goes past the VPN only", Fix: "list that with bypass, or choose another target"}
+	if v == Bypass {
+		e.Cause, e.Fix = "the target cannot route past the VPN", "list what goes through the VPN with include, or choose another target"
+		if why := caps.NoBypass[ipranges.IPv4]; why != "" {
+			e.Cause += ": " + why
+		}
+	}
+	if len(p.Rules) > 0 {
+		e.Rule, e.Place = p.Rules[0].Name, p.Rules[0].Place
+	}
+	return e
 }
 
 // unsupported lists the features of r that caps lack.

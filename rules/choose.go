@@ -2,7 +2,8 @@ package rules
 
 import (
 	"fmt"
-	"strconv"
+	"math"
+	"slices"
 
 	"sallyport/ipranges"
 	"sallyport/ipranges/cover"
@@ -147,100 +148,181 @@ func (f *fitting) tooSmall(fam ipranges.Family, have, least string) *RuleError {
 		Fix: "raise the limit, or shorten must or protect"}
 }
 
-// splits is into how many steps a budget of bytes for both families is divided.
-const splits = 64
-
 // share fits both families into one budget: the split with the smallest sum of relative
-// prices, each as a share of its family's set. Of equal sums it takes the one that gives
+// prices, each as a share of its family's set, of those that keep to what the budget
+// allows and leave no family without a route. Of equal sums it takes the one that gives
 // IPv4 the least.
 func (f *fitting) share(written ipranges.Set, shared bounds) (ipranges.Set, *RuleError) {
 	own4, _ := f.boundsOf(ipranges.IPv4)
 	own6, _ := f.boundsOf(ipranges.IPv6)
-	if shared.bytes < 0 && own4.bytes < 0 && own6.bytes < 0 {
-		return f.shareRoutes(shared.routes, own4.routes, own6.routes)
+	var failed *RuleError
+	if shared.routes >= 0 {
+		list, err := f.shareRoutes(shared.routes, own4.routes, own6.routes)
+		if err == nil && f.fits(list) || err != nil && shared.bytes < 0 {
+			return list, err
+		}
+		failed = err
 	}
+	if shared.bytes < 0 { // the bytes are bounded for each family: what one saves is no use to the other
+		four, err := f.family(written, ipranges.IPv4, own4)
+		if err != nil {
+			return four, err
+		}
+		own6.routes = tighter(own6.routes, shared.routes-four.NumPrefixes(ipranges.IPv4))
+		six, err := f.family(written, ipranges.IPv6, own6)
+		return four.Union(six), err
+	}
+	list, err := f.shareBytes(written, shared, own4, own6)
+	if err != nil && failed != nil {
+		err = failed
+	}
+	return list, err
+}
+
+// sides are the curves of both families, with the bounds of their own and, where the
+// budget limits the price and priced asks for it, the fewest routes that keep to it.
+func (f *fitting) sides(k int, most map[ipranges.Family]int, priced bool) (list [2]cover.Side, err error) {
+	for i, fam := range BothFamilies.List() {
+		curve, err := f.curve(fam, k)
+		if err != nil {
+			return list, err
+		}
+		side := cover.Side{Curve: curve, High: max(most[fam], 0)}
+		if f.listed.Has(fam) {
+			side.Low = 1
+		}
+		if allowed, ok := f.allowed(fam); ok && priced {
+			low, _ := curve.Nearest(allowed)
+			side.Low = max(side.Low, low)
+		}
+		list[i] = side
+	}
+	return list, nil
+}
+
+// shareRoutes is share for routes alone, at the lowest price there is.
+func (f *fitting) shareRoutes(k, most4, most6 int) (ipranges.Set, *RuleError) {
+	most := map[ipranges.Family]int{ipranges.IPv4: most4, ipranges.IPv6: most6}
+	sides, err := f.sides(k, most, true)
+	if err != nil {
+		return ipranges.Set{}, &RuleError{Option: "budget.must", Cause: err.Error(), Fix: "correct must or the list"}
+	}
+	four, six, ok := cover.Joint(sides[0], sides[1], k)
+	if !ok {
+		return ipranges.Set{}, f.noSplit(k, most)
+	}
+	a, _ := sides[0].Curve.Cover(four)
+	b, _ := sides[1].Curve.Cover(six)
+	return setOf(append(a, b...)), nil
+}
+
+// noSplit says why no split of k routes will do: because none is as short, or because
+// none keeps to what the budget allows, and then which comes nearest.
+func (f *fitting) noSplit(k int, most map[ipranges.Family]int) *RuleError {
+	sides, err := f.sides(k, most, false)
+	if err != nil {
+		return &RuleError{Option: "budget.must", Cause: err.Error(), Fix: "correct must or the list"}
+	}
+	a, b := sides[0].Curve, sides[1].Curve
+	lowest, at := math.Inf(1), 0
+	for i := max(sides[0].Low, a.Least()); i <= k; i++ {
+		j := k - i
+		if n := most[ipranges.IPv4]; n > 0 && i > n {
+			break
+		}
+		if n := most[ipranges.IPv6]; n > 0 {
+			j = min(j, n)
+		}
+		pa, ok4 := a.Price(i)
+		pb, ok6 := b.Price(j)
+		if worst := max(pa.Percent(a.Size()), pb.Percent(b.Size())); ok4 && ok6 && j >= sides[1].Low && worst < lowest {
+			lowest, at = worst, i
+		}
+	}
+	word, limit := f.limitWord()
+	if math.IsInf(lowest, 1) || limit == nil {
+		return &RuleError{Option: "budget", Cause: fmt.Sprintf("%d routes are too few for both families: IPv4 needs %d and IPv6 %d at least",
+			k, max(sides[0].Low, a.Least()), max(sides[1].Low, b.Least())), Fix: "raise the limit, or shorten must or protect"}
+	}
+	return &RuleError{Option: "budget." + word, Cause: fmt.Sprintf("no split of %d routes keeps both families within %s", k, *limit),
+		Fix: fmt.Sprintf("the nearest that can be: %s = %q, with %d IPv4 and %d IPv6 routes", word, roundUp(lowest), at, k-at)}
+}
+
+// splits is into how many steps a budget of bytes for both families is divided.
+const splits = 64
+
+// shareBytes is share where bytes are shared: of the splits in steps, and of those that
+// give one family just what it needs at least or can use at most. What IPv4 leaves of
+// its part goes to IPv6.
+func (f *fitting) shareBytes(written ipranges.Set, shared, own4, own6 bounds) (ipranges.Set, *RuleError) {
+	tries := []int{}
+	for i := 1; i < splits; i++ {
+		tries = append(tries, shared.bytes*i/splits)
+	}
+	for i, fam := range BothFamilies.List() {
+		prices, err := f.prices(written, fam)
+		if err != nil {
+			return ipranges.Set{}, &RuleError{Option: "budget.must", Cause: err.Error(), Fix: "correct must or the list"}
+		}
+		for _, n := range []int{prices.Least(), prices.Exact()} {
+			if i == 1 {
+				n = shared.bytes - n
+			}
+			tries = append(tries, n)
+		}
+	}
+	slices.Sort(tries)
 	var best ipranges.Set
 	var failed *RuleError
-	lowest := -1.0
-	for i := 1; i < splits; i++ {
-		four, six := own4, own6
-		if shared.bytes >= 0 {
-			four.bytes, six.bytes = tighter(own4.bytes, shared.bytes*i/splits), tighter(own6.bytes, shared.bytes-shared.bytes*i/splits)
-		}
-		if shared.routes >= 0 {
-			four.routes, six.routes = tighter(own4.routes, shared.routes*i/splits), tighter(own6.routes, shared.routes-shared.routes*i/splits)
-		}
-		a, err4 := f.family(written, ipranges.IPv4, four)
-		b, err6 := f.family(written, ipranges.IPv6, six)
-		if err4 != nil || err6 != nil {
-			if failed = err4; failed == nil {
-				failed = err6
-			}
+	lowest, bad := math.Inf(1), true
+	for _, n := range slices.Compact(tries) {
+		if n < 0 || n > shared.bytes {
 			continue
 		}
-		if sum := f.relative(written, a.Union(b)); lowest < 0 || sum < lowest {
-			best, lowest = a.Union(b), sum
+		list, err := f.split(written, n, shared, own4, own6)
+		if err != nil {
+			failed = err
+			continue
+		}
+		sum, over := f.relative(written, list)
+		if over != bad && bad || over == bad && sum < lowest {
+			best, lowest, bad = list, sum, over
 		}
 	}
-	if lowest < 0 {
+	if math.IsInf(lowest, 1) {
 		return best, failed
 	}
 	return best, nil
 }
 
-// relative is the sum over the families of the price as a share of the set.
-func (f *fitting) relative(written, list ipranges.Set) float64 {
-	sum := 0.0
-	for _, fam := range BothFamilies.List() {
-		a, b := cover.CountOf(written, fam).Float64(), cover.CountOf(list, fam).Float64()
-		if whole := cover.CountOf(f.listed, fam).Float64(); whole > 0 {
-			sum += max(a-b, b-a) / whole
-		}
-	}
-	return sum
-}
-
-// shareRoutes is share for routes alone, at the lowest price there is.
-func (f *fitting) shareRoutes(k, most4, most6 int) (ipranges.Set, *RuleError) {
-	a, err := f.curve(ipranges.IPv4, k)
-	b, err6 := f.curve(ipranges.IPv6, k)
-	if err == nil {
-		err = err6
-	}
+// split gives IPv4 at most n bytes, and IPv6 what is left.
+func (f *fitting) split(written ipranges.Set, n int, shared, own4, own6 bounds) (ipranges.Set, *RuleError) {
+	own4.bytes = tighter(own4.bytes, n)
+	four, err := f.family(written, ipranges.IPv4, own4)
 	if err != nil {
-		return ipranges.Set{}, &RuleError{Option: "budget.must", Cause: err.Error(), Fix: "correct must or the list"}
+		return four, err
 	}
-	most4, most6 = tighter(most4, k), tighter(most6, k)
-	if most4 < a.Least() {
-		return ipranges.Set{}, f.tooSmall(ipranges.IPv4, fmt.Sprintf("%d routes", most4), strconv.Itoa(a.Least()))
+	left := shared.bytes - RouteLimit{Bytes: true}.size(four, ipranges.IPv4, f.caps.RouteBytes)
+	own6.bytes = tighter(own6.bytes, left)
+	if shared.routes >= 0 {
+		own6.routes = tighter(own6.routes, shared.routes-four.NumPrefixes(ipranges.IPv4))
 	}
-	if most6 < b.Least() {
-		return ipranges.Set{}, f.tooSmall(ipranges.IPv6, fmt.Sprintf("%d routes", most6), strconv.Itoa(b.Least()))
-	}
-	whole4, whole6 := cover.CountOf(f.listed, ipranges.IPv4).Float64(), cover.CountOf(f.listed, ipranges.IPv6).Float64()
-	best, lowest := -1, 0.0
-	for i := a.Least(); i <= min(k-b.Least(), most4); i++ {
-		pa, _ := a.Price(i)
-		pb, ok := b.Price(min(k-i, most6))
-		if !ok {
-			continue
-		}
-		if sum := ratio(pa, whole4) + ratio(pb, whole6); best < 0 || sum < lowest {
-			best, lowest = i, sum
-		}
-	}
-	if best < 0 {
-		return ipranges.Set{}, &RuleError{Option: "budget", Cause: fmt.Sprintf("%d routes are too few: IPv4 needs %d and IPv6 %d at least", k, a.Least(), b.Least()),
-			Fix: "raise the limit, or shorten must or protect"}
-	}
-	four, _ := a.Cover(best)
-	six, _ := b.Cover(min(k-best, most6))
-	return setOf(append(four, six...)), nil
+	six, err := f.family(written, ipranges.IPv6, own6)
+	return four.Union(six), err
 }
 
-func ratio(c cover.Count, whole float64) float64 {
-	if c.IsZero() {
-		return 0
+// relative is the sum over the families of the price as a share of the set, and whether
+// one of them is over what the budget allows.
+func (f *fitting) relative(written, list ipranges.Set) (sum float64, over bool) {
+	for _, fam := range BothFamilies.List() {
+		differ := cover.CountOf(written.Minus(list).Union(list.Minus(written)), fam)
+		if allowed, ok := f.allowed(fam); ok && differ.Cmp(allowed) > 0 {
+			over = true
+		}
+		sum += differ.Percent(cover.CountOf(f.listed, fam))
+		if f.listed.Has(fam) && !f.written(list).Has(fam) {
+			over = true
+		}
 	}
-	return c.Float64() / whole
+	return sum, over
 }

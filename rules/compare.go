@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math/bits"
 	"net/netip"
@@ -36,9 +37,15 @@ func Compare(a, b *Plan) *Difference {
 		points := c.pointClasses(fam)
 		pair := make(ruleBits, len(c.none()))
 		for _, src := range srcs {
+			done := map[string]bool{}
 			for _, dst := range dsts {
 				if !pair.and(src.rules, dst.rules) && c.sameDefaults(fam) {
 					continue // no rule matches, and the defaults agree
+				}
+				if key := pair.key(); done[key] {
+					continue // another destination has left the same rules
+				} else {
+					done[key] = true
 				}
 				for _, pt := range points {
 					va, vb := c.verdicts(fam, pair, pt)
@@ -83,6 +90,15 @@ func (s ruleBits) and(x, y ruleBits) bool {
 		some |= s[i]
 	}
 	return some != 0
+}
+
+// key is equal for equal sets.
+func (s ruleBits) key() string {
+	b := make([]byte, 0, 8*len(s))
+	for _, w := range s {
+		b = binary.LittleEndian.AppendUint64(b, w)
+	}
+	return string(b)
 }
 
 // first is the lowest number from lo on, below hi, that x and y share; -1 if none.

@@ -78,19 +78,24 @@ func overRoutes(p *Plan, caps Caps) []*RuleError {
 			n := l.size(listed, f, caps.RouteBytes)
 			total += n
 			if n > l.Max && !l.Shared {
-				errs = append(errs, l.over(n, f.String()+" "))
+				errs = append(errs, l.over(n, f.String()+" ", v))
 			}
 		}
 		if l.Shared && total > l.Max {
-			errs = append(errs, l.over(total, ""))
+			errs = append(errs, l.over(total, "", v))
 		}
 	}
 	return errs
 }
 
-func (l RouteLimit) over(n int, family string) *RuleError {
+// over is the error for a list of direction v that is over the limit.
+func (l RouteLimit) over(n int, family string, v Verdict) *RuleError {
+	word := "max_missing"
+	if v == Tunnel {
+		word = "max_added"
+	}
 	e := &RuleError{Option: "budget", Cause: fmt.Sprintf("%s%s, and %s takes %d (%s)", family, l.units(n), l.Device, l.Max, l.Source),
-		Fix: `let it cost something: budget { max_missing = "50%" } or max_added, and see: sallyport budget`}
+		Fix: fmt.Sprintf(`let it cost something, budget { %s = "..." }, at the price that sallyport budget shows`, word)}
 	if l.Option != "" {
 		e.Fix += fmt.Sprintf("; or say %s = N where your device takes more", l.Option)
 	}

@@ -31,6 +31,11 @@ func (a Addresses) fits(name string) bool {
 	return name != "" && slices.ContainsFunc(a.patterns, func(p string) bool { return fitsPattern(p, name) })
 }
 
+// HasNames reports whether every name of b is one of a.
+func (a Addresses) HasNames(b Addresses) bool {
+	return b.ByName() && !slices.ContainsFunc(b.patterns, func(p string) bool { return !a.fits(sampleName(p)) })
+}
+
 func fitsPattern(pattern, name string) bool {
 	ending, wild := strings.CutPrefix(pattern, "*")
 	if !wild {
@@ -40,10 +45,10 @@ func fitsPattern(pattern, name string) bool {
 }
 
 // sampleName is a name that fits the pattern, and no other pattern unless that one
-// fits every name that this one does: its front is no part of any pattern.
+// fits every name that this one does: its front is a byte that no name has.
 func sampleName(pattern string) string {
 	if ending, wild := strings.CutPrefix(pattern, "*"); wild {
-		return "0sample0" + ending
+		return "!" + ending
 	}
 	return pattern
 }

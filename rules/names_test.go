@@ -13,8 +13,8 @@ import (
 // TestCompareNames checks Compare in a small world of host names and addresses, where
 // every flow can be asked.
 func TestCompareNames(t *testing.T) {
-	patterns := []string{"a.x.de", "b.x.de", "*.x.de", "*.de", "*a.x.de", "x.de", "c.a.x.de", "*.a.x.de"}
-	hosts := []string{"", "x.de", "a.x.de", "b.x.de", "ba.x.de", "c.a.x.de", "d.a.x.de", "q.x.de", "z.de", "z.com"}
+	patterns := []string{"a.x.de", "b.x.de", "*.x.de", "*.de", "*a.x.de", "x.de", "c.a.x.de", "*.a.x.de", "*0.x.de", "0sample0.x.de"}
+	hosts := []string{"", "x.de", "a.x.de", "b.x.de", "ba.x.de", "c.a.x.de", "d.a.x.de", "q.x.de", "z.de", "z.com", "70.x.de", "0sample0.x.de"}
 	rng := rand.New(rand.NewPCG(3, 3))
 	random := func() *Plan {
 		p := plan()
@@ -99,6 +99,13 @@ func TestShadowedNames(t *testing.T) {
 	}
 	if s := Shadowed(plan(everywhere, hosts)); len(s) != 1 || s[0].Rule.Name != "hosts" {
 		t.Errorf("a rule to names behind one to everything is not reported: %v", s)
+	}
+	wide := rule("wide", Allow, Any(), Named("wide", []string{"*.com", "x.de"}), media)
+	if s := Shadowed(plan(wide, hosts)); len(s) != 1 || s[0].Rule.Name != "hosts" {
+		t.Errorf("a rule to names behind one to wider names is not reported: %v", s)
+	}
+	if s := Shadowed(plan(hosts, wide)); len(s) != 0 {
+		t.Errorf("%s counts as hidden by narrower names", s[0].Rule.Name)
 	}
 	some := rule("some", Deny, Any(), In("some", ipranges.MustParse("10.0.0.0/8")), media)
 	if s := Shadowed(plan(some, hosts)); len(s) != 0 {

@@ -97,8 +97,8 @@ func Shadowed(p *Plan) []Shadow {
 			rest, essential = withoutEssential(rest[0])
 		}
 		for j := 0; j < i && len(rest) > 0 && len(rest) <= maxRegions; j++ {
-			if p.Rules[j].To.ByName() {
-				continue // it may hide rules to the same names, and regions know addresses alone
+			if to := p.Rules[j].To; to.ByName() && !to.HasNames(p.Rules[i].To) {
+				continue // it hides rules to names that it has, and no others
 			}
 			earlier := regions[j]
 			var next []region

@@ -62,9 +62,11 @@ func Names() []string {
 	return slices.DeleteFunc(names, isScript)
 }
 
-// isScript reports whether a template makes a shell script. Scripts cannot be
-// overridden, because nothing can read back what one does.
-func isScript(file string) bool { return strings.HasSuffix(file, ".sh.tmpl") }
+// isScript reports whether a template makes a script. Scripts cannot be overridden,
+// because nothing can read back what one does.
+func isScript(file string) bool {
+	return slices.Contains([]string{".sh", ".ps1", ".pac"}, path.Ext(strings.TrimSuffix(file, ".tmpl")))
+}
 
 // Parse parses src with the functions that every template has. A key that the
 // data lacks is an error.

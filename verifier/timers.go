@@ -20,7 +20,8 @@ type Timers struct {
 	Connect   time.Duration `json:"connect"`
 	Handshake time.Duration `json:"handshake"`
 
-	// Query is how long one DNS query waits; there are three of each.
+	// Query is how long one DNS query waits, or one question to a STUN server that
+	// answered before; there are three of each.
 	Query time.Duration `json:"query"`
 
 	// Hop is how long a packet of a TTL walk waits for its ICMP answer; there are

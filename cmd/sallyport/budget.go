@@ -70,6 +70,9 @@ type budgetOf struct {
 	name string
 	plan *rules.Plan
 	caps rules.Caps
+
+	target *policy.Target // of a policy; nil for sets of the command line
+	res    *pipeline.Result
 }
 
 func (a *app) budget(cmd *cobra.Command, f *budgetFlags, names []string) error {
@@ -82,9 +85,9 @@ func (a *app) budget(cmd *cobra.Command, f *budgetFlags, names []string) error {
 	if err != nil {
 		return err
 	}
-	curves, err := pricesOf(of)
+	curves, err := pricesOf(of, slices.Max(append(slices.Clone(f.at), longest)))
 	if err != nil {
-		return err
+		return a.budgetMistake(of, err, f.json)
 	}
 	if f.svg != "" {
 		if err := writeSVG(f.svg, of.name, curves); err != nil {
@@ -147,7 +150,17 @@ func (a *app) budgetTarget(cmd *cobra.Command, f *budgetFlags) (budgetOf, error)
 		res.Diagnostics = append(res.Diagnostics, diags...)
 		return budgetOf{}, a.settle(res, nil, f.json)
 	}
-	return budgetOf{name: f.target, plan: t.Plan, caps: renderers.CapsOf(kind, r)}, nil
+	return budgetOf{name: f.target, plan: t.Plan, caps: renderers.CapsOf(kind, r), target: t, res: res}, nil
+}
+
+// budgetMistake says what is wrong with must or protect: at its place in the policy, or
+// as a mistake on the command line.
+func (a *app) budgetMistake(of budgetOf, err error, asJSON bool) error {
+	if of.target == nil {
+		return usage("%v", err)
+	}
+	of.res.Diagnostics = append(of.res.Diagnostics, pipeline.Place(of.target, err))
+	return a.settle(of.res, nil, asJSON)
 }
 
 func targetNames(p *policy.Program) []string {
@@ -166,24 +179,24 @@ type priced struct {
 
 func (p priced) exact() int { return p.missing.Exact() }
 
-// longest bounds the curve of additions, whose time grows with it. No device is known
-// that takes more and yet not all.
+// longest bounds the curve of additions, whose time grows with it, unless --at asks for
+// more. No device is known that takes more and yet not all.
 const longest = 4096
 
-func pricesOf(of budgetOf) ([]priced, error) {
+func pricesOf(of budgetOf, most int) ([]priced, error) {
 	set, _, _ := of.plan.Listed()
 	var list []priced
 	for _, fam := range of.plan.Families.List() {
 		if !set.Has(fam) {
 			continue
 		}
-		added, err := rules.PriceCurve(of.plan, of.caps, fam, true, longest)
+		added, err := rules.PriceCurve(of.plan, of.caps, fam, true, most)
 		if err != nil {
-			return nil, usage("%v", err)
+			return nil, err
 		}
-		missing, err := rules.PriceCurve(of.plan, of.caps, fam, false, longest)
+		missing, err := rules.PriceCurve(of.plan, of.caps, fam, false, most)
 		if err != nil {
-			return nil, usage("%v", err)
+			return nil, err
 		}
 		list = append(list, priced{fam, added, missing})
 	}
@@ -266,6 +279,8 @@ func cell(c *cover.Curve, k int) string {
 	switch {
 	case !ok:
 		return "-"
+	case k > c.Top() && k < c.Exact(): // the curve ends before
+		return "?"
 	case price.IsZero():
 		return "."
 	case k == c.Knee():

@@ -47,12 +47,11 @@ func (a *app) printCheck(res *pipeline.Result) {
 	fmt.Fprintf(a.out, "\n%s, %s, %s, %s: no mistakes\n", plural(len(p.Rules), "rule"), plural(len(p.Sets), "set"),
 		plural(len(p.Services), "service"), plural(len(p.Targets), "target"))
 	for _, o := range res.Outputs {
-		v4, v6 := rangesOf(o.Plan)
 		verdict := "rendered"
 		if o.ReadBack {
 			verdict = "reads back equal"
 		}
-		text := fmt.Sprintf("%s, %s to %d IPv4 and %d IPv6 ranges: %s", o.Kind.Title, plural(len(o.Plan.Rules), "rule"), v4, v6, verdict)
+		text := fmt.Sprintf("%s, %s to %s: %s", o.Kind.Title, plural(len(o.Plan.Rules), "rule"), destinations(o.Plan), verdict)
 		fmt.Fprintf(a.out, "  %s  %s\n", a.bold(o.Target.Name), hang(text, len(o.Target.Name)+4, 6, a.width))
 	}
 }

@@ -171,7 +171,7 @@ func BenchmarkGenerateProcess(b *testing.B) {
 		idles = append(idles, m.timed(b, nothing))
 		ours = append(ours, m.timed(b, args...))
 	}
-	report(b, ours, idles)
+	reportRuns(b, ours, idles)
 }
 
 // BenchmarkStartProcess is what every command pays before it does anything.
@@ -184,10 +184,10 @@ func BenchmarkStartProcess(b *testing.B) {
 		idles = append(idles, m.timed(b, nothing))
 		ours = append(ours, m.timed(b, sallyport, "version"))
 	}
-	report(b, ours, idles)
+	reportRuns(b, ours, idles)
 }
 
-func report(b *testing.B, ours, idles []processUsage) {
+func reportRuns(b *testing.B, ours, idles []processUsage) {
 	a, i := median(ours), median(idles)
 	b.ReportMetric(float64(a.wall.Microseconds())/1000, "ms/run")
 	b.ReportMetric(float64(i.wall.Microseconds())/1000, "idle-ms/run")

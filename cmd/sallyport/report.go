@@ -121,6 +121,24 @@ func rangesOf(p *rules.Plan) (v4, v6 int) {
 	return v4, v6
 }
 
+// destinations says what the rules of a plan go to.
+func destinations(p *rules.Plan) string {
+	v4, v6 := rangesOf(p)
+	names := map[string]bool{}
+	for i := range p.Rules {
+		for _, n := range p.Rules[i].To.Patterns() {
+			names[n] = true
+		}
+	}
+	switch {
+	case len(names) == 0:
+		return fmt.Sprintf("%d IPv4 and %d IPv6 ranges", v4, v6)
+	case v4+v6 == 0:
+		return plural(len(names), "host name")
+	}
+	return fmt.Sprintf("%d IPv4 and %d IPv6 ranges and %s", v4, v6, plural(len(names), "host name"))
+}
+
 func (a *app) reportGenerate(res *pipeline.Result, f *generateFlags, report publish.Report) error {
 	changed := false
 	for _, c := range report.Files {
@@ -156,8 +174,7 @@ func (a *app) printReport(res *pipeline.Result, f *generateFlags, report publish
 	var load []string
 	next := report.Files
 	for _, o := range res.Outputs {
-		v4, v6 := rangesOf(o.Plan)
-		text := fmt.Sprintf("%s, %s to %d IPv4 and %d IPv6 ranges", o.Kind.Title, plural(len(o.Plan.Rules), "rule"), v4, v6)
+		text := fmt.Sprintf("%s, %s to %s", o.Kind.Title, plural(len(o.Plan.Rules), "rule"), destinations(o.Plan))
 		fmt.Fprintf(a.out, "\n%s  %s\n", a.bold(o.Target.Name), hang(text, len(o.Target.Name)+2, 4, a.width))
 		for k, file := range o.Files {
 			row := fileRow(f.out, file, next[k].Status.String())

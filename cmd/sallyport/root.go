@@ -98,7 +98,7 @@ Start with:  sallyport generate          the built-in policy, into ./out
 	root.AddCommand(
 		newInit(a), newCheck(a), newGenerate(a),
 		newRanges(a), newAggregate(a), newBudget(a), newTargets(a), newVersion(a),
-		newReflect(a), newSize(a),
+		newVerify(a), newReflect(a), newSize(a),
 	)
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()

@@ -21,8 +21,13 @@
 // that say at which address they were asked. The firewall forwards, without
 // NAT and without any rule: a test loads its own with [Host.Exec].
 //
+// [FarRouter] puts one more router before the server, for tests of how far packets get:
+// the firewall is hop 1, the router hop 2. Its link to the firewall may be one that
+// loses, delays and reorders packets as the test says. [Host.Tunnel] joins two hosts
+// by such a link besides, as a VPN does.
+//
 // There is no way out. A new namespace has no link but its own loopback, and
-// the lab adds only the two veth pairs that are drawn here.
+// the lab adds only links between its own hosts.
 //
 // # Fast verdicts
 //

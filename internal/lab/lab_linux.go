@@ -12,9 +12,9 @@ import (
 )
 
 // A Lab is a client, a firewall and a server in a row; the package comment
-// draws it.
+// draws it. Router is nil without [FarRouter].
 type Lab struct {
-	Client, Firewall, Server *Host
+	Client, Firewall, Router, Server *Host
 }
 
 // New makes a lab that lives as long as tb. It needs root (see [need.Root])
@@ -27,6 +27,9 @@ func New(tb testing.TB, opts ...Option) *Lab {
 		tb.Fatalf("lab: %v", err)
 	}
 	l := &Lab{Client: newHost("client"), Firewall: newHost("firewall"), Server: newHost("server")}
+	if cfg.router {
+		l.Router = newHost("router")
+	}
 	tb.Cleanup(l.close)
 	if err := l.build(cfg); err != nil {
 		tb.Fatalf("lab: %v", err)
@@ -37,6 +40,9 @@ func New(tb testing.TB, opts ...Option) *Lab {
 func (l *Lab) close() {
 	l.Client.close()
 	l.Firewall.close()
+	if l.Router != nil {
+		l.Router.close()
+	}
 	l.Server.close()
 }
 
@@ -52,6 +58,11 @@ func (l *Lab) build(cfg *labConfig) (err error) {
 		if err = l.Firewall.newNamespace(routerSysctls()); err != nil {
 			return
 		}
+		if l.Router != nil {
+			if err = l.Router.newNamespace(routerSysctls()); err != nil {
+				return
+			}
+		}
 		err = l.Server.newNamespace(serverSysctls)
 	})
 	if err != nil {
@@ -60,18 +71,35 @@ func (l *Lab) build(cfg *labConfig) (err error) {
 	if err := l.Firewall.veth(LanName, l.Client, "eth0", 1500); err != nil {
 		return err
 	}
-	if err := l.Firewall.veth(WanName, l.Server, "eth0", cfg.farMTU); err != nil {
+	if err := l.gate().veth(WanName, l.Server, "eth0", cfg.farMTU); err != nil {
 		return err
 	}
 	if err := l.buildInside(cfg.clients); err != nil {
 		return err
 	}
-	for _, pair := range [][2]netip.Prefix{{wanNear4, wanFar4}, {wanNear6, wanFar6}} {
+	if l.Router != nil {
+		if err := l.buildMiddle(cfg); err != nil {
+			return err
+		}
+	}
+	pairs := [][2]netip.Prefix{{wanNear4, wanFar4}, {wanNear6, wanFar6}}
+	if l.Router != nil {
+		pairs = [][2]netip.Prefix{{farNear4, farFar4}, {farNear6, farFar6}}
+	}
+	for _, pair := range pairs {
 		if err := l.buildOutside(pair[0], pair[1], cfg); err != nil {
 			return err
 		}
 	}
-	return errors.Join(l.Client.settle("eth0"), l.Firewall.settle(LanName, WanName), l.Server.settle("eth0"))
+	return errors.Join(l.Client.settle("eth0"), l.Firewall.settle(LanName), l.gate().settle(WanName), l.Server.settle("eth0"))
+}
+
+// gate is the last host before the server.
+func (l *Lab) gate() *Host {
+	if l.Router != nil {
+		return l.Router
+	}
+	return l.Firewall
 }
 
 // buildInside gives addresses to the client's link and routes to the client.
@@ -95,18 +123,18 @@ func (l *Lab) buildInside(clients []netip.Prefix) error {
 	return nil
 }
 
-// buildOutside joins firewall and server for one family. The server's table
+// buildOutside joins the last router and the server for one family. The server's table
 // "local", which the kernel asks first, gets a default of its own: every
 // address is this host's. The networks that are not have their routes in the
 // same table, where the longer prefix wins.
 func (l *Lab) buildOutside(near, far netip.Prefix, cfg *labConfig) error {
-	if err := l.Firewall.give(WanName, near); err != nil {
+	if err := l.gate().give(WanName, near); err != nil {
 		return err
 	}
 	if err := l.Server.give("eth0", far); err != nil {
 		return err
 	}
-	if err := l.Firewall.addRoute(everything(near.Addr()), hop{WanName, far.Addr()}, nil); err != nil {
+	if err := l.gate().addRoute(everything(near.Addr()), hop{WanName, far.Addr()}, nil); err != nil {
 		return err
 	}
 	inLocal := func(r *netlink.Route) { r.Table = unix.RT_TABLE_LOCAL }
@@ -119,7 +147,7 @@ func (l *Lab) buildOutside(near, far netip.Prefix, cfg *labConfig) error {
 			return err
 		}
 	}
-	for _, c := range cfg.clients {
+	for _, c := range l.behind(cfg) {
 		if c.Addr().Is4() != near.Addr().Is4() {
 			continue
 		}

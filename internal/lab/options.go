@@ -20,6 +20,13 @@ var (
 	wanFar4  = netip.MustParsePrefix("198.18.0.2/30")
 	wanNear6 = netip.MustParsePrefix("fd21::1/64")
 	wanFar6  = netip.MustParsePrefix("fd21::2/64")
+
+	// With [FarRouter] that is the link between firewall and router, and this the one
+	// between router and server.
+	farNear4 = netip.MustParsePrefix("198.18.0.5/30")
+	farFar4  = netip.MustParsePrefix("198.18.0.6/30")
+	farNear6 = netip.MustParsePrefix("fd22::1/64")
+	farFar6  = netip.MustParsePrefix("fd22::2/64")
 )
 
 // programTimeout bounds a program that a host runs. It is generous because it
@@ -27,9 +34,18 @@ var (
 const programTimeout = 2 * time.Minute
 
 type labConfig struct {
-	clients []netip.Prefix
-	farMTU  int
+	clients     []netip.Prefix
+	farMTU      int
+	router      bool
+	there, back Carrier // over the link between firewall and router; both nil: a plain link
 }
+
+// A Carrier takes each packet of a link on its way in one direction and calls send
+// with what comes out at the other end: the packet, at once or later, twice, or not at
+// all. It is called for one packet after the other, and the packet is only its own
+// during the call. send may be called at any time, by any goroutine. The nil Carrier
+// sends everything at once.
+type Carrier func(packet []byte, send func(packet []byte))
 
 // An Option changes what [New] builds.
 type Option func(*labConfig) error
@@ -63,6 +79,17 @@ func FarMTU(n int) Option {
 			return fmt.Errorf("far MTU %d: use 1280 to 1500", n)
 		}
 		c.farMTU = n
+		return nil
+	}
+}
+
+// FarRouter puts a router between firewall and server, so that packets to the server
+// take three hops: firewall, router, server. It is [Lab.Router]; it has no rules.
+// With carriers, the link between firewall and router loses, delays or reorders what
+// they make it: there is the direction to the server.
+func FarRouter(there, back Carrier) Option {
+	return func(c *labConfig) error {
+		c.router, c.there, c.back = true, there, back
 		return nil
 	}
 }

@@ -18,7 +18,7 @@ import (
 var errLinuxOnly = errors.New("lab: network namespaces are a feature of Linux")
 
 // A Lab needs Linux.
-type Lab struct{ Client, Firewall, Server *Host }
+type Lab struct{ Client, Firewall, Router, Server *Host }
 
 // New skips the test.
 func New(tb testing.TB, opts ...Option) *Lab {
@@ -92,6 +92,11 @@ func (h *Host) AnswerUDP(ports ...uint16) error { return errLinuxOnly }
 
 // AnswerTCP needs Linux.
 func (h *Host) AnswerTCP(ports ...uint16) error { return errLinuxOnly }
+
+// Tunnel needs Linux.
+func (h *Host) Tunnel(name string, peer *Host, peerName string, there, back Carrier) error {
+	return errLinuxOnly
+}
 
 // FlushNeighbours needs Linux.
 func (h *Host) FlushNeighbours() error { return errLinuxOnly }

@@ -5,7 +5,7 @@
 // is neither replaced nor flushed. A file is loaded any number of times, and the
 // next one over it, and the result is that of the last file alone:
 //
-//	route replace FIRST ... proto N+1    tries the next hop before anything goes
+//	route replace FIRST ... proto N+1    tries each next hop before anything goes
 //	route flush ... proto N              the routes of an earlier file
 //	route replace P ... proto N          every route, each on a line
 //	route flush ... proto N+1            what a load that was cut short left
@@ -29,6 +29,7 @@
 package linuxroutes
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -36,6 +37,7 @@ import (
 	"strconv"
 	"strings"
 
+	"sallyport/internal/nexthop"
 	"sallyport/ipranges"
 )
 
@@ -54,6 +56,9 @@ type Routes struct {
 	Metric   int        // of every route
 	Gateway  netip.Addr // the next hop; the zero Addr: the device alone
 	Device   string     // the link that the routes leave by
+	// Other is where exceptions lead: nexthop says what they are. The zero Hop: there
+	// are none.
+	Other nexthop.Hop
 }
 
 // assigned are the protocol numbers that programs are known by (iproute2,
@@ -64,48 +69,23 @@ var assigned = map[int]string{8: "gated", 9: "ra", 10: "mrt", 11: "zebra", 12: "
 	191: "nhrp", 193: "ldp", 194: "sharp", 195: "pbr", 196: "static routes", 197: "openfabric", 198: "srte"}
 
 // A Mistake is a field of Routes that cannot be.
-type Mistake struct{ Field, Cause, Fix string }
-
-func (m *Mistake) Error() string { return m.Field + ": " + m.Cause }
+type Mistake = nexthop.Mistake
 
 // Check returns what is wrong with r for routes of family f, or nil.
 func (r Routes) Check(f ipranges.Family) *Mistake {
 	own := "use a number from 5 to 254 that no other program and no other target on the machine has, nor the one after it"
 	switch {
 	case !isTable(r.Table):
-		return &Mistake{"table", fmt.Sprintf("%q is no routing table", r.Table), `write "main", a name from /etc/iproute2/rt_tables, or a number`}
+		return &Mistake{Field: "table", Cause: fmt.Sprintf("%q is no routing table", r.Table), Fix: `write "main", a name from /etc/iproute2/rt_tables, or a number`}
 	case r.Protocol < 5 || r.Protocol > 254:
-		return &Mistake{"protocol", fmt.Sprintf("%d is no protocol number of our own", r.Protocol), own}
+		return &Mistake{Field: "protocol", Cause: fmt.Sprintf("%d is no protocol number of our own", r.Protocol), Fix: own}
 	case assigned[r.Protocol] != "" || assigned[r.Protocol+1] != "":
-		return &Mistake{"protocol", fmt.Sprintf("%d and %d are ours then, and one is that of %s", r.Protocol, r.Protocol+1,
-			assigned[r.Protocol]+assigned[r.Protocol+1]), own}
+		return &Mistake{Field: "protocol", Cause: fmt.Sprintf("%d and %d are ours then, and one is that of %s", r.Protocol, r.Protocol+1,
+			assigned[r.Protocol]+assigned[r.Protocol+1]), Fix: own}
 	case r.Metric < 1 || r.Metric > 1<<31-1:
-		return &Mistake{"metric", fmt.Sprintf("%d is no metric of our own", r.Metric), "use a number from 1"}
-	case r.Device == "":
-		return &Mistake{"device", "there is no device", "name the link that the routes leave by, as ip link shows it"}
-	case !isDevice(r.Device):
-		return &Mistake{"device", fmt.Sprintf("%q is no interface name", r.Device), "write it as ip link shows it"}
+		return &Mistake{Field: "metric", Cause: fmt.Sprintf("%d is no metric of our own", r.Metric), Fix: "use a number from 1"}
 	}
-	return r.checkHop(f)
-}
-
-func (r Routes) checkHop(f ipranges.Family) *Mistake {
-	g := r.Gateway
-	name := "gateway4"
-	if f == ipranges.IPv6 {
-		name = "gateway6"
-	}
-	switch {
-	case g == netip.Addr{}:
-		return nil
-	case ipranges.FamilyOf(g) != f || g.Is4In6():
-		return &Mistake{name, fmt.Sprintf("%s is no %s address", g, f), "name a gateway of that family"}
-	case g.Zone() != "":
-		return &Mistake{name, fmt.Sprintf("%s has a zone", g), "write the address alone, and the interface in device"}
-	case g.IsUnspecified() || g.IsMulticast() || g.IsLoopback():
-		return &Mistake{name, fmt.Sprintf("%s is no gateway", g), "name the gateway that ip route shows behind via"}
-	}
-	return nil
+	return nexthop.Hop{Gateway: r.Gateway, Device: r.Device}.Check(f)
 }
 
 // isTable takes names as rt_tables has them, and numbers of 32 bits.
@@ -123,29 +103,26 @@ func isTable(s string) bool {
 	return s != "" && len(s) <= 64 && s != "all" && s != "cache" && s != "local"
 }
 
-// isDevice follows Linux's dev_valid_name, without the bytes that ip or a shell
-// would read as something else.
-func isDevice(s string) bool {
-	if s == "." || s == ".." || len(s) > 15 {
-		return false
+// attributes is what follows the prefix of a route by way of h.
+func (r Routes) attributes(h nexthop.Hop, protocol int) string {
+	var b strings.Builder
+	if h.Gateway.IsValid() {
+		fmt.Fprintf(&b, " via %s", h.Gateway)
 	}
-	for i, c := range []byte(s) {
-		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
-		if !letter && strings.IndexByte("._@+=,-", c) < 0 || i == 0 && c == '-' {
-			return false
-		}
-	}
-	return s != ""
+	fmt.Fprintf(&b, " dev %s table %s proto %d metric %d", h.Device, r.Table, protocol, r.Metric)
+	return b.String()
 }
 
-// attributes is what follows the prefix.
-func (r Routes) attributes(protocol int) string {
-	var b strings.Builder
-	if r.Gateway.IsValid() {
-		fmt.Fprintf(&b, " via %s", r.Gateway)
-	}
-	fmt.Fprintf(&b, " dev %s table %s proto %d metric %d", r.Device, r.Table, protocol, r.Metric)
-	return b.String()
+func (r Routes) way() nexthop.Way {
+	return nexthop.Way{To: nexthop.Hop{Gateway: r.Gateway, Device: r.Device}, Other: r.Other}
+}
+
+// Describe says where the routes lead.
+func (r Routes) Describe() string { return r.way().String() }
+
+// words are those of commands that set routes.
+func (r Routes) words(h nexthop.Hop) (before, after string) {
+	return "route replace ", r.attributes(h, r.Protocol)
 }
 
 // flush is the command that takes the routes of a protocol number away. Its root
@@ -170,63 +147,74 @@ func LoadPlain(f ipranges.Family, file string) string {
 }
 
 // Load is the command for a shell that loads a file of family f, which Append wrote
-// for r, without a gap. If the next hop is wrong nothing has changed.
+// for r, without a gap. If a next hop is wrong nothing goes another way than before.
 func (r Routes) Load(f ipranges.Family, file string) string {
 	return fmt.Sprintf("sed -n '/^route replace/s/ proto %d / proto %d /p' %s | ip -%d -batch - && %s",
 		r.Protocol, r.Protocol+1, file, int(f), LoadPlain(f, file))
 }
 
+// FixClaim is what to do about two lists that own the same.
+const FixClaim = "where both are for one machine, give one of them another protocol, two numbers away or more"
+
+// Owned is what the files of r take for theirs on a machine, for family f: no other
+// list may have any of it.
+func (r Routes) Owned(f ipranges.Family) []string {
+	var list []string
+	for _, n := range []int{r.Protocol, r.Protocol + 1} {
+		list = append(list, fmt.Sprintf("%s routes of protocol %d in Linux's table %s", f, n, r.Table))
+	}
+	return list
+}
+
+// RouteBytes counts the line that Append writes for a prefix, by the routes of its
+// family; with exceptions it is nil, as that of nexthop.Ways.
+func RouteBytes(routes map[ipranges.Family]Routes) func(netip.Prefix) int {
+	ways := nexthop.Ways{}
+	for f, r := range routes {
+		ways[f] = r.way()
+	}
+	return ways.RouteBytes(func(f ipranges.Family) nexthop.Words { return routes[f].words })
+}
+
 // Append appends the commands for the addresses of family f in set, which must not
 // be without any.
 func (r Routes) Append(dst []byte, f ipranges.Family, set ipranges.Set) []byte {
-	before, after := "route replace ", r.attributes(r.Protocol)+"\n"
-	dst = slices.Grow(dst, (set.NumPrefixes(f)+4)*(len(before)+20+len(after)))
-	for p := range set.Prefixes(f) {
-		dst = append(ipranges.AppendPrefix(append(dst, before...), p), r.attributes(r.Protocol+1)...)
-		break
+	routes := r.way().Append(nil, set, f, r.words)
+	for _, h := range []nexthop.Hop{r.way().To, r.Other} {
+		dst = append(dst, r.try(routes, h)...)
 	}
-	dst = fmt.Appendf(dst, "\n%s\n", r.flush(f, r.Protocol))
-	dst = set.AppendPrefixes(dst, f, before, after)
+	dst = slices.Grow(dst, len(routes)+200)
+	dst = append(fmt.Appendf(dst, "%s\n", r.flush(f, r.Protocol)), routes...)
 	return fmt.Appendf(dst, "%s\n", r.flush(f, r.Protocol+1))
+}
+
+// try is the first of the routes by way of h, under the next protocol number.
+func (r Routes) try(routes []byte, h nexthop.Hop) string {
+	end := r.attributes(h, r.Protocol) + "\n"
+	at := bytes.Index(routes, []byte(end))
+	if h == (nexthop.Hop{}) || at < 0 {
+		return ""
+	}
+	begin := bytes.LastIndexByte(routes[:at], '\n') + 1
+	return string(routes[begin:at]) + r.attributes(h, r.Protocol+1) + "\n"
 }
 
 // Read returns the addresses that lines route. Lines must be what Append wrote for
 // the same Routes and family, in the same order; anything else is an error.
 func (r Routes) Read(lines []string, f ipranges.Family) (ipranges.Set, error) {
-	n := len(lines)
-	if n < 4 || lines[1] != r.flush(f, r.Protocol) || lines[n-1] != r.flush(f, r.Protocol+1) {
+	begin, end := slices.Index(lines, r.flush(f, r.Protocol)), len(lines)-1
+	if begin < 1 || end <= begin || lines[end] != r.flush(f, r.Protocol+1) {
 		return ipranges.Set{}, errors.New("it is no list of routes of ours between its two flushes")
 	}
-	var first, rest ipranges.Builder
-	if err := r.readRoute(&first, lines[0], r.Protocol+1, f); err != nil {
-		return ipranges.Set{}, fmt.Errorf("%q: %w", lines[0], err)
-	}
-	for _, line := range lines[2 : n-1] {
-		if err := r.readRoute(&rest, line, r.Protocol, f); err != nil {
-			return ipranges.Set{}, fmt.Errorf("%q: %w", line, err)
-		}
-	}
-	if !rest.Set().Covers(first.Set()) {
-		return ipranges.Set{}, fmt.Errorf("%q tries an address that is not listed", lines[0])
-	}
-	return rest.Set(), nil
-}
-
-func (r Routes) readRoute(b *ipranges.Builder, line string, protocol int, f ipranges.Family) error {
-	rest, ok := strings.CutPrefix(line, "route replace ")
-	if !ok {
-		return errors.New("no route")
-	}
-	text, ok := strings.CutSuffix(rest, r.attributes(protocol))
-	if !ok {
-		return fmt.Errorf("its attributes are not%s", r.attributes(protocol))
-	}
-	p, err := ipranges.ParsePrefix(text)
+	set, err := r.way().Read(lines[begin+1:end], f, r.words)
 	if err != nil {
-		return err
+		return ipranges.Set{}, err
 	}
-	if ipranges.FamilyOf(p.Addr()) != f {
-		return fmt.Errorf("%s is no %s prefix", p, f)
+	if !set.Has(f) {
+		return ipranges.Set{}, errors.New("there is no route")
 	}
-	return b.AddPrefix(p)
+	if text := string(r.Append(nil, f, set)); text != strings.Join(lines, "\n")+"\n" {
+		return ipranges.Set{}, errors.New("it is not the list that we write for its addresses")
+	}
+	return set, nil
 }

@@ -14,11 +14,12 @@ import (
 func claimedTwice(prog *policy.Program, req Request) diag.List {
 	var list diag.List
 	owner := map[string]*policy.Target{}
+	said := map[string]bool{} // by pair of targets and option: several things of one option are one mistake
 	for i := range prog.Targets {
 		t := &prog.Targets[i]
 		_, r, diags := Build(t, req)
 		if diags != nil {
-			continue // its own mistake is reported
+			continue // it claims nothing until its own mistake is mended
 		}
 		claimer, ok := r.(renderers.Claimer)
 		if !ok {
@@ -34,6 +35,11 @@ func claimedTwice(prog *policy.Program, req Request) diag.List {
 				owner[key] = t
 				continue
 			}
+			pair := fmt.Sprintf("%p %p %s", first, t, c.Option)
+			if said[pair] {
+				continue
+			}
+			said[pair] = true
 			d := diag.Diagnostic{Subject: t.OptionPlace(c.Option), Fix: c.Fix, Detail: "Then " + c.Cost + ".",
 				Summary: fmt.Sprintf("targets %s and %s both take %s", first.Name, t.Name, what),
 				Related: []diag.Related{{Range: first.OptionPlace(c.Option), Text: "the other one"}}}

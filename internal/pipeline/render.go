@@ -21,7 +21,7 @@ func Build(t *policy.Target, req Request) (renderers.Kind, renderers.Renderer, d
 	kind, _ := all.Named(t.Kind)
 	r, err := kind.Build(t.Options, environment(t, req))
 	if err != nil {
-		return kind, nil, diag.List{place(t, err)}
+		return kind, nil, diag.List{Place(t, err)}
 	}
 	return kind, r, nil
 }
@@ -44,7 +44,7 @@ func render(t *policy.Target, req Request) (*Output, diag.List) {
 	if len(errs) > 0 {
 		var list diag.List
 		for _, e := range errs {
-			list = append(list, place(t, e))
+			list = append(list, Place(t, e))
 		}
 		return nil, list
 	}
@@ -53,11 +53,11 @@ func render(t *policy.Target, req Request) (*Output, diag.List) {
 	}
 	files, err := r.Render(lowered)
 	if err != nil {
-		return nil, diag.List{place(t, err)}
+		return nil, diag.List{Place(t, err)}
 	}
 	equal, err := selfCheck(r, lowered, files, req)
 	if err != nil {
-		return nil, diag.List{place(t, err)}
+		return nil, diag.List{Place(t, err)}
 	}
 	return &Output{t, kind, lowered, losses, files, equal}, warnings(t, r, lowered, losses)
 }
@@ -120,8 +120,8 @@ func environment(t *policy.Target, req Request) renderers.Env {
 	return env
 }
 
-// place turns a target's error into a diagnostic at the option or rule to blame.
-func place(t *policy.Target, err error) diag.Diagnostic {
+// Place turns a target's error into a diagnostic at the option or rule to blame.
+func Place(t *policy.Target, err error) diag.Diagnostic {
 	d := diag.Diagnostic{Summary: fmt.Sprintf("target %s %s: %v", t.Kind, t.Name, err), Subject: t.Place}
 	var option *renderers.OptionError
 	var rule *rules.RuleError

@@ -25,9 +25,16 @@ func blockedInside(prog *policy.Program, outputs []Output, req Request) diag.Lis
 			if t.Name != r.Tunnel || t.Plan.Default != rules.Tunnel {
 				continue
 			}
+			if d, narrowed := narrowedByPorts(r, t, req); narrowed {
+				list = append(list, d)
+			}
 			past, ok := pastVPN(t, outputs, req)
 			if !ok {
-				continue // its own mistake is reported
+				list = append(list, diag.Diagnostic{Subject: r.TunnelPlace,
+					Summary: fmt.Sprintf("rule %s cannot be held to target %s, whose list cannot be made", r.Name, t.Name),
+					Fix:     "mend that target first: sallyport check shows its mistakes",
+					Related: []diag.Related{{Range: t.Place, Text: "this target"}}})
+				continue
 			}
 			rest := r.To.Set().Minus(past)
 			if rest.IsEmpty() {
@@ -41,6 +48,32 @@ func blockedInside(prog *policy.Program, outputs []Output, req Request) diag.Lis
 		}
 	}
 	return list
+}
+
+// narrowedByPorts reports a rule that blocks services which the target, whose bypass is
+// of some ports only, leaves in the tunnel.
+func narrowedByPorts(r *policy.Rule, t *policy.Target, req Request) (diag.Diagnostic, bool) {
+	_, built, diags := Build(t, req)
+	if diags != nil {
+		return diag.Diagnostic{}, false
+	}
+	some, ok := built.(interface{ Bypassed() rules.Matches })
+	if !ok || len(some.Bypassed()) == 0 {
+		return diag.Diagnostic{}, false
+	}
+	rest := r.Matches().Minus(some.Bypassed())
+	if !r.AnyService() && len(rest) == 0 {
+		return diag.Diagnostic{}, false
+	}
+	what := "every other service"
+	if !r.AnyService() {
+		what = rest[0].String()
+	}
+	return diag.Diagnostic{Subject: r.TunnelPlace,
+		Summary: fmt.Sprintf("rule %s blocks in the tunnel what target %s leaves there: %s", r.Name, t.Name, what),
+		Detail:  "The target sends some ports past the VPN only, so the others would have no way left.",
+		Fix:     "let the rule block those ports only",
+		Related: []diag.Related{{Range: t.OptionPlace("ports"), Text: "the ports are here"}}}, true
 }
 
 // pastVPN is what the target, rendered or not in this run, sends past the VPN.

@@ -40,6 +40,16 @@ func (s Script) Check() *linuxroutes.Mistake {
 	return linuxroutes.Routes{Table: "main", Protocol: s.Protocol, Metric: s.Metric, Device: "eth0"}.Check(ipranges.IPv4)
 }
 
+// Owned is what the script takes for its own on a machine: no other list may have any of
+// it.
+func (s Script) Owned() []string {
+	var list []string
+	for _, f := range s.Families {
+		list = append(list, linuxroutes.Routes{Table: "main", Protocol: s.Protocol}.Owned(f)...)
+	}
+	return list
+}
+
 // IsPath reports whether a path means the same to a shell, with and without quotes, to
 // OpenVPN and to wg-quick.
 func IsPath(s string) bool {

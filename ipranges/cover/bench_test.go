@@ -42,7 +42,7 @@ func BenchmarkCurveAzureCloud(b *testing.B) {
 	a, c := OverCurve(set, ipranges.IPv4, 2500, special), OverCurve(set, ipranges.IPv6, 2500, special)
 	b.Run("joint", func(b *testing.B) {
 		for b.Loop() {
-			Joint(a, c, 1000)
+			Joint(Side{Curve: a}, Side{Curve: c}, 1000)
 		}
 	})
 }

@@ -31,6 +31,15 @@ func (c *Curve) Size() Count { return c.size }
 // or from addresses that must be kept.
 func (c *Curve) Least() int { return c.least }
 
+// Of returns the curve with its prices as shares of another whole: those of a
+// complement, say, of the set that it is the complement of. Size, Knee and Joint then
+// go by that.
+func (c *Curve) Of(whole Count) *Curve {
+	out := *c
+	out.size = whole
+	return &out
+}
+
 // Exact returns the number of the set's minimal prefixes: from there on the
 // cover is the set itself and the price 0.
 func (c *Curve) Exact() int { return c.exact }

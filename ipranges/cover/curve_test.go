@@ -1,6 +1,7 @@
 package cover
 
 import (
+	"math"
 	"math/big"
 	"math/rand/v2"
 	"net/netip"
@@ -84,7 +85,7 @@ func TestJoint(t *testing.T) {
 		a := OverCurve(randomSet(t, rnd, ipranges.IPv4, 12), ipranges.IPv4, 99, randomSet(t, rnd, ipranges.IPv4, 2))
 		b := OverCurve(randomSet(t, rnd, ipranges.IPv6, 12), ipranges.IPv6, 99, randomSet(t, rnd, ipranges.IPv6, 2))
 		for k := -1; k <= a.Exact()+b.Exact()+2; k++ {
-			ka, kb, ok := Joint(a, b, k)
+			ka, kb, ok := Joint(Side{Curve: a}, Side{Curve: b}, k)
 			if ok != (k >= a.Least()+b.Least()) {
 				t.Fatalf("k = %d of at least %d and %d: %v", k, a.Least(), b.Least(), ok)
 			}
@@ -101,6 +102,34 @@ func TestJoint(t *testing.T) {
 					t.Fatalf("k = %d: %d and %d cost %v, %d and %d cost %v", k, ka, kb, got, i, k-i, other)
 				}
 			}
+		}
+	}
+}
+
+// TestJointBounds compares with every split within the bounds of the sides.
+func TestJointBounds(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(18, 8))
+	relative := func(c *Curve, k int) float64 {
+		price, _ := c.Price(k)
+		return price.Percent(c.Size())
+	}
+	for range 300 {
+		a := OverCurve(randomSet(t, rnd, ipranges.IPv4, 12), ipranges.IPv4, 99, ipranges.Set{})
+		b := OverCurve(randomSet(t, rnd, ipranges.IPv6, 12), ipranges.IPv6, 99, ipranges.Set{})
+		lowA, highA, lowB, highB := rnd.IntN(6), 1+rnd.IntN(9), rnd.IntN(6), 1+rnd.IntN(9)
+		k := rnd.IntN(16)
+		ka, kb, ok := Joint(Side{a, lowA, highA}, Side{b, lowB, highB}, k)
+		best := math.Inf(1)
+		for i := max(lowA, a.Least()); i <= min(highA, k); i++ {
+			for j := max(lowB, b.Least()); j <= min(highB, k-i); j++ {
+				best = min(best, relative(a, i)+relative(b, j))
+			}
+		}
+		if ok == math.IsInf(best, 1) {
+			t.Fatalf("k = %d, %d-%d and %d-%d: %v, and the best is %v", k, lowA, highA, lowB, highB, ok, best)
+		}
+		if ok && (ka < lowA || ka > highA || kb < lowB || kb > highB || ka+kb > k || relative(a, ka)+relative(b, kb) > best*(1+1e-9)) {
+			t.Fatalf("k = %d is split into %d and %d, which cost more than %v", k, ka, kb, best)
 		}
 	}
 }

@@ -6,7 +6,12 @@ import (
 
 	"sallyport/renderers"
 	"sallyport/renderers/asa"
+	"sallyport/renderers/awsclientvpn"
+	"sallyport/renderers/azurevpn"
+	"sallyport/renderers/bird"
+	"sallyport/renderers/f5"
 	"sallyport/renderers/fortigate"
+	"sallyport/renderers/frr"
 	"sallyport/renderers/generic"
 	"sallyport/renderers/globalprotect"
 	"sallyport/renderers/hostlist"
@@ -14,10 +19,13 @@ import (
 	"sallyport/renderers/iptables"
 	"sallyport/renderers/networkmanager"
 	"sallyport/renderers/nftables"
+	"sallyport/renderers/ocserv"
 	"sallyport/renderers/openvpn"
+	"sallyport/renderers/pac"
 	"sallyport/renderers/paloalto"
 	"sallyport/renderers/pfsense"
 	"sallyport/renderers/strongswan"
+	"sallyport/renderers/vpnslice"
 	"sallyport/renderers/windows"
 	"sallyport/renderers/wireguard"
 )
@@ -26,7 +34,12 @@ import (
 func Kinds() []renderers.Kind {
 	kinds := []renderers.Kind{
 		asa.Kind(),
+		awsclientvpn.Kind(),
+		azurevpn.Kind(),
+		bird.Kind(),
+		f5.Kind(),
 		fortigate.Kind(),
+		frr.Kind(),
 		generic.Kind(),
 		globalprotect.Kind(),
 		hostlist.Kind(),
@@ -34,10 +47,13 @@ func Kinds() []renderers.Kind {
 		iptables.Kind(),
 		networkmanager.Kind(),
 		nftables.Kind(),
+		ocserv.Kind(),
 		openvpn.Kind(),
 		pfsense.Kind(),
+		pac.Kind(),
 		paloalto.Kind(),
 		strongswan.Kind(),
+		vpnslice.Kind(),
 		windows.Kind(),
 		wireguard.Kind(),
 	}

@@ -9,7 +9,11 @@
 // is no moment without a list, and a week's change is a line a prefix. Withdrawn entries
 // stay in the file however many versions were never loaded. A list named by its content
 // would need every line anew each time, and clearing the list would leave clients that
-// connect at that moment without it.
+// connect at that moment without it. Settings of an earlier file that this one does not
+// make (another group policy, a family, domains) are taken back in the same way: the use
+// of a thing before anything else, the thing itself at the end. After a list of the other
+// direction, or of another name, a file is refused with the commands that clear all of
+// it: entered over it, the new list would be in force the old way for a moment.
 //
 // Quirks, with where they are documented (2026-11-23; nothing was tried on a device):
 //   - the list goes by the source of its entries, with any4 or any6 as destination, and
@@ -108,9 +112,9 @@ func wrong(option, fix, cause string, args ...any) error {
 func (r *renderer) check() error {
 	o := &r.opt
 	switch {
-	case !isName(o.GroupPolicy, maxPolicy, "._-@/ ") || o.GroupPolicy != strings.TrimSpace(o.GroupPolicy):
+	case !isPolicy(o.GroupPolicy):
 		return wrong("group_policy", "write it as show running-config group-policy does: letters, digits, blanks and . _ - @ /", "%.80q is no name of a group policy", o.GroupPolicy)
-	case !isName(o.ACL, maxACL, "._-"):
+	case !isACL(o.ACL):
 		return wrong("acl", "choose a name of at most 64 letters, digits, dots, dashes and underscores", "%.80q is no name of an access list", o.ACL)
 	case o.MaxRoutes < 1:
 		return wrong("max_routes", "write what your clients take: 2500", "%d is no number of routes", o.MaxRoutes)
@@ -127,6 +131,12 @@ func (r *renderer) check() error {
 	}
 	return nil
 }
+
+func isPolicy(s string) bool {
+	return isName(s, maxPolicy, "._-@/ ") && s == strings.TrimSpace(s)
+}
+
+func isACL(s string) bool { return isName(s, maxACL, "._-") }
 
 // isName reports whether s is made of letters, digits and bytes of extra. A question
 // mark would call for help in the middle of a command.
@@ -190,7 +200,18 @@ func under(whole map[string]bool, name string) bool {
 func (r *renderer) Caps() rules.Caps {
 	caps := info.Caps
 	caps.RouteLimits = routeLimits(r.opt.MaxRoutes)
+	caps.RouteBytes = func(p netip.Prefix) int { return len(r.entry(p)) + len("\n") }
 	return caps
+}
+
+// Claims implements renderers.Claimer.
+func (r *renderer) Claims() []renderers.Claim {
+	return []renderers.Claim{
+		{Thing: "the access list " + r.opt.ACL, Option: "acl", MayDiffer: true,
+			Cost: "its entries are those of both, and each takes entries of the other away", Fix: "where both are for one ASA, give one of them another acl"},
+		{Thing: "the group policy " + r.opt.GroupPolicy, Option: "group_policy", MayDiffer: true,
+			Cost: "it has the list of the one that is loaded last", Fix: "where both are for one ASA, put both lists into one target, or name another group policy"},
+	}
 }
 
 // Render implements renderers.Renderer.
@@ -200,18 +221,22 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 		return nil, errors.New("the plan is no list of routes: give the target bypass or include")
 	}
 	settings := r.settings(v, p.Families)
-	before := r.previous()
-	if err := r.leftBehind(before, settings); err != nil {
+	direction, before := r.previous()
+	if err := r.otherList(direction, before, v); err != nil {
 		return nil, err
+	}
+	uses, things := r.leftBehind(before, settings)
+	entries := r.entries(set)
+	if len(uses) > 0 {
+		entries = append([]byte(strings.Join(typed(uses, " "), "\n")+"\n\n"), entries...)
 	}
 	header := renderers.RouteHeader(p)
 	for i := range header {
 		header[i] = strings.ReplaceAll(header[i], "?", "_") // it would call for help
 	}
-	withdrawn := r.withdrawn(before, set)
 	data, err := renderers.Execute("asa", "main.cfg.tmpl", r.env.Templates, map[string]any{
-		"Header": header, "Bypass": v == rules.Bypass, "Undo": entered(undo(r.made(settings))),
-		"Entries": string(r.entries(set)), "Settings": settings, "Withdrawn": withdrawn,
+		"Header": header, "Bypass": v == rules.Bypass, "Undo": typed(r.made(settings), ""),
+		"Entries": string(entries), "Settings": settings, "Withdrawn": append(r.withdrawn(before, set), typed(things, "")...),
 	})
 	if err != nil {
 		return nil, err
@@ -250,13 +275,13 @@ func (r *renderer) entries(set ipranges.Set) []byte {
 
 // settings are the commands that put the list to use.
 func (r *renderer) settings(v rules.Verdict, fams rules.Families) []string {
-	policy, kind := "excludespecified", "dynamic-split-exclude-domains"
+	policy, kind := "excludespecified", domainKinds[v]
 	if v == rules.Tunnel {
-		policy, kind = "tunnelspecified", "dynamic-split-include-domains"
+		policy = "tunnelspecified"
 	}
 	var lines, custom []string
 	if len(r.domains) > 0 {
-		lines = append(lines, "webvpn", " anyconnect-custom-attr "+kind+" description "+kind, fmt.Sprintf("no anyconnect-custom-data %s %s", kind, r.opt.ACL))
+		lines = append(lines, "webvpn", " anyconnect-custom-attr "+kind+" description "+kind, withoutDomains(kind, r.opt.ACL))
 		for i, d := range r.domains {
 			comma := ","
 			if i == 0 {
@@ -266,7 +291,7 @@ func (r *renderer) settings(v rules.Verdict, fams rules.Families) []string {
 		}
 		custom = []string{fmt.Sprintf(" anyconnect-custom %s value %s", kind, r.opt.ACL)}
 	}
-	lines = append(lines, fmt.Sprintf("group-policy %s attributes", quoted(r.opt.GroupPolicy)))
+	lines = append(lines, modeLine(r.opt.GroupPolicy))
 	if fams.Has(ipranges.IPv4) {
 		lines = append(lines, " split-tunnel-policy "+policy)
 	}
@@ -275,6 +300,16 @@ func (r *renderer) settings(v rules.Verdict, fams rules.Families) []string {
 	}
 	return append(append(lines, " split-tunnel-network-list value "+r.opt.ACL), custom...)
 }
+
+// domainKinds are the custom attributes of domains.
+var domainKinds = map[rules.Verdict]string{rules.Bypass: "dynamic-split-exclude-domains", rules.Tunnel: "dynamic-split-include-domains"}
+
+func withoutDomains(kind, acl string) string {
+	return fmt.Sprintf("no anyconnect-custom-data %s %s", kind, acl)
+}
+
+// modeLine begins the attributes of a group policy.
+func modeLine(policy string) string { return fmt.Sprintf("group-policy %s attributes", quoted(policy)) }
 
 // quoted writes a name that may hold blanks. It holds neither quotes nor backslashes.
 func quoted(name string) string {

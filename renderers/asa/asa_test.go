@@ -112,38 +112,88 @@ func render(t testing.TB, opt *Options, p *rules.Plan, previous []byte) (rendere
 	return r, files[0].Data
 }
 
-// TestWhatStaysIsRefused: a setting that an earlier file made and this one does not make.
-func TestWhatStaysIsRefused(t *testing.T) {
-	_, previous := render(t, options(full), bypass(), nil)
-	only4 := bypass()
-	only4.Families = rules.OnlyIPv4
+// TestAnotherListIsRefused: one of the other direction, or of another name, with all
+// commands that it takes to be rid of it.
+func TestAnotherListIsRefused(t *testing.T) {
+	include := plan(rules.Tunnel, "10.0.0.0/8", "fd00::/8")
 	for name, tt := range map[string]struct {
-		change func(*Options)
-		plan   *rules.Plan
-		fix    string
+		before, now func(*Options)
+		plan        *rules.Plan
 	}{
-		"another group policy": {func(o *Options) { full(o); o.GroupPolicy = "GP" }, bypass(), `group-policy "All Users" attributes; no split-tunnel-policy; no ipv6-split-tunnel-policy; no split-tunnel-network-list;`},
-		"another list":         {func(o *Options) { full(o); o.ACL = "OTHER" }, bypass(), "clear configure access-list SPLIT"},
-		"no names":             {func(o *Options) { full(o); o.Domains = rules.Hosts{} }, bypass(), "no anyconnect-custom-data dynamic-split-exclude-domains SPLIT"},
-		"names the other way":  {full, plan(rules.Tunnel, "10.0.0.0/8", "fd00::/8"), "no anyconnect-custom dynamic-split-exclude-domains value SPLIT"},
-		"one family":           {full, only4, `group-policy "All Users" attributes; no ipv6-split-tunnel-policy;`},
+		"another list":                         {full, func(o *Options) { full(o); o.ACL = "OTHER" }, bypass()},
+		"the other direction":                  {plain, plain, include},
+		"the other direction, names":           {full, full, include},
+		"the other direction, another policy":  {full, func(o *Options) { full(o); o.GroupPolicy = "GP" }, include},
+		"the other direction, names withdrawn": {full, plain, include},
 	} {
-		r, err := Kind().Build(options(tt.change), renderers.Env{Name: "edge", Path: "edge.cfg", Previous: func(string) []byte { return previous }})
+		_, first := render(t, options(tt.before), plan(rules.Bypass, "9.9.9.0/24", "2620:fe::/48"), nil)
+		_, previous := render(t, options(tt.before), bypass(), first)
+		r, err := Kind().Build(options(tt.now), renderers.Env{Name: "edge", Path: "edge.cfg", Previous: func(string) []byte { return previous }})
 		if err != nil {
 			t.Fatal(err)
 		}
 		_, err = r.Render(tt.plan)
 		var rule *rules.RuleError
-		if !errors.As(err, &rule) || !strings.Contains(rule.Fix, tt.fix) {
-			t.Errorf("%s: %+v", name, err)
+		if !errors.As(err, &rule) {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		_, steps, _ := strings.Cut(rule.Fix, "configuration mode: ")
+		steps, ends, ok := strings.Cut(steps, "; then delete edge.cfg")
+		d := newDevice()
+		d.run(t, first, nothing) // and the next was never loaded
+		d.enter(t, strings.Split(steps, "; "))
+		if !ok || ends == "" || !d.equal(newDevice()) {
+			t.Errorf("%s: %+v is left after\n%s", name, d, rule.Fix)
 		}
 	}
-	// The other direction, without names, sets everything anew.
-	_, previous = render(t, options(plain), bypass(), nil)
-	render(t, options(plain), plan(rules.Tunnel, "10.0.0.0/8", "fd00::/8"), previous)
 	// A file that is not ours says nothing.
 	if _, text := render(t, options(plain), bypass(), []byte("hello\n")); strings.Contains(string(text), "\nno access-list") {
 		t.Errorf("%s", text)
+	}
+}
+
+// TestWhatIsTakenBackIsOurs: what stands in a file published before is not trusted.
+func TestWhatIsTakenBackIsOurs(t *testing.T) {
+	_, good := render(t, options(full), bypass(), nil)
+	for _, line := range []string{`group-policy "x" attributes`, "group-policy a?b attributes", "group-policy x attributes\n split-tunnel-all-dns enable",
+		"group-policy x attributes\n no anyconnect-custom perapp value SPLIT", "no anyconnect-custom-data perapp SPLIT", "no username admin"} {
+		_, text := render(t, options(full), bypass(), append([]byte(nil), string(good)+line+"\n"...))
+		if string(text) != string(good) {
+			t.Errorf("%q makes\n%s", line, text)
+		}
+	}
+}
+
+// TestBytes: what a budget of bytes counts is what stands in the file.
+func TestBytes(t *testing.T) {
+	for _, v := range []rules.Verdict{rules.Bypass, rules.Tunnel} {
+		r, text := render(t, options(plain), rules.RoutePlan("edge", rules.BothFamilies, v, routecheck.Lengths), nil)
+		got := routecheck.Written([]renderers.File{{Data: text}}, routecheck.Begins("access-list "))
+		if want := routecheck.Counted(t, renderers.CapsOf(Kind(), r), routecheck.Lengths); got != want || got == 0 {
+			t.Errorf("%d bytes of routes, and %d counted", got, want)
+		}
+	}
+}
+
+// TestClaims: the list and the group policy are one target's.
+func TestClaims(t *testing.T) {
+	claims := func(change func(*Options)) map[string]string {
+		r, _ := render(t, options(change), bypass(), nil)
+		out := map[string]string{}
+		for _, c := range r.(renderers.Claimer).Claims() {
+			if out[c.Option] = c.Thing; !c.MayDiffer || c.Cost == "" || c.Fix == "" {
+				t.Errorf("%+v", c)
+			}
+		}
+		return out
+	}
+	one, other := claims(plain), claims(full)
+	same := claims(func(o *Options) { o.ACL, o.GroupPolicy = "sallyport-edge", "GP-Laptops" })
+	for _, option := range []string{"acl", "group_policy"} {
+		if one[option] == "" || one[option] == other[option] || one[option] != same[option] {
+			t.Errorf("%s: %q, %q and %q", option, one[option], other[option], same[option])
+		}
 	}
 }
 
@@ -184,6 +234,10 @@ func TestReadRefusesWhatItCannotTrust(t *testing.T) {
 		"another domain":            {" ,teams.example.net", " ,teams.example.org"},
 		"a domain added to those":   {"no anyconnect-custom-data", "! no anyconnect-custom-data"},
 		"another command":           {"webvpn\n", "webvpn\nno enable outside\n"},
+		"its own use taken back":    {"\naccess-list SPLIT extended permit ip 20", "\ngroup-policy \"All Users\" attributes\n no split-tunnel-policy\naccess-list SPLIT extended permit ip 20"},
+		"something else taken back": {"\naccess-list SPLIT extended permit ip 20", "\nno username admin\naccess-list SPLIT extended permit ip 20"},
+		"no mode for what is":       {"\naccess-list SPLIT extended permit ip 20", "\n no split-tunnel-policy\naccess-list SPLIT extended permit ip 20"},
+		"domains taken away":        {"no access-list SPLIT extended permit ip 9.9.9.0", "no anyconnect-custom-data dynamic-split-exclude-domains SPLIT\nno access-list SPLIT extended permit ip 9.9.9.0"},
 	} {
 		text := strings.ReplaceAll(string(good), change[0], change[1])
 		if text == string(good) {

@@ -12,16 +12,18 @@ import (
 	"sallyport/rules"
 )
 
-// previous is the commands of the file published before. One that is not ours has none.
-func (r *renderer) previous() []string {
+// previous is the direction and the commands of the file published before. One that is
+// not ours has none.
+func (r *renderer) previous() (rules.Verdict, []string) {
 	if r.env.Previous == nil {
-		return nil
+		return 0, nil
 	}
 	comments, lines := renderers.Uncomment(r.env.Previous(r.env.Path), "!")
-	if _, _, err := renderers.ReadRouteHeader(comments); err != nil {
-		return nil
+	v, _, err := renderers.ReadRouteHeader(comments)
+	if err != nil {
+		return 0, nil
 	}
-	return lines
+	return v, lines
 }
 
 // withdrawn are the commands that take away the entries that an earlier file of ours made
@@ -50,67 +52,111 @@ func (r *renderer) withdrawn(before []string, set ipranges.Set) []string {
 	return lines
 }
 
-// undo are the commands that take back what lines set, each with the mode it is entered
-// in: first the group policy's use of the list and the domains, then those themselves.
-func undo(lines []string) []command {
-	var uses, things []command
-	mode := ""
-	add := func(list *[]command, c command) {
-		if !slices.Contains(*list, c) {
-			*list = append(*list, c)
-		}
-	}
-	for _, l := range lines {
-		w := strings.Fields(l)
-		switch {
-		case strings.HasPrefix(l, "group-policy ") && strings.HasSuffix(l, " attributes"):
-			mode = l
-		case strings.HasPrefix(l, " split-tunnel-") || strings.HasPrefix(l, " ipv6-split-tunnel-policy "):
-			add(&uses, command{mode, "no " + w[0]})
-		case strings.HasPrefix(l, " anyconnect-custom "):
-			add(&uses, command{mode, "no" + l})
-		case strings.HasPrefix(l, "anyconnect-custom-data ") && len(w) > 3:
-			add(&things, command{"", fmt.Sprintf("no %s %s %s", w[0], w[1], w[2])})
-		case strings.HasPrefix(l, "access-list ") && len(w) > 2:
-			add(&things, command{"", "clear configure access-list " + w[1]})
-		}
-	}
-	return append(uses, things...)
-}
-
 // command is one that is entered in a mode, which a command begins; none is the top.
 type command struct{ mode, text string }
 
-// entered are commands as they are typed, with those that begin their modes.
-func entered(list []command) []string {
+// undo are the commands that take back what lines set, or took back themselves: uses, in
+// the modes of group policies, and things that were used. Lines that no file of ours has
+// are passed over.
+func undo(lines []string) (uses, things []command) {
+	add := func(list *[]command, mode, format string, args ...any) {
+		if c := (command{mode, fmt.Sprintf(format, args...)}); !slices.Contains(*list, c) {
+			*list = append(*list, c)
+		}
+	}
+	mode := ""
+	for _, l := range lines {
+		if !strings.HasPrefix(l, " ") {
+			mode = modeOf(l)
+		}
+		w := strings.Fields(strings.TrimPrefix(strings.TrimLeft(l, " "), "no "))
+		switch {
+		case len(w) == 0:
+		case mode != "" && slices.Contains(attributes, w[0]):
+			add(&uses, mode, "no %s", w[0])
+		case mode != "" && w[0] == "anyconnect-custom" && len(w) == 4 && isDomainKind(w[1]) && isACL(w[3]):
+			add(&uses, mode, "no %s %s value %s", w[0], w[1], w[3])
+		case mode == "" && w[0] == "anyconnect-custom-data" && len(w) > 2 && isDomainKind(w[1]) && isACL(w[2]):
+			add(&things, "", "%s", withoutDomains(w[1], w[2]))
+		case mode == "" && w[0] == "access-list" && len(w) > 2 && isACL(w[1]):
+			add(&things, "", "%s", clearing(w[1]))
+		}
+	}
+	return uses, things
+}
+
+func clearing(acl string) string { return "clear configure access-list " + acl }
+
+// attributes are those of a group policy that its settings have, but for domains.
+var attributes = []string{"split-tunnel-policy", "ipv6-split-tunnel-policy", "split-tunnel-network-list"}
+
+func isDomainKind(s string) bool {
+	return s == domainKinds[rules.Bypass] || s == domainKinds[rules.Tunnel]
+}
+
+// modeOf is a line that begins the attributes of a group policy, or none.
+func modeOf(line string) string {
+	name, ok := strings.CutPrefix(strings.TrimSuffix(line, " attributes"), "group-policy ")
+	name = strings.Trim(name, `"`)
+	if !ok || !isPolicy(name) || line != modeLine(name) {
+		return ""
+	}
+	return line
+}
+
+// typed are commands as they are typed, with those that begin their modes; in stands
+// before those that are entered in one.
+func typed(list []command, in string) []string {
 	var lines []string
 	mode := ""
 	for _, c := range list {
+		before := ""
+		if c.mode != "" {
+			before = in
+		}
 		if c.mode != mode && c.mode != "" {
-			lines = append(lines, renderers.Clean(c.mode))
+			lines = append(lines, c.mode)
 		}
 		mode = c.mode
-		lines = append(lines, renderers.Clean(c.text))
+		lines = append(lines, before+c.text)
 	}
 	return lines
 }
 
-// made is what undo needs to know of a file: the list's name, and the settings.
-func (r *renderer) made(settings []string) []string {
-	return append([]string{"access-list " + r.opt.ACL + " extended"}, settings...)
+// made is how all that this file makes is taken back: what uses it, then the rest.
+func (r *renderer) made(settings []string) []command {
+	uses, things := undo(append([]string{"access-list " + r.opt.ACL + " extended"}, settings...))
+	return append(uses, things...)
 }
 
-// leftBehind is an error where the file published before set something that this one does
-// not set again: another access list or group policy, a family, domains. Nobody would
-// take it back.
-func (r *renderer) leftBehind(before, settings []string) error {
-	now := undo(r.made(settings))
-	left := slices.DeleteFunc(undo(before), func(c command) bool { return slices.Contains(now, c) })
-	if len(left) == 0 {
+// leftBehind takes back what the files before set, or took back, and this one does not
+// set again: another group policy, a family, domains. What uses a thing goes before
+// anything is entered, and the thing at the end.
+func (r *renderer) leftBehind(before, settings []string) (uses, things []command) {
+	now := r.made(settings)
+	set := func(c command) bool { return slices.Contains(now, c) }
+	uses, things = undo(before)
+	return slices.DeleteFunc(uses, set), slices.DeleteFunc(things, set)
+}
+
+// otherList is an error where the list published before is of the other direction, or of
+// another name. Entered over it, entries would be in force in the old direction; and what
+// an earlier list of this name was is not known any more.
+func (r *renderer) otherList(direction rules.Verdict, before []string, v rules.Verdict) error {
+	uses, things := undo(before)
+	own := []command{{"", clearing(r.opt.ACL)}, {"", withoutDomains(domainKinds[v], r.opt.ACL)}}
+	cause := "is of another access list, which would stay on the ASA"
+	switch {
+	case direction == 0:
+		return nil
+	case direction != v:
+		cause = "lists what goes the other way: for a moment the ASA would take this list for that"
+	case !slices.ContainsFunc(things, func(c command) bool { return !slices.Contains(own, c) }):
 		return nil
 	}
 	file := renderers.Clean(r.env.Path)
 	return &rules.RuleError{
-		Cause: fmt.Sprintf("%s of an earlier run sets what this one does not set again: it would stay on the ASA", file),
-		Fix:   fmt.Sprintf("where it is loaded, enter in configuration mode: %s; then delete %s and run again", strings.Join(entered(left), "; "), file)}
+		Cause: fmt.Sprintf("%s of an earlier run %s", file, cause),
+		Fix: fmt.Sprintf("where it is loaded, enter in configuration mode: %s; then delete %s and run again",
+			strings.Join(typed(append(uses, things...), ""), "; "), file)}
 }

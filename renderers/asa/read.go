@@ -25,25 +25,27 @@ func (r *renderer) ReadBack(files []renderers.File) (*rules.Plan, error) {
 	return p, nil
 }
 
-// read takes the entries, then the settings as they have to be, then what is withdrawn.
+// read takes what is taken back first, the entries, the settings as they have to be, what
+// is withdrawn, and what is taken back last.
 func (r *renderer) read(data []byte) (*rules.Plan, error) {
 	comments, lines := renderers.Uncomment(data, "!")
 	v, fams, err := renderers.ReadRouteHeader(comments)
 	if err != nil {
 		return nil, err
 	}
-	isEntry := func(l string) bool { return strings.HasPrefix(l, "access-list ") }
-	n := 0
-	for n < len(lines) && isEntry(lines[n]) {
-		n++
-	}
 	settings := r.settings(v, fams)
-	if len(lines)-n < len(settings) || !slices.Equal(lines[n:n+len(settings)], settings) {
+	first, lines := cut(lines, func(l string) bool { return !strings.HasPrefix(l, "access-list ") })
+	entries, lines := cut(lines, func(l string) bool { return strings.HasPrefix(l, "access-list ") })
+	if len(lines) < len(settings) || !slices.Equal(lines[:len(settings)], settings) {
 		return nil, errors.New("what follows the entries is not what puts them to use")
+	}
+	withdrawn, last := cut(lines[len(settings):], func(l string) bool { return strings.HasPrefix(l, "no access-list ") })
+	if err := r.checkTakenBack(first, last, settings, v); err != nil {
+		return nil, err
 	}
 	var b ipranges.Builder
 	listed := map[netip.Prefix]bool{}
-	for _, l := range lines[:n] {
+	for _, l := range entries {
 		p, err := r.readEntry(l)
 		if err == nil && (!fams.Has(ipranges.FamilyOf(p.Addr())) || listed[p]) {
 			err = fmt.Errorf("it is there twice, or not of %s", fams)
@@ -56,10 +58,9 @@ func (r *renderer) read(data []byte) (*rules.Plan, error) {
 			return nil, fmt.Errorf("%.200q: %w", l, err)
 		}
 	}
-	for _, l := range lines[n+len(settings):] {
-		entry, isNo := strings.CutPrefix(l, "no ")
-		p, err := r.readEntry(entry)
-		if err != nil || !isNo || listed[p] {
+	for _, l := range withdrawn {
+		p, err := r.readEntry(strings.TrimPrefix(l, "no "))
+		if err != nil || listed[p] {
 			return nil, fmt.Errorf("%.200q takes no entry away that was withdrawn", l)
 		}
 	}
@@ -67,6 +68,32 @@ func (r *renderer) read(data []byte) (*rules.Plan, error) {
 		return nil, errors.New("there is no route")
 	}
 	return rules.RoutePlan(r.env.Name, fams, v, b.Set()), nil
+}
+
+// cut divides lines before the first that in does not take.
+func cut(lines []string, in func(string) bool) (begin, rest []string) {
+	n := slices.IndexFunc(lines, func(l string) bool { return !in(l) })
+	if n < 0 {
+		n = len(lines)
+	}
+	return lines[:n], lines[n:]
+}
+
+// checkTakenBack holds what is taken back to commands of ours that undo nothing of the
+// file's own settings.
+func (r *renderer) checkTakenBack(first, last, settings []string, v rules.Verdict) error {
+	uses, things := undo(first)
+	_, gone := undo(last)
+	made := r.made(settings)
+	own := func(c command) bool { return slices.Contains(made, c) }
+	domains := command{"", withoutDomains(domainKinds[v], r.opt.ACL)}
+	switch {
+	case len(things) > 0 || !slices.Equal(typed(uses, " "), first) || slices.ContainsFunc(uses, own):
+		return errors.New("what stands before the entries does not take back settings of an earlier file alone")
+	case !slices.Equal(typed(gone, ""), last) || slices.ContainsFunc(gone, func(c command) bool { return c != domains || own(c) }):
+		return errors.New("what follows the settings does not take back what was withdrawn alone")
+	}
+	return nil
 }
 
 // readEntry is the inverse of entry.

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"sallyport/internal/routecheck"
+	"sallyport/renderers"
 	"sallyport/rules"
 )
 
@@ -246,6 +247,70 @@ func TestLoadingReplaces(t *testing.T) {
 			if !loaded.equal(fresh) || !maps.Equal(got, all) {
 				t.Errorf("week %d: %v after the others, and alone %v", i, loaded, fresh)
 			}
+		}
+	}
+}
+
+// TestAFamilyIsTakenBack: the attributes of a family that has gone are unset, by each file
+// that follows, too, and what they named is deleted; a family that comes again is set.
+func TestAFamilyIsTakenBack(t *testing.T) {
+	only4 := func(p *rules.Plan) *rules.Plan {
+		p.Families = rules.OnlyIPv4
+		return p
+	}
+	for _, opt := range []*Options{options(plain), options(portal)} {
+		for name, v4 := range map[string]*rules.Plan{"families": only4(bypass()), "the list": plan(rules.Bypass, "20.202.0.0/16")} {
+			_, first := render(t, opt, plan(rules.Bypass, "9.9.9.0/24", "52.112.0.0/14", "2620:fe::/48"), nil)
+			_, second := render(t, opt, bypass(), first)
+			r, third := render(t, opt, v4, second)
+			_, fourth := render(t, opt, v4, third)
+			_, fifth := render(t, opt, bypass(), fourth)
+			if got, err := r.ReadBack([]renderers.File{{Path: "edge.conf", Data: third}}); err != nil || rules.Compare(v4, got) != nil {
+				t.Errorf("%s: it is not read back: %v", name, err)
+			}
+			for _, loads := range [][][]byte{{first, second, third, fourth}, {first, third}, {first, fourth}, {first, third, fifth}, {first, fifth}} {
+				loaded, alone := newDevice(), newDevice()
+				for _, text := range loads {
+					loaded.run(t, text, nothing)
+				}
+				_, text := render(t, opt, v4, nil)
+				if &loads[len(loads)-1][0] == &fifth[0] {
+					_, text = render(t, opt, bypass(), nil)
+				}
+				alone.run(t, text, nothing)
+				if !loaded.equal(alone) {
+					t.Errorf("%s, %d files: %v, and alone %v", name, len(loads), loaded, alone)
+				}
+			}
+		}
+	}
+}
+
+// undo enters the commands that an error advises, and deletes what it names: groups, and
+// then all addresses whose names begin so.
+func (d device) undo(t *testing.T, fix string) {
+	t.Helper()
+	_, rest, _ := strings.Cut(fix, ": ")
+	commands, rest, ok := strings.Cut(rest, "; delete there the groups ")
+	groups, rest, _ := strings.Cut(rest, ", and then the addresses whose names begin with ")
+	prefixes, rest, ends := strings.Cut(rest, "; then delete edge.conf")
+	if !ok || !ends || rest == "" {
+		t.Fatalf("no advice in %q", fix)
+	}
+	d.run(t, []byte(strings.ReplaceAll(commands, "; ", "\n")+"\n"), nothing)
+	for _, table := range []string{"firewall addrgrp", "firewall addrgrp6", "firewall address", "firewall address6"} {
+		for _, name := range slices.Collect(maps.Keys(d[table])) {
+			ours := slices.Contains(strings.Split(groups, ", "), name)
+			if strings.HasPrefix(table, "firewall address") {
+				ours = slices.ContainsFunc(strings.Split(prefixes, " or "), func(p string) bool { return strings.HasPrefix(name, p) })
+			}
+			if !ours {
+				continue
+			}
+			if d.inUse(table, name) {
+				t.Fatalf("%q of %s is in use", name, table)
+			}
+			delete(d[table], name)
 		}
 	}
 }

@@ -8,7 +8,9 @@
 // held. Objects come before
 // groups, groups before their use, and what the file published before (Env.Previous) has
 // and this one has not is deleted at the end, when nothing refers to it. Objects that
-// stay in the file to be deleted do so however many versions were never loaded.
+// stay in the file to be deleted do so however many versions were never loaded, and so do
+// attributes that are unset, because a family has gone. A list of the other direction is
+// refused after one: the group would hold it while the tunnel has the old direction.
 //
 // Quirks, with where they are documented (2026-11-23; nothing was tried on a device):
 //   - a tunnel takes one name, of an address or a group, with at most 79 characters
@@ -149,7 +151,32 @@ func isName(s string, most int, extra string) bool {
 func (r *renderer) Caps() rules.Caps {
 	caps := info.Caps
 	caps.RouteLimits = routeLimits(r.opt.MaxRoutes)
+	caps.RouteBytes = r.routeBytes
 	return caps
+}
+
+// routeBytes counts the lines of a prefix, their ends included: the three of its object,
+// and a line of members that it has to itself. Most share theirs, so a list takes less.
+func (r *renderer) routeBytes(p netip.Prefix) int {
+	name := len(r.name(p))
+	object := len("    edit \"\"\n") + name + len("        set  \n    next\n") + len(tablesOf[ipranges.FamilyOf(p.Addr())].value) + len(value(p))
+	return object + len("        append member \"\"\n") + name
+}
+
+// Claims implements renderers.Claimer.
+func (r *renderer) Claims() []renderers.Claim {
+	in := ""
+	if r.opt.VDOM != "" {
+		in = " of virtual domain " + r.opt.VDOM
+	}
+	return []renderers.Claim{
+		{Thing: fmt.Sprintf("the %s %s%s", r.table(), r.opt.Tunnel, in), Option: "tunnel", MayDiffer: true,
+			Cost: "the tunnel uses the groups of the one that is loaded last, or lists that contradict each other",
+			Fix:  "where both are for one FortiGate, put both lists into one target"},
+		{Thing: fmt.Sprintf("the names that begin with %s%s", r.opt.Prefix, in), Option: "prefix", MayDiffer: true,
+			Cost: "the groups hold the list of the one that is loaded last, and each deletes addresses of the other",
+			Fix:  "where both are for one FortiGate, give one of them another prefix"},
+	}
 }
 
 // Render implements renderers.Renderer.
@@ -158,19 +185,46 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 	if !ok {
 		return nil, errors.New("the plan is no list of routes: give the target bypass or include")
 	}
+	if v == rules.Tunnel {
+		if err := missingFamily(p, set); err != nil {
+			return nil, err
+		}
+	}
 	before := r.previous()
 	settings := r.settings(set, v)
-	if err := r.leftBehind(before, settings); err != nil {
+	unset, err := r.leftBehind(before, settings, v)
+	if err != nil {
 		return nil, err
 	}
 	data, err := renderers.Execute("fortigate", "main.conf.tmpl", r.env.Templates, map[string]any{
 		"Header": header(p), "Bypass": v == rules.Bypass, "SSL": r.opt.Form == formSSL, "Prefix": r.opt.Prefix,
-		"Undo": entered(r.uses(settings)), "Commands": string(r.commands(set, settings, r.withdrawn(before, set))),
+		"Undo": entered(r.uses(settings)), "Commands": string(r.commands(set, settings, unset, r.withdrawn(before, set))),
 	})
 	if err != nil {
 		return nil, err
 	}
 	return []renderers.File{{Path: r.env.Path, Mode: fs.FileMode(0o644), Data: data, Use: useSSH}}, nil
+}
+
+// missingFamily refuses an include without one of its families: a tunnel without a list
+// of a family takes all of it.
+func missingFamily(p *rules.Plan, set ipranges.Set) error {
+	for _, f := range p.Families.List() {
+		if set.Has(f) {
+			continue
+		}
+		return &rules.RuleError{Rule: p.Rules[0].Name, Place: p.Rules[0].Place,
+			Cause: fmt.Sprintf("it has no %s, and where the tunnel gives out %[1]s addresses clients would send all %[1]s through it", f),
+			Fix:   fmt.Sprintf("say families = [%q] in the target, and give out no addresses of the other; or list some of both", rules.FamilyWord(p.Families&^bit(f)))}
+	}
+	return nil
+}
+
+func bit(f ipranges.Family) rules.Families {
+	if f == ipranges.IPv4 {
+		return rules.OnlyIPv4
+	}
+	return rules.OnlyIPv6
 }
 
 // header does without counts: an address takes three lines and a place in a fourth, and a
@@ -214,7 +268,7 @@ func value(p netip.Prefix) string {
 }
 
 // commands are all of them: objects, groups, their use, and what is withdrawn.
-func (r *renderer) commands(set ipranges.Set, settings []setting, gone map[string][]string) []byte {
+func (r *renderer) commands(set ipranges.Set, settings []setting, unset []string, gone map[string][]string) []byte {
 	var dst []byte
 	add := func(parts ...string) {
 		for _, s := range parts {
@@ -246,6 +300,9 @@ func (r *renderer) commands(set ipranges.Set, settings []setting, gone map[strin
 		add("    next\nend\n")
 	}
 	add("config ", r.table(), "\n    edit \"", r.opt.Tunnel, "\"\n")
+	for _, attribute := range unset {
+		add("        unset ", attribute, "\n")
+	}
 	for _, s := range settings {
 		add("        set ", s.attribute, " ", s.value, "\n")
 	}
@@ -277,31 +334,33 @@ func (r *renderer) table() string {
 // setting is an attribute with its value as it is written.
 type setting struct{ attribute, value string }
 
-// settings are the tunnel's attributes that use the groups.
+// settings are the tunnel's attributes that use the groups, in the families of set.
 func (r *renderer) settings(set ipranges.Set, v rules.Verdict) []setting {
 	var list []setting
 	for _, f := range rules.BothFamilies.List() {
-		if !set.Has(f) {
-			continue
+		if set.Has(f) {
+			list = append(list, r.settingsOf(f, v)...)
 		}
-		group := `"` + r.group(f) + `"`
-		if r.opt.Form == formIPsec {
-			way := "exclude"
-			if v == rules.Tunnel {
-				way = "include"
-			}
-			list = append(list, setting{fmt.Sprintf("ipv%d-split-%s", f, way), group})
-			continue
-		}
-		family, negate := "", "disable"
-		if f == ipranges.IPv6 {
-			family = "ipv6-"
-		}
-		if v == rules.Bypass {
-			negate = "enable"
-		}
-		list = append(list, setting{family + "split-tunneling", "enable"}, setting{family + "split-tunneling-routing-negate", negate},
-			setting{family + "split-tunneling-routing-address", group})
 	}
 	return list
+}
+
+func (r *renderer) settingsOf(f ipranges.Family, v rules.Verdict) []setting {
+	group := `"` + r.group(f) + `"`
+	if r.opt.Form == formIPsec {
+		way := "exclude"
+		if v == rules.Tunnel {
+			way = "include"
+		}
+		return []setting{{fmt.Sprintf("ipv%d-split-%s", f, way), group}}
+	}
+	family, negate := "", "disable"
+	if f == ipranges.IPv6 {
+		family = "ipv6-"
+	}
+	if v == rules.Bypass {
+		negate = "enable"
+	}
+	return []setting{{family + "split-tunneling", "enable"}, {family + "split-tunneling-routing-negate", negate},
+		{family + "split-tunneling-routing-address", group}}
 }

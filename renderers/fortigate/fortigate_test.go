@@ -93,24 +93,24 @@ func render(t testing.TB, opt *Options, p *rules.Plan, previous []byte) (rendere
 	return r, files[0].Data
 }
 
-// TestWhatStaysIsRefused: an attribute that an earlier file sets and this one does not.
+// TestWhatStaysIsRefused: another tunnel, or another direction, with all commands that it
+// takes to be rid of the list before.
 func TestWhatStaysIsRefused(t *testing.T) {
-	only4 := bypass()
-	only4.Families = rules.OnlyIPv4
 	include := plan(rules.Tunnel, "10.0.0.0/8", "fd00::/8")
 	for name, tt := range map[string]struct {
 		before, now func(*Options)
 		plan        *rules.Plan
 		fix         string
 	}{
-		"another tunnel":      {plain, func(o *Options) { o.Tunnel = "other" }, bypass(), `config vpn ipsec phase1-interface; edit "dialup"; unset ipv4-split-exclude; unset ipv6-split-exclude; next; end;`},
-		"another form":        {plain, func(o *Options) { o.Form = formSSL }, bypass(), "unset ipv4-split-exclude"},
-		"the other direction": {plain, plain, include, "unset ipv4-split-exclude"},
-		"one family":          {plain, plain, only4, `edit "dialup"; unset ipv6-split-exclude; next;`},
-		"another vdom":        {portal, func(o *Options) { portal(o); o.VDOM = "guests" }, bypass(), "in the virtual domain root: config vpn ssl web portal"},
-		"a portal's family":   {portal, portal, only4, "unset ipv6-split-tunneling-routing-address"},
+		"another tunnel":               {plain, func(o *Options) { o.Tunnel = "other" }, bypass(), `config vpn ipsec phase1-interface; edit "dialup"; unset ipv4-split-exclude; unset ipv6-split-exclude; next; end;`},
+		"another form":                 {plain, func(o *Options) { o.Form = formSSL }, bypass(), "unset ipv4-split-exclude"},
+		"the other direction":          {plain, plain, include, "unset ipv4-split-exclude"},
+		"a portal's other direction":   {portal, portal, include, "unset split-tunneling-routing-negate"},
+		"another vdom":                 {portal, func(o *Options) { portal(o); o.VDOM = "guests" }, bypass(), "in the virtual domain root: config vpn ssl web portal"},
+		"another tunnel, and a prefix": {plain, func(o *Options) { o.Tunnel, o.Prefix = "other", "acs-" }, bypass(), "whose names begin with sp-edge-;"},
 	} {
-		_, previous := render(t, options(tt.before), bypass(), nil)
+		_, first := render(t, options(tt.before), plan(rules.Bypass, "9.9.9.0/24", "2620:fe::/48"), nil)
+		_, previous := render(t, options(tt.before), bypass(), first)
 		r, err := Kind().Build(options(tt.now), renderers.Env{Name: "edge", Path: "edge.conf", Previous: func(string) []byte { return previous }})
 		if err != nil {
 			t.Fatal(err)
@@ -119,15 +119,105 @@ func TestWhatStaysIsRefused(t *testing.T) {
 		var rule *rules.RuleError
 		if !errors.As(err, &rule) || !strings.Contains(rule.Fix, tt.fix) {
 			t.Errorf("%s: %+v", name, err)
+			continue
+		}
+		loaded := newDevice()
+		loaded.run(t, first, nothing) // and the next was never loaded
+		loaded.undo(t, rule.Fix)
+		if !loaded.equal(device{loadedTable(tt.before): {options(tt.before).Tunnel: {}}}) {
+			t.Errorf("%s: %v is left after\n%s", name, loaded, rule.Fix)
 		}
 	}
-	// A portal's direction is a value, which is set anew.
-	_, previous := render(t, options(portal), bypass(), nil)
-	render(t, options(portal), include, previous)
 	// A file that is not ours is no list of what to delete.
 	foreign := "config firewall address\n    edit \"10.0.0.0_8\"\n    next\nend\n"
 	if _, text := render(t, options(plain), bypass(), []byte(foreign)); strings.Contains(string(text), "delete \"") {
 		t.Errorf("%s", text)
+	}
+}
+
+func loadedTable(change func(*Options)) string {
+	return (&renderer{opt: *options(change)}).table()
+}
+
+// TestIncludeOfOneFamily is refused where the target is of both: a tunnel without a list
+// of a family takes all of it.
+func TestIncludeOfOneFamily(t *testing.T) {
+	for _, change := range []func(*Options){plain, portal} {
+		r, err := Kind().Build(options(change), renderers.Env{Name: "edge", Path: "edge.conf"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for text, word := range map[string]string{"10.0.0.0/8": `families = ["ipv4"]`, "fd00::/8": `families = ["ipv6"]`} {
+			_, err := r.Render(plan(rules.Tunnel, text))
+			var rule *rules.RuleError
+			if !errors.As(err, &rule) || !strings.Contains(rule.Fix, word) {
+				t.Errorf("include of %s: %v", text, err)
+			}
+			if _, err := r.Render(plan(rules.Bypass, text)); err != nil {
+				t.Errorf("bypass of %s: %v", text, err)
+			}
+		}
+		only4 := plan(rules.Tunnel, "10.0.0.0/8")
+		only4.Families = rules.OnlyIPv4
+		if _, err := r.Render(only4); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestBytes: a budget of bytes counts no less than the file has, and more by no more than
+// the frame of a line of members for each.
+func TestBytes(t *testing.T) {
+	for _, change := range []func(*Options){plain, portal} {
+		r, text := render(t, options(change), rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, routecheck.Lengths), nil)
+		isRoute := func(line string) bool {
+			return routecheck.Begins("        set subnet ", "        set ip6 ", "        set member ", "        append member ")(line)
+		}
+		got := routecheck.Written([]renderers.File{{Data: text}}, isRoute)
+		object, in := "", false
+		for line := range strings.Lines(string(text)) { // what frames an object
+			if in = in || strings.HasPrefix(line, "config firewall address"); in && routecheck.Begins("    edit ", "    next")(line) {
+				object += line
+			}
+			in = in && line != "end\n"
+		}
+		got += len(object)
+		n := routecheck.Lengths.NumPrefixes(ipranges.IPv4) + routecheck.Lengths.NumPrefixes(ipranges.IPv6)
+		want := routecheck.Counted(t, renderers.CapsOf(Kind(), r), routecheck.Lengths)
+		if want < got || want > got+n*len("        append member\n") {
+			t.Errorf("%d bytes of routes, and %d counted", got, want)
+		}
+	}
+	// Hosts far apart have a line of members each: the first is set, and the others appended.
+	apart := ipranges.MustParse("9.9.9.9", "10.9.9.9", "11.9.9.9")
+	r, text := render(t, options(plain), rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, apart), nil)
+	members := routecheck.Written([]renderers.File{{Data: text}}, routecheck.Begins("        set member ", "        append member ", "        set subnet "))
+	objects := 0
+	for _, name := range []string{"9.9.9.9_32", "10.9.9.9_32", "11.9.9.9_32"} {
+		objects += len("    edit \"sp-edge-" + name + "\"\n    next\n")
+	}
+	if want := routecheck.Counted(t, renderers.CapsOf(Kind(), r), apart); want != members+objects+len("append")-len("set") {
+		t.Errorf("%d bytes of routes, and %d counted", members+objects, want)
+	}
+}
+
+func TestClaims(t *testing.T) {
+	claims := func(change func(*Options)) map[string]string {
+		r, _ := render(t, options(change), bypass(), nil)
+		out := map[string]string{}
+		for _, c := range r.(renderers.Claimer).Claims() {
+			if out[c.Option] = c.Thing; !c.MayDiffer || c.Cost == "" || c.Fix == "" {
+				t.Errorf("%+v", c)
+			}
+		}
+		return out
+	}
+	one, other := claims(portal), claims(func(o *Options) { portal(o); o.VDOM = "guests" })
+	same := claims(func(o *Options) { portal(o); o.MaxRoutes = 7 })
+	for _, option := range []string{"tunnel", "prefix"} {
+		if one[option] == "" || one[option] == other[option] || one[option] != same[option] {
+			t.Errorf("%s: %q, %q and %q", option, one[option], other[option], same[option])
+		}
 	}
 }
 
@@ -168,6 +258,8 @@ func TestReadRefusesWhatItCannotTrust(t *testing.T) {
 		"a deletion elsewhere":    {"config firewall address\n    delete", "config firewall policy\n    delete"},
 		"a deletion that breaks":  {`delete "acs.9.9.9.0_24"`, `delete "acs.9.9.9.0_24" "x"`},
 		"a deletion twice":        {`    delete "acs.9.9.9.0_24"`, "    delete \"acs.9.9.9.0_24\"\n    delete \"acs.9.9.9.0_24\""},
+		"an attribute in use":     {"        set split-tunneling enable", "        unset split-tunneling\n        set split-tunneling enable"},
+		"one that is not ours":    {"        set split-tunneling enable", "        unset web-mode\n        set split-tunneling enable"},
 		"a purge":                 {`    delete "acs.9.9.9.0_24"`, "    purge"},
 		"another command":         {"config firewall address6", "config system admin\nend\nconfig firewall address6"},
 		"more at the end":         {"end\nend\n", "end\nend\nconfig system admin\nend\n"},

@@ -13,11 +13,12 @@ import (
 // use is a tunnel's attribute that refers to a group of ours.
 type use struct{ vdom, table, tunnel, attribute string }
 
-// published is what the file published before makes, or deletes: things of ours by
+// published is what the file published before makes, or takes away: things of ours by
 // their tables, and uses of them.
 type published struct {
-	things map[string][]string
-	uses   []use
+	direction rules.Verdict // zero: there was no file
+	things    map[string][]string
+	uses      []use
 }
 
 // previous reads the file published before. One that is not ours says nothing.
@@ -27,9 +28,11 @@ func (r *renderer) previous() published {
 		return out
 	}
 	comments, lines := renderers.Uncomment(r.env.Previous(r.env.Path), "#")
-	if _, _, err := renderers.ReadRouteHeader(comments); err != nil {
+	v, _, err := renderers.ReadRouteHeader(comments)
+	if err != nil {
 		return out
 	}
+	out.direction = v
 	vdom, table, entry := "", "", ""
 	for _, l := range lines {
 		verb, rest, _ := strings.Cut(strings.TrimLeft(l, " "), " ")
@@ -44,9 +47,11 @@ func (r *renderer) previous() published {
 			if strings.HasPrefix(table, "firewall ") && isOurs(name) {
 				out.things[table] = append(out.things[table], name)
 			}
-		case verb == "set" && strings.HasPrefix(table, "vpn "):
+		case (verb == "set" || verb == "unset") && strings.HasPrefix(table, "vpn "):
 			attribute, _, _ := strings.Cut(rest, " ")
-			out.uses = append(out.uses, use{vdom, table, entry, attribute})
+			if u := (use{vdom, table, entry, attribute}); !slices.Contains(out.uses, u) {
+				out.uses = append(out.uses, u)
+			}
 		}
 	}
 	return out
@@ -61,7 +66,9 @@ func isOurs(name string) bool { return isName(name, maxName, "._-:") }
 func (r *renderer) withdrawn(before published, set ipranges.Set) map[string][]string {
 	now := map[string]bool{}
 	for _, f := range rules.BothFamilies.List() {
-		now[r.group(f)] = true
+		if set.Has(f) {
+			now[r.group(f)] = true
+		}
 		for p := range set.Prefixes(f) {
 			now[r.name(p)] = true
 		}
@@ -101,21 +108,59 @@ func entered(list []use) []string {
 	return lines
 }
 
-// leftBehind is an error where the file published before sets an attribute that this one
-// does not set again: of another tunnel or virtual domain, of the other direction, or of
-// a family that has no addresses any more.
-func (r *renderer) leftBehind(before published, settings []setting) error {
+// leftBehind are the tunnel's attributes that an earlier file set, or took back, and this
+// one does not set again, because a family has no addresses any more. It is an error
+// where an earlier file set them of another tunnel or virtual domain, which may be gone
+// by now and would be made anew, or where its list was of the other direction.
+func (r *renderer) leftBehind(before published, settings []setting, v rules.Verdict) ([]string, error) {
 	now := r.uses(settings)
-	left := slices.DeleteFunc(before.uses, func(u use) bool { return slices.Contains(now, u) })
-	if len(left) == 0 {
-		return nil
+	left := slices.DeleteFunc(slices.Clone(before.uses), func(u use) bool { return slices.Contains(now, u) })
+	var attributes []string
+	for _, attribute := range r.attributes(v) {
+		u := use{r.opt.VDOM, r.table(), r.opt.Tunnel, attribute}
+		if i := slices.Index(left, u); i >= 0 {
+			attributes, left = append(attributes, attribute), slices.Delete(left, i, i+1)
+		}
+	}
+	if len(left) == 0 && (before.direction == 0 || before.direction == v) {
+		return attributes, nil
+	}
+	cause := "sets what this one does not set again: it would stay on the FortiGate"
+	if before.direction != v {
+		cause = "lists what goes the other way: for a moment the tunnel would take this list for that"
 	}
 	file, in := renderers.Clean(r.env.Path), ""
-	if left[0].vdom != "" {
-		in = " in the virtual domain " + renderers.Clean(left[0].vdom)
+	if len(before.uses) > 0 && before.uses[0].vdom != "" {
+		in = " in the virtual domain " + renderers.Clean(before.uses[0].vdom)
 	}
-	return &rules.RuleError{
-		Cause: fmt.Sprintf("%s of an earlier run sets what this one does not set again: it would stay on the FortiGate", file),
-		Fix: fmt.Sprintf("where it is loaded, enter%s: %s; delete its groups and addresses there; then delete %s and run again",
-			in, strings.Join(entered(left), "; "), file)}
+	return nil, &rules.RuleError{
+		Cause: fmt.Sprintf("%s of an earlier run %s", file, cause),
+		Fix: fmt.Sprintf("where it is loaded, enter%s: %s; delete there %s; then delete %s and run again",
+			in, strings.Join(entered(before.uses), "; "), before.names(), file)}
+}
+
+// attributes are all that a list of direction v can set, in order.
+func (r *renderer) attributes(v rules.Verdict) []string {
+	var list []string
+	for _, f := range rules.BothFamilies.List() {
+		for _, s := range r.settingsOf(f, v) {
+			list = append(list, s.attribute)
+		}
+	}
+	return list
+}
+
+// names says which groups and addresses are those of the files before: each prefix of
+// ours has begun the name of a group.
+func (p *published) names() string {
+	var groups, prefixes []string
+	for _, table := range deleteOrder[:2] {
+		for _, g := range p.things[table] {
+			groups = append(groups, g)
+			if prefix := g[:max(len(g)-len("v4"), 0)]; !slices.Contains(prefixes, prefix) {
+				prefixes = append(prefixes, prefix)
+			}
+		}
+	}
+	return fmt.Sprintf("the groups %s, and then the addresses whose names begin with %s", strings.Join(groups, ", "), strings.Join(prefixes, " or "))
 }

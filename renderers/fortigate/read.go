@@ -35,12 +35,15 @@ func (r *renderer) read(data []byte) (*rules.Plan, error) {
 	}
 	var b ipranges.Builder
 	gone := map[string][]string{}
+	var unset []string
 	table := ""
 	for _, l := range lines {
 		if rest, ok := strings.CutPrefix(l, "config "); ok {
 			table = rest
 		} else if rest, ok := strings.CutPrefix(l, `    delete "`); ok {
 			gone[table] = append(gone[table], strings.TrimSuffix(rest, `"`))
+		} else if rest, ok := strings.CutPrefix(l, "        unset "); ok {
+			unset = append(unset, rest)
 		} else if text, f := valueIn(l, table); f != 0 {
 			p, err := readValue(text, f)
 			if err == nil && !fams.Has(f) {
@@ -61,7 +64,11 @@ func (r *renderer) read(data []byte) (*rules.Plan, error) {
 	if err := r.checkGone(gone, set); err != nil {
 		return nil, err
 	}
-	_, want := renderers.Uncomment(r.commands(set, r.settings(set, v), gone), "#")
+	settings := r.settings(set, v)
+	if err := r.checkUnset(unset, settings, v); err != nil {
+		return nil, err
+	}
+	_, want := renderers.Uncomment(r.commands(set, settings, unset, gone), "#")
 	for i := range want {
 		if i >= len(lines) || lines[i] != want[i] {
 			return nil, fmt.Errorf("command %d is not %.200q", i+1, want[i])
@@ -110,6 +117,20 @@ func (r *renderer) checkGone(gone map[string][]string, set ipranges.Set) error {
 		if !slices.Contains(deleteOrder, table) || !slices.Equal(names, left[table]) || slices.ContainsFunc(names, func(n string) bool { return !isOurs(n) }) {
 			return fmt.Errorf("what is deleted from %.60q is in use, or not ours, or not in order", table)
 		}
+	}
+	return nil
+}
+
+// checkUnset holds what is unset to attributes of ours that nothing sets, in order.
+func (r *renderer) checkUnset(unset []string, settings []setting, v rules.Verdict) error {
+	next := 0
+	all := r.attributes(v)
+	for _, attribute := range unset {
+		i := slices.Index(all[next:], attribute)
+		if i < 0 || slices.ContainsFunc(settings, func(s setting) bool { return s.attribute == attribute }) {
+			return fmt.Errorf("what is unset, %.60q, is set too, or not ours, or not in order", attribute)
+		}
+		next += i + 1
 	}
 	return nil
 }

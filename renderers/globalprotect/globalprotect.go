@@ -27,6 +27,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"path"
 	"slices"
 	"strings"
@@ -98,29 +99,61 @@ func Kind() renderers.Kind {
 type renderer struct {
 	opt    Options
 	env    renderers.Env
+	frame  int    // bytes around a prefix in a command
 	main   string // the path of the first file
 	script string // the path of the file of commands: the first, or that which loads it
 }
 
 func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
-	r := &renderer{opt: opt, env: env, main: env.Path, script: env.Path}
+	r := &renderer{opt: opt, env: env}
 	if err := r.check(); err != nil {
 		return nil, err
 	}
-	if opt.Form == formXML {
-		if !env.PathGiven {
-			r.main = strings.TrimSuffix(env.Path, info.Extension) + ".xml"
-		}
-		r.script = strings.TrimSuffix(r.main, path.Ext(r.main)) + ".load.set"
-	}
+	r.main, r.script = paths(opt.Form, env)
+	r.frame = len(r.command(rules.Bypass)) + len("\n")
 	return r, nil
+}
+
+// paths are those of the first file of a form, and of its file of commands.
+func paths(form string, env renderers.Env) (main, script string) {
+	main = env.Path
+	if form == formSet {
+		return main, main
+	}
+	if !env.PathGiven {
+		main = strings.TrimSuffix(main, info.Extension) + ".xml"
+	}
+	return main, strings.TrimSuffix(main, path.Ext(main)) + ".load.set"
+}
+
+// Claims implements renderers.Claimer.
+func (r *renderer) Claims() []renderers.Claim {
+	thing := fmt.Sprintf("client setting %s of gateway %s, %s", r.opt.Config, r.opt.Gateway, r.vsys())
+	if r.opt.Template != "" {
+		thing += ", template " + r.opt.Template
+	}
+	return []renderers.Claim{{Thing: thing, Option: "config", MayDiffer: true,
+		Cost: "each load deletes the other's list, or the two lists contradict each other about all other addresses",
+		Fix:  "where both are for one firewall, put both lists into one target, or name another client setting"}}
 }
 
 // Caps implements renderers.Limiter.
 func (r *renderer) Caps() rules.Caps {
 	caps := info.Caps
+	caps.RouteBytes = r.routeBytes
 	caps.RouteLimits = routeLimits(r.opt.MaxRoutes)
 	return caps
+}
+
+// routeBytes counts the line of a prefix, its end included. It cannot know the list's
+// direction, and counts the longer command of a bypass.
+func (r *renderer) routeBytes(p netip.Prefix) int {
+	var text [64]byte
+	n := len(ipranges.AppendPrefix(text[:0], p))
+	if r.opt.Form == formXML {
+		return n + len(memberBefore) + len(memberAfter)
+	}
+	return n + r.frame
 }
 
 // Elements of split-tunneling, by where what they list goes.
@@ -189,38 +222,53 @@ func comments(lines []string) []string {
 	return lines
 }
 
-// leftBehind is an error where the commands published before made something that these
-// do not touch: in another client setting, the other direction, or names. The list that
-// they made may have become the admin's own since, so nothing here deletes it.
+// leftBehind is an error where the commands published before, in either form, made
+// something that these do not touch: in another client setting, the other direction, or
+// names. The list that they made may have become the admin's own since, so nothing here
+// deletes it.
 func (r *renderer) leftBehind(v rules.Verdict) error {
 	if r.env.Previous == nil {
 		return nil
 	}
 	now := r.deletes(v)
-	var old []string
-	for line := range bytes.Lines(r.env.Previous(r.script)) {
-		l := strings.TrimRight(string(line), "\n")
-		if strings.HasPrefix(l, "delete ") && strings.Contains(l, " split-tunneling ") && !slices.Contains(now, l) {
-			old = append(old, renderers.Clean(l))
+	var old, files []string
+	for _, form := range []string{formSet, formXML} {
+		_, script := paths(form, r.env)
+		for line := range bytes.Lines(r.env.Previous(script)) {
+			l := strings.TrimRight(string(line), "\n")
+			if !strings.HasPrefix(l, "delete ") || !strings.Contains(l, " split-tunneling ") || slices.Contains(now, l) {
+				continue
+			}
+			if l = renderers.Clean(l); !slices.Contains(old, l) {
+				old = append(old, l)
+			}
+			if f := renderers.Clean(script); !slices.Contains(files, f) {
+				files = append(files, f)
+			}
 		}
 	}
 	if len(old) == 0 {
 		return nil
 	}
+	names := strings.Join(files, " and ")
 	return &rules.RuleError{
-		Cause: fmt.Sprintf("%s of an earlier run makes a list that this one leaves alone: it would stay on the gateway", renderers.Clean(r.script)),
-		Fix:   fmt.Sprintf("where it is loaded, run in configuration mode: %s; then delete %s and run again", strings.Join(old, "; "), renderers.Clean(r.script))}
+		Cause: fmt.Sprintf("%s of an earlier run makes a list that this one leaves alone: it would stay on the gateway", names),
+		Fix:   fmt.Sprintf("where it is loaded, run in configuration mode: %s; then delete %s and run again", strings.Join(old, "; "), names)}
+}
+
+// command is that of a route, before its prefix.
+func (r *renderer) command(v rules.Verdict) string {
+	return "set " + r.path() + " " + routeElement[v] + " "
 }
 
 // commands are the set commands, one route or name a line.
 func (r *renderer) commands(set ipranges.Set, v rules.Verdict) []byte {
-	before := "set " + r.path() + " "
 	var dst []byte
 	for _, f := range rules.BothFamilies.List() {
-		dst = set.AppendPrefixes(dst, f, before+routeElement[v]+" ", "\n")
+		dst = set.AppendPrefixes(dst, f, r.command(v), "\n")
 	}
 	for _, d := range r.opt.Domains.Patterns {
-		dst = append(dst, before+domainElement[v]+" list "+d+"\n"...)
+		dst = append(dst, "set "+r.path()+" "+domainElement[v]+" list "+d+"\n"...)
 	}
 	return dst
 }

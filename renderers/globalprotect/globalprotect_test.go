@@ -253,3 +253,78 @@ func BenchmarkRender(b *testing.B) {
 		}
 	}
 }
+
+// TestBytes: what a budget of bytes counts is what stands in the file; of commands it is
+// the longer ones of a bypass.
+func TestBytes(t *testing.T) {
+	n := routecheck.Lengths.NumPrefixes(ipranges.IPv4) + routecheck.Lengths.NumPrefixes(ipranges.IPv6)
+	for _, form := range []string{formSet, formXML} {
+		for _, v := range []rules.Verdict{rules.Bypass, rules.Tunnel} {
+			r, files := render(t, options(func(o *Options) { panorama(o); o.Form = form }), rules.RoutePlan("edge", rules.BothFamilies, v, routecheck.Lengths), nil)
+			isRoute := func(line string) bool {
+				return strings.HasPrefix(line, "  <member>") || strings.HasPrefix(line, "set ") && strings.Contains(line, "access-route ")
+			}
+			over := 0
+			if form == formSet && v == rules.Tunnel {
+				over = n * len("exclude-")
+			}
+			got, want := routecheck.Written(files, isRoute), routecheck.Counted(t, renderers.CapsOf(Kind(), r), routecheck.Lengths)
+			if want != got+over || got == 0 {
+				t.Errorf("%s, %v: %d bytes of routes, and %d counted", form, v, got, want)
+			}
+		}
+	}
+}
+
+// TestClaims: a client setting of a gateway is one target's, in whatever form.
+func TestClaims(t *testing.T) {
+	claim := func(change func(*Options)) renderers.Claim {
+		r, _ := render(t, options(change), bypass(), nil)
+		list := r.(renderers.Claimer).Claims()
+		if len(list) != 1 || list[0].Option != "config" || !list[0].MayDiffer || list[0].Cost == "" || list[0].Fix == "" {
+			t.Fatalf("%+v", list)
+		}
+		return list[0]
+	}
+	one := claim(plain)
+	if same := claim(func(o *Options) { o.Form, o.VSYS = formXML, "vsys1" }); same.Thing != one.Thing {
+		t.Errorf("%q and %q", same.Thing, one.Thing)
+	}
+	for _, change := range []func(*Options){func(o *Options) { o.Gateway = "G2" }, func(o *Options) { o.Config = "Phones" },
+		func(o *Options) { o.VSYS = "vsys2" }, func(o *Options) { o.Template = "T" }} {
+		if other := claim(change); other.Thing == one.Thing {
+			t.Errorf("two settings are one %q", one.Thing)
+		}
+	}
+}
+
+// TestWhatAnotherFormLeft is seen: each form has files of its own.
+func TestWhatAnotherFormLeft(t *testing.T) {
+	for _, given := range []bool{false, true} {
+		for before, now := range map[string]string{formSet: formXML, formXML: formSet} {
+			published := map[string][]byte{}
+			build := func(change func(*Options)) renderers.Renderer {
+				r, err := Kind().Build(options(change), renderers.Env{Name: "edge", Path: "edge.set", PathGiven: given, Previous: func(path string) []byte { return published[path] }})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return r
+			}
+			files, err := build(func(o *Options) { o.Form = before }).Render(bypass())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range files {
+				published[f.Path] = f.Data
+			}
+			if _, err := build(func(o *Options) { o.Form = now }).Render(bypass()); err != nil {
+				t.Errorf("%s after %s, for the same gateway: %v", now, before, err)
+			}
+			_, err = build(func(o *Options) { o.Form, o.Gateway = now, "GW2" }).Render(bypass())
+			var rule *rules.RuleError
+			if !errors.As(err, &rule) || !strings.Contains(rule.Fix, "global-protect-gateway GW ") || !strings.Contains(rule.Fix, files[len(files)-1].Path) {
+				t.Errorf("%s after %s, for another gateway: %v", now, before, err)
+			}
+		}
+	}
+}

@@ -162,6 +162,12 @@ func (r *renderer) loads(v rules.Verdict) []string {
 	return lines
 }
 
+// What stands around a prefix in the tree.
+const (
+	memberBefore = "  <member>"
+	memberAfter  = "</member>\n"
+)
+
 // tree is the configuration with our lists alone.
 func (r *renderer) tree(set ipranges.Set, v rules.Verdict) []byte {
 	open, end := []byte("<config>"), "</config>\n"
@@ -175,7 +181,7 @@ func (r *renderer) tree(set ipranges.Set, v rules.Verdict) []byte {
 	}
 	dst := append(open, "\n<"+routeElement[v]+">\n"...)
 	for _, f := range rules.BothFamilies.List() {
-		dst = set.AppendPrefixes(dst, f, "  <member>", "</member>\n")
+		dst = set.AppendPrefixes(dst, f, memberBefore, memberAfter)
 	}
 	dst = append(dst, "</"+routeElement[v]+">\n"...)
 	if len(r.opt.Domains.Patterns) > 0 {

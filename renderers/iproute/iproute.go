@@ -4,17 +4,19 @@
 // The list is of what goes past a VPN, by way of the gateway of the uplink, or of
 // what goes through it, by way of the tunnel's device: the plan says which, and the
 // options name the hop. What is not on the list stays where the machine's other
-// routes send it. Package linuxroutes has the order of commands, and the quirks.
+// routes send it. With exceptions the options name that other hop, too, and package
+// nexthop says what this makes of the list. Package linuxroutes has the order of
+// commands, and the quirks.
 package iproute
 
 import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/netip"
 	"path"
 
 	"sallyport/internal/linuxroutes"
+	"sallyport/internal/nexthop"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/rules"
@@ -22,12 +24,16 @@ import (
 
 // Options are the target's options in a policy.
 type Options struct {
-	Gateway4 string `policy:"gateway4" doc:"the next hop of IPv4 routes; bypass: your uplink's router, as ip route shows it behind default via"`
-	Gateway6 string `policy:"gateway6" doc:"the next hop of IPv6 routes"`
-	Device   string `policy:"device,required" doc:"the link that the routes leave by; alone, without gateways, for a link with one other end: a tunnel, PPP"`
-	Table    string `policy:"table" doc:"the routing table, a name or a number"`
-	Protocol int    `policy:"protocol" doc:"the number that marks routes as ours; the next higher one is ours, too. One pair for each target on a machine"`
-	Metric   int    `policy:"metric" doc:"of our routes; where another route is for the same prefix, the lower metric wins"`
+	Gateway4      string `policy:"gateway4" doc:"the next hop of IPv4 routes; bypass: your uplink's router, as ip route shows it behind default via"`
+	Gateway6      string `policy:"gateway6" doc:"the next hop of IPv6 routes"`
+	Device        string `policy:"device,required" doc:"the link that the routes leave by; alone, without gateways, for a link with one other end: a tunnel, PPP"`
+	Table         string `policy:"table" doc:"the routing table, a name or a number"`
+	Protocol      int    `policy:"protocol" doc:"the number that marks routes as ours; the next higher one is ours, too. One pair for each target on a machine"`
+	Metric        int    `policy:"metric" doc:"of our routes; where another route is for the same prefix, the lower metric wins"`
+	Exceptions    bool   `policy:"exceptions" doc:"write the shortest list: large blocks, with exceptions by way of the other next hop"`
+	OtherGateway4 string `policy:"other_gateway4" doc:"exceptions: the next hop of IPv4 that is not listed; bypass: the VPN's"`
+	OtherGateway6 string `policy:"other_gateway6" doc:"exceptions: the next hop of IPv6 that is not listed"`
+	OtherDevice   string `policy:"other_device" doc:"exceptions: the link that goes by; alone, without gateways, for a link with one other end"`
 }
 
 var info = renderers.Info{
@@ -59,41 +65,39 @@ type renderer struct {
 }
 
 func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
+	ways, m := nexthop.Parse(nexthop.Options{Gateway4: opt.Gateway4, Gateway6: opt.Gateway6, Device: opt.Device},
+		nexthop.Options{Gateway4: opt.OtherGateway4, Gateway6: opt.OtherGateway6, Device: opt.OtherDevice}, opt.Exceptions)
+	if m != nil {
+		return nil, &renderers.OptionError{Option: m.Field, Cause: m.Cause, Fix: m.Fix}
+	}
 	r := &renderer{env: env, opt: opt, routes: map[ipranges.Family]linuxroutes.Routes{}}
-	gateways := map[ipranges.Family]string{ipranges.IPv4: opt.Gateway4, ipranges.IPv6: opt.Gateway6}
 	for _, f := range rules.BothFamilies.List() {
-		common := linuxroutes.Routes{Table: opt.Table, Protocol: opt.Protocol, Metric: opt.Metric, Device: opt.Device}
-		if gateways[f] != "" {
-			g, err := netip.ParseAddr(gateways[f])
-			if err != nil {
-				return nil, &renderers.OptionError{Option: fmt.Sprintf("gateway%d", f), Cause: fmt.Sprintf("%.60q is no address", gateways[f]),
-					Fix: "write the gateway's address, not its name"}
-			}
-			common.Gateway = g
-		} else if opt.Gateway4+opt.Gateway6 != "" {
-			continue // a gateway of one family says that the link needs one of the other
+		way, ok := ways[f]
+		if !ok {
+			continue
 		}
-		if m := common.Check(f); m != nil {
+		routes := linuxroutes.Routes{Table: opt.Table, Protocol: opt.Protocol, Metric: opt.Metric,
+			Gateway: way.To.Gateway, Device: way.To.Device, Other: way.Other}
+		if m := routes.Check(f); m != nil {
 			return nil, &renderers.OptionError{Option: m.Field, Cause: m.Cause, Fix: m.Fix}
 		}
-		r.routes[f] = common
+		r.routes[f] = routes
 	}
 	return r, nil
 }
 
-// Caps says which family has no next hop.
+// Caps says which family has no next hop, and how long a route's line is.
 func (r *renderer) Caps() rules.Caps {
 	caps := info.Caps
+	caps.RouteBytes = linuxroutes.RouteBytes(r.routes)
 	caps.NoBypass = map[ipranges.Family]string{}
 	for _, f := range rules.BothFamilies.List() {
 		if _, ok := r.routes[f]; !ok {
-			caps.NoBypass[f] = noHop(f)
+			caps.NoBypass[f] = nexthop.Missing(f, r.opt.Exceptions)
 		}
 	}
 	return caps
 }
-
-func noHop(f ipranges.Family) string { return fmt.Sprintf("the option gateway%d names no next hop", f) }
 
 // view is what the template sees.
 type view struct {
@@ -121,12 +125,12 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 		}
 		routes, ok := r.routes[f]
 		if !ok {
-			return nil, &rules.RuleError{Rule: p.Rules[0].Name, Place: p.Rules[0].Place, Cause: noHop(f),
+			return nil, &rules.RuleError{Rule: p.Rules[0].Name, Place: p.Rules[0].Place, Cause: nexthop.Missing(f, r.opt.Exceptions),
 				Fix: "name it, leave out the gateway of the other family if the device is a tunnel, or say which families you mean"}
 		}
 		base := renderers.ShellWord(renderers.Clean(path.Base(name)))
 		data, err := renderers.Execute("iproute", "batch.tmpl", r.env.Templates, view{
-			Header: renderers.RouteHeader(p), Family: f.String(), Hop: hop(routes), Protocol: routes.Protocol, Metric: routes.Metric,
+			Header: renderers.RouteHeader(p), Family: f.String(), Hop: routes.Describe(), Protocol: routes.Protocol, Metric: routes.Metric,
 			Plain: linuxroutes.LoadPlain(f, base), Load: routes.Load(f, base), Remove: routes.Remove(f),
 			Routes: string(routes.Append(nil, f, set)),
 		})
@@ -138,11 +142,20 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 	return files, nil
 }
 
-func hop(r linuxroutes.Routes) string {
-	if r.Gateway.IsValid() {
-		return r.Gateway.String() + " on " + r.Device
+// Claims implements renderers.Claimer.
+func (r *renderer) Claims() []renderers.Claim {
+	var list []renderers.Claim
+	for _, f := range rules.BothFamilies.List() {
+		routes, ok := r.routes[f]
+		if !ok {
+			continue
+		}
+		for _, thing := range routes.Owned(f) {
+			list = append(list, renderers.Claim{Thing: thing, Option: "protocol", MayDiffer: true,
+				Cost: "loading one takes the routes of the other away", Fix: linuxroutes.FixClaim})
+		}
 	}
-	return r.Device
+	return list
 }
 
 // ReadBack implements renderers.Renderer. The direction comes from the header: the
@@ -169,7 +182,7 @@ func (r *renderer) ReadBack(files []renderers.File) (*rules.Plan, error) {
 		verdict, fams = v, of
 		routes, ok := r.routes[f]
 		if !ok {
-			return nil, fmt.Errorf("%s: %s", file.Path, noHop(f))
+			return nil, fmt.Errorf("%s: %s", file.Path, nexthop.Missing(f, r.opt.Exceptions))
 		}
 		part, err := routes.Read(lines, f)
 		if err != nil {

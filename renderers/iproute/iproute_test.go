@@ -2,11 +2,14 @@ package iproute
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"sallyport/internal/routecheck"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/renderers/conformance"
@@ -20,8 +23,17 @@ func options(change func(*Options)) *Options {
 	return o
 }
 
+func gateways(o *Options) { o.Gateway4, o.Gateway6 = "10.20.0.1", "fd20::1" }
+
+// withExceptions has the uplink of routecheck.Client, and its VPN.
+func withExceptions(o *Options) {
+	gateways(o)
+	o.Exceptions, o.OtherDevice = true, "vpn0"
+}
+
 func TestConformance(t *testing.T) {
 	conformance.Run(t, Kind(),
+		conformance.Variant{Name: "exceptions", Options: options(withExceptions)},
 		conformance.Variant{Name: "gateways", Options: options(func(o *Options) { o.Gateway4, o.Gateway6 = "192.0.2.1", "2001:db8::1" })},
 		conformance.Variant{Name: "device", Options: options(func(o *Options) { o.Device = "tun0" })},
 		conformance.Variant{Name: "IPv4 gateway", Options: options(func(o *Options) { o.Gateway4, o.Table = "192.0.2.1", "100" })},
@@ -45,6 +57,10 @@ func TestOptionMistakes(t *testing.T) {
 		{"table", func(o *Options) { o.Gateway4, o.Table = "192.0.2.1", "a b" }},
 		{"protocol", func(o *Options) { o.Gateway4, o.Protocol = "192.0.2.1", 4 }},
 		{"metric", func(o *Options) { o.Gateway4, o.Metric = "192.0.2.1", 0 }},
+		{"exceptions", func(o *Options) { o.OtherDevice = "tun0" }},
+		{"other_device", func(o *Options) { o.Exceptions = true }},
+		{"other_device", func(o *Options) { o.Exceptions, o.OtherDevice = true, o.Device }},
+		{"other_gateway4", func(o *Options) { o.Exceptions, o.OtherDevice, o.OtherGateway4 = true, "tun0", "fd99::1" }},
 	} {
 		_, err := Kind().Build(options(tt.change), renderers.Env{Name: "edge", Path: "edge.batch"})
 		var opt *renderers.OptionError
@@ -130,5 +146,70 @@ func TestFamilyLeftBehind(t *testing.T) {
 	delete(published, renderers.FamilyPath("lap.batch", ipranges.IPv6))
 	if err := render("20.202.0.0/16"); err != nil {
 		t.Errorf("after the old file was deleted: %v", err)
+	}
+}
+
+// TestClaims: two lists of one machine that take each other's routes away have a thing in
+// common, and others have none.
+func TestClaims(t *testing.T) {
+	claims := func(change func(*Options)) []string {
+		r, err := Kind().Build(options(change), renderers.Env{Name: "edge", Path: "edge.batch"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var things []string
+		for _, c := range r.(renderers.Claimer).Claims() {
+			if things = append(things, c.Thing); c.Option != "protocol" || !c.MayDiffer || c.Cost == "" || c.Fix == "" {
+				t.Errorf("%+v", c)
+			}
+		}
+		return things
+	}
+	ipv4 := func(o *Options) { o.Gateway4 = "192.0.2.1" }
+	one := claims(ipv4)
+	for name, tt := range map[string]struct {
+		change func(*Options)
+		common bool
+	}{
+		"the same":          {gateways, true},
+		"the next number":   {func(o *Options) { o.Protocol = 214 }, true},
+		"the number before": {func(o *Options) { o.Protocol = 212 }, true},
+		"another pair":      {func(o *Options) { o.Protocol = 215 }, false},
+		"another table":     {func(o *Options) { o.Table = "77" }, false},
+		"the other family":  {func(o *Options) { o.Gateway6 = "fe80::1" }, false},
+	} {
+		other := claims(tt.change)
+		common := slices.ContainsFunc(one, func(s string) bool { return slices.Contains(other, s) })
+		if common != tt.common || len(other) == 0 {
+			t.Errorf("%s: %q and %q", name, one, other)
+		}
+	}
+}
+
+// TestBytes: what a budget of bytes counts is what stands in the files. Exceptions have
+// no line for each prefix, and are not counted.
+func TestBytes(t *testing.T) {
+	for _, change := range []func(*Options){gateways, func(o *Options) { o.Device, o.Protocol, o.Metric, o.Table = "tun0", 77, 5, "100" }} {
+		r, err := Kind().Build(options(change), renderers.Env{Name: "edge", Path: "edge.batch"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range []rules.Verdict{rules.Bypass, rules.Tunnel} {
+			files, err := r.Render(rules.RoutePlan("edge", rules.BothFamilies, v, routecheck.Lengths))
+			if err != nil {
+				t.Fatal(err)
+			}
+			number := fmt.Sprintf(" proto %d ", r.(*renderer).opt.Protocol)
+			got := routecheck.Written(files, func(line string) bool {
+				return strings.HasPrefix(line, "route replace ") && strings.Contains(line, number) // and not the try
+			})
+			if want := routecheck.Counted(t, renderers.CapsOf(Kind(), r), routecheck.Lengths); got != want || got == 0 {
+				t.Errorf("%d bytes of routes, and %d counted", got, want)
+			}
+		}
+	}
+	r, err := Kind().Build(options(withExceptions), renderers.Env{Name: "edge", Path: "edge.batch"})
+	if err != nil || renderers.CapsOf(Kind(), r).RouteBytes != nil {
+		t.Errorf("exceptions are counted: %v", err)
 	}
 }

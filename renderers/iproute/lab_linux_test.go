@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"sallyport/internal/lab"
-	"sallyport/internal/need"
 	"sallyport/internal/routecheck"
 	"sallyport/ipranges"
 	"sallyport/renderers"
@@ -17,26 +16,6 @@ import (
 
 // These tests load what is rendered into the kernel, in a namespace of its own: a
 // client whose VPN, the device vpn0, took the default routes, as OpenVPN does.
-
-func client(t *testing.T) *lab.Host {
-	need.Program(t, "ip")
-	h := lab.New(t).Client
-	h.MustRun(t, "ip", "link", "add", "vpn0", "type", "veth", "peer", "name", "vpnfar")
-	h.MustRun(t, "ip", "link", "set", "vpnfar", "up")
-	h.MustRun(t, "ip", "link", "set", "vpn0", "up")
-	h.MustRun(t, "ip", "addr", "add", "198.51.100.2/24", "dev", "vpn0")
-	h.MustRun(t, "ip", "addr", "add", "fd99::2/64", "dev", "vpn0", "nodad")
-	return h
-}
-
-// takeDefault sends everything into the VPN by halves, which win over a default route.
-func takeDefault(t *testing.T, h *lab.Host) {
-	for _, half := range []string{"0.0.0.0/1", "128.0.0.0/1", "::/1", "8000::/1"} {
-		h.MustRun(t, "ip", "route", "add", half, "dev", "vpn0")
-	}
-}
-
-func gateways(o *Options) { o.Gateway4, o.Gateway6 = "10.20.0.1", "fd20::1" }
 
 func render(t *testing.T, opt *Options, p *rules.Plan) []renderers.File {
 	t.Helper()
@@ -69,10 +48,6 @@ func load(t *testing.T, h *lab.Host, files []renderers.File) {
 	}
 }
 
-func state(t *testing.T, h *lab.Host) string {
-	return h.MustRun(t, "ip", "-4", "route", "show", "table", "main") + h.MustRun(t, "ip", "-6", "route", "show", "table", "main")
-}
-
 // remove runs the commands that the files' headers give.
 func remove(t *testing.T, h *lab.Host, files []renderers.File) {
 	t.Helper()
@@ -92,10 +67,10 @@ func remove(t *testing.T, h *lab.Host, files []renderers.File) {
 // fresh 398, and after removal that of the start.
 func TestRoutesOnEveryBoundary(t *testing.T) {
 	old, now := routecheck.AzureCloud(t, 396), routecheck.AzureCloud(t, 398)
-	fresh, h := client(t), client(t)
-	takeDefault(t, fresh)
-	takeDefault(t, h)
-	start := state(t, h)
+	fresh, h := routecheck.Client(t), routecheck.Client(t)
+	routecheck.TakeDefault(t, fresh)
+	routecheck.TakeDefault(t, h)
+	start := routecheck.Table(t, h)
 	plan := func(s ipranges.Set) *rules.Plan { return rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, s) }
 	load(t, h, render(t, options(gateways), plan(old)))
 	routecheck.Expect(t, h, plan(old), old, "eth0", "vpn0")
@@ -105,13 +80,67 @@ func TestRoutesOnEveryBoundary(t *testing.T) {
 	routecheck.Expect(t, h, plan(now), old, "eth0", "vpn0")
 	load(t, h, files)
 	load(t, fresh, files)
-	if state(t, h) != state(t, fresh) {
+	if routecheck.Table(t, h) != routecheck.Table(t, fresh) {
 		t.Error("change 398 loaded after 396 differs from 398 alone")
 	}
 	remove(t, h, files)
-	if got := state(t, h); got != start {
+	if got := routecheck.Table(t, h); got != start {
 		t.Error("after removal the routes are not those of the start")
 	}
+}
+
+// TestExceptions loads change 396 and then 398 with routes both ways, and takes them
+// away: every boundary goes where the list says, by fewer routes.
+func TestExceptions(t *testing.T) {
+	old, now := routecheck.AzureCloud(t, 396), routecheck.AzureCloud(t, 398)
+	h := routecheck.Client(t)
+	routecheck.TakeDefault(t, h)
+	start := routecheck.Table(t, h)
+	plan := func(s ipranges.Set) *rules.Plan { return rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, s) }
+	load(t, h, render(t, options(withExceptions), plan(old)))
+	routecheck.Expect(t, h, plan(old), old, "eth0", "vpn0")
+	files := render(t, options(withExceptions), plan(now))
+	load(t, h, files)
+	routecheck.Expect(t, h, plan(now), now.Union(old), "eth0", "vpn0")
+	some, all := strings.Count(routecheck.Table(t, h), " proto 213 "), now.NumPrefixes(ipranges.IPv4)+now.NumPrefixes(ipranges.IPv6)
+	t.Logf("%d routes instead of %d", some, all)
+	if some >= all {
+		t.Error("exceptions save nothing")
+	}
+	remove(t, h, files)
+	if got := routecheck.Table(t, h); got != start {
+		t.Error("after removal the routes are not those of the start")
+	}
+}
+
+// TestExceptionsOfAnInclude go by the uplink. A wrong next hop for them is refused
+// before anything goes another way; the first try may have left its mark on one route,
+// which the next load takes away.
+func TestExceptionsOfAnInclude(t *testing.T) {
+	h := routecheck.Client(t)
+	p := rules.RoutePlan("edge", rules.BothFamilies, rules.Tunnel, withHole)
+	load(t, h, render(t, options(into), p))
+	routecheck.Expect(t, h, p, withHole, "eth0", "vpn0")
+	start := routecheck.Table(t, h)
+	for _, f := range render(t, options(func(o *Options) { into(o); o.OtherGateway4, o.OtherGateway6 = "203.0.113.1", "2001:db8:5::1" }), p) {
+		if out, err := h.Exec(string(f.Data), "ip", flagOf(f), "-batch", "-"); err == nil {
+			t.Errorf("%s is loaded: %s", f.Path, out)
+		}
+	}
+	routecheck.Expect(t, h, p, withHole, "eth0", "vpn0")
+	load(t, h, render(t, options(into), p))
+	if got := routecheck.Table(t, h); got != start {
+		t.Errorf("the next load leaves\n%s", got)
+	}
+}
+
+// withHole is shorter with exceptions, in both families.
+var withHole = ipranges.MustParse("20.0.0.0/10", "2603::/20").Minus(ipranges.MustParse("20.9.9.9", "20.33.0.0/16", "2603:8:8::/48"))
+
+// into is the tunnel's hop with the uplink's for exceptions.
+func into(o *Options) {
+	o.Device, o.Exceptions = "vpn0", true
+	o.OtherGateway4, o.OtherGateway6, o.OtherDevice = "10.20.0.1", "fd20::1", "eth0"
 }
 
 // TestInclude lists what goes into the VPN, in a table of its own and in main.
@@ -119,7 +148,7 @@ func TestInclude(t *testing.T) {
 	set := ipranges.MustParse("20.202.0.0/16", "52.112.0.0/14", "52.122.0.0/15", "2603:1063::/38", "9.9.9.9", "2620:fe::9")
 	p := rules.RoutePlan("edge", rules.BothFamilies, rules.Tunnel, set)
 	for _, table := range []string{"main", "177"} {
-		h := client(t)
+		h := routecheck.Client(t)
 		if table != "main" {
 			h.MustRun(t, "ip", "-4", "rule", "add", "pref", "100", "table", table)
 			h.MustRun(t, "ip", "-6", "rule", "add", "pref", "100", "table", table)
@@ -139,25 +168,25 @@ func TestInclude(t *testing.T) {
 // TestTheAdminsRoutesStay has a route for one of our prefixes, and one under the
 // default protocol number of another target.
 func TestTheAdminsRoutesStay(t *testing.T) {
-	h := client(t)
-	takeDefault(t, h)
+	h := routecheck.Client(t)
+	routecheck.TakeDefault(t, h)
 	own := []string{"52.112.0.0/14 via 10.20.0.9 dev eth0", "2603:1063::/38 via fd20::9 dev eth0 metric 1024", "198.18.7.0/24 dev vpn0 proto 215"}
 	for _, r := range own {
 		h.MustRun(t, "ip", append([]string{"route", "add"}, strings.Fields(r)...)...)
 	}
-	start := state(t, h)
+	start := routecheck.Table(t, h)
 	set := ipranges.MustParse("20.202.0.0/16", "52.112.0.0/14", "2603:1063::/38")
 	for _, s := range []ipranges.Set{set, set.Minus(ipranges.MustParse("52.112.0.0/14")), set} {
 		files := render(t, options(gateways), rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, s))
 		load(t, h, files)
-		got := state(t, h)
+		got := routecheck.Table(t, h)
 		for _, r := range own {
 			if !strings.Contains(got, strings.TrimSuffix(r, " proto 215")) {
 				t.Errorf("%q is gone:\n%s", r, got)
 			}
 		}
 		remove(t, h, files)
-		if got := state(t, h); got != start {
+		if got := routecheck.Table(t, h); got != start {
 			t.Errorf("after removal:\n%s\nat the start:\n%s", got, start)
 		}
 	}
@@ -166,11 +195,11 @@ func TestTheAdminsRoutesStay(t *testing.T) {
 // TestAWrongGatewayChangesNothing loads a list over another one, by way of a
 // gateway that is not on the link: it is refused, and the old list stays.
 func TestAWrongGatewayChangesNothing(t *testing.T) {
-	h := client(t)
-	takeDefault(t, h)
+	h := routecheck.Client(t)
+	routecheck.TakeDefault(t, h)
 	p := rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, ipranges.MustParse("20.202.0.0/16", "2603:1063::/38"))
 	load(t, h, render(t, options(gateways), p))
-	start := state(t, h)
+	start := routecheck.Table(t, h)
 	for _, f := range render(t, options(func(o *Options) { o.Gateway4, o.Gateway6 = "203.0.113.1", "2001:db8:5::1" }), p) {
 		name := filepath.Join(t.TempDir(), f.Path)
 		if err := os.WriteFile(name, f.Data, 0o644); err != nil {
@@ -182,7 +211,7 @@ func TestAWrongGatewayChangesNothing(t *testing.T) {
 			}
 		}
 	}
-	if got := state(t, h); got != start {
+	if got := routecheck.Table(t, h); got != start {
 		t.Errorf("the routes have changed:\n%s", got)
 	}
 }
@@ -198,8 +227,8 @@ func flagOf(f renderers.File) string {
 // TestNoGap asks for a route after each command of a load over an earlier list: a
 // prefix that both lists hold never leaves the uplink, and one that is withdrawn does.
 func TestNoGap(t *testing.T) {
-	h := client(t)
-	takeDefault(t, h)
+	h := routecheck.Client(t)
+	routecheck.TakeDefault(t, h)
 	p := rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, ipranges.MustParse("20.202.0.0/16", "52.112.0.0/14", "2603:1063::/38", "2620:fe::/48"))
 	next := rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, ipranges.MustParse("52.112.0.0/14", "52.122.0.0/15", "2603:1063::/38"))
 	load(t, h, render(t, options(gateways), p))
@@ -236,16 +265,16 @@ func TestNoGap(t *testing.T) {
 
 // TestAFileOfIPv6WithoutItsFlag leaves the other family's routes alone.
 func TestAFileOfIPv6WithoutItsFlag(t *testing.T) {
-	h := client(t)
-	takeDefault(t, h)
+	h := routecheck.Client(t)
+	routecheck.TakeDefault(t, h)
 	p := rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, ipranges.MustParse("20.202.0.0/16", "2603:1063::/38"))
 	files := render(t, options(gateways), p)
 	load(t, h, files)
-	start := state(t, h)
+	start := routecheck.Table(t, h)
 	for _, f := range files {
 		h.MustExec(t, string(f.Data), "ip", "-batch", "-")
 	}
-	if got := state(t, h); got != start {
+	if got := routecheck.Table(t, h); got != start {
 		t.Errorf("a plain ip -batch leaves\n%s\nnot\n%s", got, start)
 	}
 }

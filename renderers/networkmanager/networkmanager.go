@@ -22,6 +22,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io/fs"
+	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -118,9 +119,10 @@ func gateway(text string, f ipranges.Family) (g netip.Addr, why string) {
 	return g, ""
 }
 
-// Caps says which family has no gateway.
+// Caps says which family has no gateway, and how long a route's line is.
 func (r *renderer) Caps() rules.Caps {
 	caps := info.Caps
+	caps.RouteBytes = r.routeBytes
 	if len(r.gateways) == 0 {
 		return caps // enough for include; a bypass is refused when it is rendered
 	}
@@ -131,6 +133,27 @@ func (r *renderer) Caps() rules.Caps {
 		}
 	}
 	return caps
+}
+
+// routeBytes counts the line of a prefix, its end included. Options with gateways are
+// for a bypass, and those without for an include, whose routes have none.
+func (r *renderer) routeBytes(p netip.Prefix) int {
+	var text [64]byte
+	n := len("route=\n") + len(ipranges.AppendPrefix(text[:0], p)) + len(strconv.FormatUint(firstNumber+numberOf(text[:0], p), 10))
+	if g, ok := r.gateways[ipranges.FamilyOf(p.Addr())]; ok {
+		n += len(",") + len(g.String())
+	}
+	return n
+}
+
+// Claims implements renderers.Claimer: one profile comes out once for each target that
+// takes it, and NetworkManager has one profile of a UUID.
+func (r *renderer) Claims() []renderers.Claim {
+	if r.profile == nil {
+		return nil
+	}
+	return []renderers.Claim{{Thing: "the profile of UUID " + renderers.Clean(r.keys.last("connection", "uuid")), Option: "profile", MayDiffer: true,
+		Cost: "the profile that is loaded last has its own routes and not those of the other", Fix: "where both are for one machine, put both lists into one target"}}
 }
 
 // Render implements renderers.Renderer.
@@ -188,9 +211,8 @@ func (r *renderer) refuse(p *rules.Plan, set ipranges.Set, v rules.Verdict) erro
 			e.Fix = "say in families which the target is of, or change the profile"
 			return e
 		}
-		for key := range r.keys[group(f)] {
-			n, ok := strings.CutPrefix(key, "route")
-			if n, _, _ = strings.Cut(n, "_"); ok && len(n) > 6 { // route7_options belongs to route7
+		for _, key := range slices.Sorted(maps.Keys(r.keys[group(f)])) {
+			if isOurNumber(key) {
 				e.Cause = fmt.Sprintf("the profile has the key %s, and numbers from %d on are ours", key, firstNumber)
 				e.Fix = "give that route of yours a small number"
 				return e
@@ -198,6 +220,17 @@ func (r *renderer) refuse(p *rules.Plan, set ipranges.Set, v rules.Verdict) erro
 		}
 	}
 	return nil
+}
+
+// isOurNumber reports whether a key is a route of a number that is ours, or its options:
+// route7 and route7_options, but not route-metric.
+func isOurNumber(key string) bool {
+	text, ok := strings.CutPrefix(strings.TrimSuffix(key, "_options"), "route")
+	if !ok || text == "" || strings.Trim(text, "0123456789") != "" {
+		return false
+	}
+	n, err := strconv.ParseUint(text, 10, 32)
+	return err != nil || n >= firstNumber
 }
 
 // applyWords is apply for a comment.
@@ -242,15 +275,19 @@ const (
 	manyNumbers = 2_000_000_000
 )
 
+// numberOf is a prefix's number before others have taken it; text is room to work in.
+func numberOf(text []byte, p netip.Prefix) uint64 {
+	return uint64(crc32.ChecksumIEEE(ipranges.AppendPrefix(text, p))) % manyNumbers
+}
+
 // numbers yields the prefixes of a family with the numbers of their keys. Two that
 // come out equal are told apart in address order.
 func numbers(set ipranges.Set, f ipranges.Family) func(func(netip.Prefix, uint64) bool) {
 	return func(yield func(netip.Prefix, uint64) bool) {
 		taken := make(map[uint64]bool, set.NumPrefixes(f))
-		var text []byte
+		text := make([]byte, 0, 64)
 		for p := range set.Prefixes(f) {
-			text = ipranges.AppendPrefix(text[:0], p)
-			n := uint64(crc32.ChecksumIEEE(text)) % manyNumbers
+			n := numberOf(text[:0], p)
 			for taken[n] {
 				n = (n + 1) % manyNumbers
 			}

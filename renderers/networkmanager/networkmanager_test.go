@@ -5,9 +5,11 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
+	"sallyport/internal/routecheck"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/renderers/conformance"
@@ -147,6 +149,9 @@ func TestRefusals(t *testing.T) {
 		"IPv6 is ignored":              {only, rules.Tunnel, profile("vpn", "ignore"), false},
 		"a number of ours":             {merged, rules.Bypass, profile("wifi", "auto") + "route1000000=9.9.9.9/32\n", false},
 		"a number of yours":            {merged, rules.Bypass, profile("wifi", "auto") + "route999=2620:fe::9/128\nroute999_options=table=7\n", true},
+		"options of a number of ours":  {merged, rules.Bypass, profile("wifi", "auto") + "route1000000_options=table=7\n", false},
+		"a number beyond all":          {merged, rules.Bypass, profile("wifi", "auto") + "route99999999999=9.9.9.9/32\n", false},
+		"keys that are no routes":      {merged, rules.Bypass, profile("wifi", "auto") + "route-metric=50\nroute-table=1000000\nrouting-rule1000000=priority 5 from ::/0 table 7\n", true},
 		"IPv6 is on in the last group": {merged, rules.Bypass, profile("wifi", "disabled") + "[ipv6]\nmethod = auto\n", true},
 	} {
 		_, files, err := render(t, options(tt.change), plan(tt.v, relays), tt.profile)
@@ -258,4 +263,41 @@ func FuzzReadBack(f *testing.F) {
 			t.Error("neither keys nor an error")
 		}
 	})
+}
+
+// TestBytes: what a budget of bytes counts is what stands in the profile.
+func TestBytes(t *testing.T) {
+	for change, v := range map[*Options]rules.Verdict{options(gateways): rules.Bypass, options(merged): rules.Bypass, options(func(*Options) {}): rules.Tunnel} {
+		r, files, err := render(t, change, plan(v, routecheck.Lengths), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		isRoute := regexp.MustCompile(`^route[0-9]{7,}=`).MatchString
+		got, want := routecheck.Written(files, isRoute), routecheck.Counted(t, renderers.CapsOf(Kind(), r), routecheck.Lengths)
+		if got != want || got == 0 {
+			t.Errorf("%v: %d bytes of routes, and %d counted", v, got, want)
+		}
+	}
+}
+
+// TestClaims: one profile is one target's, wherever its file is; without one there is
+// nothing to share.
+func TestClaims(t *testing.T) {
+	claims := func(change func(*Options), profile string) []renderers.Claim {
+		r, err := buildWith(t, options(change), profile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.(renderers.Claimer).Claims()
+	}
+	if list := claims(gateways, ""); len(list) > 0 {
+		t.Errorf("%+v", list)
+	}
+	const text = "[connection]\nid=x\nuuid=6f3c1c4e-63d4-4d2e-9d4f-4b7d3f0c1111\ntype=wifi\n"
+	one := claims(merged, text)
+	same := claims(func(o *Options) { merged(o); o.Profile = "copy" }, strings.Replace(text, "id=x", "id=y", 1))
+	other := claims(merged, strings.Replace(text, "1111", "2222", 1))
+	if len(one) != 1 || len(same) != 1 || len(other) != 1 || one[0].Thing != same[0].Thing || one[0].Thing == other[0].Thing || !one[0].MayDiffer || one[0].Fix == "" {
+		t.Errorf("%+v, %+v, %+v", one, same, other)
+	}
 }

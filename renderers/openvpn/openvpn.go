@@ -127,10 +127,11 @@ func checkIPv6(opt Options, env renderers.Env) error {
 	return nil
 }
 
-// Caps says whether IPv6 goes past the tunnel, and whether it is written as its
-// complement.
+// Caps says whether IPv6 goes past the tunnel, whether it is written as its complement,
+// and how long a route's line is.
 func (r *renderer) Caps() rules.Caps {
 	caps := info.Caps
+	caps.RouteBytes = r.routeBytes
 	if r.ipv6 != "" {
 		caps.NoBypass = nil
 	}
@@ -138,6 +139,19 @@ func (r *renderer) Caps() rules.Caps {
 		caps.Complement, caps.ComplementOf = rules.Bypass, rules.OnlyIPv6
 	}
 	return caps
+}
+
+// Claims implements renderers.Claimer: a script keeps its routes under its numbers.
+func (r *renderer) Claims() []renderers.Claim {
+	if r.ipv6 != script {
+		return nil
+	}
+	var list []renderers.Claim
+	for _, thing := range r.hook.Owned() {
+		list = append(list, renderers.Claim{Thing: thing, Option: "protocol", MayDiffer: true,
+			Cost: "each script takes the routes of the other away", Fix: linuxroutes.FixClaim})
+	}
+	return list
 }
 
 // scriptPath is where the script goes.
@@ -206,6 +220,22 @@ func (r *renderer) words(f ipranges.Family, v rules.Verdict) (before, after stri
 		before, after = `push "`+before, after+`"`
 	}
 	return before, after
+}
+
+// routeBytes counts the line of a prefix, its end included. It cannot know the list's
+// direction, and counts an IPv4 route past the tunnel, which is the longer one.
+func (r *renderer) routeBytes(p netip.Prefix) int {
+	var text [64]byte
+	f := ipranges.FamilyOf(p.Addr())
+	if f == ipranges.IPv6 && r.ipv6 == script {
+		return len(ipranges.AppendPrefix(text[:0], p)) + len("\n")
+	}
+	before, after := r.words(f, rules.Bypass)
+	n := len(before) + len(after) + len("\n")
+	if f == ipranges.IPv6 {
+		return n + len(ipranges.AppendPrefix(text[:0], p))
+	}
+	return n + len(p.Addr().AppendTo(text[:0])) + len(" ") + len(netmask(p.Bits()).AppendTo(text[:0]))
 }
 
 // routes are the lines for a list: of IPv6 past the tunnel, the complement, if any.

@@ -4,9 +4,12 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"sallyport/internal/linuxroutes"
+	"sallyport/internal/routecheck"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/renderers/conformance"
@@ -270,4 +273,59 @@ func FuzzReadBack(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestBytes: what a budget of bytes counts is what stands in the files, and of an include
+// no less: its IPv4 routes are shorter than those of a bypass.
+func TestBytes(t *testing.T) {
+	isRoute := func(line string) bool {
+		_, err := ipranges.ParsePrefix(strings.TrimSuffix(line, "\n"))
+		return err == nil || routecheck.Begins("route ", "route-ipv6 ", `push "route`)(line)
+	}
+	for _, opt := range []*Options{options(client, ""), options(server, ""), options(client, script), options(client, complement), options(server, complement)} {
+		caps := renderers.CapsOf(Kind(), mustBuild(t, opt))
+		written := routecheck.Lengths
+		switch opt.IPv6 {
+		case "":
+			written = written.Only(ipranges.IPv4)
+		case complement:
+			written = written.Only(ipranges.IPv4).Union(written.Complement(ipranges.IPv6))
+		}
+		p := rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, routecheck.Lengths)
+		if opt.IPv6 == "" {
+			p.Families = rules.OnlyIPv4
+		}
+		got, want := routecheck.Written(renderWith(t, opt, p), isRoute), routecheck.Counted(t, caps, written)
+		if got != want || got == 0 {
+			t.Errorf("%+v: %d bytes of routes, and %d counted", *opt, got, want)
+		}
+		if opt.IPv6 != "" {
+			continue // is for a bypass
+		}
+		include := rules.RoutePlan("edge", rules.BothFamilies, rules.Tunnel, routecheck.Lengths)
+		got, want = routecheck.Written(renderWith(t, opt, include), isRoute), routecheck.Counted(t, caps, routecheck.Lengths)
+		if over := len(" net_gateway") * routecheck.Lengths.NumPrefixes(ipranges.IPv4); want != got+over {
+			t.Errorf("%+v: %d bytes of an include, and %d counted", *opt, got, want)
+		}
+	}
+}
+
+// TestClaims: a script has protocol numbers of its own, and nothing else does.
+func TestClaims(t *testing.T) {
+	for _, opt := range []*Options{options(client, ""), options(server, complement)} {
+		if list := mustBuild(t, opt).Claims(); len(list) > 0 {
+			t.Errorf("%+v", list)
+		}
+	}
+	list := mustBuild(t, options(client, script)).Claims()
+	var things []string
+	for _, c := range list {
+		if things = append(things, c.Thing); c.Option != "protocol" || !c.MayDiffer || c.Cost == "" || c.Fix == "" {
+			t.Errorf("%+v", c)
+		}
+	}
+	want := linuxroutes.Routes{Table: "main", Protocol: linuxroutes.DefaultProtocol}.Owned(ipranges.IPv6)
+	if !slices.Equal(things, want) {
+		t.Errorf("%q, not %q", things, want)
+	}
 }

@@ -111,11 +111,15 @@ func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
 // enters the tunnel as selectors.
 func (r *renderer) Caps() rules.Caps {
 	caps := info.Caps
+	selectors := rules.RouteLimit{Max: r.most, Shared: true, Of: rules.Tunnel,
+		Device: "a payload of selectors", Source: "RFC 7296, section 3.13"}
+	if r.most < maxSelectors {
+		selectors.Option = "max_selectors" // it lowers the limit of IKEv2, and cannot raise it
+	}
 	caps.RouteLimits = []rules.RouteLimit{
 		{Max: maxMessage, Bytes: true, Of: rules.Bypass,
 			Device: "charon's control socket", Source: "measured, strongSwan 5.9.8: vici messages over 524,288 bytes are ignored"},
-		{Max: r.most, Shared: true, Of: rules.Tunnel, Option: "max_selectors",
-			Device: "a payload of selectors", Source: "RFC 7296, section 3.13"},
+		selectors,
 	}
 	caps.RouteBytes = r.messageBytes
 	return caps
@@ -181,6 +185,11 @@ func (r *renderer) portWords() string {
 	}
 	return renderers.Clean(strings.Join(list, ", "))
 }
+
+// Bypassed is the protocols and ports of the listed addresses that a bypass of this target
+// carries past the tunnel; all others stay in it. Empty: every one goes past. The caller
+// must not change it.
+func (r *renderer) Bypassed() rules.Matches { return r.ports }
 
 // section begins the names of all that is ours.
 func (r *renderer) section() string { return "sallyport_" + r.env.Name }

@@ -34,11 +34,15 @@ type element struct {
 
 // ReadBack implements renderers.Renderer.
 func (r *renderer) ReadBack(files []renderers.File) (*rules.Plan, error) {
-	f, err := renderers.FileAt(files, r.env.Path)
+	path, read := r.env.Path, r.read
+	if r.opt.Form == formPowerShell {
+		path, read = r.path, r.readScript
+	}
+	f, err := renderers.FileAt(files, path)
 	if err != nil {
 		return nil, err
 	}
-	p, err := r.read(f.Data)
+	p, err := read(f.Data)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", f.Path, err)
 	}

@@ -1,6 +1,6 @@
-// Package windows renders plans of routes for the VPN client of Windows, as the
-// ProfileXML of the VPNv2 configuration service provider: a whole profile, or the
-// Route elements of one.
+// Package windows renders plans of routes for the VPN client of Windows: as the
+// ProfileXML of the VPNv2 configuration service provider, a whole profile or the Route
+// elements of one, or as a PowerShell script that gives the routes to a connection.
 //
 // What goes past the tunnel is a Route with ExclusionRoute true in a profile whose
 // RoutingPolicyType is ForceTunnel; what goes through it is one with false, under
@@ -9,8 +9,9 @@
 // The elements and their order are those of the schema in Microsoft's VPNv2 DDF
 // (CSP version 1.2, Windows 10 1607 and later), which the reader here holds files to.
 // Nothing here was loaded into a Windows; the schema was checked with xmllint
-// (2026-11). Add-VpnConnectionRoute knows no exclusion, so there is no PowerShell
-// form of a bypass but this profile.
+// (2026-11). Add-VpnConnectionRoute knows no exclusion (Microsoft Learn, VpnClient
+// module, 2026-11-23), so the script serves an include alone. Windows keeps no word of
+// who added a route of a connection: the script keeps a record, and withdraws by it.
 package windows
 
 import (
@@ -30,23 +31,26 @@ import (
 
 // Options are the target's options in a policy.
 type Options struct {
-	Form           string `policy:"form" doc:"profile: a whole ProfileXML; routes: its Route elements, for a profile of yours"`
+	Form           string `policy:"form" doc:"profile: a whole ProfileXML; routes: its Route elements, for a profile of yours; powershell: a script, for include alone"`
 	Server         string `policy:"server" doc:"profile: the VPN server's name or address"`
 	Protocol       string `policy:"protocol" doc:"profile: IKEv2, SSTP, L2TP, PPTP or Automatic"`
 	EAP            string `policy:"eap" doc:"profile: a file with the EapHostConfig of your connection; absent: the machine's certificate, with IKEv2"`
 	AlwaysOn       bool   `policy:"always_on" doc:"profile: connect when a user signs in"`
 	TrustedNetwork string `policy:"trusted_network" doc:"profile: DNS suffixes of networks where the VPN is not needed, with commas between"`
+	Connection     string `policy:"connection" doc:"powershell: the VPN connection, as Get-VpnConnection names it"`
+	AllUsers       bool   `policy:"all_users" doc:"powershell: it is a connection for all users of the machine"`
 }
 
 const (
-	formProfile = "profile"
-	formRoutes  = "routes"
+	formProfile    = "profile"
+	formRoutes     = "routes"
+	formPowerShell = "powershell"
 )
 
 var info = renderers.Info{
 	Name:    "windows",
 	Title:   "Windows VPN",
-	Summary: "Windows' own VPN client: a ProfileXML with routes past the tunnel or through it",
+	Summary: "Windows' own VPN client: a ProfileXML with routes past the tunnel or through it, or a script with routes through it",
 	Caps: rules.Caps{
 		Families: rules.BothFamilies,
 		Verdicts: []rules.Verdict{rules.Bypass, rules.Tunnel},
@@ -56,6 +60,8 @@ var info = renderers.Info{
 	Limits: []renderers.Limit{
 		{Name: "routes", Value: "none documented; users report trouble above 200", Source: "VPNv2 CSP, Microsoft Learn, names no limit; user reports"},
 		{Name: "Windows", Value: "10 version 1607 or newer", Source: "VPNv2 DDF: ProfileXML with ExclusionRoute"},
+		{Name: "routes past the tunnel by PowerShell", Value: "none", Source: "Microsoft Learn, Add-VpnConnectionRoute"},
+		{Name: "name of a connection", Value: "256 characters", Source: "Windows SDK, ras.h, RAS_MaxEntryName"},
 	},
 	Extension: ".xml",
 }
@@ -69,6 +75,7 @@ type renderer struct {
 	opt  Options
 	env  renderers.Env
 	auth string // the content of Authentication
+	path string // of the script
 }
 
 // protocols of NativeProtocolType (VPNv2 DDF).
@@ -102,16 +109,21 @@ func isWord(s, extra string) bool {
 
 func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
 	r := &renderer{opt: opt, env: env}
+	if opt.Form != formProfile && (opt.Server+opt.EAP+opt.TrustedNetwork != "" || opt.AlwaysOn) {
+		return nil, &renderers.OptionError{Option: "form", Cause: fmt.Sprintf("the form %.40q says nothing of server, eap, always_on and trusted_network", opt.Form),
+			Fix: `remove these options, or use form = "profile"`}
+	}
+	if opt.Form != formPowerShell && (opt.Connection != "" || opt.AllUsers) {
+		return nil, &renderers.OptionError{Option: "form", Cause: "connection and all_users are of a script", Fix: `remove these options, or use form = "powershell"`}
+	}
 	switch opt.Form {
 	case formRoutes:
-		if opt.Server+opt.EAP+opt.TrustedNetwork != "" || opt.AlwaysOn {
-			return nil, &renderers.OptionError{Option: "form", Cause: "Route elements say nothing of server, eap, always_on and trusted_network",
-				Fix: `remove these options, or use form = "profile"`}
-		}
 		return r, nil
+	case formPowerShell:
+		return r, r.checkScript()
 	case formProfile:
 	default:
-		return nil, &renderers.OptionError{Option: "form", Cause: fmt.Sprintf("no form %q", opt.Form), Fix: "profile or routes"}
+		return nil, &renderers.OptionError{Option: "form", Cause: fmt.Sprintf("no form %.60q", opt.Form), Fix: "profile, routes or powershell"}
 	}
 	switch {
 	case opt.Server == "":
@@ -194,12 +206,11 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 		return nil, errors.New("the plan is no list of routes: give the target bypass or include")
 	}
 	header := renderers.RouteHeader(p)
+	if r.opt.Form == formPowerShell {
+		return r.renderScript(header, set)
+	}
 	for i := range header {
 		header[i] = comment(header[i])
-	}
-	indent := "  "
-	if r.opt.Form == formRoutes {
-		indent = ""
 	}
 	policy := "ForceTunnel"
 	if v == rules.Tunnel {
@@ -207,7 +218,7 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 	}
 	data, err := renderers.Execute("windows", r.opt.Form+".xml.tmpl", r.env.Templates, map[string]any{
 		"Header": header, "Bypass": v == rules.Bypass, "Server": r.opt.Server, "Protocol": r.opt.Protocol, "Policy": policy,
-		"AlwaysOn": r.opt.AlwaysOn, "Trusted": r.opt.TrustedNetwork, "Authentication": r.auth, "Routes": string(routes(set, v, indent)),
+		"AlwaysOn": r.opt.AlwaysOn, "Trusted": r.opt.TrustedNetwork, "Authentication": r.auth, "Routes": string(routes(set, v, r.indent())),
 	})
 	if err != nil {
 		return nil, err
@@ -223,15 +234,44 @@ func comment(s string) string {
 	return s
 }
 
+// indent stands before a Route.
+func (r *renderer) indent() string {
+	if r.opt.Form == formRoutes {
+		return ""
+	}
+	return "  "
+}
+
+// routeBytes counts the line of a prefix, its end included. It cannot know the list's
+// direction, and counts the longer false of an include.
+func (r *renderer) routeBytes(p netip.Prefix) int {
+	var text [64]byte
+	n := len(ipranges.AppendPrefix(text[:0], p))
+	if r.opt.Form == formPowerShell {
+		return n + len(scriptBefore) + len(scriptAfter)
+	}
+	return n - len("/") + len(r.indent()) + len(routeBegin) + len(routeMiddle) + len(routeEnd(rules.Tunnel))
+}
+
+// What stands around the address and the prefix size of a Route.
+const (
+	routeBegin  = "<Route><Address>"
+	routeMiddle = "</Address><PrefixSize>"
+)
+
+func routeEnd(v rules.Verdict) string {
+	return "</PrefixSize><ExclusionRoute>" + strconv.FormatBool(v == rules.Bypass) + "</ExclusionRoute></Route>\n"
+}
+
 func routes(set ipranges.Set, v rules.Verdict, indent string) []byte {
-	end := "</PrefixSize><ExclusionRoute>" + strconv.FormatBool(v == rules.Bypass) + "</ExclusionRoute></Route>\n"
+	end := routeEnd(v)
 	var dst []byte
 	for _, f := range rules.BothFamilies.List() {
 		dst = slices.Grow(dst, set.NumPrefixes(f)*(120+len(indent)))
 		for p := range set.Prefixes(f) {
-			dst = append(append(dst, indent...), "<Route><Address>"...)
+			dst = append(append(dst, indent...), routeBegin...)
 			dst = p.Addr().AppendTo(dst)
-			dst = append(dst, "</Address><PrefixSize>"...)
+			dst = append(dst, routeMiddle...)
 			dst = strconv.AppendInt(dst, int64(p.Bits()), 10)
 			dst = append(dst, end...)
 		}

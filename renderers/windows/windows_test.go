@@ -32,6 +32,11 @@ func TestConformance(t *testing.T) {
 			o.EAP, o.AlwaysOn, o.TrustedNetwork, o.Protocol = "testdata/eap.xml", true, "corp.example.com,example.net", "Automatic"
 		})},
 		conformance.Variant{Name: "routes", Options: options(fragment)},
+		conformance.Variant{Name: "powershell", Options: options(script)},
+		conformance.Variant{Name: "powershell for all users", Options: options(func(o *Options) {
+			script(o)
+			o.Connection, o.AllUsers = "Bob's ’Büro‘; $(calc) `", true
+		})},
 	)
 }
 
@@ -63,6 +68,15 @@ func TestOptionMistakes(t *testing.T) {
 		{"eap", func(o *Options) { o.EAP = "half" }},
 		{"eap", func(o *Options) { o.EAP = "two" }},
 		{"eap", func(o *Options) { o.EAP = "doctype" }},
+		{"form", func(o *Options) { o.Connection = "Office" }},
+		{"form", func(o *Options) { o.AllUsers = true }},
+		{"form", func(o *Options) { script(o); o.Server = "vpn.example.com" }},
+		{"connection", func(o *Options) { script(o); o.Connection = "" }},
+		{"connection", func(o *Options) { script(o); o.Connection = "a\nb" }},
+		{"connection", func(o *Options) { script(o); o.Connection = " a" }},
+		{"connection", func(o *Options) { script(o); o.Connection = "a\u202e" }},
+		{"connection", func(o *Options) { script(o); o.Connection = "\xff" }},
+		{"connection", func(o *Options) { script(o); o.Connection = strings.Repeat("x", 257) }},
 	} {
 		_, err := Kind().Build(options(tt.change), env)
 		var opt *renderers.OptionError
@@ -188,7 +202,7 @@ func TestReadRefusesWhatItCannotTrust(t *testing.T) {
 }
 
 func FuzzReadBack(f *testing.F) {
-	golden, err := filepath.Glob("testdata/golden/*/*.xml")
+	golden, err := filepath.Glob("testdata/golden/*/edge.*")
 	if err != nil || len(golden) == 0 {
 		f.Fatalf("no golden files: %v", err)
 	}
@@ -201,11 +215,15 @@ func FuzzReadBack(f *testing.F) {
 	}
 	profile := &renderer{opt: *options(func(*Options) {}), env: renderers.Env{Name: "edge", Path: "edge.xml"}}
 	parts := &renderer{opt: *options(fragment), env: renderers.Env{Name: "edge", Path: "edge.xml"}}
+	scripts := &renderer{opt: *options(script), env: renderers.Env{Name: "edge", Path: "edge.xml"}, path: "edge.ps1"}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, r := range []*renderer{profile, parts} {
 			if p, err := r.read(data); err == nil && p == nil {
 				t.Error("neither a plan nor an error")
 			}
+		}
+		if p, err := scripts.readScript(data); err == nil && p == nil {
+			t.Error("neither a plan nor an error")
 		}
 		_, _ = onlyElement(data, "EapHostConfig")
 	})
@@ -226,4 +244,28 @@ func TestWeekChangesFewLines(t *testing.T) {
 		_, files := render(t, options(func(*Options) {}), rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, set))
 		return files
 	})
+}
+
+// TestBytes: what a budget of bytes counts is what stands in the file of an include. A
+// bypass has a byte less for each route, true in place of false.
+func TestBytes(t *testing.T) {
+	n := routecheck.Lengths.NumPrefixes(ipranges.IPv4) + routecheck.Lengths.NumPrefixes(ipranges.IPv6)
+	for _, change := range []func(*Options){func(*Options) {}, fragment, script} {
+		r, err := Kind().Build(options(change), renderers.Env{Name: "edge", Path: "edge.xml"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		caps := renderers.CapsOf(Kind(), r)
+		for i, v := range []rules.Verdict{rules.Tunnel, rules.Bypass}[:len(caps.Verdicts)] {
+			files, err := r.Render(rules.RoutePlan("edge", rules.BothFamilies, v, routecheck.Lengths))
+			if err != nil {
+				t.Fatal(err)
+			}
+			isRoute := func(line string) bool { return strings.Contains(line, "<Route><") || strings.HasPrefix(line, "    '") }
+			got, want := routecheck.Written(files, isRoute), routecheck.Counted(t, caps, routecheck.Lengths)
+			if want != got+i*n || got == 0 {
+				t.Errorf("%v: %d bytes of routes, and %d counted", v, got, want)
+			}
+		}
+	}
 }

@@ -138,9 +138,11 @@ func (r *renderer) hops() error {
 	return nil
 }
 
-// Caps says which family has no next hop, and what is written as its complement.
+// Caps says which family has no next hop, what is written as its complement, and how
+// long a route's line is.
 func (r *renderer) Caps() rules.Caps {
 	caps := info.Caps
+	caps.RouteBytes = r.routeBytes()
 	switch {
 	case r.opt.Form == formAllowed:
 		caps.Complement = rules.Bypass
@@ -155,6 +157,42 @@ func (r *renderer) Caps() rules.Caps {
 		}
 	}
 	return caps
+}
+
+// routeBytes counts the line of a prefix, its end included. It cannot know the list's
+// direction: where this is open it counts the longer of the two lines, which for a
+// script's list is the AllowedIPs of an include.
+func (r *renderer) routeBytes() func(netip.Prefix) int {
+	if len(r.routes) > 0 {
+		return linuxroutes.RouteBytes(r.routes)
+	}
+	return func(p netip.Prefix) int {
+		var text [64]byte
+		return len(allowedKey) + len(ipranges.AppendPrefix(text[:0], p)) + len("\n")
+	}
+}
+
+// Claims implements renderers.Claimer: routes past the tunnel are kept under their
+// numbers. AllowedIPs have none.
+func (r *renderer) Claims() []renderers.Claim {
+	if r.opt.Form != formRoutes {
+		return nil
+	}
+	things := r.script.Owned()
+	if len(r.routes) > 0 {
+		things = nil
+		for _, f := range rules.BothFamilies.List() {
+			if routes, ok := r.routes[f]; ok {
+				things = append(things, routes.Owned(f)...)
+			}
+		}
+	}
+	var list []renderers.Claim
+	for _, thing := range things {
+		list = append(list, renderers.Claim{Thing: thing, Option: "protocol", MayDiffer: true,
+			Cost: "of two lists past a tunnel, each takes the routes of the other away (an include has none of them)", Fix: linuxroutes.FixClaim})
+	}
+	return list
 }
 
 // Render implements renderers.Renderer.

@@ -4,9 +4,11 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"sallyport/internal/routecheck"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/renderers/conformance"
@@ -226,4 +228,75 @@ func FuzzReadBack(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestBytes: what a budget of bytes counts is what stands in the files; where the options
+// leave the direction open, it is the longer of the two lines.
+func TestBytes(t *testing.T) {
+	n := routecheck.Lengths.NumPrefixes(ipranges.IPv4) + routecheck.Lengths.NumPrefixes(ipranges.IPv6)
+	both := routecheck.Lengths.Complement(ipranges.IPv4).Union(routecheck.Lengths.Complement(ipranges.IPv6))
+	isPrefix := func(line string) bool {
+		_, err := ipranges.ParsePrefix(strings.TrimSuffix(line, "\n"))
+		return err == nil
+	}
+	isRoute := func(line string) bool {
+		return strings.HasPrefix(line, "route replace ") && strings.Contains(line, " proto 213 ")
+	}
+	for name, tt := range map[string]struct {
+		change  func(*Options)
+		v       rules.Verdict
+		isRoute func(string) bool
+		written ipranges.Set
+		over    int // bytes counted beside those written
+	}{
+		"allowed_ips, bypass":  {allowed, rules.Bypass, routecheck.Begins(allowedKey), both, 0},
+		"allowed_ips, include": {allowed, rules.Tunnel, routecheck.Begins(allowedKey), routecheck.Lengths, 0},
+		"batch":                {named, rules.Bypass, isRoute, routecheck.Lengths, 0},
+		"script":               {func(*Options) {}, rules.Bypass, isPrefix, routecheck.Lengths, n * len(allowedKey)},
+		"script's include":     {func(*Options) {}, rules.Tunnel, routecheck.Begins(allowedKey), routecheck.Lengths, 0},
+	} {
+		r, err := Kind().Build(options(tt.change), renderers.Env{Name: "edge", Path: "edge.conf"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		files, err := r.Render(rules.RoutePlan("edge", rules.BothFamilies, tt.v, routecheck.Lengths))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, want := routecheck.Written(files, tt.isRoute), routecheck.Counted(t, renderers.CapsOf(Kind(), r), tt.written)
+		if want != got+tt.over || got == 0 {
+			t.Errorf("%s: %d bytes of routes, and %d counted", name, got, want)
+		}
+	}
+}
+
+// TestClaims: routes past the tunnel have protocol numbers of their own, in both ways to
+// load them; AllowedIPs have none.
+func TestClaims(t *testing.T) {
+	claims := func(change func(*Options)) []string {
+		r, err := Kind().Build(options(change), renderers.Env{Name: "edge", Path: "edge.conf"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var things []string
+		for _, c := range r.(renderers.Claimer).Claims() {
+			if things = append(things, c.Thing); c.Option != "protocol" || !c.MayDiffer || c.Cost == "" || c.Fix == "" {
+				t.Errorf("%+v", c)
+			}
+		}
+		return things
+	}
+	byScript, byBatch := claims(func(*Options) {}), claims(named)
+	if len(byScript) != 4 || !slices.Equal(byScript, byBatch) || len(claims(allowed)) != 0 {
+		t.Errorf("%q and %q", byScript, byBatch)
+	}
+	only4 := claims(func(o *Options) { o.Gateway4, o.Device = "192.0.2.1", "eth0" })
+	if !slices.Equal(only4, byScript[:2]) {
+		t.Errorf("of one family %q", only4)
+	}
+	for _, thing := range claims(func(o *Options) { o.Protocol = 215 }) {
+		if slices.Contains(byScript, thing) {
+			t.Errorf("another pair has %q", thing)
+		}
+	}
 }

@@ -41,7 +41,7 @@ func (t *target) budget() bool {
 		return true
 	}
 	var b budgetBlock
-	d := decoder{target: t}
+	d := decoder{target: t, block: "budget"}
 	ok := d.blocks(reflect.ValueOf(&b).Elem(), option{name: "budget", block: true}, t.d.body, t.d.header, "budget")
 	if _, there := t.out.Places["budget"]; !there || !ok {
 		return ok
@@ -74,11 +74,15 @@ func (t *target) budget() bool {
 			continue
 		}
 		if l.n < 1 {
-			t.c.error(t.budgetBlock().DefRange(), fmt.Sprintf("budget.%s is %d", l.option, l.n), "", "write a number from 1")
+			t.c.error(t.budgetBlock().Body.Attributes[l.option].Expr.Range(), fmt.Sprintf("budget.%s is %d", l.option, l.n), "", "write a number from 1")
 			return false
 		}
-		l.limit.Max, l.limit.Device, l.limit.Source = l.n, "the budget", fmt.Sprintf("line %d", at.Start.Line)
+		l.limit.Max, l.limit.Device, l.limit.Source = l.n, rules.BudgetDevice, fmt.Sprintf("line %d", at.Start.Line)
 		out.Limits = append(out.Limits, l.limit)
+	}
+	if a := t.budgetBlock().Body.Attributes["together"]; a != nil && b.Together && b.Routes+b.Bytes == 0 {
+		t.c.error(a.Expr.Range(), "together says nothing here", "It is for routes, or bytes, of both families together.", "write routes = N or bytes = N, or remove it")
+		return false
 	}
 	t.plan.Budget = out
 	return t.budgetAddresses(b)
@@ -86,13 +90,17 @@ func (t *target) budget() bool {
 
 // budgetAddresses refuses what must and protect cannot be.
 func (t *target) budgetAddresses(b budgetBlock) bool {
-	for name, a := range map[string]rules.Addresses{"must": b.Must, "protect": b.Protect} {
-		if a.IsAny() {
-			t.c.error(t.budgetBlock().Body.Attributes[name].Expr.Range(), fmt.Sprintf("%s is any", name), "It would leave nothing to choose.", "list addresses")
-			return false
+	ok := true
+	for _, one := range []struct {
+		name string
+		set  rules.Addresses
+	}{{"must", b.Must}, {"protect", b.Protect}} {
+		if one.set.IsAny() {
+			t.c.error(t.budgetBlock().Body.Attributes[one.name].Expr.Range(), one.name+" is any", "It would leave nothing to choose.", "list addresses")
+			ok = false
 		}
 	}
-	return true
+	return ok
 }
 
 func (t *target) budgetBlock() *hclsyntax.Block {

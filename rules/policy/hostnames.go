@@ -22,7 +22,7 @@ type hostNames struct {
 	known    bool
 	patterns []string // as rules.Named takes them
 	feeds    []string
-	open     string // a pattern under which anyone can have names
+	open     []string // patterns under which anyone can have names
 }
 
 // listedName is a name as a list has it.
@@ -63,8 +63,8 @@ func (c *compiler) hostNames(d *decl) hostNames {
 			continue
 		}
 		out.patterns = append(out.patterns, n.text)
-		if out.open == "" && openPattern(n.text) {
-			out.open = n.text
+		if openPattern(n.text) {
+			out.open = append(out.open, n.text)
 		}
 	}
 	if out.known && len(out.patterns) == 0 {
@@ -178,14 +178,27 @@ func topLevel(pattern string) bool {
 	return suffix == base && (icann || !strings.Contains(base, "."))
 }
 
-// openPattern reports a wildcard over a suffix under which a company hands out names
-// to whoever asks, such as azurewebsites.net (the list's section for private domains).
+// rented are suffixes under which a provider hands out names to whoever rents a machine
+// or an account, beside those of the Public Suffix List that names such as
+// azurewebsites.net come from. A wildcard above one holds them all.
+var rented = []string{
+	"cloudapp.azure.com", "cloudapp.net", "azurewebsites.net", "azurefd.net", "azureedge.net", "trafficmanager.net", "core.windows.net",
+	"compute.amazonaws.com", "s3.amazonaws.com", "elb.amazonaws.com", "cloudfront.net",
+	"appspot.com", "run.app", "googleusercontent.com",
+}
+
+// openPattern reports a wildcard over names that strangers can have.
 func openPattern(pattern string) bool {
 	ending, wild := strings.CutPrefix(pattern, "*")
 	if !wild {
 		return false
 	}
 	base := ending[strings.IndexByte(ending, '.')+1:]
+	for _, r := range rented {
+		if base == r || strings.HasSuffix(r, "."+base) || strings.HasSuffix(base, "."+r) {
+			return true
+		}
+	}
 	suffix, icann := publicsuffix.PublicSuffix(base)
 	return suffix == base && !icann && strings.Contains(base, ".")
 }
@@ -227,10 +240,23 @@ func (c *compiler) warnOpenNames() {
 		if r == nil || r.out.Verdict != rules.Allow || r.out.LeftOut != "" || len(r.to.hosts) == 0 {
 			continue
 		}
-		if n := c.names[r.to.one]; n.open != "" {
-			c.warn(d.attr("to").Expr.Range(), fmt.Sprintf("anyone can have a name under %s", strings.TrimPrefix(n.open, "*.")),
+		if n := c.names[r.to.one]; len(n.open) > 0 {
+			c.warn(d.attr("to").Expr.Range(), "anyone can have a name under "+shownNames(n.open),
 				fmt.Sprintf("The provider hands such names out to its customers, so rule %q opens a way to them too.", d.name),
 				"list the names themselves where you know them", diag.Related{Range: place(c.f.index["names"][r.to.one].header), Text: "it is listed here"})
 		}
 	}
+}
+
+// shownNames are the domains of wildcards, the first few of many.
+func shownNames(patterns []string) string {
+	const most = 4
+	var list []string
+	for _, p := range patterns[:min(most, len(patterns))] {
+		list = append(list, strings.TrimPrefix(strings.TrimPrefix(p, "*"), "."))
+	}
+	if n := len(patterns) - most; n > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(list, ", "), n)
+	}
+	return wordList(list, "and")
 }

@@ -65,6 +65,7 @@ type decoder struct {
 	*target
 	common []string
 	doc    string // of the option that is being decoded
+	block  string // a block that all targets of a class have; empty for a kind's own options
 }
 
 // decodeOptions decodes the arguments and blocks of the target that are not
@@ -132,7 +133,7 @@ func (d decoder) unknown(options []option, body *hclsyntax.Body) bool {
 			d.c.error(a.NameRange, fmt.Sprintf("%s is a block", a.Name), "", fmt.Sprintf("write %s { ... }", a.Name))
 			ok = false
 		case !slices.Contains(names, a.Name):
-			d.c.error(a.NameRange, fmt.Sprintf("target kind %s has no option %q", d.kind.Name, a.Name), d.classHint(a.Name), didYouMean("", a.Name, names))
+			d.c.error(a.NameRange, fmt.Sprintf("%s has no option %q", d.owner(), a.Name), d.classHint(a.Name), didYouMean("", a.Name, names))
 			ok = false
 		}
 	}
@@ -143,11 +144,19 @@ func (d decoder) unknown(options []option, body *hclsyntax.Body) bool {
 			d.c.error(b.TypeRange, fmt.Sprintf("%s is not a block", b.Type), "", fmt.Sprintf("write %s = ...", b.Type))
 			ok = false
 		default:
-			d.c.error(b.TypeRange, fmt.Sprintf("target kind %s has no block %q", d.kind.Name, b.Type), "", didYouMean("", b.Type, names))
+			d.c.error(b.TypeRange, fmt.Sprintf("%s has no block %q", d.owner(), b.Type), "", didYouMean("", b.Type, names))
 			ok = false
 		}
 	}
 	return ok
+}
+
+// owner is what has the options, for messages.
+func (d decoder) owner() string {
+	if d.block != "" {
+		return "the block " + d.block
+	}
+	return "target kind " + d.kind.Name
 }
 
 // classHint explains an argument that only the other class of targets has.

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -172,7 +171,7 @@ func (c *compiler) portsFit(r *rule, use portUse) bool {
 		return false
 	}
 	if len(r.to.hosts) > 0 {
-		return c.portsFitNames(r, use, summary, fix)
+		return c.portsFitNames(r, use, summary)
 	}
 	outside := r.to.set.Minus(use.set)
 	if outside.IsEmpty() {
@@ -192,10 +191,16 @@ func (c *compiler) portsFit(r *rule, use portUse) bool {
 }
 
 // portsFitNames is portsFit for a rule that goes to host names.
-func (c *compiler) portsFitNames(r *rule, use portUse, summary, fix string) bool {
+func (c *compiler) portsFitNames(r *rule, use portUse, summary string) bool {
+	lower := make([]string, len(use.names))
+	for i, n := range use.names {
+		lower[i] = strings.ToLower(n)
+	}
+	all := rules.Named("", lower)
 	for _, name := range r.to.hosts {
-		if !slices.ContainsFunc(use.names, func(n string) bool { return strings.EqualFold(n, name) }) {
-			c.error(use.rng, summary, fmt.Sprintf("The feed publishes them for the tag's own names, and %s is not among these.", name), fix,
+		if !all.HasNames(rules.Named("", []string{name})) {
+			c.error(use.rng, summary, fmt.Sprintf("The feed publishes them for the tag's own names, and %s is not among these.", name),
+				fmt.Sprintf("list names(feed.%s, %q) in a block of their own, and a rule of its own for other names", use.feed, use.tag),
 				at(r.decl.attr("to").Expr.Range(), "the destinations are here"))
 			return false
 		}

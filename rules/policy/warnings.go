@@ -103,7 +103,7 @@ func (c *compiler) warnFamilies(targets []*target) {
 		for i := range t.plan.Rules {
 			r := &t.plan.Rules[i]
 			src := c.rules[r.Name]
-			if src == nil || seen[r.Name] || r.From.IsAny() || r.To.IsAny() || src.decl.attr("from") == nil {
+			if src == nil || seen[r.Name] || r.From.IsAny() || r.To.IsAny() || r.To.ByName() || src.decl.attr("from") == nil {
 				continue
 			}
 			for _, f := range t.plan.Families.List() {

@@ -135,10 +135,10 @@ type network struct {
 	tb     testing.TB
 }
 
-func newNetwork(tb testing.TB) *network {
+func newNetwork(tb testing.TB, opts ...lab.Option) *network {
 	tb.Helper()
 	need.Program(tb, "nft")
-	l := lab.New(tb)
+	l := lab.New(tb, opts...)
 	n := &network{l, &labNetwork{host: l.Client}, tb}
 	for port := uint16(3478); port <= 3481; port++ {
 		serveSTUN(tb, l.Server, port)

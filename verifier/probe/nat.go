@@ -138,7 +138,7 @@ func (e *env) mappings(ctx context.Context, to []netip.AddrPort) (seen []mapping
 			ids[id] = dest
 			_, _ = conn.WriteTo(bindingRequest(id), dest) // a refusal shows as a missing answer
 		}
-		if err := conn.SetReadDeadline(time.Now().Add(2 * e.timers.RTO)); err != nil || ctx.Err() != nil {
+		if err := conn.SetReadDeadline(time.Now().Add(e.timers.Query)); err != nil || ctx.Err() != nil {
 			break
 		}
 		for len(got) < len(to) {

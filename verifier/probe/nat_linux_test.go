@@ -7,7 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"sallyport/internal/lab"
 	"sallyport/verifier"
+	"sallyport/verifier/reflect/impair"
 )
 
 // TestNAT: what is said of a NAT is what destinations saw, and no more.
@@ -55,6 +57,17 @@ func TestNAT(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestNATOnASlowLine: answers that take longer than STUN's first time-outs are answers.
+func TestNATOnASlowLine(t *testing.T) {
+	t.Parallel()
+	slow := impair.NewPath(impair.Faults{Delay: 200 * time.Millisecond}, 1)
+	n := newNetwork(t, lab.FarRouter(slow.Carry, nil))
+	r := n.run(plan([]string{"udp/3478-3479"}, relay4.String(), other4.String()), Options{})
+	if f := find(t, r, func(f *verifier.Finding) bool { return f.Check == verifier.CheckMapping })[0]; f.Outcome != verifier.Pass {
+		t.Errorf("%s: %s %q", f.Outcome, f.Summary, f.Evidence)
 	}
 }
 

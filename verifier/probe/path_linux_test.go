@@ -2,76 +2,11 @@ package probe
 
 import (
 	"net/netip"
-	"os/exec"
-	"strconv"
-	"strings"
 	"testing"
-	"time"
 
 	"sallyport/internal/lab"
 	"sallyport/verifier"
 )
-
-// farRouter puts one more router between firewall and server, so that the firewall is
-// hop 1, the router hop 2 and the server hop 3.
-func (n *network) farRouter() *lab.Host {
-	n.tb.Helper()
-	router := lab.New(n.tb).Firewall
-	join := func(a *lab.Host, aName string, b *lab.Host, bName string) {
-		// A program in a host's namespace stands for it.
-		sleeper := exec.Command("sleep", "600")
-		stop, err := b.Start(sleeper)
-		if err != nil {
-			n.tb.Fatal(err)
-		}
-		defer stop()
-		a.MustRun(n.tb, "ip", "link", "add", aName, "type", "veth", "peer", "name", bName, "netns", strconv.Itoa(sleeper.Process.Pid))
-	}
-	join(n.Firewall, "mid0", router, "mid1")
-	join(router, "far0", n.Server, "far1")
-	for _, c := range []struct {
-		h    *lab.Host
-		args string
-	}{
-		{n.Firewall, "addr add 198.18.1.1/30 dev mid0"}, {n.Firewall, "-6 addr add fd31::1/64 dev mid0 nodad"}, {n.Firewall, "link set mid0 up"},
-		{router, "addr add 198.18.1.2/30 dev mid1"}, {router, "-6 addr add fd31::2/64 dev mid1 nodad"}, {router, "link set mid1 up"},
-		{router, "addr add 198.18.2.1/30 dev far0"}, {router, "-6 addr add fd32::1/64 dev far0 nodad"}, {router, "link set far0 up"},
-		{n.Server, "addr add 198.18.2.2/30 dev far1"}, {n.Server, "-6 addr add fd32::2/64 dev far1 nodad"}, {n.Server, "link set far1 up"},
-		{n.Firewall, "route replace default via 198.18.1.2"}, {n.Firewall, "-6 route del default"}, {n.Firewall, "-6 route add default via fd31::2"},
-		{router, "route replace default via 198.18.2.2"}, {router, "-6 route del default"}, {router, "-6 route add default via fd32::2"},
-		{router, "route replace 10.20.0.0/16 via 198.18.1.1"}, {router, "-6 route flush fd20::/64"}, {router, "-6 route add fd20::/64 via fd31::1"},
-		{n.Server, "route add table local 198.18.2.0/30 dev far1"}, {n.Server, "-6 route add table local fd32::/64 dev far1"},
-		{n.Server, "route replace table local 10.20.0.0/16 via 198.18.2.1 dev far1 onlink"},
-		{n.Server, "-6 route del table local fd20::/64"}, {n.Server, "-6 route add table local fd20::/64 via fd32::1 dev far1 onlink"},
-	} {
-		c.h.MustRun(n.tb, "ip", strings.Fields(c.args)...)
-	}
-	n.settled()
-	return router
-}
-
-// settled waits until the relays answer: the kernel brings links up in the background.
-func (n *network) settled() {
-	n.tb.Helper()
-	for _, a := range []netip.Addr{relay4, relay6} {
-		conn, err := n.Client.Dial(nil, "udp", netip.AddrPortFrom(a, 3481).String())
-		if err != nil {
-			n.tb.Fatal(err)
-		}
-		defer conn.Close()
-		deadline := time.Now().Add(20 * time.Second)
-		for buf := make([]byte, 100); ; {
-			_, _ = conn.Write(bindingRequest(newTransaction()))
-			_ = conn.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
-			if _, err := conn.Read(buf); err == nil {
-				break
-			}
-			if time.Now().After(deadline) {
-				n.tb.Fatalf("%s does not answer in the lab", a)
-			}
-		}
-	}
-}
 
 // TestPath holds "filtered after hop K" to its evidence: it is said only where a router
 // beyond K answers for a working port and not for the silent one.
@@ -103,12 +38,15 @@ func TestPath(t *testing.T) {
 		for _, a := range []netip.Addr{relay4, relay6} {
 			t.Run(row.name+"/"+verifier.FamilyOf(a), func(t *testing.T) {
 				t.Parallel()
-				n := newNetwork(t)
+				var opts []lab.Option
+				if !row.near { // the firewall is hop 1, the router hop 2 and the server hop 3
+					opts = append(opts, lab.FarRouter(nil, nil))
+				}
+				n := newNetwork(t, opts...)
 				serveTCP(t, n.Server, netip.AddrPortFrom(a, 443).String(), turnTCP)
 				if !row.near {
-					far := n.farRouter()
-					n.filter(far, "forward", row.far)
-					n.filter(far, "output", row.farOut)
+					n.filter(n.Router, "forward", row.far)
+					n.filter(n.Router, "output", row.farOut)
 				}
 				n.filter(n.Client, "output", row.client)
 				n.filter(n.Firewall, "forward", row.first)

@@ -134,7 +134,7 @@ func (e *env) mappedNow(ctx context.Context, conn UDPConn, to netip.AddrPort) (n
 		id := newTransaction()
 		ids[id] = true
 		_, _ = conn.Write(bindingRequest(id)) // a refusal shows as a missing answer
-		if conn.SetReadDeadline(time.Now().Add(2*e.timers.RTO)) != nil {
+		if conn.SetReadDeadline(time.Now().Add(e.timers.Query)) != nil {
 			break
 		}
 		for {

@@ -43,15 +43,23 @@ target "openvpn" "shares" {
 }
 target "openvpn" "zero" {
   bypass = set.media
-  budget {                           # ERROR: budget.routes4 is 0
-    routes4 = 0
+  budget {
+    routes4 = 0                      # ERROR: budget.routes4 is 0
+  }
+}
+target "openvpn" "alone" {
+  bypass = set.media
+  budget {
+    together = true                  # ERROR: together says nothing here
+    routes4  = 9
   }
 }
 target "openvpn" "everything" {
   bypass = set.media
   budget {
-    routes = 9
-    must   = any                     # ERROR: must is any
+    routes  = 9
+    must    = any                    # ERROR: must is any
+    protect = any                    # ERROR: protect is any
   }
 }
 target "openvpn" "by_name" {
@@ -64,7 +72,7 @@ target "openvpn" "by_name" {
 target "openvpn" "typo" {
   bypass = set.media
   budget {
-    route = 9                        # ERROR: target kind openvpn has no option "route"
+    route = 9                        # ERROR: the block budget has no option "route"
   }
 }
 target "openvpn" "argument" {

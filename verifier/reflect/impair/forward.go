@@ -56,7 +56,7 @@ func (f *Forwarder) there(p *Path) {
 		f.mu.Lock()
 		f.client = from
 		f.mu.Unlock()
-		later(p, b[:n], func(data []byte) { f.back.Write(data) })
+		p.Carry(b[:n], func(data []byte) { f.back.Write(data) })
 	}
 }
 
@@ -73,12 +73,13 @@ func (f *Forwarder) here(p *Path) {
 		f.mu.Lock()
 		to := f.client
 		f.mu.Unlock()
-		later(p, b[:n], func(data []byte) { f.front.WriteToUDPAddrPort(data, to) })
+		p.Carry(b[:n], func(data []byte) { f.front.WriteToUDPAddrPort(data, to) })
 	}
 }
 
-// later sends a copy of data when the path says so; at once where it has no delay.
-func later(p *Path, data []byte, send func([]byte)) {
+// Carry sends a copy of data when the path says so, at once where it has no delay: then
+// send gets data itself, which stays the caller's. It returns without waiting.
+func (p *Path) Carry(data []byte, send func([]byte)) {
 	now := time.Now()
 	for _, at := range p.pass(now) {
 		if !at.After(now) {

@@ -1,0 +1,340 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sallyport/internal/pipeline"
+	"sallyport/internal/publish"
+	"sallyport/internal/verify"
+	"sallyport/verifier"
+	"sallyport/verifier/media"
+	"sallyport/verifier/probe"
+	"sallyport/verifier/reflect"
+)
+
+// verifyFlags are the flags of verify.
+type verifyFlags struct {
+	policyFlags
+	targets   []string
+	probes    []string
+	kinds     []string
+	resolvers []string
+	vantage   string
+	vpn       []string
+	long      bool
+	timers    []string
+	scale     float64
+
+	reflector string
+	keyFile   string
+	rate      float64
+	duration  time.Duration
+	dscp      string
+
+	json    bool
+	verbose bool
+	save    string
+	junit   string
+	prom    string
+	html    string
+	compare string
+	watch   time.Duration
+	history string
+}
+
+func newVerify(a *app) *cobra.Command {
+	var f verifyFlags
+	cmd := &cobra.Command{
+		Use:   "verify [PLAN]",
+		Short: "Ask the hosts that matter whether calls get through, and say where they stop",
+		Long: `verify asks the hosts that the policy's probe blocks name, on the ports of their
+rules, and says of each whether it is reachable; if not, who rejects it, or after
+which hop it vanishes. It looks at names, at NAT, and at the way that the policy's
+VPN lists should take, and with --reflector at latency, loss and jitter.
+
+Nothing is sent to a host that the policy, the built-in list (docs/verify.md) or
+the command line does not name. PLAN is a file of generate --bundle, for a machine
+without policy and feeds.
+
+Exit codes: 0 all passed, 1 something failed, 3 something is inconclusive.`,
+		Example: `  sallyport verify
+  sallyport verify --policy policy.hcl --html report.html
+  sallyport verify plan.json --reflector 192.0.2.7:3478 --key-file reflect.key
+  sallyport verify plan.json --save today.json --compare yesterday.json`,
+		Args: takes(0, 1, "PLAN"),
+		RunE: func(cmd *cobra.Command, args []string) error { return a.verify(cmd, &f, args) },
+	}
+	f.add(cmd)
+	f.addWhat(cmd)
+	f.addReports(cmd)
+	return cmd
+}
+
+func (f *verifyFlags) addWhat(cmd *cobra.Command) {
+	fl := cmd.Flags()
+	fl.StringArrayVarP(&f.targets, "target", "t", nil, "look at the way of this target's list only, `NAME`; may be repeated")
+	fl.StringArrayVar(&f.probes, "probe", nil, "only the probe `NAME`; may be repeated")
+	fl.StringSliceVar(&f.kinds, "kinds", nil, "only these `KINDS`: "+strings.Join(kindWords(), ", "))
+	fl.StringArrayVar(&f.resolvers, "resolver", nil, "ask this name server, too, `ADDR` or ADDR:PORT; may be repeated")
+	fl.StringVar(&f.vantage, "vantage", "", "where this machine stands: client, or edge of your network; it decides the limits of media")
+	fl.StringArrayVar(&f.vpn, "vpn-interface", nil, "the interface `NAME` is a tunnel, beside those that are recognised")
+	fl.BoolVar(&f.long, "long", false, "take minutes: how long NAT keeps its mappings, too")
+	fl.StringVar(&f.reflector, "reflector", "", "measure media to your own reflector, `HOST:PORT` (sallyport reflect)")
+	fl.StringVar(&f.keyFile, "key-file", "", "the reflector's key is in `FILE`")
+	fl.Float64Var(&f.rate, "rate", 50, "media: `N` packets a second")
+	fl.DurationVar(&f.duration, "duration", 15*time.Second, "media: how long")
+	fl.StringVar(&f.dscp, "dscp", "", "media: mark packets, 0 to 63 or `NAME`: EF, AF41, AF21, CS0")
+	fl.StringArrayVar(&f.timers, "timer", nil, "change a timer, `NAME=TIME`: rto, connect, handshake, query, hop, walks, no_host_after; may be repeated")
+	fl.Float64Var(&f.scale, "time-scale", 1, "multiply every timer by `F`, for laboratories")
+}
+
+func (f *verifyFlags) addReports(cmd *cobra.Command) {
+	fl := cmd.Flags()
+	fl.BoolVar(&f.json, "json", false, "print the report as JSON")
+	fl.BoolVarP(&f.verbose, "verbose", "v", false, "show the evidence of what passed, too")
+	fl.StringVar(&f.save, "save", "", "write the report as JSON to `FILE`, for --compare")
+	fl.StringVar(&f.html, "html", "", "write the report as one page to `FILE`")
+	fl.StringVar(&f.junit, "junit", "", "write the report as JUnit XML to `FILE`")
+	fl.StringVar(&f.prom, "prom", "", "write metrics for node_exporter's textfile collector to `FILE`")
+	fl.StringVar(&f.compare, "compare", "", "say what changed since the report in `FILE`")
+	fl.DurationVar(&f.watch, "watch", 0, "repeat every `TIME` until Ctrl-C")
+	fl.StringVar(&f.history, "history", "", "keep the trend of runs in `FILE`")
+	for _, name := range []string{"save", "html", "junit", "prom", "compare", "key-file", "history"} {
+		if err := cmd.MarkFlagFilename(name); err != nil {
+			panic(err) // the flag is defined above
+		}
+	}
+}
+
+func kindWords() []string {
+	var list []string
+	for _, k := range verifier.Kinds() {
+		list = append(list, string(k))
+	}
+	return list
+}
+
+func (a *app) verify(cmd *cobra.Command, f *verifyFlags, args []string) error {
+	if err := f.check(cmd, args); err != nil {
+		return err
+	}
+	old, err := readOld(f.compare)
+	if err != nil {
+		return err
+	}
+	plan, err := a.verifyPlan(cmd, f, args)
+	if err != nil {
+		return err
+	}
+	opt, err := f.options(cmd.Context(), a)
+	if err != nil {
+		return err
+	}
+	if f.watch == 0 {
+		return a.verifyOnce(cmd.Context(), f, plan, opt, old)
+	}
+	return a.watchVerify(cmd.Context(), f, plan, opt, old)
+}
+
+// check refuses flags that mean nothing together.
+func (f *verifyFlags) check(cmd *cobra.Command, args []string) error {
+	switch {
+	case len(args) > 0 && (f.policy != "" || len(f.vars)+len(f.targets) > 0):
+		return wrong(cmd, "PLAN takes the place of --policy, --var and --target")
+	case (f.reflector == "") != (f.keyFile == ""):
+		return wrong(cmd, "--reflector and --key-file go together")
+	case f.watch != 0 && f.watch < 10*time.Second:
+		return usage("--watch %s: repeat every 10s at most", f.watch)
+	case f.vantage != "" && f.vantage != string(verifier.Client) && f.vantage != string(verifier.Edge):
+		return usage("--vantage %q: client or edge", f.vantage)
+	case !(f.scale > 0 && f.scale <= 10):
+		return usage("--time-scale %g: a number above 0, 10 at most", f.scale)
+	case !(f.rate >= 1 && f.rate <= 5000):
+		return usage("--rate %g: 1 to 5000 packets a second", f.rate)
+	case f.duration < 100*time.Millisecond || f.duration > 10*time.Minute:
+		return usage("--duration %s: 100ms to 10m", f.duration)
+	}
+	for _, k := range f.kinds {
+		if !slices.Contains(kindWords(), k) {
+			return usage("--kinds %s: there are %s", k, strings.Join(kindWords(), ", "))
+		}
+	}
+	return nil
+}
+
+// verifyPlan is the plan of the file, or of the policy, narrowed to what the flags name.
+func (a *app) verifyPlan(cmd *cobra.Command, f *verifyFlags, args []string) (*verifier.Plan, error) {
+	plan, err := a.wholePlan(cmd, f, args)
+	if err != nil {
+		return nil, err
+	}
+	if len(f.probes) > 0 {
+		names := []string{}
+		for _, p := range plan.Probes {
+			names = append(names, p.Name)
+		}
+		for _, want := range f.probes {
+			if !slices.Contains(names, want) {
+				return nil, usage("--probe %s: there are %s", want, cmp.Or(strings.Join(names, ", "), "none"))
+			}
+		}
+		plan.Probes = slices.DeleteFunc(plan.Probes, func(p verifier.Probe) bool { return !slices.Contains(f.probes, p.Name) })
+	}
+	for _, r := range f.resolvers {
+		addr, err := serverAddress(r)
+		if err != nil {
+			return nil, usage("--resolver %s: write an address, such as 192.0.2.53 or [2001:db8::53]:53", r)
+		}
+		plan.Resolvers = append(plan.Resolvers, addr)
+	}
+	plan.VPN = append(plan.VPN, f.vpn...)
+	if f.vantage != "" {
+		plan.Vantage = verifier.Vantage(f.vantage)
+	}
+	if err := plan.Validate(); err != nil {
+		return nil, err
+	}
+	if len(plan.Probes)+len(plan.Routes) == 0 && f.reflector == "" {
+		return nil, wrongUsage{"the policy names no probe and no list of routes: there is nothing to verify",
+			`add a probe block: probe "relay" { host = "..." rule = rule.NAME }, see docs/verify.md`}
+	}
+	return plan, nil
+}
+
+func (a *app) wholePlan(cmd *cobra.Command, f *verifyFlags, args []string) (*verifier.Plan, error) {
+	if len(args) > 0 {
+		file, err := os.Open(args[0])
+		if err != nil {
+			return nil, fmt.Errorf("reading the plan: %w: name a file of sallyport generate --bundle", err)
+		}
+		defer file.Close()
+		return verifier.ReadPlan(file)
+	}
+	req, err := f.request(a)
+	if err != nil {
+		return nil, err
+	}
+	req.Targets = f.targets
+	res, err := pipeline.Run(cmd.Context(), req)
+	if err := a.settle(res, err, f.json); err != nil {
+		return nil, err
+	}
+	return res.VerifyPlan(req), nil
+}
+
+// serverAddress reads ADDR or ADDR:PORT.
+func serverAddress(s string) (netip.AddrPort, error) {
+	if a, err := netip.ParseAddr(s); err == nil {
+		return netip.AddrPortFrom(a, 53), nil
+	}
+	return netip.ParseAddrPort(s)
+}
+
+// options are how the plan is run.
+func (f *verifyFlags) options(ctx context.Context, a *app) (verify.Options, error) {
+	timers, err := f.timing()
+	if err != nil {
+		return verify.Options{}, err
+	}
+	opt := verify.Options{Probe: probe.Options{Timers: timers, Long: f.long, Version: a.version},
+		Train: media.Options{Rate: f.rate, Duration: f.duration}}
+	for _, k := range f.kinds {
+		opt.Probe.Kinds = append(opt.Probe.Kinds, verifier.Kind(k))
+	}
+	if f.dscp != "" {
+		if opt.DSCP, err = mark(f.dscp); err != nil {
+			return opt, err
+		}
+	}
+	if f.reflector == "" {
+		return opt, nil
+	}
+	if opt.Key, err = reflect.ReadKeyFile(f.keyFile); err != nil {
+		return opt, err
+	}
+	opt.Host, opt.Reflectors, err = reflectors(ctx, f.reflector)
+	return opt, err
+}
+
+// timing is the timers with what --timer and --time-scale change.
+func (f *verifyFlags) timing() (verifier.Timers, error) {
+	t := verifier.DefaultTimers()
+	fields := map[string]*time.Duration{"rto": &t.RTO, "connect": &t.Connect, "handshake": &t.Handshake, "query": &t.Query,
+		"hop": &t.Hop, "walks": &t.Walks, "no_host_after": &t.NoHostAfter}
+	for _, s := range f.timers {
+		name, value, _ := strings.Cut(s, "=")
+		field := fields[name]
+		d, err := time.ParseDuration(value)
+		if field == nil || err != nil || d <= 0 {
+			return t, usage("--timer %s: write NAME=TIME, such as rto=500ms; there are rto, connect, handshake, query, hop, walks, no_host_after", s)
+		}
+		*field = d
+	}
+	return t.Scale(f.scale), nil
+}
+
+func mark(s string) (int, error) {
+	if n, ok := media.Marks[strings.ToUpper(s)]; ok {
+		return n, nil
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 0 || n > 63 {
+		return 0, usage("--dscp %s: 0 to 63, or EF, AF41, AF21, CS0", s)
+	}
+	return n, nil
+}
+
+// reflectors are the first address of each family of HOST:PORT.
+func reflectors(ctx context.Context, s string) (host string, list []netip.AddrPort, err error) {
+	host, text, err := net.SplitHostPort(s)
+	port, perr := strconv.ParseUint(text, 10, 16)
+	if err != nil || perr != nil || port == 0 || host == "" {
+		return "", nil, usage("--reflector %s: write it as HOST:PORT", s)
+	}
+	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	if err != nil {
+		return "", nil, fmt.Errorf("finding the reflector: %w: name its address", err)
+	}
+	seen := map[bool]bool{}
+	for _, a := range addrs {
+		if a = a.Unmap(); !seen[a.Is4()] {
+			seen[a.Is4()] = true
+			list = append(list, netip.AddrPortFrom(a, uint16(port)))
+		}
+	}
+	return host, list, nil
+}
+
+func readOld(name string) (*verifier.Report, error) {
+	if name == "" {
+		return nil, nil
+	}
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("reading the earlier report: %w: name a file of sallyport verify --save", err)
+	}
+	defer file.Close()
+	return verifier.ReadReport(file)
+}
+
+// writeReport writes one form of a report to a file.
+func writeReport(name string, write func(b *bytes.Buffer) error) error {
+	if name == "" {
+		return nil
+	}
+	var b bytes.Buffer
+	return errors.Join(write(&b), publish.WriteFile(name, b.Bytes(), 0o644))
+}

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"sallyport/internal/publish"
+	"sallyport/internal/verify"
+	"sallyport/verifier"
+	"sallyport/verifier/report"
+)
+
+// exitInconclusive says that nothing failed, and that something is not decided.
+const exitInconclusive = 3
+
+// verifyOnce runs the plan, writes every report that was asked for, and ends with the
+// code of what came out.
+func (a *app) verifyOnce(ctx context.Context, f *verifyFlags, plan *verifier.Plan, opt verify.Options, old *verifier.Report) error {
+	r, err := a.runPlan(ctx, plan, opt)
+	if err != nil {
+		return err
+	}
+	if err := f.writeFiles(r); err != nil {
+		return err
+	}
+	if err := a.printVerified(f, r, old); err != nil {
+		return err
+	}
+	if f.history != "" {
+		if err := a.remember(f, r); err != nil {
+			return err
+		}
+	}
+	if code := r.ExitCode(); code != exitOK {
+		return exit{code}
+	}
+	return nil
+}
+
+// watchVerify repeats until it is interrupted, and ends with the code of the last run.
+func (a *app) watchVerify(ctx context.Context, f *verifyFlags, plan *verifier.Plan, opt verify.Options, old *verifier.Report) error {
+	tick := time.NewTicker(f.watch)
+	defer tick.Stop()
+	var last error
+	for {
+		r, err := a.runPlan(ctx, plan, opt)
+		if errors.Is(err, context.Canceled) {
+			return last
+		}
+		if err != nil {
+			return err
+		}
+		if err := f.writeFiles(r); err != nil {
+			return err
+		}
+		if err := a.printRun(f, r, old); err != nil {
+			return err
+		}
+		if f.history != "" {
+			if err := a.remember(f, r); err != nil {
+				return err
+			}
+		}
+		if old, last = r, nil; r.ExitCode() != exitOK {
+			last = exit{r.ExitCode()}
+		}
+		select {
+		case <-ctx.Done():
+			return last
+		case <-tick.C:
+		}
+	}
+}
+
+// runPlan runs the plan, and shows on standard error how far it is.
+func (a *app) runPlan(ctx context.Context, plan *verifier.Plan, opt verify.Options) (*verifier.Report, error) {
+	show := report.NewProgress(a.err, a.progress, a.width)
+	opt.Probe.Progress, opt.Train.Progress = show.Finding, show.Train
+	defer show.Done()
+	r := verify.Run(ctx, plan, opt)
+	if err := ctx.Err(); err != nil {
+		return nil, err // half a run is no report
+	}
+	return r, nil
+}
+
+// writeFiles writes the report in every form that the flags name.
+func (f *verifyFlags) writeFiles(r *verifier.Report) error {
+	for _, one := range []struct {
+		name  string
+		write func(b *bytes.Buffer) error
+	}{
+		{f.save, func(b *bytes.Buffer) error { return r.WriteJSON(b) }},
+		{f.html, func(b *bytes.Buffer) error { return report.WriteHTML(b, r) }},
+		{f.junit, func(b *bytes.Buffer) error { return report.WriteJUnit(b, r) }},
+		{f.prom, func(b *bytes.Buffer) error { return report.WriteProm(b, r) }},
+	} {
+		if err := writeReport(one.name, one.write); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *app) textOptions(f *verifyFlags) report.TextOptions {
+	opt := report.TextOptions{Width: a.width, Verbose: f.verbose}
+	if a.colour {
+		codes := map[report.Role]string{report.Heading: "1", report.Good: "32", report.Bad: "1;31", report.Doubt: "1;33", report.Faint: "2"}
+		opt.Style = func(role report.Role, text string) string { return a.style(codes[role], text) }
+	}
+	return opt
+}
+
+// printVerified prints a run on standard output, with what changed since old.
+func (a *app) printVerified(f *verifyFlags, r, old *verifier.Report) error {
+	switch {
+	case f.json && old != nil:
+		return report.WriteChangesJSON(a.out, old, r)
+	case f.json:
+		return r.WriteJSON(a.out)
+	}
+	if err := report.WriteTable(a.out, r, a.textOptions(f)); err != nil || old == nil {
+		return err
+	}
+	fmt.Fprintln(a.out)
+	return report.WriteChanges(a.out, old, r, a.textOptions(f))
+}
+
+// printRun is printVerified for one of several runs: the first whole, then what changed.
+func (a *app) printRun(f *verifyFlags, r, old *verifier.Report) error {
+	var err error
+	switch {
+	case f.json:
+		err = r.WriteJSON(a.out)
+	case old == nil:
+		err = report.WriteTable(a.out, r, a.textOptions(f))
+	default:
+		n := r.Counts()
+		fmt.Fprintf(a.out, "%s  %d passed, %d failed, %d inconclusive\n", r.Finished.Format(time.DateTime), n[verifier.Pass]+n[verifier.Warn], n[verifier.Fail], n[verifier.Undecided])
+		if len(verifier.Compare(old, r)) > 0 {
+			err = report.WriteChanges(a.out, old, r, a.textOptions(f))
+		}
+	}
+	return errors.Join(err, a.out.Flush())
+}
+
+// keptRuns is how many runs a history keeps: a week of one every ten minutes.
+const keptRuns = 1008
+
+// remember adds the run to the history, and says what the trend is.
+func (a *app) remember(f *verifyFlags, r *verifier.Report) error {
+	h, err := report.LoadHistory(f.history)
+	if err != nil {
+		return err
+	}
+	h.Add(r, keptRuns)
+	if err := h.Save(f.history, publish.WriteFile); err != nil {
+		return err
+	}
+	if f.json {
+		return nil
+	}
+	fmt.Fprintln(a.out)
+	return report.WriteTrend(a.out, h, a.textOptions(f))
+}

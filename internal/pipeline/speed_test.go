@@ -1,0 +1,173 @@
+package pipeline
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"sallyport/internal/diag"
+	"sallyport/internal/realfeed"
+	"sallyport/ipranges"
+	"sallyport/renderers/all"
+	"sallyport/rules"
+)
+
+// everyTarget is a policy of all of AzureCloud for the packet filters in all their forms,
+// and for those routes whose devices take that many.
+func everyTarget(t *testing.T) string {
+	t.Helper()
+	config, err := filepath.Abs("../../renderers/pfsense/testdata/config.xml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	b.WriteString(`feed "azure" {}
+set "azure" { include = [tag(feed.azure, "AzureCloud")] }
+names "signalling" { include = ["login.skype.com", "*.teams.microsoft.com"] }
+service "https" { tcp = [443] }
+rule "calls" {
+  action   = "allow"
+  to       = set.azure
+  services = [service.media]
+}
+rule "signalling" {
+  action   = "allow"
+  to       = names.signalling
+  services = [service.https]
+}
+` + mediaService)
+	gate := "  hook = \"forward\"\n  ingress = [\"lan0\"]\n"
+	zones := "  from_zones = [\"trust\"]\n  to_zones = [\"untrust\"]\n"
+	served := "  url = \"https://lists.example.com/sallyport\"\n"
+	for i, tt := range []struct{ kind, body string }{
+		{"nftables", gate},
+		{"nftables", "  placement = \"standalone\"\n" + gate},
+		{"iptables", gate},
+		{"iptables", "  sets = \"chains\"\n" + gate},
+		{"pfsense", served},
+		{"pfsense", "  form = \"import\"\n"},
+		{"pfsense", fmt.Sprintf("  form = \"merge\"\n  config = %q\n  before = \"Default allow LAN to any rule\"\n  accept = [\"1734240002\", \"1734240010\", \"1734240011\", \"1734240020\", \"1734240021\"]\n", config)},
+		{"paloalto", zones + served + "  certificate_profile = \"lists\"\n"},
+		{"paloalto", zones + "  form = \"objects\"\n"},
+		{"paloalto", zones + "  form = \"objects\"\n  syntax = \"xml\"\n"},
+		{"generic", "  format = \"json\"\n"},
+		{"generic", "  format = \"csv\"\n"},
+		{"hostlist", ""},
+		{"iproute", "  gateway4 = \"192.0.2.1\"\n  gateway6 = \"fe80::1\"\n  device = \"eth0\"\n"},
+		{"openvpn", "  ipv6 = \"script\"\n"},
+		{"wireguard", ""},
+		{"windows", "  form = \"routes\"\n"},
+	} {
+		rule := "rules = [rule.calls]"
+		switch kind, _ := all.Named(tt.kind); {
+		case kind.Caps.OnlyNames:
+			rule = "rules = [rule.signalling]"
+		case !slices.Contains(kind.Caps.Verdicts, rules.Allow):
+			rule = "bypass = set.azure"
+		}
+		fmt.Fprintf(&b, "target %q \"t%d\" {\n  %s\n%s}\n", tt.kind, i, rule, tt.body)
+	}
+	return b.String()
+}
+
+// counted counts how often somebody reads it to the end.
+type counted struct {
+	io.Reader
+	ends int
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	if err == io.EOF {
+		c.ends++
+	}
+	return n, err
+}
+
+// TestOneDecodeForAllTargets: the feed is opened and decoded once, whatever number of
+// targets. Standard input can be read once only, so that a second opening finds nothing.
+func TestOneDecodeForAllTargets(t *testing.T) {
+	src := everyTarget(t)
+	feed := &counted{Reader: bytes.NewReader(realfeed.Read(t, "azure/ServiceTags_Public_change398.json"))}
+	req := request(t, src)
+	req.Feeds, req.Opener.Fetcher.Stdin = map[string]string{"azure": "-"}, feed
+	res := run(t, req)
+	if want := strings.Count(src, "\ntarget "); len(res.Outputs) != want || res.Diagnostics.HasErrors() {
+		t.Fatalf("%d outputs of %d targets: %s", len(res.Outputs), want, complaints(res, diag.Error))
+	}
+	if feed.ends != 1 || len(res.Feeds) != 1 {
+		t.Errorf("the feed was read %d times, and opened as %d feeds", feed.ends, len(res.Feeds))
+	}
+	seen := map[string]bool{}
+	for _, o := range res.Outputs {
+		seen[o.Kind.Name] = true
+		if !o.ReadBack {
+			t.Errorf("%s was not read back", o.Target.Name)
+		}
+	}
+	for _, k := range all.Kinds() {
+		if slices.Contains(k.Caps.Verdicts, rules.Allow) && !seen[k.Name] {
+			t.Errorf("%s is not in the policy of this test", k.Name)
+		}
+	}
+}
+
+// TestEachTargetIsFast: a target adds at most 3 ms for all of AzureCloud, from options to
+// files. On machines that are slower or busy, or with the race detector, the limit grows
+// with the time of a piece of work of the same nature, which is measured in turns with
+// the target: 0.5 ms where 3 ms were set. Of each the shortest time counts.
+func TestEachTargetIsFast(t *testing.T) {
+	const most, unit = 3 * time.Millisecond, 500 * time.Microsecond
+	req := request(t, everyTarget(t))
+	req.Feeds, req.SelfCheck = map[string]string{"azure": realfeed.Path(t, "azure/ServiceTags_Public_change398.json")}, false
+	res, err := Compile(context.Background(), req)
+	if err != nil || res.Diagnostics.HasErrors() {
+		t.Fatalf("%v: %s", err, complaints(res, diag.Error))
+	}
+	set, ok := res.Feeds[0].Catalog.Set("AzureCloud")
+	if !ok {
+		t.Fatal("the feed has no tag AzureCloud")
+	}
+	for i := range res.Program.Targets {
+		target := &res.Program.Targets[i]
+		own, work := time.Duration(1<<62), time.Duration(1<<62)
+		for range 12 {
+			work = min(work, timed(func() { prefixesByName(set) }))
+			own = min(own, timed(func() {
+				if out, diags := render(target, req); out == nil {
+					t.Fatalf("%s: %+v", target.Name, diags)
+				}
+			}))
+		}
+		limit := max(most, time.Duration(float64(most)*float64(work)/float64(unit)))
+		t.Logf("%s %s: %v, with a limit of %v for work of %v", target.Kind, target.Name, own.Round(time.Microsecond), limit.Round(time.Microsecond), work.Round(time.Microsecond))
+		if own > limit {
+			t.Errorf("%s %s takes %v, more than %v", target.Kind, target.Name, own, limit)
+		}
+	}
+}
+
+func timed(do func()) time.Duration {
+	start := time.Now()
+	do()
+	return time.Since(start)
+}
+
+// prefixesByName is work as targets do it: text of prefixes, in a map and in a file.
+func prefixesByName(set ipranges.Set) int {
+	names, file := map[string]int{}, []byte(nil)
+	for _, f := range rules.BothFamilies.List() {
+		for p := range set.Prefixes(f) {
+			name := p.String()
+			names[name] = len(file)
+			file = append(append(file, name...), '\n')
+		}
+	}
+	return len(names) + len(file)
+}

@@ -1,0 +1,306 @@
+package awsclientvpn
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"sallyport/internal/need"
+	"sallyport/ipranges"
+	"sallyport/renderers"
+	"sallyport/renderers/conformance"
+	"sallyport/rules"
+)
+
+func options(change func(*Options)) *Options {
+	o := Kind().NewOptions().(*Options)
+	o.Endpoint, o.Subnets = endpoint, []string{subnetA}
+	change(o)
+	return o
+}
+
+func plain(*Options) {}
+
+func both(o *Options) { o.Subnets = []string{subnetA, subnetB} }
+
+func TestConformance(t *testing.T) {
+	conformance.Run(t, Kind(),
+		conformance.Variant{Name: "plain", Options: options(plain)},
+		conformance.Variant{Name: "two subnets and a group", Options: options(func(o *Options) {
+			both(o)
+			o.Authorize, o.MaxRoutes = "S-1-5-21-1004336348-1177238915-682003330-512", 5000
+		})},
+	)
+}
+
+func TestOptionMistakes(t *testing.T) {
+	for _, tt := range []struct {
+		option string
+		change func(*Options)
+	}{
+		{"endpoint", func(o *Options) { o.Endpoint = "" }},
+		{"endpoint", func(o *Options) { o.Endpoint = "cvpn-endpoint-0'; reboot; '" }},
+		{"endpoint", func(o *Options) { o.Endpoint = subnetA }},
+		{"subnets", func(o *Options) { o.Subnets = nil }},
+		{"subnets", func(o *Options) { o.Subnets = []string{subnetA, "local"} }},
+		{"subnets", func(o *Options) { o.Subnets = []string{subnetA, subnetA} }},
+		{"subnets", func(o *Options) { o.Subnets = []string{subnetA + " " + subnetB} }},
+		{"authorize", func(o *Options) { o.Authorize = "" }},
+		{"authorize", func(o *Options) { o.Authorize = "my group" }},
+		{"authorize", func(o *Options) { o.Authorize = "a'b" }},
+		{"authorize", func(o *Options) { o.Authorize = "a|b&c\\1" }},
+		{"authorize", func(o *Options) { o.Authorize = "-a" }},
+		{"authorize", func(o *Options) { o.Authorize = strings.Repeat("x", 256) }},
+		{"max_routes", func(o *Options) { o.MaxRoutes = 0 }},
+	} {
+		_, err := Kind().Build(options(tt.change), renderers.Env{Name: "edge", Path: "edge.sh"})
+		var opt *renderers.OptionError
+		if !errors.As(err, &opt) || opt.Option != tt.option || opt.Cause == "" || opt.Fix == "" {
+			t.Errorf("%s: %v", tt.option, err)
+		}
+	}
+}
+
+// TestNoBypass says why there is none.
+func TestNoBypass(t *testing.T) {
+	_, _, errs := rules.Lower(rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, ipranges.MustParse("10.0.0.0/8", "fd20::/48")), Kind().Caps)
+	if !slices.ContainsFunc(errs, func(e *rules.RuleError) bool { return strings.Contains(e.Cause, onlyIncludes) }) {
+		t.Errorf("%v", errs)
+	}
+}
+
+func include(prefixes ...string) *rules.Plan {
+	return rules.RoutePlan("edge", rules.BothFamilies, rules.Tunnel, ipranges.MustParse(prefixes...))
+}
+
+func render(t testing.TB, opt *Options, p *rules.Plan) (renderers.Renderer, renderers.File) {
+	t.Helper()
+	r, err := Kind().Build(opt, renderers.Env{Name: "edge", Path: "edge.sh"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := r.Render(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r, files[0]
+}
+
+func TestLeftBehind(t *testing.T) {
+	_, before := render(t, options(plain), include("10.0.0.0/8"))
+	for other, refused := range map[string]bool{endpoint: false, "cvpn-endpoint-0aaaaaaaa": true} {
+		r, err := Kind().Build(options(func(o *Options) { o.Endpoint = other }),
+			renderers.Env{Name: "edge", Path: "edge.sh", Previous: func(string) []byte { return before.Data }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = r.Render(include("10.0.0.0/8"))
+		var e *rules.RuleError
+		if errors.As(err, &e) != refused || refused && (e.Option != "endpoint" || !strings.Contains(e.Fix, "remove")) {
+			t.Errorf("%s: %v", other, err)
+		}
+	}
+}
+
+// state is what of the cloud is ours, sorted.
+func (c *cloud) state() string {
+	var list []string
+	for _, r := range c.routes {
+		if r.description == "sallyport-edge" {
+			list = append(list, r.cidr+" "+r.subnet[7:9])
+		}
+	}
+	for _, r := range c.rules {
+		if r.description == "sallyport-edge" {
+			list = append(list, r.cidr+" "+r.group)
+		}
+	}
+	slices.Sort(list)
+	return strings.Join(list, ", ")
+}
+
+// load runs the script of a plan, which has to succeed, and forgets the log before.
+func (c *cloud) load(opt *Options, p *rules.Plan, args ...string) string {
+	c.t.Helper()
+	c.log = nil
+	_, f := render(c.t, opt, p)
+	out, err := c.run(f, "", args...)
+	if err != nil {
+		c.t.Fatalf("%v\n%s", err, out)
+	}
+	return out
+}
+
+// TestLoading is the load contract: what is missing is made, what left the list goes,
+// others' routes and rules stay, and a second run changes nothing.
+func TestLoading(t *testing.T) {
+	c := newCloud(t)
+	c.routes = []route{{"172.31.0.0/16", subnetA, "", "active"}, {"10.9.0.0/16", subnetA, "the admin's", "active"}, {"192.0.2.0/24", subnetA, "", "active"}}
+	c.rules = []rule{{"172.31.0.0/16", everybody, "the admin's", "active"}, {"10.9.0.0/16", everybody, "", "active"}}
+	c.load(options(both), include("10.0.0.0/16", "10.9.0.0/16", "fd20::/48"))
+	want := "10.0.0.0/16 0a, 10.0.0.0/16 0b, 10.0.0.0/16 all, 10.9.0.0/16 0b, fd20::/48 0a, fd20::/48 0b, fd20::/48 all"
+	if c.state() != want {
+		t.Errorf("made:\n%s, not\n%s", c.state(), want)
+	}
+	if first := c.log[0]; !strings.HasPrefix(first, "Authorize") {
+		t.Errorf("%s comes before anybody may use the routes", first)
+	}
+	if out := c.load(options(both), include("10.0.0.0/16", "10.9.0.0/16", "fd20::/48")); len(c.log) > 0 || out != "routes: 0 new, 0 withdrawn; rules: 0 new, 0 withdrawn\n" {
+		t.Errorf("a second run: %q, and says %q", c.log, out)
+	}
+	c.load(options(both), include("10.0.0.0/16", "10.8.0.0/16"))
+	if want := "10.0.0.0/16 0a, 10.0.0.0/16 0b, 10.0.0.0/16 all, 10.8.0.0/16 0a, 10.8.0.0/16 0b, 10.8.0.0/16 all"; c.state() != want {
+		t.Errorf("after a change:\n%s, not\n%s", c.state(), want)
+	}
+	if at := slices.Index(c.log, "CreateClientVpnRoute 10.8.0.0/16 "+subnetB); at < 0 || at > slices.Index(c.log, "DeleteClientVpnRoute fd20::/48 "+subnetA) {
+		t.Errorf("a route goes before its successor is there: %q", c.log)
+	}
+	c.load(options(plain), include("10.0.0.0/16"))
+	if want := "10.0.0.0/16 0a, 10.0.0.0/16 all"; c.state() != want {
+		t.Errorf("after a subnet left:\n%s, not\n%s", c.state(), want)
+	}
+	c.load(options(func(o *Options) { o.Authorize = "S-1-5-21-7" }), include("10.0.0.0/16"))
+	if want := "10.0.0.0/16 0a, 10.0.0.0/16 S-1-5-21-7"; c.state() != want {
+		t.Errorf("for a group:\n%s, not\n%s", c.state(), want)
+	}
+	c.load(options(func(o *Options) { o.Authorize = nobody }), include("10.0.0.0/16"))
+	if want := "10.0.0.0/16 0a"; c.state() != want {
+		t.Errorf("without rules:\n%s, not\n%s", c.state(), want)
+	}
+	c.load(options(plain), include("10.0.0.0/16"), "remove")
+	if c.state() != "" || len(c.routes) != 3 || len(c.rules) != 2 {
+		t.Errorf("removed, and there is %s; %v %v", c.state(), c.routes, c.rules)
+	}
+}
+
+// TestQuota fills a subnet, and changes all of it.
+func TestQuota(t *testing.T) {
+	c := newCloud(t)
+	list := func(second int) *rules.Plan {
+		var b ipranges.Builder
+		for i := range 25 {
+			if err := b.AddPrefix(netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(second), byte(2 * i), 0}), 24)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return rules.RoutePlan("edge", rules.BothFamilies, rules.Tunnel, b.Set())
+	}
+	c.quota = 25
+	opt := options(func(o *Options) { o.MaxRoutes, o.Authorize = 25, nobody })
+	c.load(opt, list(1))
+	c.load(opt, list(2))
+	if !strings.HasPrefix(c.log[0], "Delete") || c.routesOf(subnetA) != 25 || strings.Contains(c.state(), "10.1.") {
+		t.Errorf("%d routes: %s", c.routesOf(subnetA), c.state())
+	}
+}
+
+func TestScriptStops(t *testing.T) {
+	_, f := render(t, options(plain), include("10.0.0.0/16"))
+	c := newCloud(t)
+	c.split = false
+	if out, err := c.run(f, ""); err == nil || !strings.Contains(out, "--split-tunnel") || len(c.log) > 0 {
+		t.Errorf("no split tunnel: %v, %s", err, out)
+	}
+	c.split = true
+	if out, err := c.run(f, "", "everything"); err == nil || !strings.Contains(out, "usage") || len(c.log) > 0 {
+		t.Errorf("another word: %v, %s", err, out)
+	}
+	c.routes = []route{{"10.0.0.0/16", subnetA, "sallyport-edge", "failed"}}
+	if out, err := c.run(f, ""); err == nil || !strings.Contains(out, "failed") {
+		t.Errorf("a failed route: %v, %s", err, out)
+	}
+	c.routes, c.quota, c.log = nil, 0, nil
+	if out, err := c.run(f, ""); err == nil || !strings.Contains(out, "ClientVpnRouteLimitExceeded") {
+		t.Errorf("no room: %v, %s", err, out)
+	}
+}
+
+// TestRealCLI runs the script with the AWS CLI, against the imitation of EC2: the
+// commands, their options and the queries are the CLI's own.
+func TestRealCLI(t *testing.T) {
+	aws := need.Program(t, "aws")
+	c := newCloud(t)
+	c.routes = []route{{"172.31.0.0/16", subnetA, "Default Route", "active"}, {"10.1.0.0/16", subnetA, "sallyport-edge", "active"}}
+	c.rules = []rule{{"172.31.0.0/16", "S-1-5-21-7", "", "active"}, {"fd20::/48", everybody, "", "active"}, {"10.1.0.0/16", "S-1-5-21-7", "sallyport-edge", "active"}}
+	_, f := render(t, options(plain), include("fd20::/48"))
+	if out, err := c.run(f, aws); err != nil || out != "routes: 1 new, 1 withdrawn; rules: 0 new, 1 withdrawn\n" {
+		t.Errorf("%v\n%s", err, out)
+	}
+	_, f = render(t, options(func(o *Options) { o.Authorize = "S-1-5-21-8" }), include("fd20::/48"))
+	if out, err := c.run(f, aws); err != nil || out != "routes: 0 new, 0 withdrawn; rules: 1 new, 0 withdrawn\n" {
+		t.Errorf("%v\n%s", err, out)
+	}
+	want := []string{"CreateClientVpnRoute fd20::/48 " + subnetA, "DeleteClientVpnRoute 10.1.0.0/16 " + subnetA, "RevokeClientVpnIngress 10.1.0.0/16 S-1-5-21-7",
+		"AuthorizeClientVpnIngress fd20::/48 S-1-5-21-8"}
+	if !slices.Equal(c.log, want) || c.state() != "fd20::/48 0a, fd20::/48 S-1-5-21-8" || len(c.routes) != 2 || len(c.rules) != 3 {
+		t.Errorf("%q; %s; %v %v", c.log, c.state(), c.routes, c.rules)
+	}
+}
+
+func TestShellcheck(t *testing.T) {
+	shellcheck := need.Program(t, "shellcheck")
+	for i, change := range []func(*Options){plain, both, func(o *Options) { o.Authorize = nobody }} {
+		_, f := render(t, options(change), include("10.0.0.0/16"))
+		name := filepath.Join(t.TempDir(), fmt.Sprintf("%d.sh", i))
+		if err := os.WriteFile(name, f.Data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := exec.Command(shellcheck, "-s", "sh", name).CombinedOutput(); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+	}
+}
+
+func TestReadRefusesWhatItCannotTrust(t *testing.T) {
+	r, f := render(t, options(plain), include("10.0.0.0/16", "fd20::/48"))
+	good := string(f.Data)
+	for name, change := range map[string][2]string{
+		"another endpoint":    {"endpoint='cvpn-endpoint-0", "endpoint='cvpn-endpoint-1"},
+		"another subnet":      {"subnets='subnet-0a", "subnets='subnet-0b"},
+		"another group":       {"group='all'", "group='none'"},
+		"another description": {"mine='sallyport-edge'", "mine=''"},
+		"a header's":          {"# routes: include", "# routes: bypass"},
+		"a header's family":   {"of IPv4 and IPv6: ", "of IPv4: "},
+		"no header":           {"# routes: ", "# "},
+		"a command":           {"set -eu\n", "set -eu; reboot\n"},
+		"a command behind":    {"withdrawn\"\n", "withdrawn\"\nreboot\n"},
+		"a command on top":    {"# made by", "reboot\n# made by"},
+		"a substitution":      {"\n10.0.0.0/16", "\n$(reboot)\n10.0.0.0/16"},
+		"host bits":           {"10.0.0.0/16", "10.0.0.1/16"},
+		"no list":             {"routes='", "route='"},
+	} {
+		text := strings.Replace(good, change[0], change[1], 1)
+		if text == good {
+			t.Fatalf("%s: nothing to change", name)
+		}
+		if _, err := r.ReadBack([]renderers.File{{Path: "edge.sh", Data: []byte(text)}}); err == nil {
+			t.Errorf("%s is read", name)
+		}
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	golden, err := filepath.Glob("testdata/golden/*/*.sh")
+	if err != nil || len(golden) == 0 {
+		f.Fatalf("no golden files: %v", err)
+	}
+	for _, name := range golden {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	r := &renderer{*options(plain), renderers.Env{Name: "edge", Path: "edge.sh"}}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if p, err := r.read(data); err == nil && p == nil {
+			t.Error("neither a plan nor an error")
+		}
+	})
+}

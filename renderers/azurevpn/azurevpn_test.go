@@ -1,0 +1,331 @@
+package azurevpn
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"sallyport/internal/need"
+	"sallyport/internal/routecheck"
+	"sallyport/ipranges"
+	"sallyport/renderers"
+	"sallyport/renderers/conformance"
+	"sallyport/rules"
+)
+
+func merge(config string) *Options { return &Options{Form: formMerge, Config: config} }
+
+func TestConformance(t *testing.T) {
+	conformance.Run(t, Kind(),
+		conformance.Variant{Name: "fragment", Options: &Options{Form: formFragment}},
+		conformance.Variant{Name: "merge", Options: merge("testdata/azurevpnconfig.xml")},
+		conformance.Variant{Name: "merge beside DNS", Options: merge("testdata/dns.xml")},
+	)
+}
+
+// inMemory is an environment with one file, profile.xml.
+func inMemory(text string) renderers.Env {
+	return renderers.Env{Name: "edge", Path: "edge.xml", Read: func(name string) ([]byte, error) {
+		if name == "profile.xml" {
+			return []byte(text), nil
+		}
+		return nil, errors.New("no such file")
+	}}
+}
+
+func TestOptionMistakes(t *testing.T) {
+	whole := read(t, "testdata/azurevpnconfig.xml")
+	deep := strings.Repeat("<a>", 60) + strings.Repeat("</a>", 60)
+	for name, tt := range map[string]struct {
+		opt    Options
+		text   string
+		option string
+	}{
+		"form":                  {Options{Form: "xml"}, whole, "form"},
+		"fragment with config":  {Options{Form: formFragment, Config: "profile.xml"}, whole, "config"},
+		"no config":             {Options{Form: formMerge}, whole, "config"},
+		"missing":               {*merge("missing.xml"), whole, "config"},
+		"another document":      {*merge("profile.xml"), "<VPNProfile/>", "config"},
+		"no XML":                {*merge("profile.xml"), "text", "config"},
+		"half":                  {*merge("profile.xml"), whole[:500], "config"},
+		"UTF-16":                {*merge("profile.xml"), "\xff\xfe<\x00", "config"},
+		"another encoding":      {*merge("profile.xml"), strings.Replace(whole, "utf-8", "iso-8859-1", 1), "config"},
+		"no clientconfig":       {*merge("profile.xml"), "<AzVpnProfile/>", "config"},
+		"two clientconfigs":     {*merge("profile.xml"), "<AzVpnProfile><clientconfig/><clientconfig/></AzVpnProfile>", "config"},
+		"one of another prefix": {*merge("profile.xml"), "<AzVpnProfile><d:clientconfig/></AzVpnProfile>", "config"},
+		"a document type":       {*merge("profile.xml"), "<!DOCTYPE x>" + "<AzVpnProfile><clientconfig/></AzVpnProfile>", "config"},
+		"nested":                {*merge("profile.xml"), "<AzVpnProfile><clientconfig/>" + deep + "</AzVpnProfile>", "config"},
+		"too long":              {*merge("profile.xml"), strings.Repeat(" ", maxProfile) + whole, "config"},
+		"two roots":             {*merge("profile.xml"), whole + "<x/>", "config"},
+	} {
+		_, err := Kind().Build(&tt.opt, inMemory(tt.text))
+		var opt *renderers.OptionError
+		if !errors.As(err, &opt) || opt.Option != tt.option || opt.Cause == "" || opt.Fix == "" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func read(t testing.TB, name string) string {
+	t.Helper()
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+var relays = ipranges.MustParse("20.202.0.0/16", "52.112.0.0/14", "52.122.0.0/15")
+
+func bypass() *rules.Plan { return rules.RoutePlan("edge", rules.OnlyIPv4, rules.Bypass, relays) }
+
+// build1 makes a renderer that merges into text, or fails.
+func build1(t testing.TB, text string) *renderer {
+	t.Helper()
+	r, err := Kind().Build(merge("profile.xml"), inMemory(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r.(*renderer)
+}
+
+const route = "<route><destination>20.202.0.0</destination><mask>16</mask></route>"
+
+// TestMergeChangesNothingElse merges into each shape that a clientconfig has.
+func TestMergeChangesNothingElse(t *testing.T) {
+	ours := route
+	one := ipranges.MustParse("20.202.0.0/16")
+	for name, tt := range map[string]struct{ in, exclude, include string }{
+		"nil": {
+			"<clientconfig i:nil=\"true\" />",
+			"<clientconfig>\n  <excluderoutes>\n    " + ours + "\n  </excluderoutes>\n</clientconfig>",
+			"<clientconfig>\n  <includeroutes>\n    " + ours + "\n  </includeroutes>\n</clientconfig>",
+		},
+		"closed": {
+			"<clientconfig/>",
+			"<clientconfig>\n  <excluderoutes>\n    " + ours + "\n  </excluderoutes>\n</clientconfig>",
+			"<clientconfig>\n  <includeroutes>\n    " + ours + "\n  </includeroutes>\n</clientconfig>",
+		},
+		"empty": {
+			"<clientconfig></clientconfig>",
+			"<clientconfig>\n  <excluderoutes>\n    " + ours + "\n  </excluderoutes>\n</clientconfig>",
+			"<clientconfig>\n  <includeroutes>\n    " + ours + "\n  </includeroutes>\n</clientconfig>",
+		},
+		"beside another": {
+			"<clientconfig>\n\t<dnsservers/>\n</clientconfig>",
+			"<clientconfig>\n\t<dnsservers/>\n  <excluderoutes>\n    " + ours + "\n  </excluderoutes>\n</clientconfig>",
+			"<clientconfig>\n\t<dnsservers/>\n  <includeroutes>\n    " + ours + "\n  </includeroutes>\n</clientconfig>",
+		},
+		"lists that are nil": {
+			"<clientconfig>\n  <excluderoutes i:nil=\"true\"/>\n  <includeroutes i:nil='true'></includeroutes>\n</clientconfig>",
+			"<clientconfig>\n  <excluderoutes>\n    " + ours + "\n  </excluderoutes>\n  <includeroutes i:nil='true'></includeroutes>\n</clientconfig>",
+			"<clientconfig>\n  <excluderoutes i:nil=\"true\"/>\n  <includeroutes>\n    " + ours + "\n  </includeroutes>\n</clientconfig>",
+		},
+		"before an include": {
+			"<clientconfig>\n  <includeroutes>\n  </includeroutes>\n</clientconfig>",
+			"<clientconfig>\n  <excluderoutes>\n    " + ours + "\n  </excluderoutes>\n  <includeroutes>\n  </includeroutes>\n</clientconfig>",
+			"<clientconfig>\n  <includeroutes>\n    " + ours + "\n  </includeroutes>\n</clientconfig>",
+		},
+		"with line ends of Windows": {
+			"<clientconfig>\r\n</clientconfig>",
+			"<clientconfig>\r\n  <excluderoutes>\r\n    " + ours + "\r\n  </excluderoutes>\r\n</clientconfig>",
+			"<clientconfig>\r\n  <includeroutes>\r\n    " + ours + "\r\n  </includeroutes>\r\n</clientconfig>",
+		},
+	} {
+		for v, want := range map[rules.Verdict]string{rules.Bypass: tt.exclude, rules.Tunnel: tt.include} {
+			r := build1(t, "<AzVpnProfile>\n"+tt.in+"\n<name/></AzVpnProfile>")
+			p := rules.RoutePlan("edge", rules.OnlyIPv4, v, one)
+			files, err := r.Render(p)
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+				continue
+			}
+			if got := string(files[0].Data); got != "<AzVpnProfile>\n"+want+"\n<name/></AzVpnProfile>" {
+				t.Errorf("%s, %v:\n%s\nand not\n%s", name, v, got, want)
+			}
+			if got, err := r.ReadBack(files); err != nil || rules.Compare(p, got) != nil {
+				t.Errorf("%s, %v: reading back: %v", name, v, err)
+			}
+		}
+	}
+}
+
+// TestTheirRoutesStay merges into a profile that has routes of its own both ways.
+func TestTheirRoutesStay(t *testing.T) {
+	text := read(t, "testdata/routes.xml")
+	r := build1(t, text)
+	files, err := r.Render(bypass())
+	if err != nil {
+		t.Fatal(err)
+	}
+	merged := string(files[0].Data)
+	at := strings.Index(text, "\n    </excluderoutes>")
+	if !strings.HasPrefix(merged, text[:at]) || !strings.HasSuffix(merged, text[at:]) || strings.Count(merged, "<route>") != 6 {
+		t.Error(merged)
+	}
+	if got, err := r.ReadBack(files); err != nil || rules.Compare(bypass(), got) != nil {
+		t.Errorf("reading back: %v", err)
+	}
+	if advice := r.Advice(bypass()); advice != nil {
+		t.Errorf("halves of the address space take nothing from longer prefixes: %v", advice[0])
+	}
+	include := rules.RoutePlan("edge", rules.OnlyIPv4, rules.Tunnel, relays)
+	var refused *rules.RuleError
+	if _, err := r.Render(include); !errors.As(err, &refused) || refused.Option != "config" || !strings.Contains(refused.Cause, "0.0.0.0/1") {
+		t.Errorf("an include list beside one that has everything: %v", err)
+	}
+}
+
+func TestMergeRefuses(t *testing.T) {
+	for name, config := range map[string]string{
+		"a route of ours":       "<clientconfig><excluderoutes><route><destination>52.113.7.0</destination><mask>24</mask></route></excluderoutes></clientconfig>",
+		"two destinations":      "<clientconfig><excluderoutes><route><destination>10.0.0.0</destination><destination>11.0.0.0</destination><mask>8</mask></route></excluderoutes></clientconfig>",
+		"another mask":          "<clientconfig><excluderoutes><route><destination>10.0.0.0</destination><mask>255.0.0.0</mask></route></excluderoutes></clientconfig>",
+		"two lists":             "<clientconfig><excluderoutes/><excluderoutes/></clientconfig>",
+		"nil that is not empty": `<clientconfig i:nil="true"><dnsservers/></clientconfig>`,
+		"nil with attributes":   `<clientconfig i:nil="true" a="b"/>`,
+	} {
+		text := "<AzVpnProfile>" + config + "</AzVpnProfile>"
+		_, err := build1(t, text).Render(bypass())
+		var refused *rules.RuleError
+		if !errors.As(err, &refused) || refused.Option != "config" || refused.Fix == "" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestAdvice is about the user's routes that win over the list.
+func TestAdvice(t *testing.T) {
+	for prefix, warned := range map[string]bool{"52.113.0.0/16": true, "52.112.0.0/14": true, "52.0.0.0/8": false, "10.0.0.0/8": false} {
+		network, bits, _ := strings.Cut(prefix, "/")
+		r := build1(t, "<AzVpnProfile><clientconfig><includeroutes><route><destination>"+network+"</destination><mask>"+bits+"</mask></route></includeroutes></clientconfig></AzVpnProfile>")
+		if advice := r.Advice(bypass()); (len(advice) > 0) != warned {
+			t.Errorf("%s: %v", prefix, advice)
+		}
+	}
+}
+
+// TestEarlierMergeIsRefused gives the target its own output as the profile.
+func TestEarlierMergeIsRefused(t *testing.T) {
+	files, err := build1(t, read(t, "testdata/azurevpnconfig.xml")).Render(bypass())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := build1(t, string(files[0].Data)).Render(bypass()); err == nil {
+		t.Error("it is merged twice")
+	}
+}
+
+// TestSchema holds the outputs to a schema of our own, made from Microsoft's page: one
+// clientconfig, one destination and one mask a route, the lists in their order.
+func TestSchema(t *testing.T) {
+	xmllint := need.Program(t, "xmllint")
+	for _, config := range []string{"azurevpnconfig.xml", "dns.xml", "routes.xml"} {
+		files, err := build1(t, read(t, filepath.Join("testdata", config))).Render(bypass())
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := filepath.Join(t.TempDir(), config)
+		if err := os.WriteFile(name, files[0].Data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := exec.Command(xmllint, "--noout", "--nonet", "--schema", "testdata/profile.xsd", name).CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", config, err, out)
+		}
+	}
+}
+
+func TestReadRefusesWhatItCannotTrust(t *testing.T) {
+	merged := build1(t, read(t, "testdata/azurevpnconfig.xml"))
+	fragment, err := Kind().Build(&Options{Form: formFragment}, inMemory(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range []renderers.Renderer{merged, fragment} {
+		files, err := r.Render(bypass())
+		if err != nil {
+			t.Fatal(err)
+		}
+		good := string(files[0].Data)
+		for name, change := range map[string][2]string{
+			"half a direction":   {"</excluderoutes>", "</includeroutes>"},
+			"host bits":          {"52.112.0.0<", "52.112.0.1<"},
+			"another mask":       {"<mask>14<", "<mask>13<"},
+			"no mask":            {"<mask>14</mask>", ""},
+			"two destinations":   {"<mask>14", "<destination>10.0.0.0</destination><mask>14"},
+			"a mask in dots":     {"<mask>14<", "<mask>255.252.0.0<"},
+			"IPv6":               {route, "<route><destination>2603:1063::</destination><mask>38</mask></route>"},
+			"an attribute":       {"<route>", `<route a="b">`},
+			"a namespace":        {"<route>", `<route xmlns="urn:x">`},
+			"another element":    {"</excluderoutes>", "</excluderoutes><includeroutes/>"},
+			"a second list":      {"</clientconfig>", "</clientconfig><clientconfig/>"},
+			"no end":             {"</clientconfig>", ""},
+			"text":               {"</route>", "</route>and"},
+			"an element in text": {"<mask>14", "<mask><b/>14"},
+		} {
+			text := strings.Replace(good, change[0], change[1], 1)
+			if text == good {
+				t.Fatalf("%s: nothing to change", name)
+			}
+			got, err := r.ReadBack([]renderers.File{{Path: "edge.xml", Data: []byte(text)}})
+			if err == nil && rules.Compare(bypass(), got) == nil {
+				t.Errorf("%s is read as the plan:\n%s", name, text)
+			}
+		}
+		other := []byte(strings.ReplaceAll(good, "excluderoutes", "includeroutes"))
+		if got, err := r.ReadBack([]renderers.File{{Path: "edge.xml", Data: other}}); err != nil || got.Default != rules.Bypass {
+			t.Errorf("the other direction: %v", err)
+		}
+	}
+	if _, err := merged.ReadBack([]renderers.File{{Path: "edge.xml", Data: bytes.ToUpper(merged.profile.data)}}); err == nil {
+		t.Error("another profile is read")
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	for _, pattern := range []string{"testdata/golden/*/*.xml", "testdata/*.xml"} {
+		names, err := filepath.Glob(pattern)
+		if err != nil || len(names) == 0 {
+			f.Fatalf("no %s: %v", pattern, err)
+		}
+		for _, name := range names {
+			f.Add([]byte(read(f, name)))
+		}
+	}
+	fragment := &renderer{opt: Options{Form: formFragment}, env: renderers.Env{Name: "edge"}}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if p, err := fragment.read(data); err == nil && p == nil {
+			t.Error("neither a plan nor an error")
+		}
+		profile, err := parseProfile(data)
+		if err != nil {
+			return
+		}
+		merged := &renderer{opt: *merge("x"), env: renderers.Env{Name: "edge"}, profile: profile}
+		files, err := merged.Render(bypass())
+		if err != nil {
+			return
+		}
+		got, err := merged.read(files[0].Data)
+		if err != nil || rules.Compare(bypass(), got) != nil {
+			t.Errorf("merged, and not read back: %v\n%s", err, files[0].Data)
+		}
+		if again, err := parseProfile(files[0].Data); err != nil || again.config == nil {
+			t.Errorf("merged into something that is no profile: %v", err)
+		}
+	})
+}
+
+func TestWeekChangesFewLines(t *testing.T) {
+	routecheck.Week(t, false, func(set ipranges.Set) []renderers.File {
+		files, err := build1(t, read(t, "testdata/azurevpnconfig.xml")).Render(rules.RoutePlan("edge", rules.OnlyIPv4, rules.Bypass, set.Only(ipranges.IPv4)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return files
+	})
+}

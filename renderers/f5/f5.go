@@ -1,0 +1,251 @@
+// Package f5 renders plans of routes as the address spaces of a network access resource
+// of F5 BIG-IP Access Policy Manager: the subnets that its Edge Clients keep out of the
+// tunnel, or send through it.
+//
+// It is a script for the shell of a BIG-IP. One tmsh command replaces the lists of both
+// families at once, so what was withdrawn is gone; an access profile that is named then
+// takes them into use. One route a line, in address order.
+//
+// Quirks, with where they are documented (2026-11-23; nothing was tried on a device):
+//   - the form of the command, the lists as words of a shell, and generation-action to
+//     apply an access policy are those of F5's own script for Office 365 (f5regan,
+//     o365-apm-split-tunnel, 2020). Its README says that the client on macOS takes no
+//     names and, then, no IPv6 to exclude, and that its Always Connected Mode can block
+//     what is excluded.
+//   - with more than the clients take, "Edge Client cannot establish a tunnel connection":
+//     20 KB a property on Windows, 64 KB all on macOS and Linux (BIG-IP APM 17.1,
+//     "Creating a custom address space"). How they count is not said: see routeBytes.
+//   - an include needs split-tunneling; "none" empties a list (F5's Ansible collection,
+//     bigip_apm_network_access; tmsh reference, apm resource network-access).
+package f5
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"path"
+	"slices"
+	"strings"
+
+	"sallyport/ipranges"
+	"sallyport/renderers"
+	"sallyport/rules"
+)
+
+// Options are the target's options in a policy.
+type Options struct {
+	Resource      string      `policy:"resource,required" doc:"the network access resource: laptops, or /Common/laptops"`
+	Profiles      []string    `policy:"profiles" doc:"access profiles that take the lists into use at once; absent: Apply Access Policy is yours to press"`
+	Domains       rules.Hosts `policy:"domains" doc:"bypass: host names that go past the tunnel, names.NAME; not on macOS"`
+	MaxBytes      int         `policy:"max_bytes" doc:"how many bytes of routes of a family the Edge Client on Windows takes"`
+	MaxTotalBytes int         `policy:"max_total_bytes" doc:"how many bytes of routes the Edge Client on macOS and Linux takes in all"`
+}
+
+const (
+	maxBytes      = 20 << 10
+	maxTotalBytes = 64 << 10
+	limitSource   = "BIG-IP APM 17.1, Creating a custom address space"
+)
+
+var info = renderers.Info{
+	Name:    "f5",
+	Title:   "F5 BIG-IP APM",
+	Summary: "F5 BIG-IP APM network access for Edge Clients: subnets past the tunnel or through it, as a script of tmsh commands",
+	Caps: rules.Caps{
+		Families:    rules.BothFamilies,
+		Verdicts:    []rules.Verdict{rules.Bypass, rules.Tunnel},
+		Defaults:    []rules.Verdict{rules.Tunnel, rules.Bypass},
+		RouteLimits: routeLimits(maxBytes, maxTotalBytes),
+		RouteBytes:  routeBytes,
+	},
+	Load: renderers.Transaction,
+	Limits: []renderers.Limit{
+		{Name: "routes of a family, Windows", Value: "20 KB: about 400 routes", Source: limitSource, Option: "max_bytes"},
+		{Name: "routes in all, macOS and Linux", Value: "64 KB: about 1,290 routes", Source: limitSource, Option: "max_total_bytes"},
+		{Name: "IPv6 past the tunnel, macOS", Value: "not in 2020", Source: "F5, README of o365-apm-split-tunnel"},
+		{Name: "name of a resource or profile", Value: "letters, digits, underscores, dashes and periods", Source: "BIG-IP APM 16.1, Address space settings"},
+	},
+	Extension: ".sh",
+}
+
+func routeLimits(each, all int) []rules.RouteLimit {
+	return []rules.RouteLimit{
+		{Max: each, Bytes: true, Device: "the Edge Client on Windows", Source: limitSource, Option: "max_bytes"},
+		{Max: all, Bytes: true, Shared: true, Device: "the Edge Client on macOS and Linux", Source: limitSource, Option: "max_total_bytes"},
+	}
+}
+
+// routeBytes is what a route is taken to cost a client. F5 says how many bytes it takes,
+// and not in what form; about 1,290 IPv4 prefixes are known to be 64 KB, which is 36
+// bytes around a prefix of 15 characters.
+func routeBytes(p netip.Prefix) int { return around + len(p.String()) }
+
+const around = 36
+
+// Kind is the target as policies name it.
+func Kind() renderers.Kind {
+	return renderers.Define(info, Options{MaxBytes: maxBytes, MaxTotalBytes: maxTotalBytes}, build)
+}
+
+type renderer struct {
+	opt Options
+	env renderers.Env
+}
+
+func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
+	r := &renderer{opt, env}
+	if why := badName(opt.Resource); why != "" {
+		return nil, &renderers.OptionError{Option: "resource", Cause: fmt.Sprintf("%.80q %s", opt.Resource, why),
+			Fix: "write it as Access > Connectivity / VPN > Network Access Lists does, with its partition or without"}
+	}
+	for _, p := range opt.Profiles {
+		if why := badName(p); why != "" {
+			return nil, &renderers.OptionError{Option: "profiles", Cause: fmt.Sprintf("%.80q %s", p, why), Fix: "write it as Access > Profiles / Policies does"}
+		}
+	}
+	for _, n := range []struct {
+		option string
+		value  int
+	}{{"max_bytes", opt.MaxBytes}, {"max_total_bytes", opt.MaxTotalBytes - r.nameBytes()}} {
+		if n.value < 1 {
+			return nil, &renderers.OptionError{Option: n.option, Cause: fmt.Sprintf("%d bytes are left for routes", n.value), Fix: "say how many your clients take"}
+		}
+	}
+	if n := r.nameBytes(); n > opt.MaxBytes {
+		return nil, &renderers.OptionError{Option: "domains", Cause: fmt.Sprintf("the names are %d bytes, and the Edge Client on Windows takes %d (%s)", n, opt.MaxBytes, limitSource),
+			Fix: "list fewer names; or say max_bytes = N where your clients take more"}
+	}
+	return r, nil
+}
+
+// reserved are words that name no object (BIG-IP APM, Network Access Resource Properties).
+var reserved = []string{"all", "delete", "disable", "enable", "help", "list", "none", "show"}
+
+const maxName = 255
+
+// badName says what is wrong with the name of an object, or "".
+func badName(name string) string {
+	last := name
+	if parts := strings.Split(name, "/"); parts[0] == "" && len(parts) > 2 { // /Common/name, /Common/folder/name
+		last = parts[len(parts)-1]
+		for _, p := range parts[1 : len(parts)-1] {
+			if !isWord(p) {
+				return "has a partition or folder that cannot be"
+			}
+		}
+	}
+	switch {
+	case len(name) > maxName:
+		return "is too long"
+	case !isWord(last):
+		return "is no name: letters, digits, underscores, dashes and periods, beginning with a letter or an underscore"
+	case slices.Contains(reserved, last):
+		return "is a word of tmsh"
+	}
+	return ""
+}
+
+func isWord(s string) bool {
+	for i, c := range []byte(s) {
+		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_'
+		if !letter && (i == 0 || !(c >= '0' && c <= '9' || c == '-' || c == '.')) {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func (r *renderer) nameBytes() int {
+	n := 0
+	for _, d := range r.opt.Domains.Patterns {
+		n += around + len(d)
+	}
+	return n
+}
+
+// Caps implements renderers.Limiter.
+func (r *renderer) Caps() rules.Caps {
+	caps := info.Caps
+	caps.RouteLimits = routeLimits(r.opt.MaxBytes, r.opt.MaxTotalBytes-r.nameBytes())
+	return caps
+}
+
+// property is the list of a family, by where its addresses go.
+func property(f ipranges.Family, v rules.Verdict) string {
+	name := "address-space-exclude-subnet"
+	if v == rules.Tunnel {
+		name = "address-space-include-subnet"
+	}
+	if f == ipranges.IPv6 {
+		name = "ipv6-" + name
+	}
+	return name
+}
+
+const namesProperty = "address-space-exclude-dns-name"
+
+// Render implements renderers.Renderer.
+func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
+	set, v, ok := p.Listed()
+	if !ok {
+		return nil, errors.New("the plan is no list of routes: give the target bypass or include")
+	}
+	if len(r.opt.Domains.Patterns) > 0 && v == rules.Tunnel {
+		return nil, &rules.RuleError{Option: "domains", Cause: "an include has no names: a DNS address space is about where names resolve",
+			Fix: "remove domains, and set the DNS address space of the resource yourself"}
+	}
+	body, err := r.body(set, v, p.Families)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.leftBehind(body); err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	b.WriteString("#!/bin/sh\n")
+	for _, l := range renderers.RouteHeader(p) {
+		b.WriteString("# " + l + "\n")
+	}
+	b.Write(body)
+	return []renderers.File{{Path: r.env.Path, Mode: fs.FileMode(0o755), Data: b.Bytes(), Use: "ssh root@BIG-IP sh -s < {}"}}, nil
+}
+
+// body is the script without its header. Nobody overrides it: what another script
+// does, nothing could read back.
+func (r *renderer) body(set ipranges.Set, v rules.Verdict, fams rules.Families) ([]byte, error) {
+	var lists, properties, none []string
+	if v == rules.Tunnel {
+		properties = []string{"split-tunneling true"}
+	}
+	for _, f := range fams.List() {
+		name := variables[f]
+		routes := set.AppendPrefixes(nil, f, open, end+"\n")
+		lists = append(lists, name+"='\n"+string(routes)+"'")
+		value := "{ $" + name + " }"
+		if len(routes) == 0 {
+			value = "none"
+		}
+		properties = append(properties, property(f, v)+" "+value)
+		none = append(none, property(f, v)+" none")
+	}
+	if len(r.opt.Domains.Patterns) > 0 {
+		lists = append(lists, "names='\n"+strings.Join(r.opt.Domains.Patterns, "\n")+"\n'")
+		properties = append(properties, namesProperty+" replace-all-with { $names }")
+		none = append(none, namesProperty+" none")
+	}
+	return renderers.Execute("f5", "load.sh.tmpl", nil, map[string]any{
+		"Bypass": v == rules.Bypass, "Resource": r.opt.Resource, "Profiles": r.opt.Profiles, "File": renderers.Clean(path.Base(r.env.Path)),
+		"Lists": strings.Join(lists, "\n"), "Properties": strings.Join(properties, " \\\n  "), "None": strings.Join(none, " "),
+		"IPv6": v == rules.Bypass && set.Has(ipranges.IPv6),
+	})
+}
+
+// A route in a list, in the words that F5's own script has.
+const (
+	open = "{subnet "
+	end  = " }"
+)
+
+var variables = map[ipranges.Family]string{ipranges.IPv4: "four", ipranges.IPv6: "six"}

@@ -1,0 +1,444 @@
+package frr
+
+import (
+	"net/netip"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"sallyport/internal/lab"
+	"sallyport/internal/need"
+	"sallyport/internal/routecheck"
+	"sallyport/ipranges"
+	"sallyport/renderers"
+	"sallyport/rules"
+)
+
+// These tests run FRR's zebra and staticd on a client whose VPN, the device vpn0, took
+// the default routes, and load what is rendered with its own script.
+
+const daemons = "/usr/lib/frr/"
+
+// router is a host with FRR.
+type router struct {
+	*lab.Host
+	dir      string
+	expected string // what FRR may warn of
+}
+
+func (r *router) file(name string) string { return filepath.Join(r.dir, name) }
+
+// start runs zebra and staticd with their sockets in a folder of their own. What they
+// warn of fails the test.
+func start(t *testing.T, h *lab.Host) *router {
+	t.Helper()
+	need.Program(t, "vtysh")
+	r := &router{Host: h, dir: folder(t), expected: "MPLS"} // which some kernels have not
+	r.daemon(t, "zebra")
+	r.daemon(t, "staticd")
+	t.Cleanup(func() {
+		for _, name := range []string{"zebra.log", "staticd.log"} {
+			text, err := os.ReadFile(r.file(name))
+			for line := range strings.Lines(string(text)) {
+				if err != nil || !strings.Contains(line, r.expected) && !strings.Contains(line, "MPLS") {
+					t.Errorf("%s: %q, %v", name, line, err)
+				}
+			}
+		}
+	})
+	return r
+}
+
+// folder is for files that FRR writes, which gives root up before it does.
+func folder(t *testing.T) string {
+	t.Helper()
+	frr, err := user.Lookup("frr")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.MkdirTemp("", "frr")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	uid, _ := strconv.Atoi(frr.Uid)
+	gid, _ := strconv.Atoi(frr.Gid)
+	if err := os.Chown(dir, uid, gid); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func (r *router) daemon(t *testing.T, name string) (stop func()) {
+	t.Helper()
+	cmd := exec.Command(need.Program(t, daemons+name), "-u", "frr", "-g", "frr", "--vty_socket", r.dir, "-z", r.file("zserv.api"),
+		"-i", r.file(name+".pid"), "-f", "/dev/null", "-P", "0", "--log", "file:"+r.file(name+".log"), "--log-level", "warnings")
+	stop, err := r.Start(cmd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if out, err := r.Run("vtysh", "--vty_socket", r.dir, "-d", name, "-c", "show version"); err == nil && strings.Contains(out, "FRR") {
+			return stop
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s does not answer", name)
+		}
+	}
+}
+
+// shell runs a command for a shell, with a vtysh that finds our FRR, and returns what
+// it says.
+func (r *router) shell(t *testing.T, command string) (string, error) {
+	t.Helper()
+	vtysh := "#!/bin/sh\nexec " + need.Program(t, "vtysh") + " --vty_socket " + r.dir + " \"$@\"\n"
+	if err := os.WriteFile(r.file("vtysh"), []byte(vtysh), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return r.Run("sh", "-c", "PATH="+r.dir+":$PATH; exec 2>&1; "+command)
+}
+
+// mustShell is shell for commands that succeed and have nothing to say.
+func (r *router) mustShell(t *testing.T, command string) {
+	t.Helper()
+	if out, err := r.shell(t, command); err != nil || out != "" {
+		t.Errorf("%s: %v, and says %q", command, err, out)
+	}
+}
+
+func (r *router) write(t *testing.T, files []renderers.File) {
+	t.Helper()
+	for _, f := range files {
+		if err := os.WriteFile(r.file(f.Path), f.Data, f.Mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// load checks the list with vtysh and runs the script, until the kernel has as many
+// routes of FRR's as files list, and more than these.
+func (r *router) load(t *testing.T, files []renderers.File, more int) {
+	t.Helper()
+	r.write(t, files)
+	r.mustShell(t, "vtysh -C -f "+r.file(files[0].Path))
+	r.mustShell(t, strings.ReplaceAll(files[1].Use, "{}", r.file(files[1].Path)))
+	r.settle(t, count(files)+more)
+}
+
+// count is how many routes files list.
+func count(files []renderers.File) int {
+	return strings.Count(string(files[0].Data), "\nip")
+}
+
+func (r *router) settle(t *testing.T, want int) {
+	t.Helper()
+	got := 0
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if got = strings.Count(routecheck.Table(t, r.Host), " proto static "); got == want {
+			return
+		}
+	}
+	out, _ := r.shell(t, "vtysh -c 'show ip route'")
+	t.Fatalf("%d routes of FRR's in the kernel, not %d:\n%.2000s", got, want, out)
+}
+
+// remove runs the command that the file's header gives.
+func (r *router) remove(t *testing.T, files []renderers.File) {
+	t.Helper()
+	_, rest, ok := strings.Cut(string(files[0].Data), "! Remove: ")
+	line, _, _ := strings.Cut(rest, "\n")
+	if !ok {
+		t.Fatal("the list does not say how to remove it")
+	}
+	r.mustShell(t, line)
+}
+
+// unnumbered is the routes of h without the numbers of the kernel's nexthop objects,
+// which tell only how many there have been.
+func unnumbered(t *testing.T, h *lab.Host) string {
+	words := strings.Split(routecheck.Table(t, h), " ")
+	for i := range words[:len(words)-1] {
+		if words[i] == "nhid" {
+			words[i+1] = "N"
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// prefixes are those of FRR's routes in the kernel.
+func prefixes(t *testing.T, h *lab.Host) ipranges.Set {
+	var b ipranges.Builder
+	for line := range strings.Lines(routecheck.Table(t, h)) {
+		if !strings.Contains(line, " proto static ") {
+			continue
+		}
+		text, _, _ := strings.Cut(line, " ")
+		p, err := netip.ParsePrefix(text)
+		if a, e := netip.ParseAddr(text); e == nil {
+			p, err = netip.PrefixFrom(a, a.BitLen()), nil
+		}
+		if err == nil {
+			err = b.AddPrefix(p)
+		}
+		if err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+	}
+	return b.Set()
+}
+
+func bypass(s ipranges.Set) *rules.Plan {
+	return rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, s)
+}
+
+// TestRoutesOnEveryBoundary loads change 396 and then 398 of the whole Azure cloud
+// as a bypass: every boundary goes where 398 says, the state is that of a fresh 398,
+// nothing that both have was ever away, and after removal it is that of the start.
+func TestRoutesOnEveryBoundary(t *testing.T) {
+	old, now := routecheck.AzureCloud(t, 396), routecheck.AzureCloud(t, 398)
+	h := routecheck.Client(t)
+	routecheck.TakeDefault(t, h)
+	r := start(t, h)
+	empty := unnumbered(t, h)
+	r.load(t, render(t, options(gateways), bypass(old)), 0)
+	routecheck.Expect(t, h, bypass(old), old, "eth0", "vpn0")
+
+	var events strings.Builder
+	monitor := exec.Command("ip", "-o", "monitor", "route")
+	monitor.Stdout = &events
+	stop, err := h.Start(monitor)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := render(t, options(gateways), bypass(now))
+	began := time.Now()
+	r.load(t, files, 0)
+	t.Logf("the script and the kernel took %v", time.Since(began))
+	routecheck.Expect(t, h, bypass(now), now.Union(old), "eth0", "vpn0")
+	stop()
+	deleted := 0
+	for line := range strings.Lines(events.String()) {
+		rest, ok := strings.CutPrefix(line, "Deleted ")
+		if !ok {
+			continue
+		}
+		deleted++
+		if prefix, _, _ := strings.Cut(rest, " "); strings.Contains(string(files[0].Data), " route "+prefix+" ") {
+			t.Errorf("%s was away for a moment", prefix)
+		}
+	}
+	if deleted == 0 {
+		t.Error("no route was withdrawn: the monitor shows nothing")
+	}
+
+	// Change 398 after 396 is 398 alone: the kernel has what the list has.
+	if got := prefixes(t, h); !got.Equal(now) {
+		plus, minus := ipranges.Diff(now, got)
+		t.Errorf("the kernel has %v too many, and lacks %v", plus, minus)
+	}
+	loaded := unnumbered(t, h)
+	r.load(t, files, 0)
+	if unnumbered(t, h) != loaded {
+		t.Error("loading it again changes the routes")
+	}
+	r.remove(t, files)
+	r.settle(t, 0)
+	if got := unnumbered(t, h); got != empty {
+		t.Errorf("after removal the routes are\n%s\nnot\n%s", got, empty)
+	}
+}
+
+// TestExceptions loads change 396 and then 398 with routes both ways: every boundary
+// goes where the list says, by fewer routes.
+func TestExceptions(t *testing.T) {
+	old, now := routecheck.AzureCloud(t, 396), routecheck.AzureCloud(t, 398)
+	h := routecheck.Client(t)
+	routecheck.TakeDefault(t, h)
+	r := start(t, h)
+	r.load(t, render(t, options(withExceptions), bypass(old)), 0)
+	routecheck.Expect(t, h, bypass(old), old, "eth0", "vpn0")
+	files := render(t, options(withExceptions), bypass(now))
+	r.load(t, files, 0)
+	routecheck.Expect(t, h, bypass(now), now.Union(old), "eth0", "vpn0")
+	some, all := count(files), now.NumPrefixes(ipranges.IPv4)+now.NumPrefixes(ipranges.IPv6)
+	t.Logf("%d routes instead of %d", some, all)
+	if some >= all {
+		t.Error("exceptions save nothing")
+	}
+	r.remove(t, files)
+	r.settle(t, 0)
+}
+
+// TestExceptionsOfAnInclude go by the uplink.
+func TestExceptionsOfAnInclude(t *testing.T) {
+	set := ipranges.MustParse("20.0.0.0/10", "2603::/20").Minus(ipranges.MustParse("20.9.9.9", "20.33.0.0/16", "2603:8:8::/48"))
+	h := routecheck.Client(t)
+	p := rules.RoutePlan("edge", rules.BothFamilies, rules.Tunnel, set)
+	opt := options(func(o *Options) {
+		o.Device, o.Exceptions = "vpn0", true
+		o.OtherGateway4, o.OtherGateway6, o.OtherDevice = "10.20.0.1", "fd20::1", "eth0"
+	})
+	start(t, h).load(t, render(t, opt, p), 0)
+	routecheck.Expect(t, h, p, set, "eth0", "vpn0")
+}
+
+// TestInclude lists what goes into the VPN, by its device and by a gateway behind it.
+// Then IPv6 leaves the list, and its routes leave the kernel.
+func TestInclude(t *testing.T) {
+	set := ipranges.MustParse("20.202.0.0/16", "52.112.0.0/14", "52.122.0.0/15", "2603:1063::/38", "9.9.9.9", "2620:fe::9")
+	for name, change := range map[string]func(*Options){
+		"device":   func(o *Options) { o.Device = "vpn0" },
+		"gateways": func(o *Options) { o.Device, o.Gateway4, o.Gateway6 = "vpn0", "198.51.100.1", "fd99::1" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := routecheck.Client(t)
+			p := rules.RoutePlan("edge", rules.BothFamilies, rules.Tunnel, set)
+			r := start(t, h)
+			r.load(t, render(t, options(change), p), 0)
+			routecheck.Expect(t, h, p, set, "eth0", "vpn0")
+			less := rules.RoutePlan("edge", rules.BothFamilies, rules.Tunnel, set.Only(ipranges.IPv4))
+			r.load(t, render(t, options(change), less), 0)
+			routecheck.Expect(t, h, less, set, "eth0", "vpn0")
+		})
+	}
+}
+
+// TestTheAdminsRoutesStay has static routes of the admin's for prefixes of ours, by
+// other next hops and in another table, and one under a tag that ours is a part of.
+func TestTheAdminsRoutesStay(t *testing.T) {
+	h := routecheck.Client(t)
+	routecheck.TakeDefault(t, h)
+	r := start(t, h)
+	const own = "ip route 52.112.0.0/14 10.20.0.9 eth0\nip route 52.112.0.0/14 10.20.0.1 eth0 table 99\n" +
+		"ipv6 route 2603:1063::/38 fd20::9 eth0\nip route 198.18.7.0/24 vpn0 tag 2130\n"
+	r.admin(t, own)
+	r.settle(t, 3)
+	start := unnumbered(t, h)
+	set := ipranges.MustParse("20.202.0.0/16", "52.112.0.0/14", "2603:1063::/38")
+	for _, s := range []ipranges.Set{set, set.Minus(ipranges.MustParse("52.112.0.0/14")), set} {
+		files := render(t, options(gateways), bypass(s))
+		r.load(t, files, 4-count(files)) // the admin's win for the same prefix
+		r.has(t, own)
+		r.remove(t, files)
+		r.settle(t, 3)
+		if got := unnumbered(t, h); got != start {
+			t.Errorf("after removal:\n%s\nat the start:\n%s", got, start)
+		}
+	}
+}
+
+// admin gives FRR routes of the admin's.
+func (r *router) admin(t *testing.T, lines string) {
+	t.Helper()
+	if err := os.WriteFile(r.file("own.conf"), []byte(lines), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	r.mustShell(t, "vtysh -f "+r.file("own.conf"))
+}
+
+func (r *router) has(t *testing.T, lines string) {
+	t.Helper()
+	out, err := r.shell(t, "vtysh -c 'show running-config'")
+	for line := range strings.Lines(lines) {
+		if err != nil || !strings.Contains(out, "\n"+line) {
+			t.Errorf("%q is gone, %v:\n%s", line, err, out)
+		}
+	}
+}
+
+// TestTheAdminsOwnRoute for one of our prefixes and by our next hop would become ours:
+// the script refuses the list, and nothing has changed.
+func TestTheAdminsOwnRoute(t *testing.T) {
+	for _, own := range []string{
+		"ip route 52.112.0.0/14 10.20.0.1 eth0\n", "ip route 52.112.0.0/14 10.20.0.1 eth0 tag 7 99\n",
+		"ip route 52.112.0.0/14 10.20.0.1 eth0 99\n", "ipv6 route 2603:1063::/38 fd20::1 eth0 tag 2130\n",
+	} {
+		h := routecheck.Client(t)
+		r := start(t, h)
+		r.admin(t, own)
+		r.settle(t, 1)
+		files := render(t, options(gateways), bypass(ipranges.MustParse("20.202.0.0/16", "52.112.0.0/14", "2603:1063::/38")))
+		r.write(t, files)
+		prefix, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(own, "ip route "), "ipv6 route "), " ")
+		out, err := r.shell(t, strings.ReplaceAll(files[1].Use, "{}", r.file(files[1].Path)))
+		if err == nil || !strings.Contains(out, prefix) || !strings.Contains(out, "not under tag 213") {
+			t.Errorf("beside %q the list is loaded, %v: %s", own, err, out)
+		}
+		r.has(t, own)
+		r.settle(t, 1)
+	}
+}
+
+// TestTableAndDistance are read back by the script as FRR shows them.
+func TestTableAndDistance(t *testing.T) {
+	h := routecheck.Client(t)
+	r := start(t, h)
+	opt := options(func(o *Options) { gateways(o); o.Distance, o.Table = 7, 177 })
+	for _, text := range [][]string{{"20.202.0.0/16", "52.112.0.0/14", "2603:1063::/38"}, {"52.112.0.0/14", "2603:1063::/38"}} {
+		set := ipranges.MustParse(text...)
+		files := render(t, opt, bypass(set))
+		r.load(t, files, -count(files)) // none in the main table
+		var got string
+		for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+			got = h.MustRun(t, "ip", "-4", "route", "show", "table", "177") + h.MustRun(t, "ip", "-6", "route", "show", "table", "177")
+			if strings.Count(got, "\n") == len(text) {
+				break
+			}
+		}
+		for _, prefix := range text {
+			if !strings.Contains(got, prefix+" ") || strings.Count(got, "\n") != len(text) {
+				t.Errorf("of %v, the table has\n%s", text, got)
+			}
+		}
+	}
+}
+
+// TestWithoutStaticd the script fails, where vtysh does not.
+func TestWithoutStaticd(t *testing.T) {
+	need.Program(t, "vtysh")
+	r := &router{Host: routecheck.Client(t), dir: folder(t)}
+	r.daemon(t, "zebra")
+	files := render(t, options(gateways), bypass(ipranges.MustParse("52.112.0.0/14")))
+	r.write(t, files)
+	out, err := r.shell(t, strings.ReplaceAll(files[1].Use, "{}", r.file(files[1].Path)))
+	if err == nil || !strings.Contains(out, "is staticd running?") {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// TestAWrongGateway loads a list over another one, by way of a gateway that is not on
+// the link: nothing leaves by it, and everything is in the VPN.
+func TestAWrongGateway(t *testing.T) {
+	h := routecheck.Client(t)
+	h.MustRun(t, "ip", "route", "del", "default")
+	routecheck.TakeDefault(t, h)
+	r := start(t, h)
+	r.expected = "Route 20.202.0.0/16 failed to install"
+	set := ipranges.MustParse("20.202.0.0/16")
+	files := render(t, options(func(o *Options) { o.Gateway4 = "203.0.113.1" }), rules.RoutePlan("edge", rules.OnlyIPv4, rules.Bypass, set))
+	r.load(t, files, -1)
+	for a, device := range routecheck.Devices(t, h, routecheck.Probes(set)) {
+		if device != "vpn0" {
+			t.Errorf("%s leaves by %s", a, device)
+		}
+	}
+}
+
+func BenchmarkRender(b *testing.B) {
+	p := bypass(routecheck.AzureCloud(b, 398))
+	r := built(b, options(gateways))
+	for b.Loop() {
+		if _, err := r.Render(p); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func TestWeekChangesFewLines(t *testing.T) {
+	routecheck.Week(t, false, func(set ipranges.Set) []renderers.File { return render(t, options(gateways), bypass(set)) })
+}

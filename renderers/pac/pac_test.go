@@ -1,0 +1,308 @@
+package pac
+
+import (
+	"encoding/json"
+	"errors"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"sallyport/internal/need"
+	"sallyport/internal/routecheck"
+	"sallyport/ipranges"
+	"sallyport/renderers"
+	"sallyport/renderers/conformance"
+	"sallyport/rules"
+)
+
+func options(change func(*Options)) *Options {
+	o := Kind().NewOptions().(*Options)
+	o.Proxies = []string{"PROXY proxy.example.com:8080"}
+	change(o)
+	return o
+}
+
+func plain(*Options) {}
+
+func full(o *Options) {
+	o.Proxies, o.Fallback = []string{"PROXY proxy.example.com:8080", "HTTPS [2001:db8::1]:443"}, true
+	o.Names = rules.Hosts{Name: "saas", Patterns: []string{"*-files.example.net", "*.example.com", "login.example.org"}}
+}
+
+func function(o *Options) { o.Form, o.Proxies = formFunction, nil }
+
+// small makes the limit one that is filled in no time.
+func small(change func(*Options)) *Options {
+	return options(func(o *Options) { change(o); o.MaxBytes = 128 << 10 })
+}
+
+func TestConformance(t *testing.T) {
+	conformance.Run(t, Kind(),
+		conformance.Variant{Name: "file", Options: small(plain)},
+		conformance.Variant{Name: "proxies and names", Options: small(full)},
+		conformance.Variant{Name: "function", Options: small(function)},
+	)
+}
+
+// TestFileFits fills a file to the limit: it is no longer than said.
+func TestFileFits(t *testing.T) {
+	var b ipranges.Builder
+	for i, n := 0, 0; ; i++ {
+		p := netip.PrefixFrom(netip.AddrFrom4([4]byte{100, byte(100 + i>>15), byte(i >> 7), byte(i << 1)}), 32)
+		if n += routeBytes(p); n > 256<<10-frame {
+			break
+		}
+		if err := b.AddPrefix(p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	names := strings.Repeat("x", 240) + ".example.com"
+	opt := options(func(o *Options) { full(o); o.MaxBytes, o.Names.Patterns = 256<<10, []string{names, "*" + names} })
+	r, files := render(t, opt, plan(rules.Bypass, b.Set()))
+	if _, _, errs := rules.Lower(plan(rules.Bypass, b.Set()), r.Caps()); len(errs) > 0 {
+		t.Fatal(errs[0])
+	}
+	if n := len(files[0].Data); n > 256<<10 || n < 200<<10 {
+		t.Errorf("%d bytes", n)
+	}
+}
+
+func TestOptionMistakes(t *testing.T) {
+	proxy := func(p string) func(*Options) { return func(o *Options) { o.Proxies = []string{p} } }
+	for _, tt := range []struct {
+		option string
+		change func(*Options)
+	}{
+		{"form", func(o *Options) { o.Form = "js" }},
+		{"form", func(o *Options) { o.Form = formFunction }},
+		{"form", func(o *Options) { function(o); o.Fallback = true }},
+		{"proxies", func(o *Options) { o.Proxies = nil }},
+		{"proxies", proxy("")},
+		{"proxies", proxy("proxy.example.com:8080")},
+		{"proxies", proxy("DIRECT")},
+		{"proxies", proxy("PROXY proxy.example.com")},
+		{"proxies", proxy("PROXY  proxy.example.com:80")},
+		{"proxies", proxy("PROXY proxy.example.com:0")},
+		{"proxies", proxy("PROXY proxy.example.com:080")},
+		{"proxies", proxy("PROXY proxy.example.com:65536")},
+		{"proxies", proxy("PROXY a:80; DIRECT")},
+		{"proxies", proxy("PROXY a\":80")},
+		{"proxies", proxy("PROXY a..b:80")},
+		{"proxies", proxy("PROXY [::1:80")},
+		{"proxies", proxy("PROXY 2001:db8::1:80")},
+		{"max_bytes", func(o *Options) { o.MaxBytes = frame }},
+		{"names", func(o *Options) { o.Names.Patterns = []string{strings.Repeat("x", frame)} }},
+	} {
+		_, err := Kind().Build(options(tt.change), renderers.Env{Name: "edge", Path: "edge.pac"})
+		var opt *renderers.OptionError
+		if !errors.As(err, &opt) || opt.Option != tt.option || opt.Cause == "" || opt.Fix == "" {
+			t.Errorf("%s: %v", tt.option, err)
+		}
+	}
+}
+
+func render(t testing.TB, opt *Options, p *rules.Plan) (*renderer, []renderers.File) {
+	t.Helper()
+	r, err := Kind().Build(opt, renderers.Env{Name: "edge", Path: "edge.pac"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := r.Render(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r.(*renderer), files
+}
+
+var relays = ipranges.MustParse("20.202.0.0/16", "52.112.0.0/14", "52.122.0.0/15")
+
+func plan(v rules.Verdict, set ipranges.Set) *rules.Plan {
+	return rules.RoutePlan("edge", rules.OnlyIPv4, v, set)
+}
+
+// TestAdvice: nobody makes a PAC file without having been told.
+func TestAdvice(t *testing.T) {
+	r, _ := render(t, options(plain), plan(rules.Bypass, relays))
+	if advice := r.Advice(plan(rules.Bypass, relays)); len(advice) != 1 || !strings.Contains(advice[0].Cause, "media") {
+		t.Errorf("%v", advice)
+	}
+}
+
+// ask runs the file in node as a browser would, and returns the answer for each host.
+// Hosts that are names resolve to what resolves says, or to null.
+func ask(t *testing.T, file []byte, hosts []string, resolves map[string]any) []string {
+	t.Helper()
+	node := need.Program(t, "node")
+	dir := t.TempDir()
+	in, err := json.Marshal(map[string]any{"hosts": hosts, "resolves": resolves})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The sandbox has what the file may call, and nothing else: no console, no process.
+	const browser = `
+const vm = require("vm"), fs = require("fs");
+const input = JSON.parse(fs.readFileSync(process.argv[3]));
+let asked = 0;
+const sandbox = {dnsResolve: (host) => { asked++; return host in input.resolves ? input.resolves[host] : null; }};
+vm.createContext(sandbox);
+vm.runInContext(fs.readFileSync(process.argv[2], "utf8"), sandbox);
+const started = process.hrtime.bigint();
+const answers = input.hosts.map((h) => sandbox.FindProxyForURL ? sandbox.FindProxyForURL("https://" + h + "/", h) : String(sandbox.sallyport_edge(h)));
+const took = Number(process.hrtime.bigint() - started) / 1e6;
+console.log(JSON.stringify({answers, asked, took}));
+`
+	names := []string{filepath.Join(dir, "browser.js"), filepath.Join(dir, "edge.pac"), filepath.Join(dir, "in.json")}
+	for i, data := range [][]byte{[]byte(browser), file, in} {
+		if err := os.WriteFile(names[i], data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out, err := exec.Command(node, names...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	var got struct {
+		Answers []string
+		Asked   int
+		Took    float64
+	}
+	if err := json.Unmarshal(out, &got); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	t.Logf("%d hosts in %.1f ms, %d resolved", len(hosts), got.Took, got.Asked)
+	return got.Answers
+}
+
+// TestEveryBoundary asks for the first, last and just-outside address of every prefix of
+// AzureCloud, as an address and as what a name resolves to.
+func TestEveryBoundary(t *testing.T) {
+	set := routecheck.AzureCloud(t, 398).Only(ipranges.IPv4)
+	var hosts []string
+	var addrs []netip.Addr
+	resolves := map[string]any{}
+	for i, a := range routecheck.Probes(set) {
+		host := a.String()
+		if i%2 == 1 {
+			host = strings.ReplaceAll(host, ".", "-") + ".example.net"
+			resolves[host] = a.String()
+		}
+		hosts, addrs = append(hosts, host), append(addrs, a)
+	}
+	for _, v := range []rules.Verdict{rules.Bypass, rules.Tunnel} {
+		p := plan(v, set)
+		_, files := render(t, options(full), p)
+		count := map[rules.Verdict]int{}
+		for i, answer := range ask(t, files[0].Data, hosts, resolves) {
+			want, _ := p.Decide(rules.Flow{Src: addrs[i], Dst: addrs[i], Proto: rules.TCP, Point: 443})
+			count[want]++
+			if answer != map[rules.Verdict]string{rules.Bypass: "DIRECT", rules.Tunnel: "PROXY proxy.example.com:8080; HTTPS [2001:db8::1]:443; DIRECT"}[want] {
+				t.Fatalf("%s, %s: %q, and the plan says %v", hosts[i], addrs[i], answer, want)
+			}
+		}
+		if count[rules.Bypass] == 0 || count[rules.Tunnel] == 0 {
+			t.Error("all go one way: this test shows nothing")
+		}
+	}
+}
+
+// TestHosts is about what hosts can be besides addresses on the list.
+func TestHosts(t *testing.T) {
+	resolves := map[string]any{"in.example.net": "52.113.0.1", "out.example.net": "10.0.0.1", "six.example.net": "2603:1063::1", "false.example.net": false,
+		"empty.example.net": "", "odd.example.net": "52.113.0.1.7", "big.example.net": "52.113.256.1"}
+	want := map[string]string{
+		"in.example.net": "true", "IN.Example.NET": "true", "in.example.net.": "true", "out.example.net": "false", "six.example.net": "false", "none.example.net": "false",
+		"false.example.net": "false", "empty.example.net": "false", "odd.example.net": "false", "big.example.net": "false",
+		"52.112.0.0": "true", "52.111.255.255": "false", "52.115.255.255": "true", "52.116.0.0": "false", "0.0.0.0": "false", "255.255.255.255": "false",
+		"2603:1063::1": "false", "[2603:1063::1]": "false", "localhost": "false", "": "false", "52.113": "false",
+		"login.example.org": "true", "LOGIN.example.org.": "true", "a.login.example.org": "false", "xlogin.example.org": "false",
+		"a.example.com": "true", "a.b.example.com": "true", "example.com": "false", ".example.com": "false", "a.example.com.evil.test": "false", "xexample.com": "false",
+		"contoso-files.example.net": "true", "-files.example.net": "false", "contoso-files.example.net.": "true",
+		"__proto__": "false", "constructor": "false",
+	}
+	var hosts []string
+	for h := range want {
+		hosts = append(hosts, h)
+	}
+	_, files := render(t, options(func(o *Options) { full(o); o.Form, o.Proxies, o.Fallback = formFunction, nil, false }), plan(rules.Bypass, relays))
+	for i, answer := range ask(t, files[0].Data, hosts, resolves) {
+		if answer != want[hosts[i]] {
+			t.Errorf("%q: %s", hosts[i], answer)
+		}
+	}
+}
+
+// newer is what an engine of the second edition of JavaScript does not take.
+var newer = regexp.MustCompile(`\b(let|const|class|import|export|async|await|of)\b|=>|` + "`" + `|,\s*[\])}]|\.\.\.[A-Za-z]`)
+
+// TestOldEngines looks for what those of Windows cannot run.
+func TestOldEngines(t *testing.T) {
+	for _, change := range []func(*Options){plain, full, function} {
+		_, files := render(t, options(change), plan(rules.Bypass, relays))
+		for line := range strings.Lines(string(files[0].Data)) {
+			code, _, _ := strings.Cut(line, "//")
+			if found := newer.FindString(code); found != "" {
+				t.Errorf("%q in %s", found, line)
+			}
+		}
+	}
+}
+
+func TestReadRefusesWhatItCannotTrust(t *testing.T) {
+	r, files := render(t, options(full), plan(rules.Bypass, relays))
+	good := string(files[0].Data)
+	for name, change := range map[string][2]string{
+		"another proxy":       {"PROXY proxy.example.com:8080", "PROXY proxy.example.net:8080"},
+		"no proxy":            {"? \"DIRECT\" : ", "? \"DIRECT\" : \"DIRECT\" || "},
+		"another name":        {"login.example.org", "login.example.net"},
+		"a header's":          {"// routes: bypass", "// routes: include"},
+		"a header's family":   {"of IPv4: ", "of IPv4 and IPv6: "},
+		"no header":           {"// routes: ", "// "},
+		"code on top":         {"// made by", "alert(1)\n// made by"},
+		"code behind":         {" : \"PROXY", "; return \"PROXY"},
+		"code in the list":    {"\"52.112.0.0/14\",", "f(),"},
+		"code beside a route": {"\"52.112.0.0/14\",", "\"52.112.0.0/14\",\"0.0.0.0/0\","},
+		"IPv6":                {"\"52.112.0.0/14\",", "\"2603:1063::/38\","},
+		"host bits":           {"52.112.0.0/14", "52.112.0.1/14"},
+		"no list":             {"var routes", "var route"},
+		"an old order":        {"\"20.202.0.0/16\",\n\"52.112.0.0/14\",", "\"52.112.0.0/14\",\n\"20.202.0.0/16\","},
+	} {
+		text := strings.Replace(good, change[0], change[1], 1)
+		if text == good {
+			t.Fatalf("%s: nothing to change", name)
+		}
+		if _, err := r.ReadBack([]renderers.File{{Path: "edge.pac", Data: []byte(text)}}); err == nil {
+			t.Errorf("%s is read", name)
+		}
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	golden, err := filepath.Glob("testdata/golden/*/*.pac")
+	if err != nil || len(golden) == 0 {
+		f.Fatalf("no golden files: %v", err)
+	}
+	for _, name := range golden {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	r := &renderer{*options(plain), renderers.Env{Name: "edge", Path: "edge.pac"}}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if p, err := r.read(data); err == nil && p == nil {
+			t.Error("neither a plan nor an error")
+		}
+	})
+}
+
+func TestWeekChangesFewLines(t *testing.T) {
+	routecheck.Week(t, false, func(set ipranges.Set) []renderers.File {
+		_, files := render(t, options(full), plan(rules.Bypass, set.Only(ipranges.IPv4)))
+		return files
+	})
+}

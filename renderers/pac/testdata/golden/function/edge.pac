@@ -1,0 +1,67 @@
+// made by sallyport test for target edge: edits are lost at the next run
+// policy: policy.hcl, sha256 abababababababab
+// feed: azure (azure public), change 398, sha256 cdcdcdcdcdcdcdcd
+// counts: 1 rule, 1 set, 3 IPv4 and 0 IPv6 ranges
+// routes: bypass of IPv4: the addresses of cloud go past the VPN, the rest through it
+// on every protocol and port: routes cannot tell ports apart
+// IPv6 is left as your VPN has it, and clients prefer IPv6 where they have it
+
+// The proxy stands where the lines above say VPN. This is about the web traffic of
+// programs that use the file, over IPv4 alone, and never about the media of calls.
+// Use:    put it into your own PAC file, and ask it first in FindProxyForURL:
+//         if (sallyport_edge(host)) return "DIRECT";
+var sallyport_edge = (function () {
+  // the routes, in their order
+  var routes = [
+"20.202.0.0/16",
+"52.112.0.0/14",
+"52.122.0.0/15",
+""];
+  // the names, with a * for all in front of an ending
+  var names = [
+""];
+
+  var first = [], last = [];
+  for (var i = 0; i < routes.length - 1; i++) {
+    var at = routes[i].split("/");
+    first[i] = number(at[0]);
+    last[i] = first[i] + Math.pow(2, 32 - at[1]) - 1;
+  }
+
+  // an IPv4 address as a number; -1 for anything else
+  function number(text) {
+    var parts = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(text);
+    var n = 0;
+    for (var i = 1; i < 5; i++) {
+      if (!parts || parts[i] > 255) return -1;
+      n = n * 256 + parseInt(parts[i], 10);
+    }
+    return n;
+  }
+
+  function isListed(address) {
+    var lo = 0, hi = first.length; // first[lo - 1] <= address < first[hi]
+    while (lo < hi) {
+      var mid = (lo + hi) >> 1;
+      if (first[mid] <= address) lo = mid + 1; else hi = mid;
+    }
+    return lo > 0 && address <= last[lo - 1];
+  }
+
+  function isNamed(host) {
+    for (var i = 0; i < names.length - 1; i++) {
+      var ending = names[i].charAt(0) == "*" ? names[i].substring(1) : "";
+      if (ending == "" ? host == names[i] : host.length > ending.length && host.substring(host.length - ending.length) == ending) return true;
+    }
+    return false;
+  }
+
+  return function (host) {
+    host = String(host).toLowerCase().replace(/\.$/, "");
+    if (isNamed(host)) return true;
+    if (host.indexOf(":") >= 0) return false; // an IPv6 address
+    var address = number(host);
+    if (address < 0) address = number(String(dnsResolve(host)));
+    return address >= 0 && isListed(address);
+  };
+})();

@@ -1,0 +1,121 @@
+package windows
+
+import (
+	"errors"
+	"regexp"
+	"strings"
+	"testing"
+
+	"sallyport/ipranges"
+	"sallyport/renderers"
+	"sallyport/rules"
+)
+
+func script(o *Options) { o.Form, o.Server, o.Connection = formPowerShell, "", "Office" }
+
+func include() *rules.Plan {
+	return rules.RoutePlan("edge", rules.BothFamilies, rules.Tunnel, ipranges.MustParse("10.0.0.0/8", "fd20::/48"))
+}
+
+// TestScriptIncludesAlone, and says why.
+func TestScriptIncludesAlone(t *testing.T) {
+	r, err := Kind().Build(options(script), renderers.Env{Name: "edge", Path: "edge.xml"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	caps := renderers.CapsOf(Kind(), r)
+	_, _, errs := rules.Lower(rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, relays), caps)
+	var text string
+	for _, e := range errs {
+		text += e.Cause + "\n"
+	}
+	if !strings.Contains(text, "Add-VpnConnectionRoute knows no exclusion") || !strings.Contains(text, `form = "profile"`) {
+		t.Errorf("a bypass: %s", text)
+	}
+	if _, _, errs := rules.Lower(include(), caps); len(errs) > 0 {
+		t.Errorf("an include: %v", errs[0])
+	}
+}
+
+func TestScriptPath(t *testing.T) {
+	for given, want := range map[bool]string{false: "edge.ps1", true: "edge.xml"} {
+		r, err := Kind().Build(options(script), renderers.Env{Name: "edge", Path: "edge.xml", PathGiven: given})
+		if err != nil {
+			t.Fatal(err)
+		}
+		files, err := r.Render(include())
+		if err != nil || files[0].Path != want {
+			t.Errorf("%v: %s, %v", given, files[0].Path, err)
+		}
+	}
+}
+
+// literal is a string in single quotes as PowerShell reads it: a quote of any kind ends
+// it, and two stand for the first of them (about_Quoting_Rules).
+var literal = regexp.MustCompile("^'((?:[^'\u2018\u2019\u201a\u201b]|['\u2018\u2019\u201a\u201b]{2})*)'\n")
+
+var doubled = regexp.MustCompile("(['\u2018\u2019\u201a\u201b])['\u2018\u2019\u201a\u201b]")
+
+// TestScriptQuotes reads the name back as PowerShell would.
+func TestScriptQuotes(t *testing.T) {
+	for _, name := range []string{"Office", "Bob's", "'; Remove-Item C:\\ -Recurse; '", "$(calc)", "`n", "\"x\"", "a\u2019; calc; \u2018", "\u201a\u201b''", "Büro"} {
+		_, files := render(t, options(func(o *Options) { script(o); o.Connection = name }), include())
+		text := string(files[0].Data)
+		_, rest, _ := strings.Cut(text, "\n$name = ")
+		m := literal.FindStringSubmatch(rest)
+		if m == nil || doubled.ReplaceAllString(m[1], "$1") != name {
+			t.Errorf("%q is written as %.80q", name, rest)
+		}
+		if ascii := !strings.ContainsFunc(name, func(c rune) bool { return c > 127 }); strings.HasPrefix(text, "\ufeff") == ascii {
+			t.Errorf("%q: the mark of UTF-8 is wrong", name)
+		}
+	}
+}
+
+func TestScriptLeavesNothingBehind(t *testing.T) {
+	_, files := render(t, options(script), include())
+	env := renderers.Env{Name: "edge", Path: "edge.xml", Previous: func(path string) []byte {
+		if path == files[0].Path {
+			return files[0].Data
+		}
+		return nil
+	}}
+	for all, refused := range map[bool]bool{false: false, true: true} {
+		r, err := Kind().Build(options(func(o *Options) { script(o); o.AllUsers = all }), env)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = r.Render(include())
+		var e *rules.RuleError
+		if errors.As(err, &e) != refused || refused && (e.Option != "all_users" || !strings.Contains(e.Fix, "-Remove")) {
+			t.Errorf("all users %v: %v", all, err)
+		}
+	}
+}
+
+func TestReadScriptRefuses(t *testing.T) {
+	r, files := render(t, options(script), include())
+	good := string(files[0].Data)
+	for name, change := range map[string][2]string{
+		"another command":       {"Remove-VpnConnectionRoute -", "Remove-VpnConnection -"},
+		"a command more":        {"$ErrorActionPreference", "calc; $ErrorActionPreference"},
+		"a command in the list": {"    '10.0.0.0/8'", "    $(calc)\n    '10.0.0.0/8'"},
+		"another connection":    {"'Office'", "'Home'"},
+		"another user":          {"$allUsers = $false", "$allUsers = $true"},
+		"no header":             {"# routes: ", "# "},
+		"another direction":     {"# routes: include", "# routes: bypass"},
+		"another family":        {"of IPv4 and IPv6: ", "of IPv4: "},
+		"host bits":             {"10.0.0.0/8", "10.0.0.1/8"},
+		"no list":               {"$routes = @(", "$route = @("},
+		"a command on top":      {"# made by", "calc\n# made by"},
+		"a command behind":      {"to use them.\"\n", "to use them.\"\ncalc\n"},
+	} {
+		text := strings.Replace(good, change[0], change[1], 1)
+		if text == good {
+			t.Fatalf("%s: nothing to change", name)
+		}
+		if _, err := r.ReadBack([]renderers.File{{Path: "edge.ps1", Data: []byte(text)}}); err == nil {
+			t.Errorf("%s is read", name)
+		}
+	}
+}
