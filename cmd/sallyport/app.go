@@ -20,9 +20,10 @@ import (
 
 // Exit codes, as docs/commands.md lists them.
 const (
-	exitOK      = 0
-	exitFailed  = 1 // failed, blocked or refused
-	exitUsage   = 2
+	exitOK     = 0
+	exitFailed = 1 // failed, blocked or refused
+	exitUsage  = 2
+	// 3, inconclusive, is the verifier's: see verifier.Report.ExitCode
 	exitChanged = 4 // with --detailed-exitcode
 )
 

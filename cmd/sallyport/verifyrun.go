@@ -13,9 +13,6 @@ import (
 	"sallyport/verifier/report"
 )
 
-// exitInconclusive says that nothing failed, and that something is not decided.
-const exitInconclusive = 3
-
 // verifyOnce runs the plan, writes every report that was asked for, and ends with the
 // code of what came out.
 func (a *app) verifyOnce(ctx context.Context, f *verifyFlags, plan *verifier.Plan, opt verify.Options, old *verifier.Report) error {
