@@ -121,9 +121,10 @@ func TestOneDecodeForAllTargets(t *testing.T) {
 // TestEachTargetIsFast: a target adds at most 3 ms for all of AzureCloud, from options to
 // files. On machines that are slower or busy, or with the race detector, the limit grows
 // with the time of a piece of work of the same nature, which is measured in turns with
-// the target: 0.5 ms where 3 ms were set. Of each the shortest time counts.
+// the target: 0.6 ms where 3 ms were set. Of each the shortest time
+// counts, and with a limit that is not met there are more turns.
 func TestEachTargetIsFast(t *testing.T) {
-	const most, unit = 3 * time.Millisecond, 500 * time.Microsecond
+	const most, unit = 3 * time.Millisecond, 600 * time.Microsecond
 	req := request(t, everyTarget(t))
 	req.Feeds, req.SelfCheck = map[string]string{"azure": realfeed.Path(t, "azure/ServiceTags_Public_change398.json")}, false
 	res, err := Compile(context.Background(), req)
@@ -136,16 +137,16 @@ func TestEachTargetIsFast(t *testing.T) {
 	}
 	for i := range res.Program.Targets {
 		target := &res.Program.Targets[i]
-		own, work := time.Duration(1<<62), time.Duration(1<<62)
-		for range 12 {
+		own, work, limit := time.Duration(1<<62), time.Duration(1<<62), time.Duration(0)
+		for turn := 0; turn < 12 || own > limit && turn < 60; turn++ {
 			work = min(work, timed(func() { prefixesByName(set) }))
 			own = min(own, timed(func() {
 				if out, diags := render(target, req); out == nil {
 					t.Fatalf("%s: %+v", target.Name, diags)
 				}
 			}))
+			limit = max(most, time.Duration(float64(most)*float64(work)/float64(unit)))
 		}
-		limit := max(most, time.Duration(float64(most)*float64(work)/float64(unit)))
 		t.Logf("%s %s: %v, with a limit of %v for work of %v", target.Kind, target.Name, own.Round(time.Microsecond), limit.Round(time.Microsecond), work.Round(time.Microsecond))
 		if own > limit {
 			t.Errorf("%s %s takes %v, more than %v", target.Kind, target.Name, own, limit)
@@ -159,7 +160,8 @@ func timed(do func()) time.Duration {
 	return time.Since(start)
 }
 
-// prefixesByName is work as targets do it: text of prefixes, in a map and in a file.
+// prefixesByName is work as targets do it: text of prefixes, in a map and in a file, and
+// a look at every byte, which the race detector slows most.
 func prefixesByName(set ipranges.Set) int {
 	names, file := map[string]int{}, []byte(nil)
 	for _, f := range rules.BothFamilies.List() {
@@ -169,5 +171,13 @@ func prefixesByName(set ipranges.Set) int {
 			file = append(append(file, name...), '\n')
 		}
 	}
-	return len(names) + len(file)
+	lines := 0
+	for range 8 {
+		for i := range file {
+			if file[i] == '\n' {
+				lines++
+			}
+		}
+	}
+	return len(names) + lines
 }

@@ -86,19 +86,3 @@ func nameFlows(p *rules.Plan, sources []netip.Addr) []rules.Flow {
 	}
 	return flows
 }
-
-// ChangedLines counts the lines that a has and b lacks, and the other way round.
-func ChangedLines(a, b []byte) int {
-	count := map[string]int{}
-	for _, l := range strings.Split(string(a), "\n") {
-		count[l]++
-	}
-	for _, l := range strings.Split(string(b), "\n") {
-		count[l]--
-	}
-	changed := 0
-	for _, n := range count {
-		changed += max(n, -n)
-	}
-	return changed
-}

@@ -12,8 +12,12 @@ import (
 	"sallyport/rules"
 )
 
-// Format is the version of the JSON document.
-const Format = "sallyport-plan/1"
+// The versions of the JSON document. The second is that of documents with host names,
+// in sets that have no addresses: who knows the first alone must not read them.
+const (
+	Format      = "sallyport-plan/1"
+	FormatHosts = "sallyport-plan/2"
+)
 
 // Document is a plan as data: the JSON form, and what templates see.
 type Document struct {
@@ -31,8 +35,8 @@ type Document struct {
 // addresses, whichever is shortest for each; or a list of host names.
 type Set struct {
 	Name  string   `json:"name"`
-	IPv4  []string `json:"ipv4"`
-	IPv6  []string `json:"ipv6"`
+	IPv4  []string `json:"ipv4,omitzero"` // absent beside hosts
+	IPv6  []string `json:"ipv6,omitzero"`
 	Hosts []string `json:"hosts,omitempty"` // names in lower case, with a * in front for all under them
 	set   ipranges.Set
 }
@@ -71,7 +75,9 @@ type Rule struct {
 	Log      bool     `json:"log"`
 }
 
-func newDocument(p *rules.Plan) *Document {
+// newDocument fails where a set and a list of host names have one label, which rules
+// could not tell apart.
+func newDocument(p *rules.Plan) (*Document, error) {
 	d := &Document{Format: Format, Header: renderers.Header(p), Name: p.Name, Default: p.Default.String(),
 		Families: []string{}, Sets: []Set{}, Services: []Service{}, Rules: []Rule{}}
 	for _, f := range []rules.Families{rules.OnlyIPv4, rules.OnlyIPv6} {
@@ -79,14 +85,21 @@ func newDocument(p *rules.Plan) *Document {
 			d.Families = append(d.Families, rules.FamilyWord(f))
 		}
 	}
-	seen := map[string]bool{}
+	seen, byName := map[string]bool{}, map[string]bool{}
 	for i := range p.Rules {
 		r := &p.Rules[i]
 		row := Rule{Name: r.Name, Action: r.ActionWord(), From: r.From.Name(), To: r.To.Name(), Services: []string{}, Log: r.Log}
 		for _, a := range []rules.Addresses{r.From, r.To} {
+			if seen["set "+a.Name()] && byName[a.Name()] != a.ByName() {
+				return nil, &rules.RuleError{Rule: r.Name, Place: r.Place, Fix: "rename one of them",
+					Cause: fmt.Sprintf("a set and a list of host names are both called %s", a.Name())}
+			}
 			if !a.IsAny() && !seen["set "+a.Name()] {
-				seen["set "+a.Name()] = true
+				seen["set "+a.Name()], byName[a.Name()] = true, a.ByName()
 				d.Sets = append(d.Sets, newSet(a))
+				if a.ByName() {
+					d.Format = FormatHosts
+				}
 			}
 		}
 		for _, s := range r.Services {
@@ -98,11 +111,14 @@ func newDocument(p *rules.Plan) *Document {
 		}
 		d.Rules = append(d.Rules, row)
 	}
-	return d
+	return d, nil
 }
 
 func newSet(a rules.Addresses) Set {
-	return Set{Name: a.Name(), IPv4: texts(a.Set(), ipranges.IPv4), IPv6: texts(a.Set(), ipranges.IPv6), Hosts: a.Patterns(), set: a.Set()}
+	if a.ByName() {
+		return Set{Name: a.Name(), Hosts: a.Patterns()}
+	}
+	return Set{Name: a.Name(), IPv4: texts(a.Set(), ipranges.IPv4), IPv6: texts(a.Set(), ipranges.IPv6), set: a.Set()}
 }
 
 func texts(s ipranges.Set, f ipranges.Family) []string {
@@ -126,7 +142,11 @@ func newService(s rules.Service) Service {
 type jsonFormat struct{}
 
 func (jsonFormat) write(p *rules.Plan) ([]byte, error) {
-	data, err := json.Marshal(newDocument(p), jsontext.WithIndent("  "))
+	d, err := newDocument(p)
+	if err != nil {
+		return nil, err
+	}
+	data, err := json.Marshal(d, jsontext.WithIndent("  "))
 	return append(data, '\n'), err
 }
 
@@ -135,8 +155,8 @@ func (jsonFormat) read(data []byte) (*rules.Plan, error) {
 	if err := json.Unmarshal(data, &d, json.RejectUnknownMembers(true)); err != nil {
 		return nil, err
 	}
-	if d.Format != Format {
-		return nil, fmt.Errorf("format is %q, not %q", d.Format, Format)
+	if d.Format != Format && d.Format != FormatHosts {
+		return nil, fmt.Errorf("format is %q, not %q or %q", d.Format, Format, FormatHosts)
 	}
 	return d.plan()
 }
@@ -168,10 +188,12 @@ func (d *Document) plan() (*rules.Plan, error) {
 		switch {
 		case len(s.Hosts) == 0:
 			sets[s.Name] = rules.In(s.Name, set)
-		case set.IsEmpty():
-			sets[s.Name] = rules.Named(s.Name, s.Hosts)
-		default:
+		case d.Format != FormatHosts:
+			return nil, fmt.Errorf("set %s holds host names, and format %s has none", s.Name, d.Format)
+		case s.IPv4 != nil || s.IPv6 != nil:
 			return nil, fmt.Errorf("set %s holds addresses and host names", s.Name)
+		default:
+			sets[s.Name] = rules.Named(s.Name, s.Hosts)
 		}
 	}
 	services := map[string]rules.Service{"any": rules.AnyService()}

@@ -6,12 +6,17 @@
 // in which rules decide. Both can be read back. A template sees the same document
 // as JSON with ranges and prefixes at hand; what it writes cannot be read back,
 // so its author answers for it.
+//
+// A rule to host names has a set without addresses, which a reader that knows of
+// addresses alone would take for an empty one. So JSON says another format then, and a
+// template that never looks at hosts gets no such rule.
 package generic
 
 import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"sallyport/renderers"
@@ -152,8 +157,17 @@ func (f *templateFormat) write(p *rules.Plan) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if i := slices.IndexFunc(p.Rules, func(r rules.Rule) bool { return r.To.ByName() }); i >= 0 && !mentions(t, "Hosts") {
+		return nil, &rules.RuleError{Rule: p.Rules[i].Name, Place: p.Rules[i].Place,
+			Cause: fmt.Sprintf("it goes to host names, and the template %s has no place for them: it never uses .Hosts of a set", renderers.Clean(f.name)),
+			Fix:   "write .Hosts in the template too, or leave the rule out of this target"}
+	}
+	d, err := newDocument(p)
+	if err != nil {
+		return nil, err
+	}
 	var b strings.Builder
-	if err := t.Execute(&b, newDocument(p)); err != nil {
+	if err := t.Execute(&b, d); err != nil {
 		return nil, &renderers.OptionError{Option: "template", Cause: templateCause(err), Fix: "see docs/targets/generic.md for what a template can use"}
 	}
 	return []byte(b.String()), nil

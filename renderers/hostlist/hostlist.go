@@ -110,13 +110,14 @@ func dotted(first *rules.Rule, names []string) ([]string, error) {
 		ending, wild := strings.CutPrefix(n, "*")
 		base, atDot := strings.CutPrefix(ending, ".")
 		switch {
+		case wild && underAnother(names, base): // all of it, whatever it would hold besides
 		case wild && !atDot:
 			return nil, &rules.RuleError{Rule: first.Name, Place: first.Place, Cause: fmt.Sprintf("a dot cannot say %s", n), Fix: `use style = "star"`}
 		case wild && !slices.Contains(names, base):
 			return nil, &rules.RuleError{Rule: first.Name, Place: first.Place,
 				Cause: fmt.Sprintf("%s, written with a dot, would hold %s as well, and no rule goes there", n, base),
 				Fix:   fmt.Sprintf("list %q too where it is meant, or use style = \"star\"", base)}
-		case wild && !underAnother(names, ending[1:]):
+		case wild:
 			out = append(out, ending)
 		case !wild && !slices.Contains(names, "*."+n) && !underAnother(names, n):
 			out = append(out, n)

@@ -2,6 +2,8 @@ package hostlist
 
 import (
 	"errors"
+	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -16,6 +18,41 @@ func TestConformance(t *testing.T) {
 		conformance.Variant{Name: "star", Options: &Options{Style: "star"}},
 		conformance.Variant{Name: "dot", Options: &Options{Style: "dot"}},
 	)
+}
+
+// TestTwoWeeks has invented lists, since no feed of names is at hand of two weeks.
+func TestTwoWeeks(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 9))
+	var names []string
+	for i := range 400 {
+		name := fmt.Sprintf("h%d.example%d.com", i, rng.IntN(90))
+		names = append(names, name)
+		if i%4 == 0 {
+			names = append(names, "*."+name)
+		}
+	}
+	changed := slices.Clone(names)
+	for range 12 {
+		i := rng.IntN(len(changed)-2) + 1
+		switch rng.IntN(3) {
+		case 0:
+			changed = slices.Delete(changed, i, i+1)
+		case 1:
+			changed = append(changed, fmt.Sprintf("new%d.example%d.com", i, rng.IntN(90)))
+		default:
+			changed[i] = fmt.Sprintf("other%d.example.net", i)
+		}
+	}
+	for _, n := range slices.Clone(changed) { // the dot stands for the name itself, too
+		if base, wild := strings.CutPrefix(n, "*."); wild && !slices.Contains(changed, base) {
+			changed = append(changed, base)
+		}
+	}
+	for _, style := range []string{"star", "dot"} {
+		t.Run(style, func(t *testing.T) {
+			conformance.Week(t, Kind(), &Options{Style: style}, rules.Named("signalling", names), rules.Named("signalling", changed))
+		})
+	}
 }
 
 func plan(names ...string) *rules.Plan {
@@ -58,10 +95,22 @@ func TestStyles(t *testing.T) {
 	}
 }
 
+// TestDotUnderAnother: what a shorter line holds needs none of its own, and so nothing
+// that a dot could not say.
+func TestDotUnderAnother(t *testing.T) {
+	for _, more := range [][]string{{"*.b.example.com"}, {"*-files.example.com"}, {"*-files.b.example.com", "a.b.example.com"}, {"*.a.b.example.com", "*.b.example.com"}} {
+		got, err := render(t, "dot", plan(append(more, "*.example.com", "example.com")...))
+		if err != nil || !slices.Equal(got, []string{".example.com"}) {
+			t.Errorf("%v: %v, %v", more, got, err)
+		}
+	}
+}
+
 // TestDotWidensNothing holds that the dot is refused where it would hold a name that
 // the rule does not.
 func TestDotWidensNothing(t *testing.T) {
-	for _, names := range [][]string{{"*.example.com"}, {"*-files.example.com", "example.com"}} {
+	for _, names := range [][]string{{"*.example.com"}, {"*-files.example.com", "example.com"},
+		{"*.b.example.com", "*.example.com"}, {"*.b.example.com", "example.com"}, {"*-files.example.com", "*.b.example.com", "b.example.com"}} {
 		_, err := render(t, "dot", plan(names...))
 		var rule *rules.RuleError
 		if !errors.As(err, &rule) || rule.Rule != "signalling" || rule.Fix == "" {

@@ -163,26 +163,10 @@ func TestTrieStaysShallow(t *testing.T) {
 	}
 }
 
-// TestWeeklyChangeStaysSmall counts the lines that two weeks of the feed change,
-// against the prefixes that are in one of the shortest lists and not in the other.
-func TestWeeklyChangeStaysSmall(t *testing.T) {
-	before, after := azureCloud(t, 396), azureCloud(t, 398)
-	list := func(s ipranges.Set) []byte {
-		return s.AppendPrefixes(s.AppendPrefixes(nil, ipranges.IPv4, "", "\n"), ipranges.IPv6, "", "\n")
-	}
-	prefixes := conformance.ChangedLines(list(before), list(after))
-	for _, sets := range []string{ipset, trie} {
-		opt := Options{Placement: fragment, Sets: sets, Hook: "forward", Ingress: []string{"lan0"}}
-		_, old := renderAs(t, opt, "edge", cloudPlan(before), nil)
-		_, now := renderAs(t, opt, "edge", cloudPlan(after), old)
-		changed := 0
-		for i := range old {
-			changed += conformance.ChangedLines(old[i].Data, now[i].Data)
-		}
-		t.Logf("%s: %d lines for %d prefixes", sets, changed, prefixes)
-		if changed == 0 || changed > 3*prefixes {
-			t.Errorf("%s: %d prefixes change %d lines", sets, prefixes, changed)
-		}
+func TestTwoWeeks(t *testing.T) {
+	before, after := rules.In("azure", azureCloud(t, 396)), rules.In("azure", azureCloud(t, 398))
+	for _, v := range variants() {
+		t.Run(v.Name, func(t *testing.T) { conformance.Week(t, Kind(), v.Options, before, after) })
 	}
 }
 

@@ -1,7 +1,6 @@
 package nftables
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -9,9 +8,7 @@ import (
 
 	"sallyport/internal/lab"
 	"sallyport/internal/need"
-	"sallyport/internal/realfeed"
 	"sallyport/ipranges"
-	"sallyport/ipranges/azure"
 	"sallyport/renderers"
 	"sallyport/renderers/conformance"
 	"sallyport/rules"
@@ -34,20 +31,6 @@ table ip6 filter {
 	chain forward { type filter hook forward priority filter; policy accept; }
 }
 `
-
-func azureCloud(t *testing.T, change int) ipranges.Set {
-	t.Helper()
-	data := realfeed.Read(t, fmt.Sprintf("azure/ServiceTags_Public_change%d.json", change))
-	c, err := azure.Decode(data, azure.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, ok := c.Set("AzureCloud")
-	if !ok {
-		t.Fatal("the feed has no tag AzureCloud")
-	}
-	return s
-}
 
 func cloudPlan(s ipranges.Set) *rules.Plan {
 	return &rules.Plan{Name: "edge", Families: rules.BothFamilies, Rules: []rules.Rule{{

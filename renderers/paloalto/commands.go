@@ -7,12 +7,17 @@ import (
 	"strings"
 )
 
-// ref is the path of one thing of ours in words, and its turn when all is
-// deleted: what refers to others goes before them.
+// ref is the command that deletes one thing of ours, and its turn when all is deleted:
+// what refers to others goes before them.
 type ref struct {
 	turn turn
-	path string
+	line string
 }
+
+const deleteWord = "delete "
+
+// path is that of the thing, in words.
+func (n ref) path() string { return n.line[len(deleteWord):] }
 
 type turn int
 
@@ -36,11 +41,12 @@ const (
 // refs is everything that c makes, in the order of deletion.
 func (c *config) refs() []ref {
 	list := make([]ref, 0, len(c.rules.kids)+c.groups+c.elements)
+	at := deleteWord + c.r.rulePath() + " "
 	for _, e := range c.rules.kids {
-		list = append(list, ref{turnRule, c.r.rulePath() + " " + word(e.name)})
+		list = append(list, ref{turnRule, at + word(e.name)})
 	}
 	for _, kind := range c.kinds() {
-		at := joinWords(slices.Concat(c.r.objectPlace().words, kind)) + " "
+		at := deleteWord + joinWords(slices.Concat(c.r.objectPlace().words, kind)) + " "
 		path := strings.Join(kind, " ")
 		for _, e := range c.objects.entriesAt(kind...) {
 			t, _ := turnOf(path, e.name)
@@ -93,7 +99,10 @@ func turnOf(kind, name string) (turn, bool) {
 
 // inTurn sorts by turns and leaves all else as it is.
 func inTurn(list []ref) []ref {
-	slices.SortStableFunc(list, func(a, b ref) int { return cmp.Compare(a.turn, b.turn) })
+	byTurn := func(a, b ref) int { return cmp.Compare(a.turn, b.turn) }
+	if !slices.IsSortedFunc(list, byTurn) {
+		slices.SortStableFunc(list, byTurn)
+	}
 	return list
 }
 
@@ -113,7 +122,7 @@ func joinWords(words []string) string {
 	return string(b)
 }
 
-// parseRef is the inverse of ref.path, for any place and prefix: it reads what was
+// parseRef is the inverse of path, for any place and prefix: it reads what was
 // published before, which other options may have shaped.
 func parseRef(path string) (ref, error) {
 	w, err := splitWords(path)
@@ -134,7 +143,7 @@ func parseRef(path string) (ref, error) {
 	if !ok {
 		return ref{}, fmt.Errorf("%q is nothing that this target makes", path)
 	}
-	return ref{t, path}, nil
+	return ref{t, deleteWord + path}, nil
 }
 
 // retired is what the file published before at the path of the remove file
@@ -151,11 +160,11 @@ func (r *renderer) retired(now []ref) []ref {
 	}
 	made := make(map[string]bool, len(now))
 	for _, n := range now {
-		made[n.path] = true
+		made[n.path()] = true
 	}
 	var list []ref
 	for line := range strings.Lines(old) {
-		path, ok := strings.CutPrefix(strings.TrimRight(line, "\n"), "delete ")
+		path, ok := strings.CutPrefix(strings.TrimRight(line, "\n"), deleteWord)
 		if !ok {
 			continue
 		}
@@ -205,7 +214,7 @@ func (n ref) atLoad() []ref {
 	}
 	var list []ref
 	for _, part := range resets[n.turn] {
-		list = append(list, ref{n.turn, n.path + " " + part})
+		list = append(list, ref{n.turn, n.line + " " + part})
 	}
 	return list
 }
@@ -224,7 +233,7 @@ func deletes(now, retired []ref, everything bool) []string {
 	list = inTurn(append(list, retired...))
 	lines := make([]string, len(list))
 	for i, l := range list {
-		lines[i] = "delete " + l.path
+		lines[i] = l.line
 	}
 	return lines
 }

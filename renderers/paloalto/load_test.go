@@ -58,9 +58,26 @@ func quoted(line string) []string {
 }
 
 func (c *candidate) set(w []string) {
-	if w[0] == "rulebase" && !slices.Contains(c.order, w[3]) {
+	if w[0] != "rulebase" {
+		c.value(w)
+		return
+	}
+	rule, fields := w[:4], w[4:] // several fields of a rule can be in one command
+	if !slices.Contains(c.order, w[3]) {
 		c.order = append(c.order, w[3])
 	}
+	for len(fields) > 0 {
+		n := 2
+		if fields[0] == "profile-setting" {
+			n = 3
+		}
+		c.value(slices.Concat(rule, fields[:n]))
+		fields = fields[n:]
+	}
+}
+
+// value sets one value, which is the last word.
+func (c *candidate) value(w []string) {
 	if w[len(w)-2] == "recurring" { // an element without a value
 		c.values[strings.Join(w, "|")] = nil
 		return
@@ -378,8 +395,8 @@ func FuzzReadBack(f *testing.F) {
 			previous := *own
 			previous.env.Previous = func(string) []byte { return []byte(remove) }
 			for _, gone := range previous.retired(nil) {
-				if !strings.Contains(remove, gone.path) || strings.ContainsAny(gone.path, "\n#") {
-					t.Errorf("deletes %q", gone.path)
+				if !strings.Contains(remove, gone.path()) || strings.ContainsAny(gone.path(), "\n#") {
+					t.Errorf("deletes %q", gone.path())
 				}
 			}
 		}

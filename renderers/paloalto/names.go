@@ -1,6 +1,7 @@
 package paloalto
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -63,13 +64,18 @@ func (o object) field() string {
 // the end of a range without the ffff, joined by dashes. A range that is still
 // too long (both its ends use nearly all hextets) falls into its prefixes.
 func (r *renderer) appendObjects(dst []object, rg netipx.IPRange) []object {
-	text := string(ipranges.AppendRange(nil, rg))
-	o := object{text: text, first: rg.From()}
+	var room [128]byte // for the prefix and two IPv6 addresses
+	b := ipranges.AppendRange(append(room[:0], r.prefix...), rg)
+	o := object{text: string(b[len(r.prefix):]), first: rg.From()}
 	switch {
 	case rg.From().Is4():
-		o.name = r.prefix + strings.Replace(text, "/", "_", 1)
+		if i := bytes.IndexByte(b, '/'); i >= 0 {
+			b[i] = '_'
+		}
+		o.name = string(b)
 	case o.field() == "ip-range":
-		o.name = r.prefix + "6-" + hextets(rg.From(), 0) + "-to-" + hextets(rg.To(), 0xffff)
+		b = appendHextets(append(append(b[:0], r.prefix...), "6-"...), rg.From(), 0)
+		o.name = string(appendHextets(append(b, "-to-"...), rg.To(), 0xffff))
 	default:
 		prefix, ok := rg.Prefix()
 		if !ok {
@@ -88,29 +94,28 @@ func (r *renderer) appendObjects(dst []object, rg netipx.IPRange) []object {
 
 func (r *renderer) prefixObject6(p netip.Prefix) object {
 	return object{
-		name:  r.prefix + "6-" + hextets(p.Addr(), 0) + "_" + strconv.Itoa(p.Bits()),
+		name:  string(strconv.AppendUint(append(appendHextets(append(append(make([]byte, 0, maxName), r.prefix...), "6-"...), p.Addr(), 0), '_'), uint64(p.Bits()), 10)),
 		text:  p.String(),
 		first: p.Addr(),
 	}
 }
 
-// hextets is the hextets of a without those at the end that equal fill, but with
-// one at least. No two addresses give the same.
-func hextets(a netip.Addr, fill uint16) string {
+// appendHextets appends the hextets of a without those at the end that equal fill, but
+// with one at least. No two addresses give the same.
+func appendHextets(dst []byte, a netip.Addr, fill uint16) []byte {
 	b := a.As16()
 	at := func(i int) uint16 { return uint16(b[2*i])<<8 | uint16(b[2*i+1]) }
 	n := 8
 	for n > 1 && at(n-1) == fill {
 		n--
 	}
-	s := make([]byte, 0, 40)
 	for i := range n {
 		if i > 0 {
-			s = append(s, '-')
+			dst = append(dst, '-')
 		}
-		s = strconv.AppendUint(s, uint64(at(i)), 16)
+		dst = strconv.AppendUint(dst, uint64(at(i)), 16)
 	}
-	return string(s)
+	return dst
 }
 
 // chunkName names the part of a set whose elements begin inside p.
@@ -118,7 +123,7 @@ func (r *renderer) chunkName(set string, p netip.Prefix) string {
 	if p.Addr().Is4() {
 		return fmt.Sprintf("%s%s.%s_%d", r.prefix, set, p.Addr(), p.Bits())
 	}
-	return fmt.Sprintf("%s%s.6-%s_%d", r.prefix, set, hextets(p.Addr(), 0), p.Bits())
+	return fmt.Sprintf("%s%s.6-%s_%d", r.prefix, set, appendHextets(nil, p.Addr(), 0), p.Bits())
 }
 
 // isChunk reports whether the group called name is a part of another: prefixes of

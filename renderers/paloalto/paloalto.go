@@ -8,7 +8,8 @@
 //
 // Both come as set commands or as an element tree in XML with a script of
 // commands that loads it; both are written from one tree (tree.go) by one table of
-// known elements (schema.go). Everything of ours has a name with our prefix. Set adds
+// known elements (schema.go). A rule is one set command, so that one that fails leaves
+// no rule that is wider than it should be. Everything of ours has a name with our prefix. Set adds
 // to lists of members and never takes away, so each load first deletes, inside the
 // candidate configuration, our rules and those lists of all else; address objects and
 // services are named by content. A commit makes the whole effective at once.
@@ -116,6 +117,7 @@ func (r *renderer) Caps() rules.Caps {
 type view struct {
 	Header                         []string
 	EDL, XML, Shared, Panorama     bool
+	ByURL                          []string // names of the rules that a URL category narrows
 	File, LoadFile, RemoveFile     string
 	Rules, Lists                   []string // names, and paths
 	Delete, Load, Move, RemoveList []string // commands
@@ -174,6 +176,9 @@ func (r *renderer) view(c *config) *view {
 	}
 	for _, e := range c.rules.kids {
 		v.Rules = append(v.Rules, e.name)
+		if len(e.members("category")) > 0 {
+			v.ByURL = append(v.ByURL, e.name)
+		}
 	}
 	for _, f := range c.lists {
 		v.Lists = append(v.Lists, renderers.Clean(f.Path))
@@ -181,6 +186,7 @@ func (r *renderer) view(c *config) *view {
 	v.Move = r.moves(v.Rules)
 	if v.XML {
 		var b bytes.Buffer
+		b.Grow(192 * (c.elements + c.groups + 16))
 		c.root.appendXML(&b, 0, false)
 		v.Tree, v.Load = b.String(), r.loads(c)
 		return v
@@ -191,12 +197,16 @@ func (r *renderer) view(c *config) *view {
 
 // commands are the set commands of the tree: objects, then rules.
 func (c *config) commands() []byte {
-	out := make([]byte, 0, 128*(c.elements+c.groups+16))
+	out := make([]byte, 0, 160*(c.elements+c.groups+16)) // two lines for each
 	for _, kind := range c.kinds() {
 		path := joinWords(slices.Concat(c.r.objectPlace().words, kind))
 		out = c.objects.at(kind...).appendSet(out, startOf(path))
 	}
-	return c.rules.appendSet(out, startOf(c.r.rulePath()))
+	path := startOf(c.r.rulePath())
+	for _, e := range c.rules.kids {
+		out = e.appendRule(out, append(append(path, ' '), word(e.name)...))
+	}
+	return out
 }
 
 // startOf begins a set command, with room for the rest of its path.
@@ -204,13 +214,17 @@ func startOf(path string) []byte {
 	return append(append(make([]byte, 0, 512), "set "...), path...)
 }
 
-// header says where the output comes from. It does without counts, and with lists
-// also without feeds, which the lists name themselves: a week's change must not
-// look like one of the configuration, which would take a commit.
+// header says where the output comes from. It does without counts, and with lists also
+// without feeds, which the lists name themselves: a week's change must not look like one
+// of the configuration, which would take a commit. Names are otherwise: as FQDN objects
+// they are part of the configuration, and lists of URLs have no comments.
 func (r *renderer) header(p *rules.Plan) []string {
 	q := *p
 	if r.opt.Form == formEDL {
-		q.Provenance.Feeds, q.Provenance.Generated = nil, time.Time{}
+		q.Provenance.Generated = time.Time{}
+		if !slices.ContainsFunc(p.Rules, func(rule rules.Rule) bool { return rule.To.ByName() }) {
+			q.Provenance.Feeds = nil
+		}
 	}
 	var lines []string
 	for _, l := range renderers.Header(&q) {
@@ -231,6 +245,7 @@ func (r *renderer) execute(name string, v *view) ([]byte, error) {
 		return nil, err
 	}
 	var b bytes.Buffer
+	b.Grow(len(v.Commands) + len(v.Tree) + 4096)
 	if err := t.Execute(&b, v); err != nil {
 		return nil, fmt.Errorf("%w: mend the template", err)
 	}

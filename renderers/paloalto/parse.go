@@ -104,6 +104,50 @@ func (n *node) apply(words []string) error {
 	return n.fill(words)
 }
 
+// applyRule carries out a set command below n, the entries of a rule base. What makes a
+// rule has to say all that narrows it: were the category of a rule, say, in a command of
+// its own, then without it, or once it has failed, the rule would go to any address.
+func (n *node) applyRule(words []string) error {
+	if len(words) < 3 {
+		return errors.New("a rule without fields")
+	}
+	old := n.find(words[0])
+	rule, err := n.child(words[0])
+	if err != nil {
+		return err
+	}
+	said := map[string]bool{}
+	for words = words[1:]; len(words) > 0; {
+		field, leaf := words[0], rule
+		for leaf.elem.kind == branch {
+			if len(words) < 2 {
+				return fmt.Errorf("no value for %q", field)
+			}
+			if leaf, err = leaf.child(words[0]); err != nil {
+				return err
+			}
+			words = words[1:]
+		}
+		if said[field] {
+			return fmt.Errorf("%q twice in one command", field)
+		}
+		said[field] = true
+		if err := leaf.fill(words[:1]); err != nil {
+			return err
+		}
+		words = words[1:]
+		if old != nil && (leaf.elem.kind != members || len(leaf.values) < 2 || field == "category" || len(words) > 0) {
+			return fmt.Errorf("%q of a rule that is there already", field)
+		}
+	}
+	for _, field := range []string{"from", "to", "source", "destination", "service", "application", "action"} {
+		if old == nil && !said[field] {
+			return fmt.Errorf("a rule that begins without %q", field)
+		}
+	}
+	return nil
+}
+
 // fill gives a leaf its values.
 func (n *node) fill(values []string) error {
 	if len(values) > 2 && values[0] == "[" && values[len(values)-1] == "]" {

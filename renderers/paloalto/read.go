@@ -72,7 +72,11 @@ func (rd *reader) route(objects, ours *node, words []string) error {
 	if len(words) <= len(place) || !slices.Equal(words[:len(place)], place) {
 		return errors.New("not in the place that the options name")
 	}
-	return scope.apply(words[len(place):])
+	words = words[len(place):]
+	if scope == ours && len(words) > 3 && slices.Equal(words[:3], []string{rd.r.rulebase(), "security", "rules"}) {
+		return scope.mustChild(words[:3]...).applyRule(words[3:])
+	}
+	return scope.apply(words)
 }
 
 // readXML reads the element tree and the script that loads it.

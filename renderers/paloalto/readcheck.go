@@ -23,12 +23,12 @@ func (rd *reader) checkScript(s *script, objects, ours *node) error {
 	c := &config{r: rd.r, objects: objects, rules: rd.rules}
 	for _, n := range c.refs() {
 		for _, first := range n.atLoad() {
-			if !s.deletes[first.path] {
-				return fmt.Errorf("%s would keep what it held before: it is not deleted first", first.path)
+			if !s.deletes[first.path()] {
+				return fmt.Errorf("%s would keep what it held before: it is not deleted first", first.path())
 			}
 		}
-		if n.turn != turnRule && s.deletes[n.path] {
-			return fmt.Errorf("%s is deleted at each load", n.path)
+		if n.turn != turnRule && s.deletes[n.path()] {
+			return fmt.Errorf("%s is deleted at each load", n.path())
 		}
 	}
 	if err := rd.checkDeletes(s, c); err != nil {
@@ -51,7 +51,7 @@ func (rd *reader) checkDeletes(s *script, c *config) error {
 	old := rd.r.retired(now)
 	ours := map[string]bool{}
 	for _, line := range deletes(now, old, false) {
-		ours[strings.TrimPrefix(line, "delete ")] = true
+		ours[strings.TrimPrefix(line, deleteWord)] = true
 	}
 	for path := range s.deletes {
 		if !ours[path] {
@@ -64,7 +64,7 @@ func (rd *reader) checkDeletes(s *script, c *config) error {
 	}
 	want := map[string]bool{}
 	for _, line := range deletes(now, old, true) {
-		want[strings.TrimPrefix(line, "delete ")] = true
+		want[strings.TrimPrefix(line, deleteWord)] = true
 	}
 	if len(remove.sets)+len(remove.loads)+len(remove.moves) > 0 || !maps.Equal(remove.deletes, want) {
 		return fmt.Errorf("%s does not remove what is ours, and that alone", rd.r.removePath())

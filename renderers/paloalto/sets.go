@@ -76,9 +76,7 @@ func (c *config) wholeFamily() []string {
 	for rg := range ipranges.Full(ipranges.IPv6).Minus(low96).Ranges(ipranges.IPv6) {
 		list = c.r.appendObjects(list, rg)
 	}
-	for _, o := range list {
-		c.object(o)
-	}
+	c.addObjects(list)
 	return names(list)
 }
 
@@ -183,9 +181,7 @@ func (c *config) group(set string, s ipranges.Set) *rules.RuleError {
 		for rg := range s.Ranges(f) {
 			list = c.r.appendObjects(list, rg)
 		}
-		for _, o := range list {
-			c.object(o)
-		}
+		c.addObjects(list)
 		families[i] = list
 		total += len(list)
 	}
@@ -227,10 +223,24 @@ func (c *config) addGroup(name string, list []string) {
 	c.tag(e)
 }
 
-func (c *config) object(o object) {
-	e := c.objects.mustChild("address", o.name)
-	if len(e.kids) == 0 {
+// addObjects writes those of the objects that are not there yet. Sets are long, so
+// that their nodes come from a few large pieces of memory.
+func (c *config) addObjects(list []object) {
+	at := c.objects.mustChild("address")
+	if at.index == nil {
+		at.index = make(map[string]*node, len(list))
+	}
+	nodes, kids, values := make([]node, 2*len(list)), make([]*node, len(list)), make([]string, len(list))
+	for i, o := range list {
+		if at.index[o.name] != nil {
+			continue
+		}
+		entry, field := &nodes[2*i], &nodes[2*i+1]
+		kids[i], values[i] = field, o.text
+		*field = node{name: o.field(), elem: at.elem.entry.kids[o.field()], values: values[i : i+1 : i+1]}
+		*entry = node{name: o.name, elem: at.elem.entry, kids: kids[i : i+1 : i+1]}
+		at.index[o.name] = entry
+		at.kids = append(at.kids, entry)
 		c.elements++
-		e.set([]string{o.field()}, o.text)
 	}
 }

@@ -132,9 +132,43 @@ func (n *node) appendSet(dst, path []byte) []byte {
 	return dst
 }
 
+// appendRule writes the set commands that make a rule, whose own path in words is path.
+// The first says all, with one value of each list, so that it makes a rule that is
+// narrow enough, or none. Each of the others adds a value to a list. What lies deeper
+// comes last in the first: no source says that a command finds its way back up.
+func (n *node) appendRule(dst, path []byte) []byte {
+	var fields, deeper, more []byte
+	n.leaves(nil, func(leaf *node, words string) {
+		part := &fields
+		if strings.Count(words, " ") > 1 {
+			part = &deeper
+		}
+		for i, v := range leaf.values {
+			if i == 0 {
+				*part = appendWord(append(append(*part, words...), ' '), v)
+			} else {
+				more = append(appendWord(append(append(append(more, path...), words...), ' '), v), '\n')
+			}
+		}
+	})
+	return append(append(append(append(append(dst, path...), fields...), deeper...), '\n'), more...)
+}
+
+// leaves calls yield with each element of values below n and its path in words, which
+// begins with a blank.
+func (n *node) leaves(path []byte, yield func(leaf *node, path string)) {
+	if n.elem.kind == members || n.elem.kind == text {
+		yield(n, string(path))
+		return
+	}
+	for _, k := range n.kids {
+		k.leaves(appendWord(append(path[:len(path):len(path)], ' '), k.name), yield)
+	}
+}
+
 // appendWord writes a word of a command. Names hold no quote and no backslash.
 func appendWord(dst []byte, w string) []byte {
-	if w == "" || strings.ContainsAny(w, " ;") {
+	if w == "" || strings.IndexByte(w, ' ') >= 0 || strings.IndexByte(w, ';') >= 0 {
 		return append(append(append(dst, '"'), w...), '"')
 	}
 	return append(dst, w...)

@@ -88,7 +88,7 @@ func (r *renderer) checkWords() error {
 		return optionError("interface", "write it as config.xml does: lan, opt1, or the name of a group",
 			"%q is no name of an interface", renderers.Clean(r.opt.Interface))
 	}
-	if !wordOf(r.opt.Prefix, 0, 16) || strings.HasPrefix(r.opt.Prefix, "pkg_") {
+	if !wordOf(r.opt.Prefix, 0, maxPrefix) || strings.HasPrefix(r.opt.Prefix, "pkg_") {
 		return optionError("prefix", `up to 16 letters, digits and underscores, such as "sp_"; pkg_ belongs to packages`,
 			"%q cannot begin the name of an alias", renderers.Clean(r.opt.Prefix))
 	}
@@ -131,7 +131,10 @@ func (r *renderer) readConfig() error {
 	if err != nil {
 		return optionError("config", "paths are relative to the policy's folder", "%v", err)
 	}
-	if r.config, err = openConfig(data, r.owner()); err != nil {
+	var foreign *renderers.OptionError
+	if r.config, err = openConfig(data, r.owner(), r.opt.Prefix); errors.As(err, &foreign) {
+		return err
+	} else if err != nil {
 		return optionError("config", "download it anew under Diagnostics > Backup & Restore: all areas, without encryption", "%v", err)
 	}
 	if r.fetched() && !r.opt.Insecure && !r.config.root.child("system").has("checkaliasesurlcert") {

@@ -17,12 +17,15 @@ type config struct {
 	retired []string // names of the aliases of ours that were taken out
 }
 
-// openConfig reads a configuration and takes out what an earlier merge put in:
-// the rules and aliases whose description begins with owner.
+// openConfig reads a configuration and takes out what an earlier merge put in: the
+// rules and aliases of the target whose descriptions begin with owner. What has such a
+// description and is not from a merge is refused with an *renderers.OptionError:
+// pfSense's form copies a rule with its description (firewall_rules_edit.php, dup), and
+// then it is the user's.
 //
 // Opening what merge wrote gives what merge began with, byte by byte. To make
 // that so, an empty or missing <aliases> is opened up to two lines.
-func openConfig(data []byte, owner string) (*config, error) {
+func openConfig(data []byte, owner, prefix string) (*config, error) {
 	if bytes.Contains(data[:min(len(data), 200)], []byte("BEGIN config.xml")) {
 		return nil, errors.New("it is encrypted")
 	}
@@ -40,7 +43,10 @@ func openConfig(data []byte, owner string) (*config, error) {
 		return nil, errors.New("a section is there twice, which pfSense refuses")
 	}
 	c := &config{}
-	edits := c.takeOut(data, root, owner)
+	edits, err := c.takeOut(data, root, owner, prefix)
+	if err != nil {
+		return nil, err
+	}
 	if edits = append(edits, roomForAliases(root)...); len(edits) > 0 {
 		slices.SortFunc(edits, func(a, b edit) int { return cmp.Compare(a.start, b.start) })
 		data = apply(data, edits)
@@ -54,14 +60,17 @@ func openConfig(data []byte, owner string) (*config, error) {
 
 // takeOut removes our objects with the blanks before them, and moves the bars
 // that divide an interface's rules back to where they stood.
-func (c *config) takeOut(data []byte, root *node, owner string) []edit {
+func (c *config) takeOut(data []byte, root *node, owner, prefix string) ([]edit, error) {
 	var edits []edit
-	ours := func(n *node) bool { return strings.HasPrefix(n.value("descr"), owner) }
+	mine := ours{owner: owner, prefix: prefix, trackers: map[string]bool{}, names: map[string]bool{}}
 	gone := map[string][]int{} // places of our rules among those of their tab
 	place := map[string]int{}
 	for _, rule := range root.child("filter").all("rule") {
 		tab := tabOf(rule)
-		if ours(rule) {
+		if strings.HasPrefix(rule.value("descr"), owner) {
+			if err := mine.rule(rule); err != nil {
+				return nil, err
+			}
 			edits = append(edits, edit{start: blankBefore(data, rule.start), end: rule.end})
 			gone[tab] = append(gone[tab], place[tab])
 		}
@@ -79,12 +88,15 @@ func (c *config) takeOut(data []byte, root *node, owner string) []edit {
 		})...)
 	}
 	for _, a := range root.child("aliases").all("alias") {
-		if ours(a) {
+		if strings.HasPrefix(a.value("descr"), owner) {
+			if err := mine.alias(a); err != nil {
+				return nil, err
+			}
 			edits = append(edits, edit{start: blankBefore(data, a.start), end: a.end})
 			c.retired = append(c.retired, a.value("name"))
 		}
 	}
-	return edits
+	return edits, nil
 }
 
 func roomForAliases(root *node) []edit {

@@ -17,6 +17,7 @@ func FuzzMerge(f *testing.F) {
 		"<alias><name>sp_old</name><descr>sallyport edge: old</descr></alias>"), "here")
 	f.Add("<pfsense><version>1</version><interfaces><lan/></interfaces><filter><rule><interface>lan</interface><tracker>1</tracker></rule>"+
 		"<separator><lan><s><row>fr3</row></s></lan></separator></filter></pfsense>", "1")
+	f.Add(mergedText(f), "1734240022")
 	f.Fuzz(func(t *testing.T, config, before string) {
 		merge := func(config string) ([]renderers.File, renderers.Renderer, error) {
 			o := options(formMerge)
@@ -45,6 +46,15 @@ func FuzzMerge(f *testing.F) {
 			t.Fatalf("merging again: %v\n%s\n%s", err, files[0].Data, again)
 		}
 	})
+}
+
+// mergedText is a configuration with a merge in it.
+func mergedText(tb testing.TB) string {
+	data, err := os.ReadFile("testdata/golden/merge_before/edge.xml")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return string(data)
 }
 
 // FuzzReadBack feeds the readers of our own output with anything.

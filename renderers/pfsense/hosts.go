@@ -9,9 +9,7 @@ import (
 )
 
 // hostAlias is the alias of the names that a rule goes to. pfSense resolves them anew
-// every few minutes, A and AAAA, and pf matches what it has found. A set can have the
-// same label as a list of names, so that the alias has an ending of its own: pf keeps
-// what a table held before where an alias of names takes its place.
+// every few minutes, A and AAAA, and pf matches what it has found.
 func (r *renderer) hostAlias(o *objects, rule *rules.Rule) (string, error) {
 	refuse := func(fix, cause string, args ...any) error {
 		return &rules.RuleError{Rule: rule.Name, Place: rule.Place, Cause: fmt.Sprintf(cause, args...), Fix: fix}
@@ -25,8 +23,7 @@ func (r *renderer) hostAlias(o *objects, rule *rules.Rule) (string, error) {
 			return "", refuse("correct the name, or leave the rule out of this target", "pfSense cannot resolve %.80q", host)
 		}
 	}
-	label := rule.To.Name()
-	return r.add(o, &alias{name: label + "_names", kind: kindHost, hosts: rule.To.Patterns(), rule: rule, descr: r.owner() + "names " + label})
+	return r.add(o, &alias{label: "names " + rule.To.Name(), kind: kindHost, hosts: rule.To.Patterns(), rule: rule})
 }
 
 // isHost reports whether s is a host name of two parts or more, in lower case, as

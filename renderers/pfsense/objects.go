@@ -23,8 +23,9 @@ const (
 
 // alias is a named set of addresses, host names or ports.
 type alias struct {
-	name, kind string
-	descr      string
+	label      string        // what it is: "set acs", "names signalling" or "ports media/udp"
+	name, kind string        // the name from the label, with our prefix
+	descr      string        // the label, after the owner
 	set        ipranges.Set  // addresses of both families
 	hosts      []string      // names, which pfSense resolves
 	ports      []rules.Match // of one protocol
@@ -151,8 +152,7 @@ func (r *renderer) addRule(o *objects, rule *rules.Rule, plan rules.Families) er
 		f.family, f.protocol, f.icmp, f.families, f.matches = familyWords[pc.families], pc.protocol, pc.icmp, pc.families, pc.matches
 		f.descr = r.owner() + rule.Name + " " + pc.label
 		if len(pc.ports) > 0 {
-			a := &alias{name: pc.service + "_" + pc.protocol, kind: kindPort, ports: pc.ports, rule: rule,
-				descr: r.owner() + "ports " + pc.label}
+			a := &alias{label: "ports " + pc.label, kind: kindPort, ports: pc.ports, rule: rule}
 			if f.port, err = r.add(o, a); err != nil {
 				return err
 			}
@@ -180,13 +180,29 @@ func (r *renderer) addressAlias(o *objects, rule *rules.Rule, side rules.Address
 	if side.IsEmpty() {
 		return "", &rules.RuleError{Rule: rule.Name, Place: rule.Place, Cause: side.Name() + " holds no address", Fix: "leave the rule out"}
 	}
-	a := &alias{name: side.Name(), kind: kindNetwork, set: side.Set(), rule: rule, descr: r.owner() + "set " + side.Name()}
-	return r.add(o, a)
+	return r.add(o, &alias{label: "set " + side.Name(), kind: kindNetwork, set: side.Set(), rule: rule})
 }
 
-// add gives a its final name and keeps it, unless it is there already.
+// stemOf is the name of the alias with the label, without a prefix; empty for what is
+// no label. A set can have the same name as a list of names, so that the latter's alias
+// has an ending of its own: pf keeps what a table held before where an alias of names
+// takes its place.
+func stemOf(label string) string {
+	kind, name, _ := strings.Cut(label, " ")
+	switch kind {
+	case "set":
+		return name
+	case "names":
+		return name + "_names"
+	case "ports":
+		return strings.Replace(name, "/", "_", 1)
+	}
+	return ""
+}
+
+// add names and describes a by its label and keeps it, unless it is there already.
 func (r *renderer) add(o *objects, a *alias) (string, error) {
-	a.name = shorten(r.opt.Prefix + a.name)
+	a.name, a.descr = shorten(r.opt.Prefix+stemOf(a.label)), r.owner()+a.label
 	for _, have := range o.aliases {
 		if have.name == a.name {
 			if have.descr != a.descr {
@@ -207,7 +223,10 @@ func (r *renderer) add(o *objects, a *alias) (string, error) {
 	return a.name, nil
 }
 
-const maxName = 31
+const (
+	maxName   = 31
+	maxPrefix = 16
+)
 
 // shorten keeps names within pfSense's limit. What is cut off counts in a hash of
 // the whole name, so that a name never depends on what else is in the plan.
@@ -219,21 +238,38 @@ func shorten(name string) string {
 	return fmt.Sprintf("%s_%x", strings.TrimRight(name[:maxName-9], "_"), sum[:4])
 }
 
-// track numbers the rules: above the times that pfSense uses until 2033, below
-// 2^31, and derived from the description, so that a number stays with its rule.
+// Trackers of our rules: above the times that pfSense uses until 2033, below 2^31.
+const firstTracker, trackerRoom = 2_000_000_000, 147_483_647
+
+// ownTracker is the number that a rule with the description begins to look from, less
+// firstTracker.
+func ownTracker(descr string) uint32 {
+	sum := sha256.Sum256([]byte(descr))
+	return binary.BigEndian.Uint32(sum[:]) % trackerRoom
+}
+
+// track numbers the rules by their descriptions, so that a number stays with its rule.
 // Trackers in taken belong to others.
 func (o *objects) track(taken map[uint32]bool) {
 	used := map[uint32]bool{}
 	for _, f := range o.rules {
-		sum := sha256.Sum256([]byte(f.descr))
-		const first, room = 2_000_000_000, 147_483_647
-		n := binary.BigEndian.Uint32(sum[:]) % room
-		for taken[first+n] || used[first+n] {
-			n = (n + 1) % room
+		n := ownTracker(f.descr)
+		for taken[firstTracker+n] || used[firstTracker+n] {
+			n = (n + 1) % trackerRoom
 		}
-		f.tracker = first + n
+		f.tracker = firstTracker + n
 		used[f.tracker] = true
 	}
+}
+
+// tracks reports whether track can have given n to a rule with the description, past
+// some others that had the first numbers.
+func tracks(descr string, n uint32) bool {
+	const others = 1000
+	if n < firstTracker || n-firstTracker >= trackerRoom {
+		return false
+	}
+	return (n-firstTracker+trackerRoom-ownTracker(descr))%trackerRoom <= others
 }
 
 // named finds an alias.

@@ -10,7 +10,8 @@
 //	import    a text file per set to paste into Bulk Import, and the rest as XML
 //	merge     the user's config.xml with our part in it and all else byte-equal
 //
-// Objects of ours are recognised by their description, "sallyport TARGET: ...".
+// Objects of ours are recognised by their description, "sallyport TARGET: ...", with
+// the tracker or name that goes with it (ours.go).
 //
 // Quirks, from pfSense's own source (filter.inc, util.inc, xmlparse.inc; config
 // version 20 to 24, looked up 2026-11):
@@ -74,7 +75,7 @@ var info = renderers.Info{
 		Defaults: []rules.Verdict{rules.Continue},
 		Sources:  true, Names: true, Ports: true, ICMP: true, Protocols: true, Reject: true, Log: true,
 	},
-	Load:       renderers.PerFamily,
+	Load:       renderers.PerFamily, // of the default form: the last limits speak of the others
 	Placements: []string{formURLTable, formImport, formMerge},
 	Limits: []renderers.Limit{
 		{Name: "name of an alias", Value: "31 characters of A-Z, a-z, 0-9 and _", Source: "util.inc, is_validaliasname"},
@@ -83,6 +84,9 @@ var info = renderers.Info{
 		{Name: "refresh of the names of an alias", Value: "300 seconds", Source: "filter.inc, filterdns; System > Advanced > Firewall & NAT, Aliases Hostnames Resolve Interval"},
 		{Name: "description of an entry", Value: "199 characters", Source: "firewall_aliases_import.php"},
 		{Name: "update of a URL table", Value: "1 to 128 days", Source: "firewall_aliases_edit.php"},
+		{Name: `loading with form = "import"`, Value: "additive: an import refuses names that exist, and what left the plan is yours to delete", Source: "firewall_aliases_import.php", Option: "form"},
+		{Name: `loading with form = "merge"`, Value: "one restore, equal to a fresh one, with a restart in between", Source: "Netgate, Restoring from Backups", Option: "form"},
+		{Name: "loading of host names and rules, but with merge", Value: "made by hand, once; a change of them as well", Source: "a URL table takes no names", Option: "form"},
 	},
 	Extension: ".xml",
 }

@@ -41,7 +41,7 @@ func (r *renderer) ReadBack(files []renderers.File) (*rules.Plan, error) {
 
 // ourPart is what the merge added, as the other forms write it.
 func (r *renderer) ourPart(data []byte, root *node) (*node, error) {
-	back, err := openConfig(data, r.owner())
+	back, err := openConfig(data, r.owner(), r.opt.Prefix)
 	if err != nil {
 		return nil, err
 	}

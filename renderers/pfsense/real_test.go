@@ -1,7 +1,6 @@
 package pfsense
 
 import (
-	"errors"
 	"testing"
 
 	"sallyport/internal/realfeed"
@@ -61,27 +60,9 @@ func TestAzureCloud(t *testing.T) {
 	}
 }
 
-// TestTwoWeeks counts the lines that two weeks of Azure change.
 func TestTwoWeeks(t *testing.T) {
-	a, b := azureCloud(t, "396"), azureCloud(t, "398")
-	plus, minus := ipranges.Diff(a.Rules[0].To.Set(), b.Rules[0].To.Set())
-	prefixes := 0
-	for _, set := range []ipranges.Set{plus, minus} {
-		prefixes += set.NumPrefixes(ipranges.IPv4) + set.NumPrefixes(ipranges.IPv6)
-	}
-	for _, form := range []string{formURLTable, formImport, formMerge} {
-		before, err1 := renderPlan(t, options(form), a)
-		after, err2 := renderPlan(t, options(form), b)
-		if err := errors.Join(err1, err2); err != nil {
-			t.Fatal(err)
-		}
-		lines := 0
-		for path := range after {
-			lines += conformance.ChangedLines([]byte(before[path]), []byte(after[path]))
-		}
-		t.Logf("%s: %d prefixes, %d lines", form, prefixes, lines)
-		if lines > 3*prefixes {
-			t.Errorf("%s: %d changed prefixes change %d lines", form, prefixes, lines)
-		}
+	before, after := azureCloud(t, "396").Rules[0].To, azureCloud(t, "398").Rules[0].To
+	for _, v := range variants() {
+		t.Run(v.Name, func(t *testing.T) { conformance.Week(t, Kind(), v.Options, before, after) })
 	}
 }

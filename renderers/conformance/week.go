@@ -1,0 +1,136 @@
+package conformance
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"sallyport/ipranges"
+	"sallyport/renderers"
+	"sallyport/rules"
+)
+
+// Week renders a rule to before, publishes that, and renders the same rule to after, as
+// with the feeds of two weeks. It fails t when nothing changes, or more than three times
+// as much as in the lists themselves.
+//
+// The yardstick: the entries that one of the lists has and the other has not. Entries
+// are the prefixes of the shortest list of a set, as a target without ranges writes it,
+// or host names. From change 396 to 398 of AzureCloud these are 213 prefixes. In the
+// outputs, what one of them has and the other has not is counted in lines, whose order
+// does not count, or in words where a line has more than fifty: some formats have all
+// addresses on one line. What the headers say counts, too.
+func Week(t *testing.T, kind renderers.Kind, options any, before, after rules.Addresses) {
+	t.Helper()
+	var published []renderers.File
+	var files [2][]renderers.File
+	families := rules.BothFamilies
+	for i, to := range []rules.Addresses{before, after} {
+		env := renderers.Env{Name: "edge", Path: "edge" + kind.Extension, Read: os.ReadFile, Previous: func(path string) []byte {
+			at := slices.IndexFunc(published, func(f renderers.File) bool { return f.Path == path })
+			if at < 0 {
+				return nil
+			}
+			return published[at].Data
+		}}
+		r, err := kind.Build(options, env)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := filter(allow("calls", rules.Any(), to, media))
+		if to.ByName() {
+			p.Rules[0].Services = []rules.Service{https}
+		}
+		p.Provenance.Feeds[0].Change = []string{"396", "398"}[i]
+		caps := renderers.CapsOf(kind, r)
+		families = caps.Families
+		p.Families &= families
+		lowered, _, errs := rules.Lower(p, caps)
+		if len(errs) > 0 {
+			t.Fatal(errs[0])
+		}
+		if files[i], err = r.Render(lowered); err != nil {
+			t.Fatal(err)
+		}
+		published = files[i]
+	}
+	entries, changed := changedEntries(before, after, families), changedUnits(files[0], files[1])
+	t.Logf("%d changed entries, %d changed lines", entries, changed)
+	if entries == 0 || changed == 0 || changed > 3*entries {
+		t.Errorf("%d changed entries change %d lines", entries, changed)
+	}
+}
+
+// changedEntries counts the entries of one of the lists that the other has not, in the
+// families.
+func changedEntries(a, b rules.Addresses, families rules.Families) int {
+	if a.ByName() || b.ByName() {
+		return ChangedLines([]byte(strings.Join(a.Patterns(), "\n")), []byte(strings.Join(b.Patterns(), "\n")))
+	}
+	changed := 0
+	for _, f := range families.List() {
+		changed += changedPrefixes(a.Set().Only(f), b.Set().Only(f))
+	}
+	return changed
+}
+
+// changedPrefixes counts the prefixes that one of the sets' shortest lists has
+// and the other has not.
+func changedPrefixes(a, b ipranges.Set) int {
+	var lists [2][]byte
+	for i, set := range []ipranges.Set{a, b} {
+		lists[i] = set.AppendPrefixes(set.AppendPrefixes(nil, ipranges.IPv4, "", "\n"), ipranges.IPv6, "", "\n")
+	}
+	return ChangedLines(lists[0], lists[1])
+}
+
+// changedUnits counts what Week counts in outputs. A file that only one of them has
+// changes as a whole.
+func changedUnits(before, after []renderers.File) int {
+	texts := map[string][2][]byte{}
+	for i, files := range [][]renderers.File{before, after} {
+		for _, f := range files {
+			pair := texts[f.Path]
+			pair[i] = f.Data
+			texts[f.Path] = pair
+		}
+	}
+	changed := 0
+	for _, pair := range texts {
+		changed += ChangedLines(units(pair[0]), units(pair[1]))
+	}
+	return changed
+}
+
+// units is a text with its long lines divided, one word a line.
+func units(text []byte) []byte {
+	const long = 50
+	var out strings.Builder
+	for line := range strings.Lines(string(text)) {
+		words := strings.Fields(line)
+		if len(words) <= long {
+			out.WriteString(line)
+			continue
+		}
+		out.WriteString(strings.Join(words, "\n") + "\n")
+	}
+	return []byte(out.String())
+}
+
+// ChangedLines counts the lines that a has and b lacks, and the other way round. A line
+// that is somewhere else is no change.
+func ChangedLines(a, b []byte) int {
+	count := map[string]int{}
+	for _, l := range strings.Split(string(a), "\n") {
+		count[l]++
+	}
+	for _, l := range strings.Split(string(b), "\n") {
+		count[l]--
+	}
+	changed := 0
+	for _, n := range count {
+		changed += max(n, -n)
+	}
+	return changed
+}
