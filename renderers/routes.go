@@ -2,6 +2,7 @@ package renderers
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -34,6 +35,30 @@ func RouteHeader(p *rules.Plan) []string {
 		lines = append(lines, fmt.Sprintf("%s is left as your VPN has it, and clients prefer IPv6 where they have it", f))
 	}
 	return lines
+}
+
+// Routes is what p, a plan of routes, lists, and which way that goes: rules.Plan.Listed
+// for a renderer, where anything else is an error.
+func Routes(p *rules.Plan) (set ipranges.Set, v rules.Verdict, err error) {
+	set, v, ok := p.Listed()
+	if !ok {
+		return set, v, errors.New("the plan is no list of routes: give the target bypass or include")
+	}
+	return set, v, nil
+}
+
+// ReadFile reads the file at path back with read. What is wrong with it is said with its
+// path.
+func ReadFile(files []File, path string, read func(data []byte) (*rules.Plan, error)) (*rules.Plan, error) {
+	f, err := FileAt(files, path)
+	if err != nil {
+		return nil, err
+	}
+	p, err := read(f.Data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", f.Path, err)
+	}
+	return p, nil
 }
 
 // LeftBehind is an error where an earlier run published routes of family f at path

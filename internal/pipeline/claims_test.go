@@ -61,3 +61,22 @@ func TestTwoMergesOfOneFile(t *testing.T) {
 		}
 	}
 }
+
+// TestFileClaims holds that every form which begins with a file of the user's says so to
+// the pipeline.
+func TestFileClaims(t *testing.T) {
+	profile, err := os.ReadFile("../../renderers/azurevpn/testdata/azurevpnconfig.xml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := func(name string) string {
+		return "target \"azurevpn\" \"" + name + "\" {\n  form = \"merge\"\n  config = \"profile.xml\"\n  families = [\"ipv4\"]\n  bypass = [\"203.0.114.0/24\"]\n}\n"
+	}
+	req := request(t, target("one")+target("two"))
+	if err := os.WriteFile(filepath.Join(filepath.Dir(req.Policy), "profile.xml"), profile, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got := complaints(run(t, req), diag.Error); !strings.Contains(got, "targets one and two both take profile.xml") {
+		t.Errorf("%q", got)
+	}
+}

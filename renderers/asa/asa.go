@@ -30,7 +30,6 @@
 package asa
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"net/netip"
@@ -216,9 +215,9 @@ func (r *renderer) Claims() []renderers.Claim {
 
 // Render implements renderers.Renderer.
 func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
-	set, v, ok := p.Listed()
-	if !ok {
-		return nil, errors.New("the plan is no list of routes: give the target bypass or include")
+	set, v, err := renderers.Routes(p)
+	if err != nil {
+		return nil, err
 	}
 	settings := r.settings(v, p.Families)
 	direction, before := r.previous()

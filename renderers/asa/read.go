@@ -14,15 +14,7 @@ import (
 
 // ReadBack implements renderers.Renderer.
 func (r *renderer) ReadBack(files []renderers.File) (*rules.Plan, error) {
-	f, err := renderers.FileAt(files, r.env.Path)
-	if err != nil {
-		return nil, err
-	}
-	p, err := r.read(f.Data)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", f.Path, err)
-	}
-	return p, nil
+	return renderers.ReadFile(files, r.env.Path, r.read)
 }
 
 // read takes what is taken back first, the entries, the settings as they have to be, what

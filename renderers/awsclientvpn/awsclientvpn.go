@@ -176,15 +176,7 @@ func (r *renderer) leftBehind() error {
 // ReadBack implements renderers.Renderer. It reads the list, and holds the rest to the
 // script that would be written for it.
 func (r *renderer) ReadBack(files []renderers.File) (*rules.Plan, error) {
-	f, err := renderers.FileAt(files, r.env.Path)
-	if err != nil {
-		return nil, err
-	}
-	p, err := r.read(f.Data)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", f.Path, err)
-	}
-	return p, nil
+	return renderers.ReadFile(files, r.env.Path, r.read)
 }
 
 func (r *renderer) read(data []byte) (*rules.Plan, error) {

@@ -19,7 +19,6 @@
 package azurevpn
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -99,13 +98,13 @@ func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
 	return r, nil
 }
 
-// MergesInto names the file of the user's that the output is a changed copy of, and the
-// option that does; both are empty where there is none.
-func (r *renderer) MergesInto() (option, file string) {
+// Claims implements renderers.Claimer: the output is a changed copy of the user's profile.
+func (r *renderer) Claims() []renderers.Claim {
 	if r.opt.Form != formMerge {
-		return "", ""
+		return nil
 	}
-	return "config", r.opt.Config
+	return []renderers.Claim{{File: r.opt.Config, Option: "config", Cost: "each output is that profile without the other's routes",
+		Fix: "put the routes into one target, or let the second begin with the first one's output: config = ..."}}
 }
 
 // lists are the elements that hold routes, by where those go.
@@ -115,9 +114,9 @@ const clientConfig = "clientconfig"
 
 // Render implements renderers.Renderer.
 func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
-	set, v, ok := p.Listed()
-	if !ok {
-		return nil, errors.New("the plan is no list of routes: give the target bypass or include")
+	set, v, err := renderers.Routes(p)
+	if err != nil {
+		return nil, err
 	}
 	header := renderers.RouteHeader(p)
 	if r.opt.Form == formMerge {

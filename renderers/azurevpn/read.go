@@ -16,15 +16,7 @@ import (
 // ReadBack implements renderers.Renderer. A list says by its own name which way it
 // goes, and there is no route but of IPv4, so no comment is needed.
 func (r *renderer) ReadBack(files []renderers.File) (*rules.Plan, error) {
-	f, err := renderers.FileAt(files, r.env.Path)
-	if err != nil {
-		return nil, err
-	}
-	p, err := r.read(f.Data)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", f.Path, err)
-	}
-	return p, nil
+	return renderers.ReadFile(files, r.env.Path, r.read)
 }
 
 func (r *renderer) read(data []byte) (*rules.Plan, error) {

@@ -135,9 +135,9 @@ func (r *renderer) protocol(f ipranges.Family) string {
 
 // Render implements renderers.Renderer.
 func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
-	set, v, ok := p.Listed()
-	if !ok {
-		return nil, errors.New("the plan is no list of routes: give the target bypass or include")
+	set, v, err := renderers.Routes(p)
+	if err != nil {
+		return nil, err
 	}
 	type protocol struct{ Name, Channel, Table string }
 	var hops []string

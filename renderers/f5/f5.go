@@ -21,7 +21,6 @@ package f5
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io/fs"
 	"net/netip"
@@ -188,9 +187,9 @@ const namesProperty = "address-space-exclude-dns-name"
 
 // Render implements renderers.Renderer.
 func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
-	set, v, ok := p.Listed()
-	if !ok {
-		return nil, errors.New("the plan is no list of routes: give the target bypass or include")
+	set, v, err := renderers.Routes(p)
+	if err != nil {
+		return nil, err
 	}
 	if len(r.opt.Domains.Patterns) > 0 && v == rules.Tunnel {
 		return nil, &rules.RuleError{Option: "domains", Cause: "an include has no names: a DNS address space is about where names resolve",

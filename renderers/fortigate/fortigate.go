@@ -24,7 +24,6 @@
 package fortigate
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"net/netip"
@@ -181,9 +180,9 @@ func (r *renderer) Claims() []renderers.Claim {
 
 // Render implements renderers.Renderer.
 func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
-	set, v, ok := p.Listed()
-	if !ok {
-		return nil, errors.New("the plan is no list of routes: give the target bypass or include")
+	set, v, err := renderers.Routes(p)
+	if err != nil {
+		return nil, err
 	}
 	if v == rules.Tunnel {
 		if err := missingFamily(p, set); err != nil {

@@ -23,7 +23,6 @@
 package frr
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"net/netip"
@@ -184,9 +183,9 @@ func (r *renderer) script() (renderers.File, error) {
 
 // Render implements renderers.Renderer.
 func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
-	set, v, ok := p.Listed()
-	if !ok {
-		return nil, errors.New("the plan is no list of routes: give the target bypass or include")
+	set, v, err := renderers.Routes(p)
+	if err != nil {
+		return nil, err
 	}
 	var hops []string
 	var routes []byte

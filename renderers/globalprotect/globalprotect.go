@@ -24,7 +24,6 @@ package globalprotect
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io/fs"
 	"net/netip"
@@ -164,9 +163,9 @@ var (
 
 // Render implements renderers.Renderer.
 func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
-	set, v, ok := p.Listed()
-	if !ok {
-		return nil, errors.New("the plan is no list of routes: give the target bypass or include")
+	set, v, err := renderers.Routes(p)
+	if err != nil {
+		return nil, err
 	}
 	if err := r.leftBehind(v); err != nil {
 		return nil, err

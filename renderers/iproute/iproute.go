@@ -109,9 +109,9 @@ type view struct {
 
 // Render implements renderers.Renderer.
 func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
-	set, _, ok := p.Listed()
-	if !ok {
-		return nil, errors.New("the plan is no list of routes: give the target bypass or include")
+	set, _, err := renderers.Routes(p)
+	if err != nil {
+		return nil, err
 	}
 	var files []renderers.File
 	for _, f := range rules.BothFamilies.List() {

@@ -18,7 +18,6 @@
 package networkmanager
 
 import (
-	"errors"
 	"fmt"
 	"hash/crc32"
 	"io/fs"
@@ -158,9 +157,9 @@ func (r *renderer) Claims() []renderers.Claim {
 
 // Render implements renderers.Renderer.
 func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
-	set, v, ok := p.Listed()
-	if !ok {
-		return nil, errors.New("the plan is no list of routes: give the target bypass or include")
+	set, v, err := renderers.Routes(p)
+	if err != nil {
+		return nil, err
 	}
 	if err := r.refuse(p, set, v); err != nil {
 		return nil, err

@@ -21,7 +21,6 @@
 package openvpn
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"net/netip"
@@ -170,9 +169,9 @@ func (r *renderer) hooks() []string {
 
 // Render implements renderers.Renderer.
 func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
-	set, v, ok := p.Listed()
-	if !ok {
-		return nil, errors.New("the plan is no list of routes: give the target bypass or include")
+	set, v, err := renderers.Routes(p)
+	if err != nil {
+		return nil, err
 	}
 	if v == rules.Tunnel && r.ipv6 != "" {
 		return nil, &rules.RuleError{Rule: p.Rules[0].Name, Place: p.Rules[0].Place,

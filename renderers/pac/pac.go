@@ -163,9 +163,9 @@ func (r *renderer) Advice(*rules.Plan) []*renderers.OptionError {
 
 // Render implements renderers.Renderer.
 func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
-	set, v, ok := p.Listed()
-	if !ok {
-		return nil, errors.New("the plan is no list of routes: give the target bypass or include")
+	set, v, err := renderers.Routes(p)
+	if err != nil {
+		return nil, err
 	}
 	body, err := r.body(set, v)
 	if err != nil {
@@ -211,15 +211,7 @@ func (r *renderer) body(set ipranges.Set, v rules.Verdict) ([]byte, error) {
 // ReadBack implements renderers.Renderer. It reads the list, and holds the rest to the
 // script that would be written for it.
 func (r *renderer) ReadBack(files []renderers.File) (*rules.Plan, error) {
-	f, err := renderers.FileAt(files, r.env.Path)
-	if err != nil {
-		return nil, err
-	}
-	p, err := r.read(f.Data)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", f.Path, err)
-	}
-	return p, nil
+	return renderers.ReadFile(files, r.env.Path, r.read)
 }
 
 func (r *renderer) read(data []byte) (*rules.Plan, error) {

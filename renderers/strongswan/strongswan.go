@@ -26,7 +26,6 @@
 package strongswan
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"net/netip"
@@ -142,9 +141,9 @@ func (r *renderer) messageBytes(p netip.Prefix) int {
 // Render implements renderers.Renderer. With ports, what is rendered bypasses less
 // than p: other ports of its addresses stay in the tunnel.
 func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
-	set, v, ok := p.Listed()
-	if !ok {
-		return nil, errors.New("the plan is no list of routes: give the target bypass or include")
+	set, v, err := renderers.Routes(p)
+	if err != nil {
+		return nil, err
 	}
 	header := renderers.RouteHeader(p)
 	if v == rules.Tunnel {

@@ -201,9 +201,9 @@ func onlyElement(data []byte, name string) (string, error) {
 
 // Render implements renderers.Renderer.
 func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
-	set, v, ok := p.Listed()
-	if !ok {
-		return nil, errors.New("the plan is no list of routes: give the target bypass or include")
+	set, v, err := renderers.Routes(p)
+	if err != nil {
+		return nil, err
 	}
 	header := renderers.RouteHeader(p)
 	if r.opt.Form == formPowerShell {

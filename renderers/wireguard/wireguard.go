@@ -20,7 +20,6 @@
 package wireguard
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"net/netip"
@@ -197,9 +196,9 @@ func (r *renderer) Claims() []renderers.Claim {
 
 // Render implements renderers.Renderer.
 func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
-	set, v, ok := p.Listed()
-	if !ok {
-		return nil, errors.New("the plan is no list of routes: give the target bypass or include")
+	set, v, err := renderers.Routes(p)
+	if err != nil {
+		return nil, err
 	}
 	if v == rules.Bypass && r.opt.Form == formRoutes {
 		if len(r.routes) == 0 {
