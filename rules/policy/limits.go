@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -42,7 +43,7 @@ func (c *compiler) checkSize() bool {
 // unclosedString reports the first string that does not end on its line. What
 // follows it looks inside out, so nothing is said about the syntax of that.
 func (c *compiler) unclosedString(tokens hclsyntax.Tokens) {
-	c.trust = len(c.f.src)
+	c.trust = math.MaxInt // what HCL says of the end of the file counts too
 	var open hcl.Range
 	for _, t := range tokens {
 		switch t.Type {

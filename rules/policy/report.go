@@ -85,7 +85,9 @@ func syntaxFix(summary string) string {
 	case "Invalid argument name":
 		return "write the name without quotes"
 	case "Unclosed configuration block":
-		return `close the block with "}"`
+		return `close the block with "}"; if the file was cut short, take a whole copy of it`
+	case "Unterminated template string":
+		return "close the string; if the file was cut short, take a whole copy of it"
 	case "Unterminated tuple constructor expression":
 		return `close the list with "]"`
 	case "Invalid expression", "Missing expression":
@@ -97,11 +99,12 @@ func syntaxFix(summary string) string {
 }
 
 // addSyntax reports mistakes in syntax: the first of each line, since the parser
-// stumbles on over what follows it.
+// stumbles on over what follows it. A mistake is left out only where another one is
+// reported instead: what the parser found wrong never compiles.
 func (c *compiler) addSyntax(diags hcl.Diagnostics) {
 	lines := map[int]bool{}
 	for _, d := range diags {
-		if d.Subject != nil && (lines[d.Subject.Start.Line] || d.Subject.Start.Byte >= c.trust) {
+		if d.Subject != nil && (lines[d.Subject.Start.Line] || d.Subject.Start.Byte >= c.trust) && c.list.HasErrors() {
 			continue
 		}
 		if d.Subject != nil {

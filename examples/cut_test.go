@@ -1,0 +1,84 @@
+package examples_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+
+	"sallyport/internal/feeds"
+	"sallyport/internal/fetch"
+	"sallyport/internal/pipeline"
+	"sallyport/templates"
+)
+
+// cuttable ends its rules with an argument that decides what they open, behind
+// every form of text that can be cut.
+const cuttable = `
+rule "heredoc" {
+  action      = "allow"
+  to          = ["20.0.0.0/8"]
+  services    = any
+  description = <<EOT
+until the new site has its own uplink
+EOT
+  from        = ["10.20.0.0/16"]
+}
+rule "quoted" {
+  action      = "deny"
+  to          = ["20.9.0.0/16"]
+  services    = any /* all of them */
+  description = "for the administrators' network" # a comment
+  from        = ["10.21.0.0/16"]
+}
+target "generic" "g" {}
+/* the end */
+`
+
+// TestCutShort cuts policies at every byte. A cut inside of a block is a mistake: a
+// rule that lost its last argument would open more than it was written to.
+func TestCutShort(t *testing.T) {
+	sources := map[string][]byte{"cuttable": []byte(cuttable), "built-in": templates.DefaultPolicy, "starter": templates.StarterPolicy}
+	files, err := filepath.Glob("*.hcl")
+	if err != nil || len(files) < 20 {
+		t.Fatalf("%d examples, %v", len(files), err)
+	}
+	for _, name := range files {
+		sources[name] = []byte(read(t, name))
+	}
+	for name, src := range sources {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cutEverywhere(t, src)
+		})
+	}
+}
+
+func cutEverywhere(t *testing.T, src []byte) {
+	file, diags := hclsyntax.ParseConfig(src, "whole.hcl", hcl.InitialPos)
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	inside := make([]bool, len(src)+1) // a cut in front of byte i divides a block
+	for _, b := range file.Body.(*hclsyntax.Body).Blocks {
+		for i := b.TypeRange.Start.Byte + 1; i < b.CloseBraceRange.End.Byte; i++ {
+			inside[i] = true
+		}
+	}
+	name := filepath.Join(t.TempDir(), "policy.hcl")
+	for n := range inside {
+		if err := os.WriteFile(name, src[:n], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		// Feeds cannot be had here: that is an error and no mistake of the policy's.
+		res, _ := pipeline.Compile(t.Context(), pipeline.Request{Policy: name, Now: today,
+			Opener: &feeds.Opener{Fetcher: &fetch.Fetcher{Offline: true}}})
+		if mistakes := res.Diagnostics.HasErrors(); inside[n] && !mistakes {
+			t.Fatalf("cut inside of a block, and no mistake:\n%s", src[:n])
+		} else if n == len(src) && mistakes {
+			t.Fatalf("mistakes in the whole policy: %v", res.Diagnostics)
+		}
+	}
+}
