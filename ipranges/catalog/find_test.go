@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 
 	"sallyport/ipranges"
@@ -60,6 +61,16 @@ func TestSuggest(t *testing.T) {
 			{"AzureStorage.WestEurope", "Storage.WestEurope"}, // with a region
 			{"Sql.germanywc", "Sql.GermanyWestCentral"},       // the feed's word for the region
 			{"AzureCloud.GermanyWestCentral", "AzureCloud.germanywc"},
+			{"Storage.EuropeWest", "Storage.WestEurope"}, // words in another order
+			{"storage.europewest", "Storage.WestEurope"},
+			{"WestEurope.Storage", "Storage.WestEurope"},
+			{"EuropeWest.Storage", "Storage.WestEurope"},
+			{"AzureStorage.EuropeWest", "Storage.WestEurope"},
+			{"AzureCloud.europewest", "AzureCloud.westeurope"},
+			{"AzureCloud.europe-west", "AzureCloud.westeurope"},
+			{"Sql.CentralWestGermany", "Sql.GermanyWestCentral"},
+			{"AzureCloud.CentralWestGermany", "AzureCloud.germanywc"},
+			{"CloudAzure", "AzureCloud"},
 			{"Storage.NorthEurope", "Storage"}, // a region the tag lacks
 			{"Storge.Mars", "Storage"},
 			{"Mover", "StorageMover"},
@@ -80,6 +91,34 @@ func TestSuggest(t *testing.T) {
 			if len(got) > max(n, 0) || n == 100 && len(got) != 4 {
 				t.Errorf("%s: Suggest with n = %d gives %q", kind, n, got)
 			}
+		}
+	}
+}
+
+func TestReordered(t *testing.T) {
+	for _, tt := range []struct {
+		a, b string
+		want bool
+	}{
+		{"EuropeWest", "WestEurope", true},
+		{"europewest", "westeurope", true},
+		{"USSouthCentral", "SouthCentralUS", true},
+		{"USCentralSouth", "southcentralus", true},
+		{"us-central-south", "SouthCentralUS", true},
+		{"uscentralsouth", "SouthCentralUS", true},
+		{"UKSouth2", "South2UK", true},
+		{"uswest2", "WestUS2", true},
+		{"WestEurope", "WestEurope", false},
+		{"West.Europe", "WestEurope", false}, // the same order
+		{"WestEurope2", "WestEurope", false},
+		{"12", "21", false},
+		{"", "", false},
+		{"...", "-", false},
+		{"aaaa", "AAAA", false},
+		{strings.Repeat("Ab", 200) + "c", "c" + strings.Repeat("Ab", 200), false}, // far more words than any name
+	} {
+		if reordered(tt.a, tt.b) != tt.want || reordered(tt.b, tt.a) != tt.want {
+			t.Errorf("reordered(%.20q, %.20q) is not %v", tt.a, tt.b, tt.want)
 		}
 	}
 }

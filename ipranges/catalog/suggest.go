@@ -13,8 +13,9 @@ import (
 // Suggest returns at most n names of tags that somebody who wrote name may
 // have meant, best first. It sees through case, dots and other punctuation
 // ("storage-west-europe"), the feed's own words for region and service
-// ("AzureStorage" for Storage), a region that is missing or that the tag does
-// not have, a name that was cut short, and typing errors.
+// ("AzureStorage" for Storage), words in another order ("Storage.EuropeWest"), a
+// region that is missing or that the tag does not have, a name that was cut short,
+// and typing errors.
 func (c *Catalog) Suggest(name string, n int) []string {
 	q := newQuery(name)
 	if q.flat == "" || n <= 0 {
@@ -48,7 +49,7 @@ type query struct {
 	name    string // as written
 	word           // the whole name
 	base    word   // the part before the first dot
-	suffix  string // the part after it, flattened
+	suffix  string // the part after it
 	regions map[string]bool
 }
 
@@ -70,17 +71,18 @@ func newQuery(name string) query {
 		name = ""
 	}
 	base, suffix, _ := strings.Cut(name, ".")
-	return query{name, newWord(name), newWord(base), flatten(suffix), map[string]bool{}}
+	return query{name, newWord(name), newWord(base), suffix, map[string]bool{}}
 }
 
-// learnRegion notes the region of t when its name ends as q does. Feeds write
-// one region in several ways: Azure has Sql.GermanyWestCentral and
+// learnRegion notes the region of t when its name ends as q does, or in the same
+// words. Feeds write one region in several ways: Azure has Sql.GermanyWestCentral and
 // AzureCloud.germanywc, both of region "germanywc".
 func (q *query) learnRegion(t Tag) {
-	if q.suffix == "" || t.Region == "" {
+	if q.suffix == "" || t.Region == "" || q.regions[t.Region] {
 		return
 	}
-	if _, suffix, ok := strings.Cut(t.Name, "."); ok && flatten(suffix) == q.suffix {
+	_, suffix, ok := strings.Cut(t.Name, ".")
+	if ok && (flatten(suffix) == flatten(q.suffix) || reordered(q.suffix, suffix)) {
 		q.regions[t.Region] = true
 	}
 }
@@ -102,6 +104,7 @@ const (
 	costFlat    = 5
 	costRegion  = 8
 	costService = 9
+	costOrder   = 9
 	typo        = 10
 	costCut     = 15 // plus what is missing, at most typo
 	costBase    = 30 // the tag without the region that was asked for
@@ -120,8 +123,10 @@ func (q *query) cost(t Tag) (int, bool) {
 		return costFlat, true
 	case t.Region != "" && flatten(base+t.Region) == q.flat || q.regions[t.Region] && flatten(base) == q.base.flat:
 		return costRegion, true
-	case t.Service != "" && flatten(t.Service+t.Region) == q.flat:
+	case t.Service != "" && (flatten(t.Service+t.Region) == q.flat || q.regions[t.Region] && flatten(t.Service) == q.base.flat):
 		return costService, true
+	case w.letters == q.letters && reordered(q.name, t.Name):
+		return costOrder, true
 	}
 	best := costWithin + typo + 1
 	missing := min(len(w.flat)-len(q.flat), typo)
