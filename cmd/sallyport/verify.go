@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,6 +17,7 @@ import (
 
 	"sallyport/internal/pipeline"
 	"sallyport/internal/publish"
+	"sallyport/internal/readfile"
 	"sallyport/internal/verify"
 	"sallyport/verifier"
 	"sallyport/verifier/media"
@@ -216,7 +216,7 @@ func (a *app) verifyPlan(cmd *cobra.Command, f *verifyFlags, args []string) (*ve
 
 func (a *app) wholePlan(cmd *cobra.Command, f *verifyFlags, args []string) (*verifier.Plan, error) {
 	if len(args) > 0 {
-		file, err := os.Open(args[0])
+		file, err := readfile.Open(args[0])
 		if err != nil {
 			return nil, fmt.Errorf("reading the plan: %w: name a file of sallyport generate --bundle", err)
 		}
@@ -322,7 +322,7 @@ func readOld(name string) (*verifier.Report, error) {
 	if name == "" {
 		return nil, nil
 	}
-	file, err := os.Open(name)
+	file, err := readfile.Open(name)
 	if err != nil {
 		return nil, fmt.Errorf("reading the earlier report: %w: name a file of sallyport verify --save", err)
 	}

@@ -22,6 +22,7 @@ import (
 
 	"sallyport/internal/diag"
 	"sallyport/internal/feeds"
+	"sallyport/internal/readfile"
 	"sallyport/ipranges/catalog"
 	"sallyport/renderers"
 	"sallyport/renderers/all"
@@ -164,12 +165,15 @@ func readPolicy(name string) (string, []byte, error) {
 	case "-":
 		return "", nil, &UsageError{errors.New("a policy is a file, because paths in it are relative to its folder: name one")}
 	}
-	src, err := os.ReadFile(name)
+	src, err := readfile.File(name, policy.MaxSize)
+	var large *readfile.TooLarge
 	switch {
+	case errors.As(err, &large):
+		return name, src, nil // Load says so, with the rest of what is wrong with policies
 	case errors.Is(err, fs.ErrNotExist):
 		return "", nil, fmt.Errorf("no policy %s: write one with sallyport init, or leave --policy out for the built-in one", name)
 	case err != nil:
-		return "", nil, fmt.Errorf("reading the policy: %w: check the path and its permissions", err)
+		return "", nil, fmt.Errorf("reading the policy: %w: name a file that you can read", err)
 	}
 	return name, src, nil
 }

@@ -10,11 +10,16 @@ import (
 
 	"sallyport/internal/diag"
 	"sallyport/internal/publish"
+	"sallyport/internal/readfile"
 	"sallyport/renderers"
 	"sallyport/renderers/all"
 	"sallyport/rules"
 	"sallyport/rules/policy"
 )
+
+// maxOwnFile bounds the files that a policy names for its targets, such as a device's
+// configuration: the largest that are known have a few MiB.
+const maxOwnFile = 64 << 20
 
 // Build makes the target's renderer of its options, or says what is wrong with them.
 func Build(t *policy.Target, req Request) (renderers.Kind, renderers.Renderer, diag.List) {
@@ -101,7 +106,7 @@ func environment(t *policy.Target, req Request) renderers.Env {
 			if !filepath.IsAbs(name) {
 				name = filepath.Join(filepath.Dir(req.Policy), name)
 			}
-			return os.ReadFile(name)
+			return readfile.File(name, maxOwnFile)
 		},
 		Previous: func(path string) []byte {
 			if req.Out == "" {

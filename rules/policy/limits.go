@@ -8,15 +8,18 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
+// MaxSize is how many bytes a policy may have. Load needs one more to see that there
+// are more.
+const MaxSize = 1 << 20
+
 // Limits of a policy. HCL's parser and evaluator call themselves for every
 // level of nesting, and an overflown stack cannot be recovered from; so what
 // nests is counted on the tokens, before the parser sees them.
 const (
-	maxSize      = 1 << 20 // bytes of source
-	maxNesting   = 50      // brackets, braces and parentheses within one another
-	maxOperators = 2000    // in the whole file; each can be a level of its own
-	maxDigits    = 40      // of a number
-	maxText      = 2048    // bytes of a string value: templates multiply them
+	maxNesting   = 50   // brackets, braces and parentheses within one another
+	maxOperators = 2000 // in the whole file; each can be a level of its own
+	maxDigits    = 40   // of a number
+	maxText      = 2048 // bytes of a string value: templates multiply them
 	// loopWork bounds the evaluation of for expressions, in bytes of source
 	// looked at. A policy without them needs no more than thrice its own bytes.
 	loopWork = 1 << 20
@@ -24,10 +27,10 @@ const (
 
 // checkSize reports whether the parser can take the source.
 func (c *compiler) checkSize() bool {
-	if len(c.f.src) > maxSize {
+	if len(c.f.src) > MaxSize {
 		c.error(hcl.Range{Filename: c.f.name, Start: hcl.InitialPos, End: hcl.InitialPos},
-			fmt.Sprintf("the policy is too long: %d bytes, and the limit is %d", len(c.f.src), maxSize), "",
-			"keep long lists of addresses in a feed")
+			fmt.Sprintf("the policy is too long: it has more than %d MiB", MaxSize>>20), "",
+			`keep long lists of addresses in files of their own: feed "lan" { kind = "text", file = "lan.txt" }`)
 		return false
 	}
 	// Mistakes of the scanner come again from the parser.

@@ -128,7 +128,7 @@ func parseVarList(text string) (v cty.Value, problem, fix string) {
 		}
 		return cty.TupleVal(items), "", ""
 	}
-	if len(text) > maxSize {
+	if len(text) > MaxSize {
 		return v, "the list is too long", "keep long lists in the policy"
 	}
 	tokens, _ := hclsyntax.LexExpression([]byte(text), "--var", hcl.InitialPos)

@@ -10,6 +10,8 @@ import (
 	"io"
 	"os"
 	"strings"
+
+	"sallyport/internal/readfile"
 )
 
 // keySize is the least number of secret bytes.
@@ -62,7 +64,7 @@ func ParseKey(text string) (*Key, error) {
 // ReadKeyFile reads a key. On unix the file must not be open to others than its
 // owner.
 func ReadKeyFile(name string) (*Key, error) {
-	f, err := os.Open(name)
+	f, err := readfile.Open(name)
 	if err != nil {
 		return nil, fmt.Errorf("reading the key: %w: name a file that you can read", err)
 	}

@@ -7,11 +7,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"slices"
 
 	"github.com/go-json-experiment/json"
 
+	"sallyport/internal/readfile"
 	"sallyport/verifier"
 )
 
@@ -53,7 +53,7 @@ func kept(r *verifier.Report) verifier.Report {
 
 // LoadHistory reads the history in a file. A file that does not exist is an empty one.
 func LoadHistory(path string) (*History, error) {
-	file, err := os.Open(path)
+	file, err := readfile.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return new(History), nil
 	}
