@@ -37,6 +37,8 @@ xmllint                 libxml2-utils
 shellcheck              shellcheck
 aws                     awscli
 node                    nodejs
+npm                     npm
+python3                 python3 python3-venv
 "
 export PATH="$PATH:/usr/sbin:/sbin:/usr/lib/frr"
 missing="" packages=""
@@ -68,6 +70,35 @@ if [ -n "$missing" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; the
 	# shellcheck disable=SC2086 # a list of words
 	install $packages
 	missing=""
+fi
+
+# What Debian lacks comes from PyPI and npm, in pinned versions, into a folder of its own
+# (package internal/need).
+tools=${SALLYPORT_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/sallyport-tests}
+vpnslice="vpn-slice==0.16.1 dnspython==2.9.2 setproctitle==1.3.8"
+pac=renderers/pac/testdata/npm
+if [ -z "$missing" ]; then
+	if [ "$(cat "$tools/python/pinned" 2>/dev/null)" != "$vpnslice" ]; then
+		say "installing vpn-slice"
+		rm -rf "$tools/python"
+		# shellcheck disable=SC2086 # a list of words
+		if python3 -m venv "$tools/python" && "$tools/python/bin/pip" install -q --disable-pip-version-check $vpnslice; then
+			echo "$vpnslice" >"$tools/python/pinned"
+		else
+			missing="$missing vpn-slice"
+		fi
+	fi
+	if ! cmp -s "$pac/package-lock.json" "$tools/npm/pinned"; then
+		say "installing pac-resolver"
+		rm -rf "$tools/npm"
+		mkdir -p "$tools/npm"
+		cp "$pac"/package*.json "$tools/npm"
+		if (cd "$tools/npm" && npm ci --silent --no-audit --no-fund --ignore-scripts); then
+			cp "$pac/package-lock.json" "$tools/npm/pinned"
+		else
+			missing="$missing pac-resolver"
+		fi
+	fi
 fi
 
 race=-race

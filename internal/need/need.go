@@ -8,6 +8,7 @@ package need
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"testing"
 )
@@ -29,6 +30,25 @@ func Program(tb testing.TB, name string) string {
 	path, err := exec.LookPath(name)
 	if err != nil {
 		missing(tb, name+" is not installed")
+	}
+	return path
+}
+
+// Tool asks for a file of those that test.sh installs from registries other than
+// Debian's, and returns where it is.
+func Tool(tb testing.TB, name string) string {
+	tb.Helper()
+	folder := os.Getenv("SALLYPORT_TOOLS")
+	if folder == "" {
+		cache, err := os.UserCacheDir()
+		if err != nil {
+			missing(tb, "there is no folder for "+name+": "+err.Error())
+		}
+		folder = filepath.Join(cache, "sallyport-tests")
+	}
+	path := filepath.Join(folder, filepath.FromSlash(name))
+	if _, err := os.Stat(path); err != nil {
+		missing(tb, path+" is not there: run test.sh, or name its folder in SALLYPORT_TOOLS")
 	}
 	return path
 }

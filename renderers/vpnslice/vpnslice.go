@@ -12,8 +12,11 @@
 //     halves are used in place of 0.0.0.0/0, which would replace the default route.
 //   - A prefix to leave alone gets the route that "ip route get" finds before the tunnel
 //     has any. Without one vpn-slice ends there, and the tunnel has no routes at all; so
-//     the script looks first whether there is IPv6. iproute2 6.1 warns of the length of
+//     the script looks first whether there is one. iproute2 6.1 warns of the length of
 //     each such prefix, "only /32 (or none) is supported", and answers all the same.
+//   - It ends before any route at an IPv6 address that the system does not take: IPv6 is
+//     off, or the MTU is below 1280 (github.com/dlenski/vpn-slice, issues 38, 148 and 154,
+//     2020 to 2024). So the script hides the VPN's IPv6 from it there.
 //   - It never takes these routes away, so the script does, on Linux.
 package vpnslice
 
@@ -113,20 +116,23 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 			lists = append(lists, list{int(f), string(set.AppendPrefixes(room, f, mark, "\n"))})
 		}
 	}
-	first6 := ""
-	for p := range set.Prefixes(ipranges.IPv6) {
-		first6 = p.Addr().String()
-		break
-	}
 	data, err := renderers.Execute("vpnslice", "script.sh.tmpl", r.env.Templates, map[string]any{
 		"Header": renderers.RouteHeader(p), "File": renderers.Clean(path.Base(r.env.Path)), "Name": r.env.Name, "Bypass": v == rules.Bypass,
 		"IPv4": p.Families.Has(ipranges.IPv4), "IPv6": p.Families.Has(ipranges.IPv6),
-		"List4": set.Has(ipranges.IPv4), "List6": set.Has(ipranges.IPv6), "First6": first6, "Lists": lists,
+		"First4": first(set, ipranges.IPv4), "First6": first(set, ipranges.IPv6), "Lists": lists,
 	})
 	if err != nil {
 		return nil, err
 	}
 	return []renderers.File{{Path: r.env.Path, Mode: fs.FileMode(0o755), Data: data}}, nil
+}
+
+// first is the first address of a family, or "".
+func first(set ipranges.Set, f ipranges.Family) string {
+	for p := range set.Prefixes(f) {
+		return p.Addr().String()
+	}
+	return ""
 }
 
 // ReadBack implements renderers.Renderer. The script has to be, below its header,

@@ -40,13 +40,36 @@ list6() { cat <<'END'
 END
 }
 
-set -- "$@" 0.0.0.0/1 128.0.0.0/1 $(list4)
+# vpn-slice stops, before it sets any route, at an IPv6 address that the tunnel's device
+# does not take: IPv6 is off (Linux), or the MTU is below IPv6's least.
+ipv6=yes
+if [ -d /proc/sys/net ] && [ "$(cat "/proc/sys/net/ipv6/conf/${TUNDEV-}/disable_ipv6" 2>/dev/null)" != 0 ]; then
+	ipv6="" why="IPv6 is off here"
+elif [ "${INTERNAL_IP4_MTU:-1280}" -lt 1280 ]; then
+	ipv6="" why="the tunnel's MTU is $INTERNAL_IP4_MTU, and IPv6 needs 1280"
+fi
+if [ -z "$ipv6" ]; then
+	[ -z "${INTERNAL_IP6_ADDRESS-}${INTERNAL_IP6_NETMASK-}" ] || echo "edge: $why: the tunnel carries none of it" >&2
+	unset INTERNAL_IP6_ADDRESS INTERNAL_IP6_NETMASK INTERNAL_IP6_DNS CISCO_IPV6_SPLIT_INC CISCO_IPV6_SPLIT_EXC
+fi
+
+# outside ADDRESS FAMILY: whether there is a way to it outside of the tunnel. Where there
+# is none to what it should leave alone, vpn-slice ends half-way.
+outside() {
+	if command -v ip; then ip route get "$1"; else route -n get "$2" "$1"; fi >/dev/null 2>&1
+}
+
+set -- "$@" 0.0.0.0/1 128.0.0.0/1
+if outside 20.202.0.0 -inet; then
+	set -- "$@" $(list4)
+else
+	echo "edge: there is no IPv4 past the tunnel, and what the list has of it goes through the tunnel" >&2
+fi
 
 # Where the VPN gives no IPv6 there is nothing to tunnel of it.
 if [ -n "${INTERNAL_IP6_ADDRESS-}${INTERNAL_IP6_NETMASK-}" ]; then
 	set -- "$@" ::/1 8000::/1
-	# vpn-slice ends half-way where there is no route to what it should leave alone.
-	if { command -v ip && ip -6 route get 2603:1063:: || ! command -v ip && route -n get -inet6 2603:1063::; } >/dev/null 2>&1; then
+	if outside 2603:1063:: -inet6; then
 		set -- "$@" $(list6)
 	else
 		echo "edge: there is no IPv6 past the tunnel, and what the list has of it goes through the tunnel" >&2
