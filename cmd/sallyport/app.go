@@ -2,13 +2,11 @@ package main
 
 import (
 	"bufio"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"runtime/debug"
 	"strconv"
-	"syscall"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -43,7 +41,7 @@ type app struct {
 }
 
 func newApp() *app {
-	// A closed pipe is an error to report, not a signal to die from.
+	// A closed pipe is for errWriter to see, not a signal to die from.
 	ignoreBrokenPipe()
 	errTerm, outTerm := term.IsTerminal(int(os.Stderr.Fd())), term.IsTerminal(int(os.Stdout.Fd()))
 	return &app{
@@ -83,22 +81,33 @@ func buildVersion() string {
 }
 
 // output is standard output: buffered, and remembering the first failure, so that
-// a full disk or a closed pipe is noticed once, at the end.
+// a full disk is noticed once, at the end.
 type output struct {
 	*bufio.Writer
 	tracked *errWriter
 }
 
+// errWriter remembers the first failure. When the reader has gone, as head does once
+// it has read enough, what is written goes nowhere and that is no failure: the command
+// comes to its end, and to the exit code that it would have had.
 type errWriter struct {
-	w   io.Writer
-	err error
+	w      io.Writer
+	err    error
+	closed bool // nobody reads any more
 }
 
 func (e *errWriter) Write(p []byte) (int, error) {
+	if e.closed {
+		return len(p), nil
+	}
 	if e.err != nil {
 		return 0, e.err
 	}
 	n, err := e.w.Write(p)
+	if isClosedPipe(err) {
+		e.closed = true
+		return len(p), nil
+	}
 	e.err = err
 	return n, err
 }
@@ -114,11 +123,8 @@ func (o *output) finish() error {
 	if o.tracked.err != nil {
 		err = o.tracked.err
 	}
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
-	case errors.Is(err, syscall.EPIPE):
-		return errors.New("standard output was closed before everything was written")
 	}
 	return fmt.Errorf("writing to standard output: %w: make room, or write somewhere else", err)
 }

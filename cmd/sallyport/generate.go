@@ -206,7 +206,7 @@ func (a *app) showDiff(res *pipeline.Result, f *generateFlags) error {
 			return err
 		}
 	} else {
-		fmt.Fprintf(a.err, "%s of %d would change; nothing was written\n", plural(changed, "file"), len(rows))
+		a.note(fmt.Sprintf("%s of %d would change; nothing was written", plural(changed, "file"), len(rows)))
 	}
 	if changed > 0 && f.detailed {
 		return exit{exitChanged}

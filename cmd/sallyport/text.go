@@ -30,6 +30,14 @@ func hang(text string, start, indent, width int) string {
 	return b.String()
 }
 
+// note prints a line that belongs behind what was printed on standard output, on standard
+// error; not for somebody who has stopped reading.
+func (a *app) note(line string) {
+	if a.out.Flush(); !a.out.tracked.closed {
+		fmt.Fprintln(a.err, hang(line, 0, 2, a.width))
+	}
+}
+
 // table writes aligned columns. A cell that is longer than half the terminal moves
 // only its own row. On a terminal that is too narrow for all columns the last ones
 // are left out; a file or a pipe always gets all.

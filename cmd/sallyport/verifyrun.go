@@ -69,6 +69,9 @@ func (a *app) watchVerify(ctx context.Context, f *verifyFlags, plan *verifier.Pl
 			return last
 		case <-tick.C:
 		}
+		if a.out.tracked.closed && f.writesNothing() {
+			return last
+		}
 	}
 }
 
@@ -82,6 +85,11 @@ func (a *app) runPlan(ctx context.Context, plan *verifier.Plan, opt verify.Optio
 		return nil, err // half a run is no report
 	}
 	return r, nil
+}
+
+// writesNothing says that a run is of no use once nobody reads standard output.
+func (f *verifyFlags) writesNothing() bool {
+	return f.save+f.html+f.junit+f.prom+f.history == ""
 }
 
 // writeFiles writes the report in every form that the flags name.
