@@ -3,13 +3,17 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // This file lays help out for the width of the terminal. Cobra's own layout leaves
-// long lines to the terminal, which breaks them inside words.
+// long lines to the terminal, which breaks them inside words, and breaks those of flags
+// before the width.
 
 // printHelp prints what a command is for, and how to use it.
 func (a *app) printHelp(cmd *cobra.Command, _ []string) {
@@ -17,14 +21,30 @@ func (a *app) printHelp(cmd *cobra.Command, _ []string) {
 	if text == "" {
 		text = cmd.Short
 	}
-	for line := range strings.SplitSeq(strings.TrimSpace(text), "\n") {
-		if len(line) > a.width {
-			line = hang(line, 0, 0, a.width)
-		}
-		fmt.Fprintln(a.out, line)
-	}
+	a.paragraphs(a.out, text)
 	fmt.Fprintln(a.out)
 	a.writeUsage(a.out, cmd)
+}
+
+// paragraphs writes text in lines of the terminal's width. Its own line breaks count as
+// blanks, but for empty lines and those before an indented line, which stays as it is.
+func (a *app) paragraphs(w io.Writer, text string) {
+	var open []string
+	end := func() {
+		if len(open) > 0 {
+			fmt.Fprintln(w, hang(strings.Join(open, " "), 0, 0, a.width))
+		}
+		open = nil
+	}
+	for line := range strings.SplitSeq(strings.TrimSpace(text), "\n") {
+		if line != "" && line[0] != ' ' && line[0] != '\t' {
+			open = append(open, line)
+			continue
+		}
+		end()
+		fmt.Fprintln(w, line)
+	}
+	end()
 }
 
 // printUsage is for cobra, which asks for it beside help in a few places.
@@ -36,14 +56,16 @@ func (a *app) printUsage(cmd *cobra.Command) error {
 func (a *app) writeUsage(w io.Writer, cmd *cobra.Command) {
 	section := func(title string) { fmt.Fprintf(w, "\n%s\n", a.bold(title+":")) }
 	fmt.Fprintln(w, a.bold("Usage:"))
+	usage := cmd.UseLine()
 	if cmd.HasSubCommands() {
-		fmt.Fprintf(w, "  %s COMMAND\n", cmd.CommandPath())
-	} else {
-		fmt.Fprintf(w, "  %s\n", cmd.UseLine())
+		usage = cmd.CommandPath() + " COMMAND"
 	}
+	fmt.Fprintf(w, "  %s\n", hang(usage, 2, 6, a.width))
 	if cmd.HasExample() {
 		section("Examples")
-		fmt.Fprintln(w, cmd.Example)
+		for line := range strings.SplitSeq(cmd.Example, "\n") {
+			fmt.Fprintln(w, shellLine(line, a.width))
+		}
 	}
 	if cmd.HasAvailableSubCommands() {
 		section("Commands")
@@ -56,9 +78,69 @@ func (a *app) writeUsage(w io.Writer, cmd *cobra.Command) {
 	}
 	if cmd.HasAvailableLocalFlags() {
 		section("Flags")
-		fmt.Fprint(w, cmd.LocalFlags().FlagUsagesWrapped(a.width))
+		a.writeFlags(w, cmd.LocalFlags())
 	}
 	if cmd.HasAvailableSubCommands() {
-		fmt.Fprintf(w, "\n%s COMMAND --help says more about a command.\n", cmd.CommandPath())
+		fmt.Fprintf(w, "\n%s\n", hang(cmd.CommandPath()+" COMMAND --help says more about a command.", 0, 0, a.width))
+	}
+}
+
+// shellLine breaks a command that is wider than the terminal so that it can still be
+// copied into a shell. A flag keeps its value.
+func shellLine(line string, width int) string {
+	if utf8.RuneCountInString(line) <= width {
+		return line
+	}
+	indent := strings.Repeat(" ", len(line)-len(strings.TrimLeft(line, " ")))
+	var parts []string
+	for i, word := range strings.Fields(line) {
+		if i > 0 && strings.HasPrefix(parts[len(parts)-1], "-") && word[0] != '-' && word[0] != '|' {
+			parts[len(parts)-1] += " " + word
+			continue
+		}
+		parts = append(parts, word)
+	}
+	var lines []string
+	now := indent + parts[0]
+	for _, part := range parts[1:] {
+		if utf8.RuneCountInString(now+" "+part+" \\") > width {
+			lines = append(lines, now+" \\")
+			now = indent + "   "
+		}
+		now += " " + part
+	}
+	return strings.Join(append(lines, now), "\n")
+}
+
+// noDefault are the texts of defaults that go without saying.
+var noDefault = []string{"", "0", "0s", "[]", "false"}
+
+func (a *app) writeFlags(w io.Writer, flags *pflag.FlagSet) {
+	var rows [][2]string
+	widest := 0
+	flags.VisitAll(func(f *pflag.Flag) {
+		if f.Hidden {
+			return
+		}
+		name, text := pflag.UnquoteUsage(f)
+		label := "      --" + f.Name
+		if f.Shorthand != "" {
+			label = "  -" + f.Shorthand + ", --" + f.Name
+		}
+		label = strings.TrimRight(label+" "+name, " ")
+		if !slices.Contains(noDefault, f.DefValue) {
+			text += " (default " + f.DefValue + ")"
+		}
+		rows = append(rows, [2]string{label, text})
+		widest = max(widest, len(label))
+	})
+	column := min(widest, max(a.width/2-6, 24)) + 3 // what is wider has a line of its own
+	for _, r := range rows {
+		label := r[0]
+		if len(label)+3 > column {
+			fmt.Fprintln(w, label)
+			label = ""
+		}
+		fmt.Fprintf(w, "%-*s%s\n", column, label, hang(r[1], column, column, a.width))
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 )
@@ -38,8 +39,11 @@ func TestHelp(t *testing.T) {
 			if strings.Contains(out, "\x1b") {
 				t.Errorf("%v --help has escape codes", path)
 			}
-			if width < 80 {
-				continue // examples and some names need 80
+			for _, l := range brokenTwice(out, width) {
+				t.Errorf("%v --help at %d columns is broken too early: %q", path, width, l)
+			}
+			if width < 80 && path[len(path)-1] != path[0] && path[1] == "completion" {
+				continue // cobra's commands to copy need 80
 			}
 			for _, l := range tooWide(out, width) {
 				t.Errorf("%v --help at %d columns: %q", path, width, l)
@@ -55,6 +59,42 @@ func TestHelp(t *testing.T) {
 	walk(newRoot(&app{out: newOutput(&bytes.Buffer{}), width: 80}))
 	if asked < 18 {
 		t.Errorf("only %d commands were asked", asked)
+	}
+}
+
+// brokenTwice are lines of the description that had room for the next one's first word,
+// as there are where text with line breaks of its own is wrapped again.
+func brokenTwice(help string, width int) []string {
+	description, _, _ := strings.Cut(help, "\nUsage:\n")
+	lines := strings.Split(description, "\n")
+	var list []string
+	for i, line := range lines[:len(lines)-1] {
+		next, _, _ := strings.Cut(lines[i+1], " ")
+		if line == "" || next == "" || strings.HasPrefix(line, "\t") || strings.HasPrefix(next, "\t") {
+			continue
+		}
+		if utf8.RuneCountInString(line)+1+utf8.RuneCountInString(next) <= width {
+			list = append(list, line)
+		}
+	}
+	return list
+}
+
+func TestShellLine(t *testing.T) {
+	for _, c := range []struct {
+		line  string
+		width int
+		want  string
+	}{
+		{"  sallyport check", 20, "  sallyport check"},
+		{"  sallyport check --policy policy.hcl", 30, "  sallyport check \\\n      --policy policy.hcl"},
+		{"  sallyport verify a --save b --json", 30, "  sallyport verify a \\\n      --save b --json"},
+		{"  sallyport show x | sallyport sum y", 22, "  sallyport show x | \\\n      sallyport sum \\\n      y"},
+	} {
+		got := shellLine(c.line, c.width)
+		if got != c.want {
+			t.Errorf("%q at %d: %q, want %q", c.line, c.width, got, c.want)
+		}
 	}
 }
 

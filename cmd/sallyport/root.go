@@ -75,10 +75,12 @@ func newRoot(a *app) *cobra.Command {
 		Use:   "sallyport",
 		Short: "Cloud address ranges and a short policy become firewall rules and VPN routes",
 		Long: `sallyport turns published cloud address ranges and a short policy into firewall
-rules, and keeps your own rules as they are.
+rules and VPN routes, and keeps your own rules as they are.
 
-Start with:  sallyport generate          the built-in policy, into ./out
-             sallyport init              a policy of your own`,
+Start with
+
+  sallyport generate    the built-in policy, into ./out
+  sallyport init        a policy of your own`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
