@@ -95,25 +95,36 @@ func (f *sizeFlags) parse() (err error) {
 		to         *float64
 	}{{"in-call", f.inCall, &f.in.Concurrency}, {"direct", f.direct, &f.in.Direct}, {"headroom", f.headroom, &f.in.Headroom}} {
 		if *p.to, err = parsePercent(p.text); err != nil {
-			return usage("--%s %s: write a percentage, such as 20%%", p.name, p.text)
+			return usage("--%s %s: %v", p.name, p.text, err)
 		}
 	}
 	f.in.Mix = nil
 	for one := range strings.SplitSeq(f.mix, ",") {
 		kind, text, ok := strings.Cut(strings.TrimSpace(one), "=")
-		part, err := parsePercent(text)
-		if !ok || err != nil {
+		if !ok {
 			return usage("--mix %s: %q is no KIND=PERCENT, such as peer-audio=40%%", f.mix, one)
+		}
+		part, err := parsePercent(text)
+		if err != nil {
+			return usage("--mix %s: %s: %v", f.mix, strings.TrimSpace(one), err)
 		}
 		f.in.Mix = append(f.in.Mix, sizing.Share{Kind: sizing.Kind(kind), Part: part})
 	}
 	return nil
 }
 
-// parsePercent reads 20% or 20 as 0.2.
+// parsePercent reads 20% or 20 as 0.2. A number up to 1 without the sign could be a share
+// as well: 0.3 is 30% to one and 0.3% to another.
 func parsePercent(text string) (float64, error) {
-	v, err := strconv.ParseFloat(strings.TrimSpace(strings.TrimSuffix(text, "%")), 64)
-	return v / 100, err
+	number, sign := strings.CutSuffix(strings.TrimSpace(text), "%")
+	v, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
+	switch {
+	case err != nil:
+		return 0, errors.New("write a percentage, such as 20%")
+	case !sign && v > 0 && v <= 1:
+		return 0, fmt.Errorf("write %.6g%% for %[1]g in a hundred, or %.6g%% for a share of %[1]g", v, v*100)
+	}
+	return v / 100, nil
 }
 
 func mixText(mix []sizing.Share) string {
