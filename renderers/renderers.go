@@ -124,6 +124,39 @@ type OptionError struct {
 
 func (e *OptionError) Error() string { return fmt.Sprintf("option %s: %s", e.Option, e.Cause) }
 
+// Mistakes gathers what is wrong with a target's options, so that all of it is said at
+// once: build functions that find several return Err of them.
+type Mistakes []error
+
+// Option adds a mistake in an option. Cause is what is wrong, and fix what to write.
+func (m *Mistakes) Option(option, cause, fix string) { m.Add(&OptionError{option, cause, fix}) }
+
+// Add adds err, if it is one.
+func (m *Mistakes) Add(err error) {
+	if err != nil {
+		*m = append(*m, err)
+	}
+}
+
+// Err is the mistakes as one error, or nil.
+func (m Mistakes) Err() error { return errors.Join(m...) }
+
+// Each returns the errors that err joins, or err alone; none for nil.
+func Each(err error) []error {
+	if err == nil {
+		return nil
+	}
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	var list []error
+	for _, e := range joined.Unwrap() {
+		list = append(list, Each(e)...)
+	}
+	return list
+}
+
 // LoadContract is how a target's files replace what was loaded before. Each
 // target declares its own, and tests hold it to that.
 type LoadContract string
@@ -175,7 +208,8 @@ type Kind struct {
 // Define makes a kind whose options are an O: a plain struct whose exported
 // fields carry `policy:"name"` and `doc:"..."` tags. A policy's options are
 // decoded over a copy of defaults, so O must not hold pointers or maps in its
-// defaults. build fails with an *OptionError for what the user got wrong.
+// defaults. build fails with an *OptionError for what the user got wrong, or with
+// Mistakes: all there are, and none that is only a consequence of another.
 func Define[O any](info Info, defaults O, build func(O, Env) (Renderer, error)) Kind {
 	return Kind{
 		Info:       info,

@@ -84,16 +84,9 @@ func Lower(p *Plan, caps Caps) (*Plan, []Loss, []*RuleError) {
 	out.Rules = nil
 	out.Families = p.Families & caps.Families
 	var losses []Loss
-	var errs []*RuleError
-	if missing := p.Families &^ caps.Families; missing != 0 {
-		errs = append(errs, &RuleError{
-			Option: "families",
-			Cause:  fmt.Sprintf("the target cannot hold %s addresses", missing),
-			Fix:    fmt.Sprintf("say families = [%q] in the target to leave %s out on purpose", FamilyWord(out.Families), missing),
-		})
-	}
+	errs := Unsupported(p, caps)
 	if _, v, ok := p.Listed(); ok && !slices.Contains(caps.Verdicts, v) {
-		return nil, nil, []*RuleError{oneWay(p, caps, v)}
+		return nil, nil, errs
 	}
 	if !slices.Contains(caps.Defaults, p.Default) {
 		errs = append(errs, &RuleError{Option: "default", Cause: fmt.Sprintf("the target cannot have the default %q", p.Default),
@@ -101,7 +94,6 @@ func Lower(p *Plan, caps Caps) (*Plan, []Loss, []*RuleError) {
 	}
 	for i := range p.Rules {
 		r := p.Rules[i]
-		errs = append(errs, unsupported(&r, caps)...)
 		r.From, r.To = r.From.only(out.Families), r.To.only(out.Families)
 		if reason := emptyReason(&p.Rules[i], &r, out.Families); reason != "" {
 			losses = append(losses, Loss{Rule: r.Name, Place: r.Place, Dropped: true, Reason: reason})
@@ -128,6 +120,26 @@ func Lower(p *Plan, caps Caps) (*Plan, []Loss, []*RuleError) {
 		return nil, nil, errs
 	}
 	return fitted, losses, nil
+}
+
+// Unsupported lists what p asks for and caps lack: its families, its direction, and the
+// features of its rules. Each is an error whatever the rest of the plan is.
+func Unsupported(p *Plan, caps Caps) []*RuleError {
+	var errs []*RuleError
+	if missing := p.Families &^ caps.Families; missing != 0 {
+		errs = append(errs, &RuleError{
+			Option: "families",
+			Cause:  fmt.Sprintf("the target cannot hold %s addresses", missing),
+			Fix:    fmt.Sprintf("say families = [%q] in the target to leave %s out on purpose", FamilyWord(p.Families&caps.Families), missing),
+		})
+	}
+	if _, v, ok := p.Listed(); ok && !slices.Contains(caps.Verdicts, v) {
+		return append(errs, oneWay(p, caps, v))
+	}
+	for i := range p.Rules {
+		errs = append(errs, unsupported(&p.Rules[i], caps)...)
+	}
+	return errs
 }
 
 // oneWay is the error for a list of routes in a direction that the target lacks.

@@ -11,13 +11,13 @@ import (
 
 // claimedTwice reports what two targets take for themselves. All targets of the policy
 // count, in this run or not: what they share, they share wherever they are loaded.
-func claimedTwice(prog *policy.Program, req Request) diag.List {
+func (b *builder) claimedTwice(prog *policy.Program) diag.List {
 	var list diag.List
 	owner := map[string]*policy.Target{}
 	said := map[string]bool{} // by pair of targets and option: several things of one option are one mistake
 	for i := range prog.Targets {
 		t := &prog.Targets[i]
-		_, r, diags := Build(t, req)
+		_, r, diags := b.build(t)
 		if diags != nil {
 			continue // it claims nothing until its own mistake is mended
 		}
@@ -28,7 +28,7 @@ func claimedTwice(prog *policy.Program, req Request) diag.List {
 		for _, c := range claimer.Claims() {
 			key, what := c.Thing, c.Thing
 			if c.File != "" {
-				key, what = "file "+resolved(c.File, req), c.File
+				key, what = "file "+resolved(c.File, b.req), c.File
 			}
 			first := owner[key]
 			if first == nil || first == t {

@@ -131,30 +131,25 @@ func Run(ctx context.Context, req Request) (*Result, error) {
 	if err != nil || res.Program == nil {
 		return res, err
 	}
-	if res.Diagnostics.HasErrors() { // the options of targets can be judged all the same
-		for _, list := range [][]policy.Target{res.Program.Targets, res.Program.Unfinished} {
-			for i := range list {
-				if _, _, diags := Build(&list[i], req); diags != nil {
-					res.add(diags)
-				}
-			}
-		}
-		return res, nil
-	}
+	b := newBuilder(req)
+	broken := res.Diagnostics.HasErrors()
 	targets, err := chosen(res.Program, req.Targets)
-	if err != nil {
+	switch {
+	case broken: // what a mistake leaves of the policy is judged all the same
+		targets = b.judgeRest(res, targets)
+	case err != nil:
 		return res, err
 	}
 	for _, t := range targets {
-		out, diags := render(t, req)
+		out, diags := b.render(t)
 		res.add(diags)
 		if out != nil {
 			res.Outputs = append(res.Outputs, *out)
 		}
 	}
 	res.add(collisions(res.Outputs))
-	res.add(claimedTwice(res.Program, req))
-	res.add(blockedInside(res.Program, res.Outputs, req))
+	res.add(b.claimedTwice(res.Program))
+	res.add(b.blockedInside(res.Program, res.Outputs))
 	return res, nil
 }
 

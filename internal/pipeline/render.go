@@ -26,17 +26,18 @@ func Build(t *policy.Target, req Request) (renderers.Kind, renderers.Renderer, d
 	kind, _ := all.Named(t.Kind)
 	r, err := kind.Build(t.Options, environment(t, req))
 	if err != nil {
-		return kind, nil, diag.List{Place(t, err)}
+		return kind, nil, places(t, err)
 	}
 	return kind, r, nil
 }
 
 // render takes one target from its options to files.
-func render(t *policy.Target, req Request) (*Output, diag.List) {
-	kind, r, diags := Build(t, req)
+func (b *builder) render(t *policy.Target) (*Output, diag.List) {
+	kind, r, diags := b.build(t)
 	if diags != nil {
-		return nil, diags
+		return nil, append(diags, unsupported(t, kind)...)
 	}
+	req := b.req
 	p := *t.Plan
 	p.Provenance.Version = req.Version
 	if req.Stamp {
@@ -47,18 +48,14 @@ func render(t *policy.Target, req Request) (*Output, diag.List) {
 	}
 	lowered, losses, errs := rules.Lower(&p, renderers.CapsOf(kind, r))
 	if len(errs) > 0 {
-		var list diag.List
-		for _, e := range errs {
-			list = append(list, Place(t, e))
-		}
-		return nil, list
+		return nil, placesOf(t, errs)
 	}
 	for _, l := range losses {
 		lowered.Provenance.Notes = append(slices.Clone(lowered.Provenance.Notes), noteOf(l))
 	}
 	files, err := r.Render(lowered)
 	if err != nil {
-		return nil, diag.List{Place(t, err)}
+		return nil, places(t, err)
 	}
 	equal, err := selfCheck(r, lowered, files, req)
 	if err != nil {
@@ -123,6 +120,15 @@ func environment(t *policy.Target, req Request) renderers.Env {
 		env.Templates = os.DirFS(req.Templates)
 	}
 	return env
+}
+
+// places turns a target's errors, one or several that are joined, into diagnostics.
+func places(t *policy.Target, err error) diag.List {
+	var list diag.List
+	for _, e := range renderers.Each(err) {
+		list = append(list, Place(t, e))
+	}
+	return list
 }
 
 // Place turns a target's error into a diagnostic at the option or rule to blame.

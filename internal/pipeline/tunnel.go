@@ -13,7 +13,7 @@ import (
 
 // blockedInside holds each rule that blocks inside of a VPN to the list of the target
 // that it names: what that list leaves in the tunnel would have no way at all.
-func blockedInside(prog *policy.Program, outputs []Output, req Request) diag.List {
+func (b *builder) blockedInside(prog *policy.Program, outputs []Output) diag.List {
 	var list diag.List
 	for i := range prog.Rules {
 		r := &prog.Rules[i]
@@ -25,10 +25,10 @@ func blockedInside(prog *policy.Program, outputs []Output, req Request) diag.Lis
 			if t.Name != r.Tunnel || t.Plan.Default != rules.Tunnel {
 				continue
 			}
-			if d, narrowed := narrowedByPorts(r, t, req); narrowed {
+			if d, narrowed := b.narrowedByPorts(r, t); narrowed {
 				list = append(list, d)
 			}
-			past, ok := pastVPN(t, outputs, req)
+			past, ok := b.pastVPN(t, outputs)
 			if !ok {
 				list = append(list, diag.Diagnostic{Subject: r.TunnelPlace,
 					Summary: fmt.Sprintf("rule %s cannot be held to target %s, whose list cannot be made", r.Name, t.Name),
@@ -52,8 +52,8 @@ func blockedInside(prog *policy.Program, outputs []Output, req Request) diag.Lis
 
 // narrowedByPorts reports a rule that blocks services which the target, whose bypass is
 // of some ports only, leaves in the tunnel.
-func narrowedByPorts(r *policy.Rule, t *policy.Target, req Request) (diag.Diagnostic, bool) {
-	_, built, diags := Build(t, req)
+func (b *builder) narrowedByPorts(r *policy.Rule, t *policy.Target) (diag.Diagnostic, bool) {
+	_, built, diags := b.build(t)
 	if diags != nil {
 		return diag.Diagnostic{}, false
 	}
@@ -77,14 +77,14 @@ func narrowedByPorts(r *policy.Rule, t *policy.Target, req Request) (diag.Diagno
 }
 
 // pastVPN is what the target, rendered or not in this run, sends past the VPN.
-func pastVPN(t *policy.Target, outputs []Output, req Request) (ipranges.Set, bool) {
+func (b *builder) pastVPN(t *policy.Target, outputs []Output) (ipranges.Set, bool) {
 	for _, o := range outputs {
 		if o.Target == t {
 			set, _, ok := o.Plan.Listed()
 			return set, ok
 		}
 	}
-	kind, r, diags := Build(t, req)
+	kind, r, diags := b.build(t)
 	if diags != nil {
 		return ipranges.Set{}, false
 	}

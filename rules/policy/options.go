@@ -100,12 +100,20 @@ func (d decoder) body(v reflect.Value, body *hclsyntax.Body, header hcl.Range, p
 		case body.Attributes[o.name] != nil:
 			a := body.Attributes[o.name]
 			d.out.Places[here] = place(a.Expr.Range())
-			ok = d.value(field, a, here) && ok
+			ok = d.good(here, d.value(field, a, here)) && ok
 		case o.required:
 			d.c.error(header, fmt.Sprintf("option %s is missing", here), "This kind of target cannot do without it.",
 				fmt.Sprintf("write %s = ...", o.name))
-			ok = false
+			ok = d.good(here, false)
 		}
+	}
+	return ok
+}
+
+// good returns ok, and notes the option as mistaken where it is false.
+func (d decoder) good(path string, ok bool) bool {
+	if !ok {
+		d.out.Mistaken = append(d.out.Mistaken, path)
 	}
 	return ok
 }
@@ -184,7 +192,7 @@ func (d decoder) blocks(field reflect.Value, o option, body *hclsyntax.Body, hea
 		if o.required {
 			d.c.error(header, fmt.Sprintf("block %s is missing", path), "This kind of target cannot do without it.", fmt.Sprintf("write %s { ... }", o.name))
 		}
-		return !o.required
+		return d.good(path, !o.required)
 	}
 	ok := true
 	if len(found) > 1 && !many {
@@ -206,7 +214,7 @@ func (d decoder) blocks(field reflect.Value, o option, body *hclsyntax.Body, hea
 			elem = fresh.Elem()
 		}
 		d.out.Places[here] = place(b.DefRange())
-		ok = d.labels(elem, b) && ok
+		ok = d.good(here, d.labels(elem, b)) && ok
 		ok = d.body(elem, b.Body, b.DefRange(), here) && ok
 		if many {
 			if i == 0 {

@@ -84,8 +84,8 @@ type Program struct {
 	Name    string // the policy's file name, without its folder
 	Hash    string // SHA-256 over the source and the values of the variables, in hex
 	Targets []Target
-	// Unfinished are the targets whose plan a mistake elsewhere leaves unknown:
-	// their options can be judged, and nothing else of them.
+	// Unfinished are the targets of which a mistake leaves a part unknown: their plans
+	// hold the rules that are known, and Mistaken says which options are not.
 	Unfinished []Target
 	Probes     []Probe
 	Rules      []Rule
@@ -103,6 +103,8 @@ type Target struct {
 	// Places holds where each option stands, by its path, such as "table",
 	// "budget.routes" or "ingress.0"; the empty path is the whole block.
 	Places map[string]diag.Range
+	// Mistaken are the options whose value, or the want of one, has been reported.
+	Mistaken []string
 	// Plan lacks the Version and Generated of its provenance.
 	Plan  *rules.Plan
 	Place diag.Range

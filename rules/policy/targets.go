@@ -38,7 +38,6 @@ type target struct {
 	plan  *rules.Plan
 	feeds []string
 	known bool // the plan and the options are
-	built bool // the options are
 }
 
 func (c *compiler) evalTargets(p *Program) {
@@ -52,10 +51,9 @@ func (c *compiler) evalTargets(p *Program) {
 		}
 		if t := c.target(d); t != nil {
 			done = append(done, t)
-			switch {
-			case t.known:
+			if t.known {
 				p.Targets = append(p.Targets, t.out)
-			case t.built:
+			} else {
 				p.Unfinished = append(p.Unfinished, t.out)
 			}
 		}
@@ -97,8 +95,7 @@ func (c *compiler) target(d *decl) *target {
 	if kind.NewOptions != nil {
 		t.out.Options = kind.NewOptions()
 	}
-	t.built = c.decodeOptions(t)
-	t.ok(t.built)
+	t.ok(c.decodeOptions(t))
 	t.plan.Provenance.Feeds = c.feedList(t.feeds)
 	return t
 }
