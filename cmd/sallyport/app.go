@@ -37,7 +37,8 @@ type app struct {
 	progress bool
 	now      func() time.Time
 	version  string
-	noCache  error // why there is no folder to keep feeds in
+	noCache  error     // why there is no folder to keep feeds in
+	found    diag.List // the diagnostics that were printed, for the JSON of a failure
 }
 
 func newApp() *app {
@@ -92,11 +93,13 @@ type output struct {
 // comes to its end, and to the exit code that it would have had.
 type errWriter struct {
 	w      io.Writer
+	some   bool // something was written
 	err    error
 	closed bool // nobody reads any more
 }
 
 func (e *errWriter) Write(p []byte) (int, error) {
+	e.some = true
 	if e.closed {
 		return len(p), nil
 	}
@@ -116,6 +119,9 @@ func newOutput(w io.Writer) *output {
 	t := &errWriter{w: w}
 	return &output{bufio.NewWriterSize(t, 32<<10), t}
 }
+
+// empty says that nothing was printed yet.
+func (o *output) empty() bool { return o.Buffered() == 0 && !o.tracked.some }
 
 // finish flushes, and turns what went wrong with standard output into an error.
 func (o *output) finish() error {

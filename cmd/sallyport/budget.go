@@ -87,7 +87,7 @@ func (a *app) budget(cmd *cobra.Command, f *budgetFlags, names []string) error {
 	}
 	curves, err := pricesOf(of, slices.Max(append(slices.Clone(f.at), longest)))
 	if err != nil {
-		return a.budgetMistake(of, err, f.json)
+		return a.budgetMistake(of, err)
 	}
 	if f.svg != "" {
 		if err := writeSVG(f.svg, of.name, curves); err != nil {
@@ -135,7 +135,7 @@ func (a *app) budgetTarget(cmd *cobra.Command, f *budgetFlags) (budgetOf, error)
 		return budgetOf{}, err
 	}
 	res, err := pipeline.Compile(cmd.Context(), req)
-	if err := a.settle(res, err, f.json); err != nil {
+	if err := a.settle(res, err); err != nil {
 		return budgetOf{}, err
 	}
 	t := res.Program.Target(f.target)
@@ -148,19 +148,19 @@ func (a *app) budgetTarget(cmd *cobra.Command, f *budgetFlags) (budgetOf, error)
 	kind, r, diags := pipeline.Build(t, req)
 	if len(diags) > 0 {
 		res.Diagnostics = append(res.Diagnostics, diags...)
-		return budgetOf{}, a.settle(res, nil, f.json)
+		return budgetOf{}, a.settle(res, nil)
 	}
 	return budgetOf{name: f.target, plan: t.Plan, caps: renderers.CapsOf(kind, r), target: t, res: res}, nil
 }
 
 // budgetMistake says what is wrong with must or protect: at its place in the policy, or
 // as a mistake on the command line.
-func (a *app) budgetMistake(of budgetOf, err error, asJSON bool) error {
+func (a *app) budgetMistake(of budgetOf, err error) error {
 	if of.target == nil {
 		return usage("%v", err)
 	}
 	of.res.Diagnostics = append(of.res.Diagnostics, pipeline.Place(of.target, err))
-	return a.settle(of.res, nil, asJSON)
+	return a.settle(of.res, nil)
 }
 
 func targetNames(p *policy.Program) []string {

@@ -26,7 +26,7 @@ back and compares it with the policy. It shows every mistake at once.`,
 			}
 			req.SelfCheck = true
 			res, err := pipeline.Run(cmd.Context(), req)
-			if err := a.settle(res, err, asJSON); err != nil {
+			if err := a.settle(res, err); err != nil {
 				return err
 			}
 			if asJSON {

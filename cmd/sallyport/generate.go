@@ -13,7 +13,6 @@ import (
 	"github.com/rogpeppe/go-internal/diff"
 	"github.com/spf13/cobra"
 
-	"sallyport/internal/diag"
 	"sallyport/internal/pipeline"
 	"sallyport/internal/publish"
 	"sallyport/renderers"
@@ -90,7 +89,7 @@ func (a *app) generate(cmd *cobra.Command, f *generateFlags) error {
 	}
 	req.Targets, req.Out, req.Templates, req.Stamp = f.targets, f.out, f.templates, f.stamp
 	res, err := pipeline.Run(cmd.Context(), req)
-	if err := a.settle(res, err, f.json); err != nil {
+	if err := a.settle(res, err); err != nil {
 		return err
 	}
 	switch {
@@ -113,32 +112,6 @@ func (a *app) generate(cmd *cobra.Command, f *generateFlags) error {
 		}
 	}
 	return a.reportGenerate(res, f, report)
-}
-
-// settle prints what a run found: notes of feeds, then diagnostics, then gives the
-// error that ends the command, if any.
-func (a *app) settle(res *pipeline.Result, err error, asJSON bool) error {
-	if res != nil {
-		a.noteFeeds(res.Feeds)
-		if asJSON && res.Diagnostics.HasErrors() {
-			if err := a.printJSON(generateJSON{Diagnostics: diagnosticsOf(res)}); err != nil {
-				return err
-			}
-		}
-		a.diagnose(res.Diagnostics, res.Sources)
-	}
-	if err != nil {
-		return err
-	}
-	if n := res.Diagnostics.Count(diag.Error); n > 0 {
-		name := policyName(res)
-		if name == pipeline.Builtin {
-			name = "the built-in policy"
-		}
-		fmt.Fprintf(a.err, "%s in %s: nothing was written\n", plural(n, "mistake"), name)
-		return exit{exitFailed}
-	}
-	return nil
 }
 
 func policyName(res *pipeline.Result) string {

@@ -339,7 +339,7 @@ func (n *namer) policySet(name string) (ipranges.Set, error) {
 			return ipranges.Set{}, err
 		}
 		res, err := pipeline.Compile(n.cmd.Context(), req)
-		if err := n.a.settle(res, err, false); err != nil {
+		if err := n.a.settle(res, err); err != nil {
 			return ipranges.Set{}, err
 		}
 		n.program = res

@@ -70,9 +70,9 @@ type diagnosticJSON struct {
 	Column   int    `json:"column,omitempty"`
 }
 
-func diagnosticsOf(res *pipeline.Result) []diagnosticJSON {
+func jsonOfDiagnostics(found diag.List) []diagnosticJSON {
 	list := []diagnosticJSON{}
-	for _, d := range res.Diagnostics {
+	for _, d := range found {
 		list = append(list, jsonOfDiagnostic(d))
 	}
 	return list
@@ -83,7 +83,7 @@ func jsonOfDiagnostic(d diag.Diagnostic) diagnosticJSON {
 }
 
 func (a *app) jsonOf(res *pipeline.Result) generateJSON {
-	j := generateJSON{Diagnostics: diagnosticsOf(res)}
+	j := generateJSON{Diagnostics: jsonOfDiagnostics(res.Diagnostics)}
 	if res.Program != nil {
 		j.Policy = &policyJSON{res.Program.Name, res.Program.Hash}
 	}

@@ -229,7 +229,7 @@ func (a *app) wholePlan(cmd *cobra.Command, f *verifyFlags, args []string) (*ver
 	}
 	req.Targets = f.targets
 	res, err := pipeline.Run(cmd.Context(), req)
-	if err := a.settle(res, err, f.json); err != nil {
+	if err := a.settle(res, err); err != nil {
 		return nil, err
 	}
 	return res.VerifyPlan(req), nil

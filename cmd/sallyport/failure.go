@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"sallyport/internal/diag"
+	"sallyport/internal/fetch"
+	"sallyport/internal/pipeline"
+)
+
+// This file says how commands fail: a message on standard error and an exit code, and
+// with --json a document on standard output.
+
+// exit ends a command with a code of its own; what there is to say has been said.
+type exit struct{ code int }
+
+func (e exit) Error() string { return fmt.Sprintf("exit code %d", e.code) }
+
+// mistakes ends a command because of the policy: its diagnostics have been printed.
+type mistakes struct{ text string }
+
+func (m mistakes) Error() string { return m.text }
+
+// failure is what is said of an error.
+type failure struct {
+	text, hint string
+	code       int
+}
+
+func failureOf(err error) failure {
+	var wrong wrongUsage
+	var usage *pipeline.UsageError
+	var fetched *fetch.Error
+	switch {
+	case errors.As(err, &wrong):
+		return failure{wrong.text, wrong.hint, exitUsage}
+	case errors.As(err, &usage):
+		return failure{usage.Error(), "", exitUsage}
+	case errors.Is(err, context.Canceled):
+		return failure{"interrupted: nothing was written", "", exitFailed}
+	case errors.As(err, &fetched):
+		return failure{fmt.Sprintf("feed %s: %v", fetched.Feed, fetched.Err), fetched.Hint, exitFailed}
+	}
+	return failure{err.Error(), "", exitFailed}
+}
+
+// report prints err in the program's voice and chooses the exit code.
+func (a *app) report(err error) int {
+	var code exit
+	var said mistakes
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &code):
+		return code.code
+	case errors.As(err, &said):
+		fmt.Fprintln(a.err, said.text)
+		return exitFailed
+	}
+	f := failureOf(err)
+	a.complain(f.text, f.hint)
+	return f.code
+}
+
+func (a *app) complain(text, hint string) {
+	// A list of mistakes, as a refused feed has them, keeps its lines.
+	for i, line := range strings.Split(strings.TrimSpace(text), "\n") {
+		if i == 0 {
+			fmt.Fprintln(a.err, a.style("1;31", "error:"), hang(line, len("error: "), 2, a.width))
+			continue
+		}
+		fmt.Fprintln(a.err, " ", hang(line, 2, 4, a.width))
+	}
+	if hint != "" {
+		fmt.Fprintln(a.err, a.bold("hint:"), hang(hint, len("hint: "), 2, a.width))
+	}
+}
+
+// failureJSON is what every command prints with --json when it fails. Fields are only
+// ever added.
+type failureJSON struct {
+	Error       string           `json:"error"`
+	Hint        string           `json:"hint,omitempty"`
+	Changed     *bool            `json:"changed,omitempty"` // false where the policy is to blame: nothing was written
+	Diagnostics []diagnosticJSON `json:"diagnostics"`
+}
+
+// wantsJSON says that the command line asks for JSON, also where a mistake in it comes
+// before the flag.
+func wantsJSON(cmd *cobra.Command, args []string) bool {
+	flag := cmd.Flags().Lookup("json")
+	if flag == nil {
+		return false
+	}
+	if end := slices.Index(args, "--"); end >= 0 {
+		args = args[:end]
+	}
+	return flag.Value.String() == "true" || !flag.Changed && slices.Contains(args, "--json")
+}
+
+// failJSON prints the document of a command that failed, unless it has printed its own.
+func (a *app) failJSON(err error) {
+	var code exit
+	if errors.As(err, &code) || !a.out.empty() {
+		return
+	}
+	f := failureOf(err)
+	doc := failureJSON{Error: f.text, Hint: f.hint, Diagnostics: jsonOfDiagnostics(a.found)}
+	if errors.As(err, new(mistakes)) {
+		doc.Changed = new(bool)
+	}
+	_ = a.printJSON(doc) // finish says what became of it
+}
+
+// settle prints what a run found: notes of feeds, then diagnostics, then gives the
+// error that ends the command, if any.
+func (a *app) settle(res *pipeline.Result, err error) error {
+	if res != nil {
+		a.noteFeeds(res.Feeds)
+		a.diagnose(res.Diagnostics, res.Sources)
+		a.found = res.Diagnostics
+	}
+	if err != nil {
+		return err
+	}
+	if n := res.Diagnostics.Count(diag.Error); n > 0 {
+		name := policyName(res)
+		if name == pipeline.Builtin {
+			name = "the built-in policy"
+		}
+		return mistakes{fmt.Sprintf("%s in %s: nothing was written", plural(n, "mistake"), name)}
+	}
+	return nil
+}
