@@ -37,6 +37,8 @@ xmllint                 libxml2-utils
 shellcheck              shellcheck
 aws                     awscli
 node                    nodejs
+duk                     duktape
+mujs                    mujs
 npm                     npm
 python3                 python3 python3-venv
 "
@@ -49,6 +51,9 @@ while read -r program list; do
 done <<EOF
 $needs
 EOF
+if [ ! -e /usr/lib/python3/dist-packages/pacparser ]; then
+	missing="$missing pacparser" packages="$packages python3-pacparser"
+fi
 
 # install installs packages and starts none of the services that come with them: the
 # tests run those programs themselves, in namespaces of their own.

@@ -47,10 +47,16 @@ func Tool(tb testing.TB, name string) string {
 		folder = filepath.Join(cache, "sallyport-tests")
 	}
 	path := filepath.Join(folder, filepath.FromSlash(name))
-	if _, err := os.Stat(path); err != nil {
-		missing(tb, path+" is not there: run test.sh, or name its folder in SALLYPORT_TOOLS")
-	}
+	File(tb, path)
 	return path
+}
+
+// File asks for a file or folder that test.sh brings.
+func File(tb testing.TB, path string) {
+	tb.Helper()
+	if _, err := os.Stat(path); err != nil {
+		missing(tb, path+" is not there, and test.sh as root brings it")
+	}
 }
 
 func missing(tb testing.TB, why string) {

@@ -230,8 +230,8 @@ func (r *renderer) read(data []byte) (*rules.Plan, error) {
 	if fams != rules.OnlyIPv4 {
 		return nil, fmt.Errorf("its header speaks of %s, and a PAC file knows IPv4 alone", fams)
 	}
-	_, rest, _ := strings.Cut(body, "\n  var routes = [\n")
-	list, _, ok := strings.Cut(rest, "\n\"\"];\n")
+	_, rest, _ := strings.Cut(body, "\n  function routes() { return [\n")
+	list, _, ok := strings.Cut(rest, "\n\"\"]; }\n")
 	if !ok {
 		return nil, errors.New("there is no list of routes")
 	}

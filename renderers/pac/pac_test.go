@@ -1,17 +1,15 @@
 package pac
 
 import (
-	"encoding/json"
 	"errors"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
-	"sallyport/internal/need"
 	"sallyport/internal/routecheck"
 	"sallyport/ipranges"
 	"sallyport/renderers"
@@ -132,105 +130,107 @@ func TestAdvice(t *testing.T) {
 	}
 }
 
-// ask runs the file in node as a browser would, and returns the answer for each host.
-// Hosts that are names resolve to what resolves says, or to null.
-func ask(t *testing.T, file []byte, hosts []string, resolves map[string]any) []string {
-	t.Helper()
-	node := need.Program(t, "node")
-	dir := t.TempDir()
-	in, err := json.Marshal(map[string]any{"hosts": hosts, "resolves": resolves})
-	if err != nil {
-		t.Fatal(err)
-	}
-	// The sandbox has what the file may call, and nothing else: no console, no process.
-	const browser = `
-const vm = require("vm"), fs = require("fs");
-const input = JSON.parse(fs.readFileSync(process.argv[3]));
-let asked = 0;
-const sandbox = {dnsResolve: (host) => { asked++; return host in input.resolves ? input.resolves[host] : null; }};
-vm.createContext(sandbox);
-vm.runInContext(fs.readFileSync(process.argv[2], "utf8"), sandbox);
-const started = process.hrtime.bigint();
-const answers = input.hosts.map((h) => sandbox.FindProxyForURL ? sandbox.FindProxyForURL("https://" + h + "/", h) : String(sandbox.sallyport_edge(h)));
-const took = Number(process.hrtime.bigint() - started) / 1e6;
-console.log(JSON.stringify({answers, asked, took}));
-`
-	names := []string{filepath.Join(dir, "browser.js"), filepath.Join(dir, "edge.pac"), filepath.Join(dir, "in.json")}
-	for i, data := range [][]byte{[]byte(browser), file, in} {
-		if err := os.WriteFile(names[i], data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	out, err := exec.Command(node, names...).CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	var got struct {
-		Answers []string
-		Asked   int
-		Took    float64
-	}
-	if err := json.Unmarshal(out, &got); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	t.Logf("%d hosts in %.1f ms, %d resolved", len(hosts), got.Took, got.Asked)
-	return got.Answers
-}
-
 // TestEveryBoundary asks for the first, last and just-outside address of every prefix of
 // AzureCloud, as an address and as what a name resolves to.
 func TestEveryBoundary(t *testing.T) {
 	set := routecheck.AzureCloud(t, 398).Only(ipranges.IPv4)
-	var hosts []string
+	q, names := question{Resolves: map[string]any{}}, 0
 	var addrs []netip.Addr
-	resolves := map[string]any{}
 	for i, a := range routecheck.Probes(set) {
 		host := a.String()
 		if i%2 == 1 {
 			host = strings.ReplaceAll(host, ".", "-") + ".example.net"
-			resolves[host] = a.String()
+			q.Resolves[host] = a.String()
+			names++
 		}
-		hosts, addrs = append(hosts, host), append(addrs, a)
+		q.Hosts, addrs = append(q.Hosts, host), append(addrs, a)
 	}
 	for _, v := range []rules.Verdict{rules.Bypass, rules.Tunnel} {
+		if v == rules.Tunnel && testing.Short() {
+			continue
+		}
 		p := plan(v, set)
 		_, files := render(t, options(full), p)
-		count := map[rules.Verdict]int{}
-		for i, answer := range ask(t, files[0].Data, hosts, resolves) {
-			want, _ := p.Decide(rules.Flow{Src: addrs[i], Dst: addrs[i], Proto: rules.TCP, Point: 443})
-			count[want]++
-			if answer != map[rules.Verdict]string{rules.Bypass: "DIRECT", rules.Tunnel: "PROXY proxy.example.com:8080; HTTPS [2001:db8::1]:443; DIRECT"}[want] {
-				t.Fatalf("%s, %s: %q, and the plan says %v", hosts[i], addrs[i], answer, want)
+		q.Pac = string(files[0].Data)
+		for name, ask := range engines {
+			count := map[rules.Verdict]int{}
+			answers, asked := ask(t, q)
+			for i, answer := range answers {
+				want, _ := p.Decide(rules.Flow{Src: addrs[i], Dst: addrs[i], Proto: rules.TCP, Point: 443})
+				count[want]++
+				if answer != map[rules.Verdict]string{rules.Bypass: "DIRECT", rules.Tunnel: "PROXY proxy.example.com:8080; HTTPS [2001:db8::1]:443; DIRECT"}[want] {
+					t.Fatalf("%s: %s, %s: %q, and the plan says %v", name, q.Hosts[i], addrs[i], answer, want)
+				}
 			}
-		}
-		if count[rules.Bypass] == 0 || count[rules.Tunnel] == 0 {
-			t.Error("all go one way: this test shows nothing")
+			if count[rules.Bypass] == 0 || count[rules.Tunnel] == 0 || len(answers) != len(q.Hosts) {
+				t.Errorf("%s: %v of %d: this test shows nothing", name, count, len(q.Hosts))
+			}
+			if asked != names {
+				t.Errorf("%s resolved %d of %d names", name, asked, names)
+			}
 		}
 	}
 }
 
-// TestHosts is about what hosts can be besides addresses on the list.
+// TestTheLargestFile is evaluated by every engine.
+func TestTheLargestFile(t *testing.T) {
+	if testing.Short() {
+		t.Skip("some engines take seconds for it")
+	}
+	var b ipranges.Builder
+	for i, n := 0, 0; ; i++ {
+		p := netip.PrefixFrom(netip.AddrFrom4([4]byte{100, byte(i >> 15), byte(i >> 7), byte(i << 1)}), 32)
+		if n += routeBytes(p); n > maxFile-frame {
+			break
+		}
+		if err := b.AddPrefix(p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, files := render(t, options(plain), plan(rules.Bypass, b.Set()))
+	q := question{Pac: string(files[0].Data), Hosts: []string{"100.0.0.0", "100.0.0.1", "a.example.net"}, Resolves: map[string]any{"a.example.net": "100.1.0.2"}}
+	for name, ask := range engines {
+		if got, _ := ask(t, q); !slices.Equal(got, []string{"DIRECT", "PROXY proxy.example.com:8080", "DIRECT"}) {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
+
+// TestHosts is about what hosts can be besides addresses on the list, in a whole file and
+// in a file that asks the function.
 func TestHosts(t *testing.T) {
 	resolves := map[string]any{"in.example.net": "52.113.0.1", "out.example.net": "10.0.0.1", "six.example.net": "2603:1063::1", "false.example.net": false,
 		"empty.example.net": "", "odd.example.net": "52.113.0.1.7", "big.example.net": "52.113.256.1"}
-	want := map[string]string{
-		"in.example.net": "true", "IN.Example.NET": "true", "in.example.net.": "true", "out.example.net": "false", "six.example.net": "false", "none.example.net": "false",
-		"false.example.net": "false", "empty.example.net": "false", "odd.example.net": "false", "big.example.net": "false",
-		"52.112.0.0": "true", "52.111.255.255": "false", "52.115.255.255": "true", "52.116.0.0": "false", "0.0.0.0": "false", "255.255.255.255": "false",
-		"2603:1063::1": "false", "[2603:1063::1]": "false", "localhost": "false", "": "false", "52.113": "false",
-		"login.example.org": "true", "LOGIN.example.org.": "true", "a.login.example.org": "false", "xlogin.example.org": "false",
-		"a.example.com": "true", "a.b.example.com": "true", "example.com": "false", ".example.com": "false", "a.example.com.evil.test": "false", "xexample.com": "false",
-		"contoso-files.example.net": "true", "-files.example.net": "false", "contoso-files.example.net.": "true",
-		"__proto__": "false", "constructor": "false",
+	direct := map[string]bool{
+		"in.example.net": true, "IN.Example.NET": true, "in.example.net.": true, "out.example.net": false, "six.example.net": false, "none.example.net": false,
+		"false.example.net": false, "empty.example.net": false, "odd.example.net": false, "big.example.net": false,
+		"52.112.0.0": true, "52.111.255.255": false, "52.115.255.255": true, "52.116.0.0": false, "0.0.0.0": false, "255.255.255.255": false,
+		"2603:1063::1": false, "[2603:1063::1]": false, "localhost": false, "52.113": false,
+		"login.example.org": true, "LOGIN.example.org.": true, "a.login.example.org": false, "xlogin.example.org": false,
+		"a.example.com": true, "a.b.example.com": true, "example.com": false, ".example.com": false, "a.example.com.evil.test": false, "xexample.com": false,
+		"contoso-files.example.net": true, "-files.example.net": false, "contoso-files.example.net.": true,
+		"__proto__": false, "constructor": false,
 	}
 	var hosts []string
-	for h := range want {
+	for h := range direct {
 		hosts = append(hosts, h)
 	}
-	_, files := render(t, options(func(o *Options) { full(o); o.Form, o.Proxies, o.Fallback = formFunction, nil, false }), plan(rules.Bypass, relays))
-	for i, answer := range ask(t, files[0].Data, hosts, resolves) {
-		if answer != want[hosts[i]] {
-			t.Errorf("%q: %s", hosts[i], answer)
+	_, whole := render(t, options(func(o *Options) { full(o); o.Proxies, o.Fallback = o.Proxies[:1], false }), plan(rules.Bypass, relays))
+	_, part := render(t, options(func(o *Options) { full(o); o.Form, o.Proxies, o.Fallback = formFunction, nil, false }), plan(rules.Bypass, relays))
+	const own = `
+function FindProxyForURL(url, host) {
+  if (sallyport_edge(host)) return "DIRECT";
+  return "PROXY proxy.example.com:8080";
+}
+`
+	for form, text := range map[string]string{formFile: string(whole[0].Data), formFunction: string(part[0].Data) + own} {
+		for name, ask := range engines {
+			answers, _ := ask(t, question{Pac: text, Hosts: hosts, Resolves: resolves})
+			for i, answer := range answers {
+				if want := map[bool]string{true: "DIRECT", false: "PROXY proxy.example.com:8080"}[direct[hosts[i]]]; answer != want {
+					t.Errorf("%s, %s: %q: %s", form, name, hosts[i], answer)
+				}
+			}
 		}
 	}
 }
@@ -267,7 +267,8 @@ func TestReadRefusesWhatItCannotTrust(t *testing.T) {
 		"code beside a route": {"\"52.112.0.0/14\",", "\"52.112.0.0/14\",\"0.0.0.0/0\","},
 		"IPv6":                {"\"52.112.0.0/14\",", "\"2603:1063::/38\","},
 		"host bits":           {"52.112.0.0/14", "52.112.0.1/14"},
-		"no list":             {"var routes", "var route"},
+		"no list":             {"function routes()", "function route()"},
+		"another answer":      {"if (lists.isNamed(host)) return true;", "if (lists.isNamed(host)) return false;"},
 		"an old order":        {"\"20.202.0.0/16\",\n\"52.112.0.0/14\",", "\"52.112.0.0/14\",\n\"20.202.0.0/16\","},
 	} {
 		text := strings.Replace(good, change[0], change[1], 1)

@@ -10,20 +10,30 @@
 // programs that use the file, over IPv4 alone, and never about the media of calls.
 // Use:    put it into your own PAC file, and ask it first in FindProxyForURL:
 //         if (sallyport_edge(host)) return "DIRECT";
-var sallyport_edge = (function () {
+function sallyport_edge(host) {
+  host = String(host).toLowerCase().replace(/\.$/, "");
+  var lists = sallyport_edge.lists;
+  if (lists.isNamed(host)) return true;
+  if (host.indexOf(":") >= 0) return false; // an IPv6 address
+  if (lists.number(host) >= 0) return lists.isListed(host);
+  var address = dnsResolve(host);
+  return lists.isListed(String(address));
+}
+
+sallyport_edge.lists = (function () {
   // the routes, in their order
-  var routes = [
+  function routes() { return [
 "20.202.0.0/16",
 "52.112.0.0/14",
 "52.122.0.0/15",
-""];
+""]; }
   // the names, with a * for all in front of an ending
-  var names = [
-""];
+  function names() { return [
+""]; }
 
-  var first = [], last = [];
-  for (var i = 0; i < routes.length - 1; i++) {
-    var at = routes[i].split("/");
+  var list = routes(), endings = names(), first = [], last = [];
+  for (var i = 0; i < list.length - 1; i++) {
+    var at = list[i].split("/");
     first[i] = number(at[0]);
     last[i] = first[i] + Math.pow(2, 32 - at[1]) - 1;
   }
@@ -39,7 +49,8 @@ var sallyport_edge = (function () {
     return n;
   }
 
-  function isListed(address) {
+  function isListed(text) {
+    var address = number(text);
     var lo = 0, hi = first.length; // first[lo - 1] <= address < first[hi]
     while (lo < hi) {
       var mid = (lo + hi) >> 1;
@@ -49,19 +60,12 @@ var sallyport_edge = (function () {
   }
 
   function isNamed(host) {
-    for (var i = 0; i < names.length - 1; i++) {
-      var ending = names[i].charAt(0) == "*" ? names[i].substring(1) : "";
-      if (ending == "" ? host == names[i] : host.length > ending.length && host.substring(host.length - ending.length) == ending) return true;
+    for (var i = 0; i < endings.length - 1; i++) {
+      var ending = endings[i].charAt(0) == "*" ? endings[i].substring(1) : "";
+      if (ending == "" ? host == endings[i] : host.length > ending.length && host.substring(host.length - ending.length) == ending) return true;
     }
     return false;
   }
 
-  return function (host) {
-    host = String(host).toLowerCase().replace(/\.$/, "");
-    if (isNamed(host)) return true;
-    if (host.indexOf(":") >= 0) return false; // an IPv6 address
-    var address = number(host);
-    if (address < 0) address = number(String(dnsResolve(host)));
-    return address >= 0 && isListed(address);
-  };
+  return {number: number, isListed: isListed, isNamed: isNamed};
 })();
