@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"sallyport/internal/diag"
 	"sallyport/ipranges"
@@ -23,6 +24,9 @@ type Caps struct {
 	Ports     bool      // rules may name protocols with ports; without, every protocol is meant
 	ICMP      bool      // rules may name ICMP types
 	Protocols bool      // rules may name other protocols
+	// Unmatched are protocols that the target never finds in packets of a family, and
+	// why, as a clause: a rule that names one would do nothing. Nobody writes to it.
+	Unmatched map[ipranges.Family]map[Protocol]string
 	Reject    bool
 	Log       bool
 	Ranges    bool // elements may be ranges; otherwise they are prefixes
@@ -99,6 +103,7 @@ func Lower(p *Plan, caps Caps) (*Plan, []Loss, []*RuleError) {
 			losses = append(losses, Loss{Rule: r.Name, Place: r.Place, Dropped: true, Reason: reason})
 			continue
 		}
+		errs = append(errs, unmatched(&r, out.Families, caps)...)
 		out.Rules = append(out.Rules, r)
 	}
 	errs = append(errs, noBypass(&out, caps)...)
@@ -195,6 +200,47 @@ func unsupported(r *Rule, caps Caps) []*RuleError {
 		}
 	}
 	return errs
+}
+
+// unmatched lists the protocols of r that the target never finds in packets of a family
+// that r speaks of. To render it for the other family alone would weaken it in silence.
+func unmatched(r *Rule, fams Families, caps Caps) []*RuleError {
+	if r.AnyService() {
+		return nil
+	}
+	var errs []*RuleError
+	for _, f := range fams.List() {
+		if !r.From.Has(f) || !r.To.Has(f) {
+			continue
+		}
+		var names []string
+		why := ""
+		for _, m := range r.Matches() {
+			if reason := caps.Unmatched[f][m.Proto]; reason != "" && !slices.Contains(names, m.Proto.String()) {
+				names, why = append(names, m.Proto.String()), reason
+			}
+		}
+		if len(names) == 0 {
+			continue
+		}
+		fix := "leave the rule out of this target, with rules = [...]"
+		for _, other := range fams.List() {
+			if other != f && r.From.Has(other) && r.To.Has(other) {
+				fix += fmt.Sprintf(", or say families = [%q] in the target if you mean %s alone", FamilyWord(familyBit(other)), other)
+			}
+		}
+		errs = append(errs, &RuleError{Rule: r.Name, Place: r.Place, Fix: fix,
+			Cause: fmt.Sprintf("the target never finds protocol %s in %s packets, so the rule would do nothing there: %s", strings.Join(names, ", "), f, why)})
+	}
+	return errs
+}
+
+// ExtensionHeaders are the protocol numbers that IPv6 has as extension headers (RFC
+// 8200, section 4), but for AH, with what becomes of a rule that names them: packet
+// filters look past them.
+func ExtensionHeaders() map[Protocol]string {
+	const why = "such a number is an extension header in IPv6, and packets are judged by the protocol behind it"
+	return map[Protocol]string{0: why, 43: why, 44: why, 60: why}
 }
 
 // unsupportedNames refuses host names where the target filters addresses alone, and

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 
 	"sallyport/ipranges"
@@ -346,6 +347,40 @@ func TestLower(t *testing.T) {
 	for _, empty := range []*Plan{plan(rule("x", Allow, Any(), In("none", ipranges.Set{}), media)), plan(rule("x", Allow, Any(), narrow)), plan()} {
 		if _, _, errs := Lower(empty, full); len(errs) == 0 {
 			t.Errorf("a plan of nothing is accepted: %+v", empty)
+		}
+	}
+}
+
+// TestUnmatched: what a target never finds in packets of a family is refused where the
+// rule speaks of that family, and nowhere else.
+func TestUnmatched(t *testing.T) {
+	caps := Caps{Families: BothFamilies, Verdicts: []Verdict{Allow, Deny}, Defaults: []Verdict{Continue}, Sources: true, Ports: true, Protocols: true,
+		Unmatched: map[ipranges.Family]map[Protocol]string{ipranges.IPv6: ExtensionHeaders()}}
+	four, six := In("four", ipranges.MustParse("20.0.0.0/8")), In("six", ipranges.MustParse("2603::/16"))
+	both := In("both", four.Set().Union(six.Set()))
+	headers := NewService("headers", All(0), All(43), All(44), All(60))
+	for _, tt := range []struct {
+		name     string
+		from, to Addresses
+		families Families
+		service  Service
+		refused  bool
+		fix      string
+	}{
+		{"to IPv6", Any(), six, BothFamilies, headers, true, "rules = [...]"},
+		{"to both", Any(), both, BothFamilies, headers, true, `families = ["ipv4"]`},
+		{"to anywhere", Any(), Any(), BothFamilies, NewService("one", All(60), Ports(UDP, 1, 2)), true, `families = ["ipv4"]`},
+		{"to anywhere in IPv4", Any(), Any(), OnlyIPv4, headers, false, ""},
+		{"to IPv4", Any(), four, BothFamilies, headers, false, ""},
+		{"from IPv4", four, both, BothFamilies, headers, false, ""},
+		{"other protocols", Any(), both, BothFamilies, NewService("others", All(41), All(50), All(51), All(59), All(135)), false, ""},
+		{"every protocol", Any(), both, BothFamilies, AnyService(), false, ""},
+	} {
+		p := plan(rule("x", Deny, tt.from, tt.to, tt.service))
+		p.Families = tt.families
+		_, _, errs := Lower(p, caps)
+		if refused := len(errs) > 0; refused != tt.refused || refused && (errs[0].Rule != "x" || !strings.Contains(errs[0].Fix, tt.fix)) {
+			t.Errorf("%s: %+v", tt.name, errs)
 		}
 	}
 }

@@ -15,6 +15,9 @@ const (
 	ProtoTCP    = 6
 	ProtoUDP    = 17
 	ProtoICMPv6 = 58
+	// NoNextHeader stands in an extension header that nothing follows (RFC 8200,
+	// section 4.7).
+	NoNextHeader = 59
 )
 
 // TCP flags (RFC 9293, section 3.1).
@@ -67,6 +70,24 @@ func Echo(dst netip.Addr) Packet {
 		return Packet{Dst: dst, Proto: ProtoICMP, ICMPType: 8}
 	}
 	return Packet{Dst: dst, Proto: ProtoICMPv6, ICMPType: 128}
+}
+
+// OfProtocol is a packet of any protocol but the other family's ICMP. Behind an
+// extension header of IPv6, and AH in both families, nothing follows.
+func OfProtocol(dst netip.Addr, proto uint8) Packet {
+	switch proto {
+	case ProtoUDP:
+		return UDP(dst, 3478)
+	case ProtoTCP:
+		return Connect(dst, 443)
+	case ProtoICMP, ProtoICMPv6:
+		return Echo(dst)
+	case 51: // three words, two of them not counted (RFC 4302, section 2.2)
+		return Packet{Dst: dst, Proto: proto, SrcPort: NoNextHeader<<8 | 1}
+	case 0, 43, 44, 60: // eight bytes: options that are padding, no segments left, the only fragment
+		return Packet{Dst: dst, Proto: proto, SrcPort: NoNextHeader << 8}
+	}
+	return Packet{Dst: dst, Proto: proto}
 }
 
 func (p *Packet) String() string {

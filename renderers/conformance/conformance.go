@@ -343,7 +343,7 @@ func (s *suite) unsupported(t *testing.T) {
 			refused("sources", !caps.Sources, base(allow("x", lan, cloud, media)))
 			refused("log", !caps.Log, base(logged))
 			refused("icmp", !caps.ICMP, base(allow("x", rules.Any(), cloud, ping)))
-			refused("protocols", !caps.Protocols, base(allow("x", rules.Any(), cloud, ipsec)))
+			refused("protocols", !caps.Protocols, base(allow("x", rules.Any(), cloud, rules.NewService("gre", rules.All(rules.GRE)))))
 		}
 	}
 	if slices.Contains(caps.Verdicts, rules.Deny) && caps.Ports {

@@ -81,6 +81,7 @@ func FilterCases() []Case {
 		{"icmp to anywhere", filter(allow("ping", any, any, ping))},
 		{"icmp spans", filter(allow("spans", lan, cloud, spans))},
 		{"other protocols", filter(allow("ipsec", lan, cloud, ipsec))},
+		{"other protocols of IPv4", filter(allow("ipsec", lan4, cloud, ipsec))},
 		{"whole protocols", filter(allow("whole", any, cloud, whole))},
 		{"any service", filter(allow("all", lan, cloud, anything))},
 		{"any address", filter(allow("dns", any, any, mixed))},

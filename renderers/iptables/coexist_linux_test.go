@@ -190,32 +190,3 @@ func TestStandaloneJump(t *testing.T) {
 		}
 	})
 }
-
-// TestAuthenticationHeader asks with packets that carry AH, which ip6tables takes
-// for an extension header and not for a protocol.
-func TestAuthenticationHeader(t *testing.T) {
-	backends(t, func(t *testing.T, on func(*lab.Host) *device) {
-		in := lab.NewInjector(t)
-		d := on(in.Host())
-		d.adminRules()
-		p := cloudPlan(ipranges.MustParse("20.202.0.0/16", "2603:1063::/38"))
-		p.Rules[0].Services = []rules.Service{rules.NewService("ah", rules.All(rules.AH))}
-		_, files := renderAs(t, Options{Placement: fragment, Sets: trie, Hook: "forward", Ingress: []string{"lan0"}}, "edge", p, nil)
-		d.load(files)
-		d.jump("FORWARD", "sallyport_edge")
-		for _, tt := range []struct {
-			dst  string
-			want lab.Verdict
-		}{{"20.202.0.1", lab.Passed}, {"20.203.0.1", lab.Dropped}, {"2603:1063::1", lab.Passed}, {"2603:1064::1", lab.Dropped}} {
-			const noNext, words = 59, 1 // twelve bytes of AH and nothing behind it
-			packet := lab.Packet{Dst: netip.MustParseAddr(tt.dst), Proto: uint8(rules.AH), SrcPort: noNext<<8 | words}
-			got, err := in.Decide([]lab.Packet{packet})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got[0].Verdict != tt.want {
-				t.Errorf("AH to %s: %v, not %v", tt.dst, got[0].Verdict, tt.want)
-			}
-		}
-	})
-}

@@ -36,6 +36,7 @@ import (
 	"fmt"
 	"strings"
 
+	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/rules"
 )
@@ -68,6 +69,7 @@ var info = renderers.Info{
 		Verdicts: []rules.Verdict{rules.Allow, rules.Deny},
 		Defaults: []rules.Verdict{rules.Continue, rules.Deny},
 		Sources:  true, Ports: true, ICMP: true, Protocols: true, Reject: true, Log: true,
+		Unmatched: map[ipranges.Family]map[rules.Protocol]string{ipranges.IPv6: rules.ExtensionHeaders()},
 	},
 	Load:       renderers.PerFamily,
 	Placements: []string{fragment, standalone},

@@ -149,8 +149,13 @@ func TestWhatIptablesMistakes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = r.Render(&rules.Plan{Name: "edge", Families: rules.BothFamilies, Rules: []rules.Rule{{Name: "x", Verdict: rules.Allow,
-			From: rules.Any(), To: tt.to, Services: []rules.Service{rules.NewService("s", tt.match)}}}})
+		lowered, _, errs := rules.Lower(&rules.Plan{Name: "edge", Families: rules.BothFamilies, Rules: []rules.Rule{{Name: "x", Verdict: rules.Allow,
+			From: rules.Any(), To: tt.to, Services: []rules.Service{rules.NewService("s", tt.match)}}}}, renderers.CapsOf(Kind(), r))
+		if len(errs) > 0 {
+			err = errs[0]
+		} else {
+			_, err = r.Render(lowered)
+		}
 		var refused *rules.RuleError
 		if (err == nil) != tt.fine || err != nil && (!errors.As(err, &refused) || refused.Rule != "x" || refused.Fix == "") {
 			t.Errorf("%s: %v", tt.name, err)

@@ -22,9 +22,10 @@ import (
 
 // device is a host with a folder in PATH that makes iptables one of its back-ends.
 type device struct {
-	t    *testing.T
-	host *lab.Host
-	path string // PATH
+	t       *testing.T
+	host    *lab.Host
+	path    string // PATH
+	backend string // legacy or nft
 }
 
 // backends runs f for each back-end of iptables. One that this kernel does not
@@ -40,7 +41,7 @@ func backends(t *testing.T, f func(t *testing.T, on func(*lab.Host) *device)) {
 					link(t, need.Program(t, family+"-"+backend+suffix), filepath.Join(bin, family+suffix))
 				}
 			}
-			on := func(h *lab.Host) *device { return &device{t, h, bin + ":" + os.Getenv("PATH")} }
+			on := func(h *lab.Host) *device { return &device{t, h, bin + ":" + os.Getenv("PATH"), backend} }
 			probe := on(lab.NewInjector(t).Host())
 			for _, command := range []string{"iptables -w -S", "ip6tables -w -S",
 				"ipset create probe hash:net && iptables -w -A OUTPUT -m set --match-set probe dst -m comment --comment probe"} {

@@ -117,8 +117,6 @@ func (t *table) unsayable(rule *rules.Rule) error {
 		switch {
 		case m.Proto == 0:
 			return refuse("iptables takes protocol 0 for every protocol")
-		case t.fam.family == ipranges.IPv6 && (m.Proto == 43 || m.Proto == 44 || m.Proto == 60):
-			return refuse(fmt.Sprintf("ip6tables does not match the extension header %s as a protocol", m.Proto))
 		case t.fam.family == ipranges.IPv4 && m.Proto == rules.ICMP && !m.IsAll() && m.Hi>>8 == 255:
 			return refuse("iptables takes ICMP type 255 for every type")
 		}

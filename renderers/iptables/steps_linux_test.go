@@ -24,7 +24,7 @@ type watcher struct {
 
 func watch(t *testing.T, d *device, fails int) *watcher {
 	t.Helper()
-	w := &watcher{&device{d.t, d.host, d.path}, t.TempDir()}
+	w := &watcher{&device{d.t, d.host, d.path, d.backend}, t.TempDir()}
 	bin := t.TempDir()
 	real, err := exec.LookPath("ipset")
 	if err != nil {

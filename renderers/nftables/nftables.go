@@ -17,6 +17,10 @@
 //     make the table: fragments use the commands (2026-11).
 //   - auto-merge does not apply to concatenated sets: services are disjoint
 //     before they are rendered (nft(8), SETS).
+//   - meta l4proto is the protocol behind IPv6's extension headers: 0, 43, 44 and 60
+//     never match there, and are refused. AH ends the search: it is protocol 51, and
+//     what it carries has no ports here (Linux, nf_tables_ipv6.h; asked with packets,
+//     Linux 6.18, 2026-11).
 //   - interface wildcards inside an anonymous set need newer kernels: interfaces
 //     are matched one by one.
 package nftables
@@ -59,6 +63,7 @@ var info = renderers.Info{
 		Verdicts: []rules.Verdict{rules.Allow, rules.Deny},
 		Defaults: []rules.Verdict{rules.Continue, rules.Deny},
 		Sources:  true, Ports: true, ICMP: true, Protocols: true, Reject: true, Log: true, Ranges: true,
+		Unmatched: map[ipranges.Family]map[rules.Protocol]string{ipranges.IPv6: rules.ExtensionHeaders()},
 	},
 	Load:       renderers.Transaction,
 	Placements: []string{fragment, standalone},

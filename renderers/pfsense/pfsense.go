@@ -37,6 +37,7 @@ import (
 	"io/fs"
 	"strings"
 
+	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/rules"
 	"sallyport/templates"
@@ -74,6 +75,8 @@ var info = renderers.Info{
 		Verdicts: []rules.Verdict{rules.Allow, rules.Deny},
 		Defaults: []rules.Verdict{rules.Continue},
 		Sources:  true, Names: true, Ports: true, ICMP: true, Protocols: true, Reject: true, Log: true,
+		// pf.c, pf_walk_header6 (FreeBSD, looked up 2026-11).
+		Unmatched: map[ipranges.Family]map[rules.Protocol]string{ipranges.IPv6: {rules.AH: "pf looks past an authentication header, and judges what stands behind it"}},
 	},
 	Load:       renderers.PerFamily, // of the default form: the last limits speak of the others
 	Placements: []string{formURLTable, formImport, formMerge},
