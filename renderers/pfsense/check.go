@@ -30,7 +30,7 @@ func (r *renderer) checkForm() error {
 	for _, only := range []struct {
 		option string
 		set    bool
-	}{{"config", o.Config != ""}, {"before", o.Before != ""}, {"after", o.After != ""}, {"accept", len(o.Accept) > 0}} {
+	}{{"config", o.Config != ""}, {"before", o.Before != ""}, {"after", o.After != ""}, {"like", o.Like != ""}, {"accept", len(o.Accept) > 0}} {
 		if only.set && o.Form != formMerge {
 			return optionError(only.option, `add form = "merge", or remove it`, "form %s changes no config.xml", o.Form)
 		}
@@ -42,9 +42,6 @@ func (r *renderer) checkForm() error {
 		switch {
 		case o.Config == "":
 			return optionError("form", `add config = "config.xml", a backup of the whole configuration`, "merge needs your config.xml")
-		case o.Before == "" && o.After == "":
-			return optionError("form", `add before = "..." with the tracker or the description of a rule, or after`,
-				"merge needs a place for the rules, since the first rule that matches decides")
 		case o.Before != "" && o.After != "":
 			return optionError("after", "keep before or after", "the rules cannot be in two places")
 		}
@@ -217,7 +214,7 @@ func (r *renderer) checkCounts(p *rules.Plan, o *objects) error {
 		if a.kind != kindURLTable && n > r.opt.AliasEntries {
 			return &rules.RuleError{Rule: a.rule.Name, Place: a.rule.Place,
 				Cause: fmt.Sprintf("alias %s has %d entries, and pfSense's form keeps %d when somebody edits it", a.name, n, r.opt.AliasEntries),
-				Fix:   a.roomier()}
+				Fix:   a.roomier(o.denied[a.label])}
 		}
 	}
 	if 2*total > r.opt.TableEntries && len(p.Rules) > 0 {
@@ -229,9 +226,12 @@ func (r *renderer) checkCounts(p *rules.Plan, o *objects) error {
 }
 
 // roomier says what to do about an alias with too many entries.
-func (a *alias) roomier() string {
-	if a.kind == kindHost {
+func (a *alias) roomier(denied bool) string {
+	switch {
+	case a.kind == kindHost:
 		return "divide the names among several rules, or raise alias_entries"
+	case denied:
+		return "narrow it, or raise alias_entries: what a rule denies cannot be a URL table, since pfSense leaves the rule out until it has fetched one"
 	}
 	return `serve the set as a URL table (form = "urltable", or url in a merge), narrow it, or raise alias_entries`
 }

@@ -24,7 +24,8 @@ type config struct {
 // then it is the user's.
 //
 // Opening what merge wrote gives what merge began with, byte by byte. To make
-// that so, an empty or missing <aliases> is opened up to two lines.
+// that so, an empty <filter>, and an empty or missing <aliases>, are opened up to two
+// lines.
 func openConfig(data []byte, owner, prefix string) (*config, error) {
 	if bytes.Contains(data[:min(len(data), 200)], []byte("BEGIN config.xml")) {
 		return nil, errors.New("it is encrypted")
@@ -37,7 +38,7 @@ func openConfig(data []byte, owner, prefix string) (*config, error) {
 	switch {
 	case root.name != "pfsense":
 		return nil, fmt.Errorf("its root is <%s> and not <pfsense>: it holds no whole configuration", root.name)
-	case root.value("version") == "" || !root.has("interfaces") || filter == nil || len(filter.all("rule")) == 0:
+	case root.value("version") == "" || !root.has("interfaces") || filter == nil:
 		return nil, errors.New("it lacks version, interfaces or rules: it holds no whole configuration")
 	case len(root.all("filter")) > 1 || len(root.all("aliases")) > 1 || len(root.all("interfaces")) > 1:
 		return nil, errors.New("a section is there twice, which pfSense refuses")
@@ -47,7 +48,7 @@ func openConfig(data []byte, owner, prefix string) (*config, error) {
 	if err != nil {
 		return nil, err
 	}
-	if edits = append(edits, roomForAliases(root)...); len(edits) > 0 {
+	if edits = append(edits, roomFor(root)...); len(edits) > 0 {
 		slices.SortFunc(edits, func(a, b edit) int { return cmp.Compare(a.start, b.start) })
 		data = apply(data, edits)
 		if root, err = parseXML(data); err != nil {
@@ -99,18 +100,25 @@ func (c *config) takeOut(data []byte, root *node, owner, prefix string) ([]edit,
 	return edits, nil
 }
 
-func roomForAliases(root *node) []edit {
-	const room = "<aliases>\n\t</aliases>"
-	a := root.child("aliases")
-	switch {
-	case a == nil:
-		end := root.child("filter").end
-		return []edit{{end, end, "\n\t" + room}}
-	case len(a.children) == 0 && strings.TrimSpace(a.text) == "":
-		return []edit{{a.start, a.end, room}}
+// roomFor opens up the sections that ours go into.
+func roomFor(root *node) []edit {
+	var edits []edit
+	room := func(name string) string { return "<" + name + ">\n\t</" + name + ">" }
+	filter, aliases := root.child("filter"), root.child("aliases")
+	if filter.isBlank() {
+		edits = append(edits, edit{filter.start, filter.end, room("filter")})
 	}
-	return nil
+	switch {
+	case aliases == nil:
+		edits = append(edits, edit{filter.end, filter.end, "\n\t" + room("aliases")})
+	case aliases.isBlank():
+		edits = append(edits, edit{aliases.start, aliases.end, room("aliases")})
+	}
+	return edits
 }
+
+// isBlank reports whether nothing is in the element.
+func (n *node) isBlank() bool { return len(n.children) == 0 && strings.TrimSpace(n.text) == "" }
 
 // tabOf is the tab of Firewall > Rules that shows the rule.
 func tabOf(rule *node) string {
@@ -168,6 +176,16 @@ func (c *config) findRule(iface, name string) (rule *node, place int, err error)
 		}
 	}
 	return nil, 0, fmt.Errorf("no rule of %s has the tracker or description %q", iface, name)
+}
+
+// firstRule is the first rule of a tab, or nil.
+func (c *config) firstRule(tab string) *node {
+	for _, r := range c.root.child("filter").all("rule") {
+		if tabOf(r) == tab {
+			return r
+		}
+	}
+	return nil
 }
 
 // knows reports whether rules can be on the interface: one that is assigned, a

@@ -10,10 +10,10 @@ import (
 	"sallyport/rules"
 )
 
-// earlierRule is a rule of the user's that pf tries before ours, as far as its
-// effect can be known from the configuration. What cannot be known counts as
+// theirRule is a rule of the user's that pf tries before ours or after them, as far as
+// its effect can be known from the configuration. What cannot be known counts as
 // everything.
-type earlierRule struct {
+type theirRule struct {
 	title, tracker, descr string
 	fix                   string // instead of naming it in accept
 	passes                bool
@@ -21,15 +21,26 @@ type earlierRule struct {
 	src, dst              side
 	matches               rules.Matches
 	unknownPorts          string
+	tab                   string // that it is on
+	narrower              bool   // it goes by more than the fields above say
+	treatment             treatment
 }
 
-// earlier lists the rules that decide before a rule at the place: floating ones,
-// groups' ones and those above it on its own tab, in pf's order of the three
-// (filter.inc, filter_rules_generate). Rules that never decide are left out.
-func (c *config) earlier(iface string, anchor *node, after bool) []earlierRule {
-	list := c.builtIn(iface)
+// accepted reports whether the options name the rule.
+func (r *renderer) accepted(e *theirRule) bool {
+	return slices.Contains(r.opt.Accept, e.tracker) || slices.Contains(r.opt.Accept, e.descr)
+}
+
+// around lists the rules that can decide before a rule at the place, and those that
+// would have decided where it now does. pf's order is floating ones, groups' ones, and
+// those of the interface, each in the file's order; floating ones that are not quick
+// decide what nothing else does, the last first (filter.inc, filter_rules_generate).
+// Rules that never decide are left out.
+func (c *config) around(iface string, anchor *node, after bool) (first, behind []theirRule) {
+	first = c.builtIn(iface)
 	class := c.classOf(iface)
-	reached := false // the anchor, in the order of the file
+	var tabs, slow []theirRule // behind: of the interfaces of a group, and not quick
+	reached := false           // the anchor, in the order of the file
 	for _, rule := range c.root.child("filter").all("rule") {
 		if rule == anchor && !after {
 			reached = true
@@ -41,21 +52,29 @@ func (c *config) earlier(iface string, anchor *node, after bool) []earlierRule {
 		if rule.has("disabled") || rule.has("separator") || rule.value("type") == "match" {
 			continue
 		}
-		out := false
-		switch {
-		case rule.has("floating"):
-			var first bool
-			if first, out = c.floatsFirst(rule, iface); !first {
-				continue
+		if rule.has("floating") {
+			switch when, out := c.floats(rule, iface); when {
+			case decidesFirst:
+				first = append(first, c.read(rule, out))
+			case decidesLast:
+				slow = append(slow, c.read(rule, false))
 			}
-		case !c.shares(rule.value("interface"), iface):
-			continue
-		case c.classOf(rule.value("interface")) > class || c.classOf(rule.value("interface")) == class && !above:
 			continue
 		}
-		list = append(list, c.read(rule, out))
+		if !c.shares(rule.value("interface"), iface) {
+			continue
+		}
+		switch theirs := c.classOf(rule.value("interface")); {
+		case theirs < class || theirs == class && above:
+			first = append(first, c.read(rule, false))
+		case theirs == class:
+			behind = append(behind, c.read(rule, false))
+		default:
+			tabs = append(tabs, c.read(rule, false))
+		}
 	}
-	return list
+	slices.Reverse(slow)
+	return first, slices.Concat(behind, tabs, slow)
 }
 
 // classOf is 1 for groups and 2 for interfaces, whose rules come later.
@@ -96,13 +115,22 @@ func (c *config) tunnel(iface string) string {
 	return "no tunnel"
 }
 
-// floatsFirst reports whether a floating rule can decide over ours. On the way in
-// it can if it is quick: ours is quick and would win over one that is not. On the
-// way out of another interface a block cuts what ours let in, quick or not.
+// When a floating rule decides.
+type when int
+
+const (
+	decidesNever when = iota // what ours decide
+	decidesFirst
+	decidesLast
+)
+
+// floats says when a floating rule decides over what ours match. On the way in it is
+// the first if it is quick, and the last if it is not: ours are quick. On the way out
+// of another interface a block cuts what ours let in, quick or not.
 //
 // Of its interfaces those count that are enabled, and a rule that has none of these
 // left is for all (filter.inc, filter_generate_user_rule).
-func (c *config) floatsFirst(rule *node, iface string) (first, out bool) {
+func (c *config) floats(rule *node, iface string) (w when, out bool) {
 	var on []string
 	if v := rule.value("interface"); v != "any" {
 		on = slices.DeleteFunc(strings.Split(v, ","), func(i string) bool { return !c.carries(i) })
@@ -110,30 +138,35 @@ func (c *config) floatsFirst(rule *node, iface string) (first, out bool) {
 	ours := len(on) == 0 || slices.ContainsFunc(on, func(i string) bool { return c.shares(i, iface) })
 	others := len(on) == 0 || slices.ContainsFunc(on, func(i string) bool { return i != iface })
 	direction := rule.value("direction")
-	if direction != "out" && ours && rule.has("quick") {
-		return true, false
-	}
 	blocks := rule.value("type") == "block" || rule.value("type") == "reject"
-	return blocks && direction != "in" && others, true
+	switch {
+	case direction != "out" && ours && rule.has("quick"):
+		return decidesFirst, false
+	case blocks && direction != "in" && others:
+		return decidesFirst, true
+	case direction != "out" && ours:
+		return decidesLast, false
+	}
+	return decidesNever, false
 }
 
 // builtIn is what pfSense blocks by settings rather than rules, wherever packets
 // come in that meet the rules of iface.
-func (c *config) builtIn(iface string) []earlierRule {
-	var list []earlierRule
+func (c *config) builtIn(iface string) []theirRule {
+	var list []theirRule
 	if !c.root.child("system").has("ipv6allow") {
-		list = append(list, earlierRule{title: "the setting that blocks all IPv6", descr: "ipv6allow", families: rules.OnlyIPv6,
+		list = append(list, theirRule{title: "the setting that blocks all IPv6", descr: "ipv6allow", families: rules.OnlyIPv6,
 			src: everywhere(), dst: everywhere(), matches: rules.EveryProtocol(),
 			fix: `allow IPv6 under System > Advanced > Networking, or say families = ["ipv4"]`})
 	}
 	for _, i := range c.entries(iface) {
 		settings := c.root.child("interfaces").child(strings.ToLower(i))
 		if settings.has("blockbogons") {
-			list = append(list, earlierRule{title: "Block bogon networks of interface " + i, descr: "blockbogons", families: rules.BothFamilies,
+			list = append(list, theirRule{title: "Block bogon networks of interface " + i, descr: "blockbogons", families: rules.BothFamilies,
 				src: side{set: everywhere().set.Minus(neverBogons)}, dst: everywhere(), matches: rules.EveryProtocol()})
 		}
 		if settings.has("blockpriv") {
-			list = append(list, earlierRule{title: "Block private networks of interface " + i, descr: "blockpriv", families: rules.BothFamilies,
+			list = append(list, theirRule{title: "Block private networks of interface " + i, descr: "blockpriv", families: rules.BothFamilies,
 				src: side{set: privateNetworks}, dst: everywhere(), matches: rules.EveryProtocol()})
 		}
 	}
@@ -148,9 +181,9 @@ var (
 	neverBogons     = ipranges.MustParse("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
 )
 
-func (c *config) read(rule *node, out bool) earlierRule {
-	e := earlierRule{tracker: rule.value("tracker"), descr: rule.value("descr"), families: rules.OnlyIPv4,
-		passes: rule.value("type") != "block" && rule.value("type") != "reject"}
+func (c *config) read(rule *node, out bool) theirRule {
+	e := theirRule{tracker: rule.value("tracker"), descr: rule.value("descr"), families: rules.OnlyIPv4, tab: tabOf(rule),
+		passes: rule.value("type") != "block" && rule.value("type") != "reject", narrower: isNarrower(rule), treatment: treatmentOf(rule)}
 	e.title = fmt.Sprintf("rule %q (tracker %s) of %s", renderers.Clean(e.descr), renderers.Clean(e.tracker), renderers.Clean(tabOf(rule)))
 	switch rule.value("ipprotocol") {
 	case "inet6":
@@ -167,7 +200,7 @@ func (c *config) read(rule *node, out bool) earlierRule {
 }
 
 // overlaps says for what e decides before f, or "" if they never meet.
-func (e *earlierRule) overlaps(f *filterRule) string {
+func (e *theirRule) overlaps(f *filterRule) string {
 	from, to := f.origin.From, f.origin.To
 	common := e.matches.Intersect(f.matches)
 	if len(common) == 0 || e.dst.self && !to.IsAny() {

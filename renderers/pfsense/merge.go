@@ -14,25 +14,17 @@ import (
 // merge puts o into the user's configuration: the aliases after theirs, the rules
 // at the place that the options name, and nothing else.
 func (r *renderer) merge(o *objects) ([]byte, error) {
-	c := r.config
-	anchor, place, err := r.anchor()
-	if err != nil {
-		return nil, err
-	}
-	for _, check := range []error{r.checkTaken(o), r.checkRetired(o), r.checkEarlier(o, anchor)} {
+	c, at := r.config, r.at
+	for _, check := range []error{r.checkTaken(o), r.checkRetired(o), r.checkPlace(o), r.checkLike(o)} {
 		if check != nil {
 			return nil, check
 		}
 	}
 	o.track(c.trackers())
-	at := blankBefore(c.data, anchor.start)
-	if r.opt.After != "" {
-		at = anchor.end
-	}
 	section := c.root.child("aliases")
 	aliasAt := blankBefore(c.data, section.innerEnd)
 	edits := []edit{
-		{at, at, "\n" + strings.TrimSuffix(r.ruleElements(o), "\n")},
+		{at.offset, at.offset, "\n" + strings.TrimSuffix(r.ruleElements(o), "\n")},
 		{aliasAt, aliasAt, "\n" + strings.TrimSuffix(r.aliasElements(o), "\n")},
 	}
 	if len(o.aliases) == 0 {
@@ -41,7 +33,7 @@ func (r *renderer) merge(o *objects) ([]byte, error) {
 	// A bar right before the named rule stays before ours as well: it is the
 	// heading of the section that the rule is in.
 	edits = append(edits, moveSeparators(c.root, r.opt.Interface, func(row int) int {
-		if row > place {
+		if row > at.row {
 			return row + len(o.rules)
 		}
 		return row
@@ -59,25 +51,69 @@ func (r *renderer) Claims() []renderers.Claim {
 		Fix: "put the rules into one target, or let the second begin with the first one's output: config = ..."}}
 }
 
-// anchor is the rule that the options name, and its place on its tab.
-func (r *renderer) anchor() (*node, int, error) {
-	if !r.config.knows(r.opt.Interface) {
-		return nil, 0, optionError("interface", "write it as config.xml does: lan, opt1, or the name of a group",
+// place is where our rules go.
+type place struct {
+	rule   *node // that the options name; nil where the tab has none
+	after  bool  // they go after it
+	row    int   // of that rule on its tab
+	offset int   // in the text
+}
+
+// readPlace finds it.
+func (r *renderer) readPlace() (err error) {
+	if r.opt.Form == formMerge {
+		r.at, err = r.placeOf()
+	}
+	return err
+}
+
+func (r *renderer) placeOf() (place, error) {
+	c := r.config
+	if !c.knows(r.opt.Interface) {
+		return place{}, optionError("interface", "write it as config.xml does: lan, opt1, or the name of a group",
 			"%s has no interface %s", r.opt.Config, r.opt.Interface)
 	}
-	if !r.config.carries(r.opt.Interface) {
-		return nil, 0, optionError("interface", "enable it and download the configuration anew, or name another",
+	if !c.carries(r.opt.Interface) {
+		return place{}, optionError("interface", "enable it and download the configuration anew, or name another",
 			"%s is not enabled in %s, or no member of it is: pfSense makes nothing of its rules", r.opt.Interface, r.opt.Config)
 	}
 	option, name := "before", r.opt.Before
 	if name == "" {
 		option, name = "after", r.opt.After
 	}
-	rule, place, err := r.config.findRule(r.opt.Interface, name)
-	if err != nil {
-		return nil, 0, optionError(option, "Firewall > Rules shows a rule's tracking ID when you edit it", "%v", err)
+	if name == "" {
+		return r.onlyPlace()
 	}
-	return rule, place, nil
+	rule, row, err := c.findRule(r.opt.Interface, name)
+	if err != nil {
+		fix := "Firewall > Rules shows a rule's tracking ID when you edit it"
+		if c.firstRule(r.opt.Interface) == nil {
+			fix = fmt.Sprintf("leave %s out: %s has no rule yet, so there is one place only", option, r.opt.Interface)
+		}
+		return place{}, optionError(option, fix, "%v", err)
+	}
+	at := place{rule: rule, row: row, after: option == "after", offset: blankBefore(c.data, rule.start)}
+	if at.after {
+		at.offset = rule.end
+	}
+	return at, nil
+}
+
+// onlyPlace is that of an interface without rules: behind those of all others, whose
+// order among each other means nothing.
+func (r *renderer) onlyPlace() (place, error) {
+	c := r.config
+	if rule := c.firstRule(r.opt.Interface); rule != nil {
+		name := cmp.Or(rule.value("tracker"), rule.value("descr"))
+		return place{}, optionError("form", fmt.Sprintf("add before = %q, which is its first rule, or another one's tracker or description, or after = ...", name),
+			"merge needs a place among the rules of %s, since the first rule that matches decides", r.opt.Interface)
+	}
+	filter := c.root.child("filter")
+	at := place{offset: blankBefore(c.data, filter.innerEnd)}
+	if all := filter.all("rule"); len(all) > 0 {
+		at.offset = all[len(all)-1].end
+	}
+	return at, nil
 }
 
 // trackers are the numbers that rules have.
@@ -140,26 +176,27 @@ func mentions(n *node, word string) bool {
 	return slices.ContainsFunc(n.children, func(c *node) bool { return mentions(c, word) })
 }
 
-// checkEarlier refuses where a rule that pf tries first decides otherwise: what we
-// add takes effect inside the user's order of rules, or not at all.
-func (r *renderer) checkEarlier(o *objects, anchor *node) error {
-	for _, e := range r.config.earlier(r.opt.Interface, anchor, r.opt.After != "") {
-		if slices.Contains(r.opt.Accept, e.tracker) || slices.Contains(r.opt.Accept, e.descr) {
-			continue
-		}
-		for _, f := range o.rules {
-			if e.passes == (f.action == "pass") {
-				continue
-			}
-			if why := e.overlaps(f); why != "" {
-				return earlierError(f.origin, e, why)
+// checkPlace refuses where a rule that pf tries first decides otherwise, and where one
+// that it would have tried after ours does more than pass: what we add takes effect
+// inside the user's order of rules, or not at all.
+func (r *renderer) checkPlace(o *objects) error {
+	first, behind := r.config.around(r.opt.Interface, r.at.rule, r.at.after)
+	for i := range first {
+		if e := &first[i]; !r.accepted(e) {
+			for _, f := range o.rules {
+				if e.passes == (f.action == "pass") {
+					continue
+				}
+				if why := e.overlaps(f); why != "" {
+					return earlierError(f.origin, e, why)
+				}
 			}
 		}
 	}
-	return nil
+	return r.checkBehind(o, first, behind)
 }
 
-func earlierError(rule *rules.Rule, e earlierRule, why string) error {
+func earlierError(rule *rules.Rule, e *theirRule, why string) error {
 	verb, ours := "blocks", "passes"
 	if e.passes {
 		verb, ours = "passes", "denies"

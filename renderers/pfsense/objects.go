@@ -94,10 +94,16 @@ type filterRule struct {
 type objects struct {
 	aliases []*alias
 	rules   []*filterRule
+	denied  map[string]bool // labels of the sets that some rule denies
 }
 
 func (r *renderer) objects(p *rules.Plan) (*objects, error) {
-	o := &objects{}
+	o := &objects{denied: map[string]bool{}}
+	for i := range p.Rules {
+		if rule := &p.Rules[i]; rule.Verdict == rules.Deny {
+			o.denied[setLabel(rule.From)], o.denied[setLabel(rule.To)] = true, true
+		}
+	}
 	for i := range p.Rules {
 		rule := &p.Rules[i]
 		if err := r.addRule(o, rule, p.Families); err != nil {
@@ -180,8 +186,10 @@ func (r *renderer) addressAlias(o *objects, rule *rules.Rule, side rules.Address
 	if side.IsEmpty() {
 		return "", &rules.RuleError{Rule: rule.Name, Place: rule.Place, Cause: side.Name() + " holds no address", Fix: "leave the rule out"}
 	}
-	return r.add(o, &alias{label: "set " + side.Name(), kind: kindNetwork, set: side.Set(), rule: rule})
+	return r.add(o, &alias{label: setLabel(side), kind: kindNetwork, set: side.Set(), rule: rule})
 }
+
+func setLabel(side rules.Addresses) string { return "set " + side.Name() }
 
 // stemOf is the name of the alias with the label, without a prefix; empty for what is
 // no label. A set can have the same name as a list of names, so that the latter's alias
@@ -216,7 +224,9 @@ func (r *renderer) add(o *objects, a *alias) (string, error) {
 		return "", &rules.RuleError{Rule: a.rule.Name, Place: a.rule.Place,
 			Cause: fmt.Sprintf("the alias name %s %v", a.name, err), Fix: "choose another prefix, or rename the set"}
 	}
-	if a.kind == kindNetwork && r.fetched() {
+	// A rule whose table has not been fetched is left out, and what it denies would pass
+	// by a rule behind it: these addresses are part of the configuration.
+	if a.kind == kindNetwork && r.fetched() && !o.denied[a.label] {
 		a.kind, a.url = kindURLTable, strings.TrimSuffix(r.opt.URL, "/")+"/"+path.Base(r.setPath(a.name))
 	}
 	o.aliases = append(o.aliases, a)

@@ -28,6 +28,10 @@
 //   - Certificates of the servers of URL tables are checked only if a setting says so
 //     (alias-utils.inc, checkaliasesurlcert).
 //   - An alias's range of ports has a colon, a rule's a dash.
+//   - A rule with a URL table that has not been fetched is left out, with a notice
+//     (filter.inc, filter_generate_user_rule, "Unresolvable destination alias",
+//     2026-11-30): an allow fails closed, a denial would not, so that what rules deny is
+//     never in a URL table.
 //   - The table of an alias of names is empty until filterdns has resolved them, and
 //     empty tables match nothing (filter.inc, filter_generate_aliases, 2026-11-23).
 package pfsense
@@ -52,9 +56,10 @@ type Options struct {
 	UpdateDays   int      `policy:"update_days" doc:"how often pfSense fetches a URL table, in days: 1 to 128"`
 	Prefix       string   `policy:"prefix" doc:"begins the name of every alias, to keep them apart from yours"`
 	Config       string   `policy:"config" doc:"merge: your config.xml, relative to the policy's folder"`
-	Before       string   `policy:"before" doc:"merge: put the rules before this rule of the interface, named by tracker or description"`
+	Before       string   `policy:"before" doc:"merge: put the rules before this rule of the interface, named by tracker or description; not needed where the interface has no rule"`
 	After        string   `policy:"after" doc:"merge: put the rules after this rule"`
-	Accept       []string `policy:"accept" doc:"merge: earlier rules, by tracker or description, that may decide otherwise than ours"`
+	Like         string   `policy:"like" doc:"merge: our rules that pass get the gateway, tag, limiters, queues and other advanced options of this rule of yours, named by tracker or description"`
+	Accept       []string `policy:"accept" doc:"merge: rules of yours, by tracker or description: earlier ones that may decide otherwise than ours, and later ones whose gateway, tag and the like traffic may lose to ours"`
 	AliasEntries int      `policy:"alias_entries" doc:"import, merge and names: the most entries of an alias"`
 	TableEntries int      `policy:"table_entries" doc:"Firewall Maximum Table Entries of your pfSense; our tables have to fit in twice"`
 }
@@ -87,6 +92,7 @@ var info = renderers.Info{
 		{Name: "refresh of the names of an alias", Value: "300 seconds", Source: "filter.inc, filterdns; System > Advanced > Firewall & NAT, Aliases Hostnames Resolve Interval"},
 		{Name: "description of an entry", Value: "199 characters", Source: "firewall_aliases_import.php"},
 		{Name: "update of a URL table", Value: "1 to 128 days", Source: "firewall_aliases_edit.php"},
+		{Name: "URL tables", Value: "for what rules allow; what a rule denies stands in the configuration", Source: "filter.inc, filter_generate_user_rule: a rule without its table is left out"},
 		{Name: `loading with form = "import"`, Value: "additive: an import refuses names that exist, and what left the plan is yours to delete", Source: "firewall_aliases_import.php", Option: "form"},
 		{Name: `loading with form = "merge"`, Value: "one restore, equal to a fresh one, with a restart in between", Source: "Netgate, Restoring from Backups", Option: "form"},
 		{Name: "loading of host names and rules, but with merge", Value: "made by hand, once; a change of them as well", Source: "a URL table takes no names", Option: "form"},
@@ -104,12 +110,14 @@ type renderer struct {
 	opt    Options
 	env    renderers.Env
 	base   string  // of the output path, without .xml
-	config *config // merge
+	config *config    // merge
+	at     place      // merge
+	like   *theirRule // merge: the rule whose treatment ours get, or nil
 }
 
 func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
 	r := &renderer{opt: opt, env: env, base: strings.TrimSuffix(env.Path, info.Extension)}
-	for _, check := range []func() error{r.checkForm, r.checkURL, r.checkWords, r.checkNumbers, r.readConfig} {
+	for _, check := range []func() error{r.checkForm, r.checkURL, r.checkWords, r.checkNumbers, r.readConfig, r.readPlace, r.readLike} {
 		if err := check(); err != nil {
 			return nil, err
 		}
@@ -170,7 +178,9 @@ func (r *renderer) setPath(alias string) string { return r.base + "." + alias + 
 
 // pasted reports whether the entries of a are in a file for Bulk Import, which takes
 // prefixes and host names.
-func (r *renderer) pasted(a *alias) bool { return r.opt.Form == formImport && a.kind != kindPort }
+func (r *renderer) pasted(a *alias) bool {
+	return r.opt.Form == formImport && a.kind != kindPort || r.opt.Form == formURLTable && a.kind == kindNetwork
+}
 
 // setFiles are the lists of addresses or names. Bulk Import knows no comments, so only
 // URL tables begin with a header.

@@ -55,29 +55,29 @@ func (r *renderer) ourPart(data []byte, root *node) (*node, error) {
 			aliases.children = append(aliases.children, a)
 		}
 	}
-	anchor, _, err := r.anchor()
-	if err != nil {
-		return nil, err
-	}
-	var order strings.Builder // of the tab: o our rules, a the anchor, x others
+	at := r.at
+	var order strings.Builder // of the tab: o our rules, a the one that the options name, x others
 	for _, rule := range root.child("filter").all("rule") {
 		switch {
 		case isOurs(rule):
 			filter.children = append(filter.children, rule)
 			order.WriteByte('o')
 		case tabOf(rule) != r.opt.Interface:
-		case rule.value("tracker") == anchor.value("tracker") && rule.value("descr") == anchor.value("descr"):
+		case at.rule != nil && rule.value("tracker") == at.rule.value("tracker") && rule.value("descr") == at.rule.value("descr"):
 			order.WriteByte('a')
 		default:
 			order.WriteByte('x')
 		}
 	}
 	want := strings.Repeat("o", len(filter.children)) + "a"
-	if r.opt.After != "" {
-		want = "a" + strings.Repeat("o", len(filter.children))
+	switch {
+	case at.rule == nil:
+		want = strings.TrimSuffix(want, "a")
+	case at.after:
+		want = "a" + strings.TrimSuffix(want, "a")
 	}
-	if !strings.Contains(order.String(), want) {
-		return nil, fmt.Errorf("our rules are not %s", r.place())
+	if !strings.Contains(order.String(), want) || at.rule == nil && order.String() != want {
+		return nil, fmt.Errorf("our rules are not %s", r.placeWords())
 	}
 	return &node{name: "sallyport", children: []*node{aliases, filter}}, nil
 }
@@ -90,9 +90,17 @@ var known = map[string]map[string]bool{
 	"aliases":     words("alias"),
 	"alias":       words("name type url updatefreq address descr detail"),
 	"filter":      words("rule"),
-	"rule":        words("id tracker type interface ipprotocol statetype protocol icmptype source destination log descr"),
+	"rule":        ruleElements(),
 	"source":      words("any address"),
 	"destination": words("any address port"),
+}
+
+func ruleElements() map[string]bool {
+	all := words("id tracker type interface ipprotocol protocol icmptype source destination log descr")
+	for _, e := range extras {
+		all[e.name] = true
+	}
+	return all
 }
 
 // checkKnown refuses elements that we do not write, and those that pfSense takes
@@ -122,6 +130,7 @@ type reader struct {
 	r        *renderer
 	files    map[string][]byte
 	sets     map[string]ipranges.Set
+	tables   map[string]bool // sets that pfSense fetches
 	hosts    map[string][]string
 	ports    map[string][]rules.Match
 	used     map[string]bool
@@ -135,7 +144,7 @@ func (r *renderer) readPlan(root *node, files map[string][]byte) (*rules.Plan, e
 	if err := checkKnown(root); err != nil {
 		return nil, err
 	}
-	rd := reader{r: r, files: files, sets: map[string]ipranges.Set{}, hosts: map[string][]string{}, ports: map[string][]rules.Match{},
+	rd := reader{r: r, files: files, sets: map[string]ipranges.Set{}, tables: map[string]bool{}, hosts: map[string][]string{}, ports: map[string][]rules.Match{},
 		used: map[string]bool{}, trackers: map[string]bool{}}
 	for _, a := range root.child("aliases").all("alias") {
 		if err := rd.alias(a); err != nil {
@@ -183,21 +192,18 @@ func (rd *reader) alias(a *node) error {
 	if !strings.HasPrefix(a.value("descr"), rd.r.owner()) {
 		return errors.New("its description is not ours")
 	}
-	want := kindNetwork
-	if rd.r.fetched() {
-		want = kindURLTable
-	}
 	var err error
 	switch kind := a.value("type"); {
 	case kind == kindPort:
 		rd.ports[name], err = readPorts(a)
 	case kind == kindHost:
 		rd.hosts[name], err = rd.hostNames(a, name)
-	case kind != want:
-		return fmt.Errorf("its type is %q, not %q", kind, want)
-	case kind == kindURLTable:
+	case kind == kindURLTable && rd.r.fetched():
+		rd.tables[name] = true
 		rd.sets[name], err = rd.table(a, name)
-	case rd.r.opt.Form == formImport:
+	case kind != kindNetwork:
+		return fmt.Errorf("its type is %q", kind)
+	case rd.r.opt.Form != formMerge:
 		if a.has("address") {
 			return errors.New("it holds addresses, and its file has them")
 		}

@@ -21,8 +21,10 @@ func (rd *reader) rule(n *node) (rules.Rule, error) {
 		return out, errors.New("its description is not ours")
 	case err != nil || rd.trackers[tracker]:
 		return out, fmt.Errorf("tracker %q is no number, or there twice", tracker)
-	case n.value("interface") != rd.r.opt.Interface || n.value("statetype") != "keep state":
-		return out, errors.New("it is on another interface, or keeps no state")
+	case n.value("interface") != rd.r.opt.Interface:
+		return out, errors.New("it is on another interface")
+	case !n.has("statetype") || !treatmentOf(n).equal(rd.r.treatment(n.value("type"))):
+		return out, fmt.Errorf("it has %s, and the options say %s", treatmentOf(n), rd.r.treatment(n.value("type")))
 	}
 	rd.trackers[tracker] = true
 	switch n.value("type") {
@@ -49,6 +51,11 @@ func (rd *reader) rule(n *node) (rules.Rule, error) {
 	}
 	if out.To, err = rd.destination(n.child("destination"), fams); err != nil {
 		return out, err
+	}
+	for _, side := range []string{"source", "destination"} {
+		if name := n.child(side).value("address"); out.Verdict == rules.Deny && rd.tables[name] {
+			return out, fmt.Errorf("it denies what is in %s, which pfSense has to fetch first", name)
+		}
 	}
 	service, err := rd.service(n, fams)
 	out.Services = []rules.Service{service}

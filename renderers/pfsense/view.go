@@ -21,7 +21,9 @@ type view struct {
 	Every     string
 	Fetched   bool
 	Tables    []table
+	Kept      []table // urltable: aliases of what rules deny
 	Hosts     []table // urltable: aliases of names
+	Like      string  // merge: what our rules do besides passing
 	Ports     []table
 	Aliases   string // elements, two levels in
 	Rules     string
@@ -35,7 +37,7 @@ type table struct {
 
 func (r *renderer) view(p *rules.Plan, o *objects) *view {
 	v := &view{File: comment(path.Base(r.env.Path)), Config: comment(r.opt.Config), Owner: strings.TrimSuffix(r.owner(), " "),
-		Interface: r.opt.Interface, Every: every(r.opt.UpdateDays), Fetched: r.fetched(), Place: comment(r.place())}
+		Interface: r.opt.Interface, Every: every(r.opt.UpdateDays), Place: comment(r.placeWords()), Like: comment(r.treatment("pass").String())}
 	for _, l := range renderers.Header(p) {
 		v.Header = append(v.Header, comment(l))
 	}
@@ -48,7 +50,13 @@ func (r *renderer) view(p *rules.Plan, o *objects) *view {
 			v.Hosts = append(v.Hosts, table{Name: a.name})
 			continue
 		}
-		v.Tables = append(v.Tables, table{Name: a.name, URL: comment(a.url), File: comment(path.Base(r.setPath(a.name)))})
+		t := table{Name: a.name, URL: comment(a.url), File: comment(path.Base(r.setPath(a.name)))}
+		if a.kind == kindNetwork && r.opt.Form == formURLTable {
+			v.Kept = append(v.Kept, t)
+			continue
+		}
+		v.Fetched = v.Fetched || a.url != ""
+		v.Tables = append(v.Tables, t)
 	}
 	for _, f := range o.rules {
 		v.RuleList = append(v.RuleList, strings.TrimPrefix(f.descr, r.owner()))
@@ -65,9 +73,12 @@ func every(days int) string {
 }
 
 // place says where a merge puts the rules.
-func (r *renderer) place() string {
-	if r.opt.Before != "" {
+func (r *renderer) placeWords() string {
+	switch {
+	case r.opt.Before != "":
 		return fmt.Sprintf("before rule %q", r.opt.Before)
+	case r.opt.After == "":
+		return "which had none"
 	}
 	return fmt.Sprintf("after rule %q", r.opt.After)
 }
@@ -146,7 +157,13 @@ func (r *renderer) ruleElements(o *objects) string {
 		e.leaf("type", f.action)
 		e.leaf("interface", r.opt.Interface)
 		e.leaf("ipprotocol", f.family)
-		e.cdata("statetype", "keep state")
+		t := r.treatment(f.action)
+		if t.value("statetype") == "" {
+			e.cdata("statetype", ordinaryState)
+		}
+		for _, x := range t { // as the user's rule has it
+			e.line(string(r.config.data[x.node.start:x.node.end]))
+		}
 		if f.protocol != "" {
 			e.leaf("protocol", f.protocol)
 		}
