@@ -109,7 +109,7 @@ func Kind() renderers.Kind {
 type renderer struct {
 	opt    Options
 	env    renderers.Env
-	base   string  // of the output path, without .xml
+	base   string     // of the output path, without .xml
 	config *config    // merge
 	at     place      // merge
 	like   *theirRule // merge: the rule whose treatment ours get, or nil
