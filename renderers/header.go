@@ -1,6 +1,7 @@
 package renderers
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"time"
@@ -33,6 +34,18 @@ func Header(p *rules.Plan) []string {
 		lines = append(lines, "note: "+Clean(n))
 	}
 	return lines
+}
+
+// Marked reports whether the beginning of a file carries the first line of Header for
+// the target: whether it is an output of ours, of whatever version.
+func Marked(head []byte, target string) bool {
+	for line := range bytes.Lines(head) {
+		_, rest, ok := bytes.Cut(line, []byte("made by sallyport "))
+		if ok && bytes.Contains(rest, []byte(" for target "+target+": edits are lost at the next run")) {
+			return true
+		}
+	}
+	return false
 }
 
 // counts sums up each address set of the plan once.

@@ -76,7 +76,9 @@ type File struct {
 	Path string // relative to the output folder, with slashes
 	Mode fs.FileMode
 	Data []byte
-	Use  string // how to load it, one command; empty for files that go with another
+	// Use is the command that loads it, empty for files that go with another. Undo is the
+	// command that takes away what it loaded. In both {} stands for the file's path.
+	Use, Undo string
 }
 
 // ShellWord quotes s for a shell where it needs quoting (POSIX, Shell Command

@@ -359,5 +359,5 @@ func writeSVG(path, name string, curves []priced) error {
 		}
 		chart.Panels = append(chart.Panels, panel)
 	}
-	return publish.WriteFile(path, chart.SVG(), 0o644)
+	return publish.Document{Name: path, Data: chart.SVG(), Mark: plot.Mark}.Write()
 }

@@ -16,6 +16,7 @@ import (
 	"sallyport/internal/pipeline"
 	"sallyport/internal/publish"
 	"sallyport/renderers"
+	"sallyport/verifier"
 )
 
 // generateFlags are the flags of generate.
@@ -30,6 +31,8 @@ type generateFlags struct {
 	detailed  bool
 	stamp     bool
 	bundle    string
+	force     bool
+	prune     bool
 }
 
 func newGenerate(a *app) *cobra.Command {
@@ -60,8 +63,10 @@ documented media ranges of Azure Communication Services, without any feed.`,
 	fl.BoolVar(&f.diff, "diff", false, "show what would change, and write nothing")
 	fl.BoolVar(&f.json, "json", false, "say what was done as JSON")
 	fl.BoolVar(&f.detailed, "detailed-exitcode", false, "exit with 4 when a file changed, or would with --diff")
-	fl.BoolVar(&f.stamp, "stamp", false, "write the time into headers; files then differ at every run")
+	fl.BoolVar(&f.stamp, "stamp", false, "write the time of the last change into headers")
 	fl.StringVar(&f.bundle, "bundle", "", "write what a client verifies into `FILE`, for sallyport verify FILE where there is no policy")
+	fl.BoolVar(&f.force, "force", false, "replace outputs that were edited since they were written")
+	fl.BoolVar(&f.prune, "prune", false, "delete the outputs of targets that left the policy or moved")
 	exclusive(cmd, "stdout", "diff")
 	exclusive(cmd, "bundle", "diff")
 	exclusive(cmd, "stdout", "json")
@@ -98,7 +103,15 @@ func (a *app) generate(cmd *cobra.Command, f *generateFlags) error {
 	case f.diff:
 		return a.showDiff(res, f)
 	}
-	report, err := publish.Publish(f.out, filesOf(res))
+	bundle := publish.Document{Name: f.bundle, Mark: verifier.PlanFormat, Inputs: res.Inputs}
+	if f.bundle != "" {
+		if err := bundle.Check(); err != nil {
+			return err
+		}
+	}
+	set := res.Set()
+	set.Force, set.Prune = f.force, f.prune
+	report, err := publish.Publish(f.out, set)
 	if err != nil {
 		return err
 	}
@@ -107,7 +120,8 @@ func (a *app) generate(cmd *cobra.Command, f *generateFlags) error {
 		if err := res.VerifyPlan(req).WriteJSON(&b); err != nil {
 			return err
 		}
-		if err := publish.WriteFile(f.bundle, b.Bytes(), 0o644); err != nil {
+		bundle.Data = b.Bytes()
+		if err := bundle.Write(); err != nil {
 			return err
 		}
 	}
@@ -119,16 +133,6 @@ func policyName(res *pipeline.Result) string {
 		return name
 	}
 	return "the policy"
-}
-
-func filesOf(res *pipeline.Result) []publish.File {
-	var list []publish.File
-	for _, o := range res.Outputs {
-		for _, f := range o.Files {
-			list = append(list, publish.File{Path: f.Path, Mode: f.Mode, Data: f.Data})
-		}
-	}
-	return list
 }
 
 // printOutput prints the file that is loaded; files that go with it, such as the

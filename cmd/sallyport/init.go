@@ -29,8 +29,10 @@ func newInit(a *app) *cobra.Command {
 			if _, err := os.Lstat(name); !errors.Is(err, fs.ErrNotExist) && !force {
 				return fmt.Errorf("%s exists: choose another name, or overwrite it with --force", name)
 			}
-			file := publish.File{Path: filepath.Base(name), Data: templates.StarterPolicy}
-			if _, err := publish.Publish(filepath.Dir(name), []publish.File{file}); err != nil {
+			if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+				return fmt.Errorf("making the folder of %s: %w: choose another name", name, err)
+			}
+			if err := (publish.Document{Name: name, Data: templates.StarterPolicy}).Write(); err != nil {
 				return err
 			}
 			fmt.Fprintf(a.out, "wrote %s\n\nnext:\n  edit it, then\n  sallyport check --policy %s\n  sallyport generate --policy %s\n", name, name, name)

@@ -331,10 +331,12 @@ func readOld(name string) (*verifier.Report, error) {
 }
 
 // writeReport writes one form of a report to a file.
-func writeReport(name string, write func(b *bytes.Buffer) error) error {
-	if name == "" {
+func writeReport(d publish.Document, write func(b *bytes.Buffer) error) error {
+	if d.Name == "" {
 		return nil
 	}
 	var b bytes.Buffer
-	return errors.Join(write(&b), publish.WriteFile(name, b.Bytes(), 0o644))
+	err := write(&b)
+	d.Data = b.Bytes()
+	return errors.Join(err, d.Write())
 }

@@ -95,15 +95,15 @@ func (f *verifyFlags) writesNothing() bool {
 // writeFiles writes the report in every form that the flags name.
 func (f *verifyFlags) writeFiles(r *verifier.Report) error {
 	for _, one := range []struct {
-		name  string
-		write func(b *bytes.Buffer) error
+		name, mark string
+		write      func(b *bytes.Buffer) error
 	}{
-		{f.save, func(b *bytes.Buffer) error { return r.WriteJSON(b) }},
-		{f.html, func(b *bytes.Buffer) error { return report.WriteHTML(b, r) }},
-		{f.junit, func(b *bytes.Buffer) error { return report.WriteJUnit(b, r) }},
-		{f.prom, func(b *bytes.Buffer) error { return report.WriteProm(b, r) }},
+		{f.save, verifier.ReportFormat, func(b *bytes.Buffer) error { return r.WriteJSON(b) }},
+		{f.html, report.HTMLMark, func(b *bytes.Buffer) error { return report.WriteHTML(b, r) }},
+		{f.junit, report.JUnitMark, func(b *bytes.Buffer) error { return report.WriteJUnit(b, r) }},
+		{f.prom, report.PromMark, func(b *bytes.Buffer) error { return report.WriteProm(b, r) }},
 	} {
-		if err := writeReport(one.name, one.write); err != nil {
+		if err := writeReport(publish.Document{Name: one.name, Mark: one.mark}, one.write); err != nil {
 			return err
 		}
 	}
@@ -162,7 +162,11 @@ func (a *app) remember(f *verifyFlags, r *verifier.Report) error {
 		return err
 	}
 	h.Add(r, keptRuns)
-	if err := h.Save(f.history, publish.WriteFile); err != nil {
+	var b bytes.Buffer
+	if err := h.Write(&b); err != nil {
+		return err
+	}
+	if err := (publish.Document{Name: f.history, Data: b.Bytes(), Mark: verifier.ReportFormat}).Write(); err != nil {
 		return err
 	}
 	if f.json {

@@ -50,6 +50,8 @@ type Request struct {
 	Stamp     bool              // write Now into headers
 	SelfCheck bool              // read every output back and compare
 	Opener    *feeds.Opener
+
+	reads func(name string) // told of each file that a target reads; may be nil
 }
 
 // Result is how far a request came. Outputs is complete when Diagnostics holds no
@@ -60,6 +62,9 @@ type Result struct {
 	Feeds       []Feed
 	Program     *policy.Program
 	Outputs     []Output
+	// Inputs are the files that were read: an output must not take the place of one.
+	Inputs   []string
+	complete bool // Outputs has every target of the policy
 }
 
 // Feed is a feed that was opened.
@@ -75,6 +80,11 @@ type Output struct {
 	Plan   *rules.Plan // lowered
 	Losses []rules.Loss
 	Files  []renderers.File
+	// Made is what Files were made from, where an earlier run made the same from other
+	// inputs, and nothing but the mention of those would differ; nil otherwise.
+	Made *Origin
+	// Before is what an earlier run wrote for the target, where Files differ from it.
+	Before []renderers.File
 	// ReadBack says that the files were read back and do what Plan says.
 	ReadBack bool
 }
@@ -98,6 +108,9 @@ func Compile(ctx context.Context, req Request) (*Result, error) {
 	}
 	file, diags := policy.Load(name, src, policy.Options{Vars: req.Vars, Kinds: targetKind, KindNames: kindNames(), Now: req.Now})
 	res := &Result{Diagnostics: diags, Sources: file.Sources()}
+	if req.Policy != "" {
+		res.reads(req.Policy)
+	}
 	var catalogs map[string]*catalog.Catalog
 	if diags.HasErrors() { // with a mistake to mend first, the other mistakes are worth more than a download
 		catalogs = feedsAtHand(ctx, file, req)
@@ -131,6 +144,8 @@ func Run(ctx context.Context, req Request) (*Result, error) {
 	if err != nil || res.Program == nil {
 		return res, err
 	}
+	req.reads = res.reads
+	res.readFeeds()
 	b := newBuilder(req)
 	broken := res.Diagnostics.HasErrors()
 	targets, err := chosen(res.Program, req.Targets)
@@ -140,8 +155,13 @@ func Run(ctx context.Context, req Request) (*Result, error) {
 	case err != nil:
 		return res, err
 	}
+	before, err := look(req)
+	if err != nil {
+		return res, err
+	}
+	res.complete = len(targets) == len(res.Program.Targets)
 	for _, t := range targets {
-		out, diags := b.render(t)
+		out, diags := b.render(t, before)
 		res.add(diags)
 		if out != nil {
 			res.Outputs = append(res.Outputs, *out)

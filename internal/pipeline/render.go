@@ -31,8 +31,9 @@ func Build(t *policy.Target, req Request) (renderers.Kind, renderers.Renderer, d
 	return kind, r, nil
 }
 
-// render takes one target from its options to files.
-func (b *builder) render(t *policy.Target) (*Output, diag.List) {
+// render takes one target from its options to files. What differs from what is published
+// is read back before anybody writes it.
+func (b *builder) render(t *policy.Target, before published) (*Output, diag.List) {
 	kind, r, diags := b.build(t)
 	if diags != nil {
 		return nil, append(diags, unsupported(t, kind)...)
@@ -57,11 +58,21 @@ func (b *builder) render(t *policy.Target) (*Output, diag.List) {
 	if err != nil {
 		return nil, places(t, err)
 	}
-	equal, err := selfCheck(r, lowered, files, req)
-	if err != nil {
-		return nil, diag.List{Place(t, err)}
+	out := &Output{Target: t, Kind: kind, Plan: lowered, Losses: losses, Files: files}
+	changed := before.dir != "" && !before.holds(files)
+	if changed {
+		if old, origin := before.asBefore(r, lowered, files); old != nil {
+			out.Files, out.Made, changed = old, origin, false
+		} else {
+			out.Before = before.files(t.Name, files)
+		}
 	}
-	return &Output{t, kind, lowered, losses, files, equal}, warnings(t, r, lowered, losses)
+	if changed || req.SelfCheck || req.Templates != "" {
+		if out.ReadBack, err = readBack(r, lowered, out.Files); err != nil {
+			return nil, places(t, err)
+		}
+	}
+	return out, warnings(t, r, lowered, losses)
 }
 
 // noteOf is what an output's header says of a loss.
@@ -75,12 +86,9 @@ func noteOf(l rules.Loss) string {
 	return "lossy, as the policy allows: " + l.Reason + ", which go the other way"
 }
 
-// selfCheck reads back what was rendered: always where the user's templates took
-// part, and on request. It reports whether it did; a target may have no way.
-func selfCheck(r renderers.Renderer, p *rules.Plan, files []renderers.File, req Request) (bool, error) {
-	if req.Templates == "" && !req.SelfCheck {
-		return false, nil
-	}
+// readBack reads back what was rendered and compares it with the plan. It reports whether
+// it did; a target may have no way.
+func readBack(r renderers.Renderer, p *rules.Plan, files []renderers.File) (bool, error) {
 	got, err := r.ReadBack(files)
 	switch {
 	case errors.Is(err, renderers.ErrNoReadBack):
@@ -102,6 +110,9 @@ func environment(t *policy.Target, req Request) renderers.Env {
 		Read: func(name string) ([]byte, error) {
 			if !filepath.IsAbs(name) {
 				name = filepath.Join(filepath.Dir(req.Policy), name)
+			}
+			if req.reads != nil {
+				req.reads(name)
 			}
 			return readfile.File(name, maxOwnFile)
 		},

@@ -141,7 +141,7 @@ func TestEachTargetIsFast(t *testing.T) {
 		for turn := 0; turn < 12 || own > limit && turn < 60; turn++ {
 			work = min(work, timed(func() { prefixesByName(set) }))
 			own = min(own, timed(func() {
-				if out, diags := newBuilder(req).render(target); out == nil {
+				if out, diags := newBuilder(req).render(target, published{}); out == nil {
 					t.Fatalf("%s: %+v", target.Name, diags)
 				}
 			}))

@@ -43,13 +43,16 @@ const (
 // colours and dashes of the series, in their order. They differ without colour, too.
 var strokes = []string{`stroke="#1f5fa8"`, `stroke="#b3541e" stroke-dasharray="7 4"`, `stroke="#3a7d44" stroke-dasharray="2 3"`}
 
+// Mark stands near the beginning of each chart.
+const Mark = "<!-- drawn by sallyport -->"
+
 // SVG draws the chart.
 func (c Chart) SVG() []byte {
 	var b bytes.Buffer
 	width := max(len(c.Panels), 1) * (left + panelWidth + right)
 	height := top + panelHeight + bottom
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" font-family="sans-serif" font-size="12" fill="#222">`+"\n", width, height, width, height)
-	fmt.Fprintf(&b, `<title>%s</title>`+"\n"+`<rect width="100%%" height="100%%" fill="#fff"/>`+"\n", escape(c.Title))
+	fmt.Fprintf(&b, Mark+"\n"+`<title>%s</title>`+"\n"+`<rect width="100%%" height="100%%" fill="#fff"/>`+"\n", escape(c.Title))
 	fmt.Fprintf(&b, `<text x="%d" y="24" font-size="16">%s</text>`+"\n", left, escape(c.Title))
 	for i, p := range c.Panels {
 		c.panel(&b, p, i*(left+panelWidth+right)+left)

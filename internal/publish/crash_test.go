@@ -43,7 +43,7 @@ func child(job, dir string) error {
 	switch verb {
 	case "loop":
 		for gen := a; ; gen += 2 {
-			if _, err := Publish(dir, generation(gen, 5)); err != nil {
+			if _, err := Publish(dir, Set{Files: generation(gen, 5)}); err != nil {
 				return err
 			}
 			if gen == a {
@@ -57,10 +57,10 @@ func child(job, dir string) error {
 			}
 			return nil
 		}}
-		_, err := p.publish(generation(c, b))
+		_, err := p.publish(Set{Files: generation(c, b)})
 		return err
 	case "publish":
-		_, err := Publish(dir, generation(b, a))
+		_, err := Publish(dir, Set{Files: generation(b, a)})
 		return err
 	default:
 		return limited(a, dir)
@@ -208,7 +208,7 @@ func TestFailAtEveryStep(t *testing.T) {
 						}
 						return nil
 					}}
-					_, err := p.publish(generation(2, n))
+					_, err := p.publish(Set{Files: generation(2, n)})
 					if count < step {
 						break
 					}
@@ -247,7 +247,7 @@ func TestCrashWhileRecovering(t *testing.T) {
 			}
 			return nil
 		}}
-		if _, err := p.publish(generation(2, 5)); err == nil {
+		if _, err := p.publish(Set{Files: generation(2, 5)}); err == nil {
 			t.Fatal("the run should have been cut short")
 		}
 		cmd, _ := startChild(t, dir, fmt.Sprint("crash ", step, 5, 3))
@@ -329,7 +329,7 @@ func TestConcurrentPublishers(t *testing.T) {
 	for i := range 2 {
 		writers.Go(func() {
 			for gen := range 15 {
-				if _, err := Publish(dir, generation(2*gen+i, 5)); err != nil {
+				if _, err := Publish(dir, Set{Files: generation(2*gen+i, 5)}); err != nil {
 					t.Error(err)
 				}
 			}

@@ -8,28 +8,47 @@ import (
 	"testing"
 )
 
-func TestWriteFile(t *testing.T) {
+func page(name, text string) Document {
+	return Document{Name: name, Data: []byte("a page: " + text), Mode: 0o640, Mark: "a page"}
+}
+
+func TestDocument(t *testing.T) {
 	dir := t.TempDir()
-	name := filepath.Join(dir, "report.json")
+	name := filepath.Join(dir, "report.html")
+	mode := func(want os.FileMode) {
+		t.Helper()
+		if info, err := os.Stat(name); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != want {
+			t.Errorf("%v, %v", info.Mode(), err)
+		}
+	}
 	for _, text := range []string{"first", "second"} {
-		if err := WriteFile(name, []byte(text), 0o640); err != nil {
+		d := page(name, text)
+		if err := d.Check(); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := os.ReadFile(name); err != nil || string(got) != text {
+		if err := d.Write(); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := os.ReadFile(name); err != nil || string(got) != "a page: "+text {
 			t.Fatalf("%q, %v", got, err)
 		}
 	}
-	if info, err := os.Stat(name); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o640 {
-		t.Errorf("%v, %v", info.Mode(), err)
-	}
-	link := filepath.Join(dir, "link")
-	if err := os.Symlink("report.json", link); err != nil {
-		t.Skip(err) // Windows without the right
-	}
-	if err := WriteFile(link, []byte("third"), 0o640); err != nil {
+	mode(0o640)
+	if err := os.Chmod(name, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := os.ReadFile(name); err != nil || string(got) != "third" {
+	if err := page(name, "third").Write(); err != nil {
+		t.Fatal(err)
+	}
+	mode(0o600)
+	link := filepath.Join(dir, "link")
+	if err := os.Symlink("report.html", link); err != nil {
+		t.Skip(err) // Windows without the right
+	}
+	if err := page(link, "fourth").Write(); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(name); err != nil || string(got) != "a page: fourth" {
 		t.Errorf("through a link: %q, %v", got, err)
 	}
 	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 2 {
@@ -37,13 +56,32 @@ func TestWriteFile(t *testing.T) {
 	}
 }
 
-func TestWriteFileFails(t *testing.T) {
+// TestDocumentRefused tries names that must not be written, before and after the work.
+func TestDocumentRefused(t *testing.T) {
 	dir := t.TempDir()
-	err := WriteFile(filepath.Join(dir, "no", "such", "x"), []byte("x"), 0o644)
-	if err == nil || !strings.Contains(err.Error(), "writing") {
-		t.Errorf("%v", err)
+	in := func(name string) string { return filepath.Join(dir, name) }
+	for name, text := range map[string]string{"key.pem": "secret", "late": strings.Repeat(" ", maxMark) + "a page", "input": "a page"} {
+		write(t, dir, name, text)
 	}
-	if err := WriteFile(dir, []byte("x"), 0o644); err == nil {
-		t.Error("a folder was written")
+	input := page(in("input"), "x")
+	input.Inputs = []string{in("missing"), in("input")}
+	for _, d := range []Document{page(in("no/such/x"), "x"), page(dir, "x"), page(in("key.pem"), "x"), page(in("late"), "x"), input} {
+		before := tree(t, dir)
+		for _, err := range []error{d.Check(), d.Write()} {
+			if err == nil || !strings.Contains(err.Error(), d.Name) {
+				t.Errorf("%s: %v", d.Name, err)
+				continue
+			}
+			mustAdvise(t, err)
+		}
+		for path, what := range tree(t, dir) {
+			if before[path] != what {
+				t.Errorf("%s: %s is now %s", d.Name, path, what)
+			}
+		}
+	}
+	write(t, dir, "empty", "")
+	if err := page(in("empty"), "x").Write(); err != nil {
+		t.Error(err)
 	}
 }

@@ -47,7 +47,12 @@ func (p *publisher) leftovers() bool {
 // released, so whoever gets a lock looks whether it is still that of the file.
 func (p *publisher) lock() (release func(), err error) {
 	name := p.full(lockName)
-	l := flock.New(name, flock.SetPermissions(0o644))
+	// Opened as what it must be: a pipe would make the run wait for ever, and a link
+	// would create a file elsewhere.
+	if _, err := p.lstat(lockName); err != nil {
+		return nil, err
+	}
+	l := flock.New(name, flock.SetPermissions(0o644), flock.SetFlag(os.O_CREATE|os.O_RDWR|openAsIs))
 	for deadline := time.Now().Add(p.wait); ; time.Sleep(2 * time.Millisecond) {
 		ok, err := l.TryLock()
 		if err != nil {
@@ -107,8 +112,11 @@ func (p *publisher) recover() ([]string, error) {
 	if err := p.root.RemoveAll(stageDir); err != nil {
 		return nil, p.fail("remove", stageDir, err)
 	}
-	if _, err := p.root.Lstat(pendingDir); errors.Is(err, fs.ErrNotExist) {
+	switch fi, err := p.root.Lstat(pendingDir); {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
+	case err == nil && !fi.IsDir():
+		return nil, fmt.Errorf("%s is %s, not a folder of ours: remove it", p.full(pendingDir), kind(fi.Mode()))
 	}
 	done, err := p.apply(pendingDir)
 	if err == nil {
@@ -184,7 +192,14 @@ func (p *publisher) stageFile(f File) (err error) {
 	if _, err := w.Write(f.Data); err != nil {
 		return err
 	}
-	if err := w.Chmod(mode(f)); err != nil {
+	if old, err := p.root.Lstat(f.Path); err == nil {
+		if err := setOwner(w, old); err != nil {
+			return err
+		}
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := w.Chmod(mode(f)); err != nil { // after the owner, which may clear bits
 		return err
 	}
 	if err := p.at("sync " + f.Path); err != nil {
@@ -224,7 +239,9 @@ func (p *publisher) apply(from string) (done []string, err error) {
 		if err := p.put(from+"/"+e.Name(), name); err != nil {
 			return done, err
 		}
-		done = append(done, name)
+		if name != ManifestName {
+			done = append(done, name)
+		}
 		folders = append(folders, parents(name)...)
 	}
 	slices.Sort(folders)

@@ -31,7 +31,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -46,13 +46,35 @@ type File struct {
 	// 0644. Windows has no such permissions and ignores it.
 	Mode fs.FileMode
 	Data []byte
+	// Ours reports whether the beginning of a file that is in the place already carries
+	// the mark of this output; nil where the format has no comments. A file that is
+	// neither on record nor marked is somebody's, and is never replaced.
+	Ours func(head []byte) bool
+	// With is the path of a marked file of the set that this one goes with: where that
+	// is ours, this is.
+	With   string
+	Record Record
+}
+
+// Set is what one run publishes.
+type Set struct {
+	Policy string // whose outputs they are, by name
+	Files  []File
+	// Inputs are the files that the run has read: none of them is written over.
+	Inputs []string
+	// Force replaces files of ours that were edited, and those of another target.
+	Force bool
+	// Complete says that Files is all that the policy has: whatever else is on record
+	// for it is an orphan.
+	Complete bool
+	Prune    bool // delete orphans
 }
 
 // Status is what Publish did with a file.
 type Status uint8
 
-// A file is Created where there was none, Changed when its bytes or its mode
-// differ from the old ones, else Unchanged and not touched at all.
+// A file is Created where there was none, Changed when its bytes differ from the old
+// ones, else Unchanged and not touched at all.
 const (
 	Created Status = iota
 	Changed
@@ -76,16 +98,30 @@ type Change struct {
 	Status  Status
 	OldSize int64  // bytes before; 0 for a created file
 	OldSum  string // SHA-256 of the bytes before, in hexadecimal; empty for a created file
+
+	newSum string
+	mode   fs.FileMode
 }
 
 // Report says what Publish did.
 type Report struct {
 	Files     []Change // one for each file, in the order in which they were given
 	Recovered []string // what a former run had published and this one put in place
+	Orphans   []Entry  // on record for the policy, there, and no longer part of it
+	Pruned    []string // orphans that were deleted
+
+	gone []string // orphans that are not there any more
 }
 
-// Publish makes files the content of their paths in dir, which is created when
-// it is missing. Other files in dir stay as they are.
+// Changed reports whether a file was created or changed, or would be.
+func (r Report) Changed() bool {
+	return slices.ContainsFunc(r.Files, func(c Change) bool { return c.Status != Unchanged })
+}
+
+// Publish makes the files of set the content of their paths in dir, which is created
+// when it is missing. Other files in dir stay as they are: a file that was not published
+// before, that was edited since, or that the run has read, is refused by name and
+// nothing is written.
 //
 // When it returns nil, the new files are on disk and survive a power cut. When
 // it fails, the old files are untouched, with two exceptions: the set was
@@ -93,9 +129,46 @@ type Report struct {
 // says and the next run finishes; or the disk failed to sync what was done.
 // Folders that it has made stay. It waits up to ten seconds for another run on
 // dir. It is safe for concurrent use, by goroutines and by processes.
-func Publish(dir string, files []File) (Report, error) {
+func Publish(dir string, set Set) (Report, error) {
 	p := publisher{dir: dir, wait: lockWait}
-	return p.publish(files)
+	return p.publish(set)
+}
+
+// Preview says what Publish would do, or refuse, and writes nothing.
+func Preview(dir string, set Set) (Report, error) {
+	if err := checkFiles(set.Files); err != nil {
+		return Report{}, err
+	}
+	var rep Report
+	if missing(dir) {
+		for _, f := range set.Files {
+			rep.Files = append(rep.Files, Change{Path: f.Path})
+		}
+		return rep, nil
+	}
+	p := publisher{dir: dir}
+	if err := p.open(); err != nil {
+		return Report{}, err
+	}
+	defer p.root.Close()
+	if p.leftovers() { // the files in place may be of two sets
+		for _, f := range set.Files {
+			old, there, err := Read(dir, f.Path)
+			if err != nil {
+				return Report{}, err
+			}
+			c := Change{Path: f.Path, OldSize: int64(len(old)), Status: Changed}
+			if !there {
+				c.Status = Created
+			} else if bytes.Equal(old, f.Data) {
+				c.Status = Unchanged
+			}
+			rep.Files = append(rep.Files, c)
+		}
+		return rep, nil
+	}
+	now, err := p.look(set)
+	return now.rep, err
 }
 
 // Recover puts in place what a former run in dir had published but did not
@@ -129,6 +202,10 @@ func Read(dir, path string) ([]byte, bool, error) {
 	if err := checkPath(path); err != nil {
 		return nil, false, err
 	}
+	return read(dir, path)
+}
+
+func read(dir, path string) ([]byte, bool, error) {
 	if missing(dir) {
 		return nil, false, nil
 	}
@@ -169,8 +246,8 @@ func (p *publisher) at(step string) error {
 	return p.hook(step)
 }
 
-func (p *publisher) publish(files []File) (Report, error) {
-	if err := checkFiles(files); err != nil {
+func (p *publisher) publish(set Set) (Report, error) {
+	if err := checkFiles(set.Files); err != nil {
 		return Report{}, err
 	}
 	if err := makeDir(p.dir); err != nil {
@@ -184,9 +261,11 @@ func (p *publisher) publish(files []File) (Report, error) {
 	// Where nothing has changed and nobody is at work, nothing is written: a
 	// read-only folder will do, and the disk can sleep.
 	if !p.leftovers() {
-		rep, err := p.compare(files, true)
-		if err != nil || len(rep.todo(files)) == 0 {
-			return rep, err
+		now, err := p.look(set)
+		writable := p.writable()
+		switch { // what seems wrong may be another run's set on its way: look again under the lock
+		case err != nil && !writable, err == nil && (now.done(set) || !now.rep.Changed() && !writable):
+			return now.rep, err
 		}
 	}
 
@@ -199,12 +278,72 @@ func (p *publisher) publish(files []File) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	rep, err := p.compare(files, false)
+	now, err := p.look(set)
 	if err != nil {
 		return Report{}, err
 	}
-	rep.Recovered = recovered
-	return rep, p.install(rep.todo(files))
+	now.rep.Recovered = recovered
+	if set.Prune {
+		if err := p.prune(&now.rep); err != nil {
+			return now.rep, err
+		}
+	}
+	todo, err := now.todo(set)
+	if err != nil {
+		return now.rep, err
+	}
+	return now.rep, p.install(todo)
+}
+
+// writable reports whether the folder takes new files. Where it does not, and no output
+// changes, the record stays as it is: it would only learn of newer inputs.
+func (p *publisher) writable() bool {
+	_, err := where(p.dir)
+	return err == nil
+}
+
+// situation is what publishing a set would do to a folder.
+type situation struct {
+	rep  Report
+	old  Manifest
+	data []byte // old, as the file is
+}
+
+// look compares set with what is in place. Its error says why the set must not be
+// published.
+func (p *publisher) look(set Set) (situation, error) {
+	m, data, err := p.manifest()
+	if err != nil {
+		return situation{}, err
+	}
+	rep, err := p.compare(set, m)
+	return situation{rep, m, data}, err
+}
+
+// done reports whether nothing at all is to be written.
+func (s *situation) done(set Set) bool {
+	todo, err := s.todo(set)
+	return err == nil && len(todo) == 0 && !(set.Prune && len(s.rep.Orphans) > 0)
+}
+
+// todo is the files to write, the record among them.
+func (s *situation) todo(set Set) ([]File, error) {
+	var todo []File
+	for i, c := range s.rep.Files {
+		if c.Status != Unchanged {
+			f := set.Files[i]
+			f.Mode = c.mode
+			todo = append(todo, f)
+		}
+	}
+	next, err := s.old.after(set, s.rep).bytes()
+	if err != nil {
+		return nil, err
+	}
+	if !bytes.Equal(next, s.data) {
+		todo = append(todo, File{Path: ManifestName, Data: next})
+	}
+	return todo, nil
 }
 
 // open opens the output folder.
@@ -226,68 +365,51 @@ func (p *publisher) open() error {
 	return nil
 }
 
-// compare says what publishing files would do to what is in place. A quick
-// one ends with the first file that is not unchanged.
-func (p *publisher) compare(files []File, quick bool) (Report, error) {
+// compare says what publishing set would do to what is in place, or why it must not.
+func (p *publisher) compare(set Set, m Manifest) (Report, error) {
 	var rep Report
-	for _, f := range files {
-		c := Change{Path: f.Path}
+	var refused []error
+	if err := p.checkInputs(set); err != nil {
+		return Report{}, err
+	}
+	for _, f := range set.Files {
+		c := Change{Path: f.Path, newSum: sumOfBytes(f.Data), mode: mode(f)}
 		fi, err := p.lstat(f.Path)
 		if err != nil {
 			return Report{}, err
 		}
 		if fi != nil {
-			same := comparer{rest: f.Data, same: true}
-			if c.OldSize, c.OldSum, err = p.sum(f.Path, &same); err != nil {
+			if c.OldSize, c.OldSum, err = p.sum(f.Path); err != nil {
 				return Report{}, p.fail("read", f.Path, err)
 			}
-			c.Status = Changed
-			if same.same && len(same.rest) == 0 && (runtime.GOOS == "windows" || fi.Mode().Perm() == mode(f)) {
+			c.Status, c.mode = Changed, fi.Mode().Perm()
+			if c.OldSum == c.newSum {
 				c.Status = Unchanged
+			} else if err := p.judge(f, m.find(f.Path), c.OldSum, set); err != nil {
+				refused = append(refused, err)
 			}
 		}
 		rep.Files = append(rep.Files, c)
-		if quick && c.Status != Unchanged {
-			break
-		}
 	}
-	return rep, nil
+	var err error
+	rep.Orphans, rep.gone, err = p.orphans(m, set)
+	return rep, errors.Join(refusals(refused), err)
 }
 
-// comparer compares what is written to it with rest, which it uses up.
-type comparer struct {
-	rest []byte
-	same bool
+func sumOfBytes(data []byte) string {
+	h := sha256.Sum256(data)
+	return hex.EncodeToString(h[:])
 }
 
-func (c *comparer) Write(b []byte) (int, error) {
-	if c.same = c.same && bytes.HasPrefix(c.rest, b); c.same {
-		c.rest = c.rest[len(b):]
-	}
-	return len(b), nil
-}
-
-// todo is those of files that r, their report, does not call unchanged.
-func (r Report) todo(files []File) []File {
-	var todo []File
-	for i, c := range r.Files {
-		if c.Status != Unchanged {
-			todo = append(todo, files[i])
-		}
-	}
-	return todo
-}
-
-// sum returns the size and the SHA-256 of the file at path, and writes the file
-// to w as well.
-func (p *publisher) sum(path string, w io.Writer) (int64, string, error) {
+// sum returns the size and the SHA-256 of the file at path.
+func (p *publisher) sum(path string) (int64, string, error) {
 	f, err := p.root.Open(path)
 	if err != nil {
 		return 0, "", err
 	}
 	defer f.Close()
 	h := sha256.New()
-	n, err := io.Copy(io.MultiWriter(h, w), f)
+	n, err := io.Copy(h, f)
 	return n, hex.EncodeToString(h.Sum(nil)), err
 }
 

@@ -26,7 +26,7 @@ func limited(bytes int, dir string) error {
 	if err != nil {
 		return err
 	}
-	_, err = Publish(dir, generation(399, 5))
+	_, err = Publish(dir, Set{Files: generation(399, 5)})
 	if errors.Is(err, unix.EFBIG) {
 		fmt.Println("too big")
 		return nil
@@ -65,10 +65,10 @@ func TestSyncsAsTheKernelSeesThem(t *testing.T) {
 		name, job string
 		want      []string
 	}{
-		{"a first set", "publish 2 1", []string{"..", "new/edge.nft", "new/vpn%2Flaptops.conf", "new", ".", ".", "vpn"}},
-		{"a set", "publish 2 2", []string{"new/edge.nft", "new/vpn%2Flaptops.conf", "new", ".", ".", "vpn"}},
+		{"a first set", "publish 2 1", []string{"..", "new/edge.nft", "new/vpn%2Flaptops.conf", "new/" + ManifestName, "new", ".", ".", "vpn"}},
+		{"a set", "publish 2 2", []string{"new/edge.nft", "new/vpn%2Flaptops.conf", "new/" + ManifestName, "new", ".", ".", "vpn"}},
 		{"nothing", "publish 2 2", nil},
-		{"a single file", "publish 1 3", []string{"new/edge.nft", "."}},
+		{"one file", "publish 1 3", []string{"new/edge.nft", "new/" + ManifestName, "new", ".", "."}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			log := filepath.Join(base, "strace.log")
@@ -132,7 +132,7 @@ func TestFullDisk(t *testing.T) {
 		{{Path: "a", Data: big('3', 200)}},
 		{{Path: "a", Data: big('3', 64)}, {Path: "sub/b", Data: big('4', 100)}},
 	} {
-		_, err := Publish(dir, set)
+		_, err := Publish(dir, Set{Files: set})
 		if !errors.Is(err, unix.ENOSPC) {
 			t.Fatalf("a full disk gives %v", err)
 		}
@@ -155,7 +155,7 @@ func TestReadOnlyFileSystem(t *testing.T) {
 	}
 	mustPublish(t, dir, old...)
 	before := tree(t, dir)
-	_, err := Publish(dir, []File{file("a", "new"), file("b", "new")})
+	_, err := Publish(dir, Set{Files: []File{file("a", "new"), file("b", "new")}})
 	if !errors.Is(err, unix.EROFS) {
 		t.Fatalf("a read-only file system gives %v", err)
 	}
@@ -201,7 +201,7 @@ func TestMountsInside(t *testing.T) {
 				{file("sub/b", "new")},
 				{file("a", "new"), file("sub/b", "new")},
 			} {
-				_, err := Publish(dir, set)
+				_, err := Publish(dir, Set{Files: set})
 				if err == nil {
 					t.Fatal("published across mounts")
 				}
@@ -270,6 +270,13 @@ func TestPermissions(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+			for _, name := range []string{"a", "sub/b", ManifestName} { // the user's own
+				if os.Geteuid() == 0 {
+					if err := os.Chown(filepath.Join(dir, name), 65534, 0); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
 			chmod("a", tc.folder)
 			chmod("sub", tc.sub)
 			chmod(".", tc.dir)
@@ -278,7 +285,7 @@ func TestPermissions(t *testing.T) {
 					if len(files) == 1 && tc.folder == 0 {
 						continue
 					}
-					_, err := Publish(dir, files)
+					_, err := Publish(dir, Set{Files: files})
 					if !errors.Is(err, os.ErrPermission) {
 						t.Errorf("publishing gives %v", err)
 					} else {
@@ -290,7 +297,7 @@ func TestPermissions(t *testing.T) {
 			chmod("sub", 0o777)
 			chmod("a", 0o644)
 			for name, content := range tree(t, dir) {
-				if strings.HasPrefix(name, reserved) || strings.HasSuffix(content, "new") {
+				if strings.HasPrefix(name, reserved) && name != ManifestName || strings.HasSuffix(content, "new") {
 					t.Errorf("%s is %s", name, content)
 				}
 			}
@@ -299,30 +306,41 @@ func TestPermissions(t *testing.T) {
 	}
 }
 
-// In a sticky folder, such as /tmp, only their owner may replace files: the
-// rename that fails comes after the set is published.
-func TestStickyFolder(t *testing.T) {
+// A replaced file keeps its owner and group. Who may not give them is refused before
+// anything changes, also in a folder where they may replace files.
+func TestOwner(t *testing.T) {
 	need.Root(t)
 	dir := openDir(t)
 	mustPublish(t, dir, file("a", "old"), file("b", "old"))
-	if err := os.Chmod(dir, 0o777|os.ModeSticky); err != nil {
+	if err := os.Chmod(dir, 0o777); err != nil {
 		t.Fatal(err)
 	}
+	before := tree(t, dir)
 	asUser(t, func() {
-		_, err := Publish(dir, []File{file("a", "new"), file("b", "new")})
+		_, err := Publish(dir, Set{Files: []File{file("a", "new"), file("b", "new")}})
 		if !errors.Is(err, os.ErrPermission) {
 			t.Fatalf("publishing gives %v", err)
 		}
 		mustAdvise(t, err)
-		if data, ok, err := Read(dir, "a"); string(data) != "new" || !ok || err != nil {
-			t.Errorf("Read gives %q, %v, %v", data, ok, err)
-		}
 	})
-	done, err := Recover(dir)
-	if diff := cmp.Diff([]string{"a", "b"}, done); err != nil || diff != "" {
-		t.Error(err, diff)
+	if diff := cmp.Diff(before, tree(t, dir)); diff != "" {
+		t.Error("the folder changed:", diff)
 	}
-	mustBeClean(t, dir)
+	for _, name := range []string{"a", ManifestName} {
+		if err := os.Chown(filepath.Join(dir, name), 1234, 4321); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mustPublish(t, dir, file("a", "new"), file("b", "new"))
+	for name, want := range map[string]uint32{"a": 1234, "b": 0, ManifestName: 1234} {
+		fi, err := os.Stat(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if st := fi.Sys().(*syscall.Stat_t); st.Uid != want {
+			t.Errorf("%s belongs to %d, want %d", name, st.Uid, want)
+		}
+	}
 }
 
 func TestDevicesAndPipes(t *testing.T) {
@@ -336,7 +354,7 @@ func TestDevicesAndPipes(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, out := range []string{dir, null} {
-			_, err := Publish(out, []File{file("null", "x")})
+			_, err := Publish(out, Set{Files: []File{file("null", "x")}})
 			if err == nil {
 				t.Fatalf("published into %s", out)
 			}
@@ -360,7 +378,7 @@ func TestDevicesAndPipes(t *testing.T) {
 		ended := make(chan error)
 		go func() { // opening a pipe would hang
 			for _, name := range []string{"pipe", "stdout"} {
-				_, err := Publish(dir, []File{file(name, "x")})
+				_, err := Publish(dir, Set{Files: []File{file(name, "x")}})
 				ended <- err
 				_, _, err = Read(dir, name)
 				ended <- err
@@ -391,8 +409,33 @@ func TestDevicesAndPipes(t *testing.T) {
 		if err := unix.Bind(fd, &unix.SockaddrUnix{Name: filepath.Join(dir, "n")}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Publish(dir, []File{file("n", "x")}); err == nil {
+		if _, err := Publish(dir, Set{Files: []File{file("n", "x")}}); err == nil {
 			t.Error("a socket was replaced")
 		}
 	})
+}
+
+// A pipe in a place of ours is refused at once: opening it would wait for ever.
+func TestPipesInOurPlaces(t *testing.T) {
+	for _, name := range []string{lockName, stageDir, pendingDir, ManifestName} {
+		dir := t.TempDir()
+		if err := unix.Mkfifo(filepath.Join(dir, name), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Publish(dir, Set{Files: []File{file("a", "1"), file("b", "2")}})
+		if name == stageDir { // worth nothing, whatever it is: swept
+			if err != nil {
+				t.Error(err)
+			}
+			continue
+		}
+		if err == nil {
+			t.Errorf("published with a pipe at %s", name)
+			continue
+		}
+		mustAdvise(t, err)
+		if !strings.Contains(err.Error(), name) {
+			t.Errorf("%s is not named: %v", name, err)
+		}
+	}
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/gofrs/flock"
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 // tree is everything below dir: paths with mode and content.
@@ -49,7 +50,7 @@ func tree(t *testing.T, dir string) map[string]string {
 
 func mustPublish(t *testing.T, dir string, files ...File) Report {
 	t.Helper()
-	rep, err := Publish(dir, files)
+	rep, err := Publish(dir, Set{Files: files})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,13 +68,16 @@ func mustPublish(t *testing.T, dir string, files ...File) Report {
 func mustBeClean(t *testing.T, dir string) {
 	t.Helper()
 	for name := range tree(t, dir) {
-		if strings.HasPrefix(name, reserved) {
+		if strings.HasPrefix(name, reserved) && name != ManifestName {
 			t.Errorf("%s is left behind", name)
 		}
 	}
 }
 
 func file(path, data string) File { return File{Path: path, Data: []byte(data)} }
+
+// visible compares reports by what others see of them.
+var visible = cmpopts.IgnoreUnexported(Change{}, Report{})
 
 func sumOf(s string) string {
 	h := sha256.Sum256([]byte(s))
@@ -83,9 +87,9 @@ func sumOf(s string) string {
 func TestReport(t *testing.T) {
 	old := []File{file("a", "one"), file("sub/b", "two"), {Path: "c", Mode: 0o600, Data: nil}}
 	created := []Change{{Path: "a"}, {Path: "sub/b"}, {Path: "c"}}
-	a := Change{"a", Unchanged, 3, sumOf("one")}
-	b := Change{"sub/b", Unchanged, 3, sumOf("two")}
-	c := Change{"c", Unchanged, 0, sumOf("")}
+	a := Change{Path: "a", Status: Unchanged, OldSize: 3, OldSum: sumOf("one")}
+	b := Change{Path: "sub/b", Status: Unchanged, OldSize: 3, OldSum: sumOf("two")}
+	c := Change{Path: "c", Status: Unchanged, OldSum: sumOf("")}
 	with := func(c Change, s Status) Change { c.Status = s; return c }
 
 	for _, tc := range []struct {
@@ -103,10 +107,10 @@ func TestReport(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "new", "out")
-			if diff := cmp.Diff(created, mustPublish(t, dir, old...).Files); diff != "" {
+			if diff := cmp.Diff(created, mustPublish(t, dir, old...).Files, visible); diff != "" {
 				t.Error("first", diff)
 			}
-			if diff := cmp.Diff(tc.want, mustPublish(t, dir, tc.now...).Files); diff != "" {
+			if diff := cmp.Diff(tc.want, mustPublish(t, dir, tc.now...).Files, visible); diff != "" {
 				t.Error("second", diff)
 			}
 		})
@@ -119,17 +123,18 @@ func TestModes(t *testing.T) {
 	}
 	dir := t.TempDir()
 	for _, tc := range []struct {
+		name, data string
 		mode, want fs.FileMode
 		status     Status
 	}{
-		{0, 0o644, Created},
-		{0o644, 0o644, Unchanged},
-		{0o777, 0o777, Changed}, // whatever the umask
-		{0o400, 0o400, Changed},
-		{0o400, 0o400, Unchanged},
+		{"a", "1", 0, 0o644, Created},
+		{"b", "1", 0o777, 0o777, Created}, // whatever the umask
+		{"c", "1", 0o400, 0o400, Created},
+		{"c", "1", 0o644, 0o400, Unchanged}, // the admin may have chosen it
+		{"c", "2", 0o644, 0o400, Changed},
 	} {
-		rep := mustPublish(t, dir, File{Path: "run.sh", Mode: tc.mode, Data: []byte("same")})
-		fi, err := os.Stat(filepath.Join(dir, "run.sh"))
+		rep := mustPublish(t, dir, File{Path: tc.name, Mode: tc.mode, Data: []byte(tc.data)})
+		fi, err := os.Stat(filepath.Join(dir, tc.name))
 		if err != nil || fi.Mode() != tc.want || rep.Files[0].Status != tc.status {
 			t.Errorf("mode %o gives %v, %v and %v, want %v and %v", tc.mode, fi.Mode(), rep.Files[0].Status, err, tc.want, tc.status)
 		}
@@ -243,7 +248,7 @@ func TestRefused(t *testing.T) {
 				}
 			}()
 			for _, others := range [][]File{nil, {file("old", "new"), file("old2", "new")}} {
-				rep, err := Publish(dir, slices.Concat(others, tc.files))
+				rep, err := Publish(dir, Set{Files: slices.Concat(others, tc.files)})
 				if err == nil {
 					t.Fatalf("published: %v", rep)
 				}
@@ -271,7 +276,7 @@ func TestPlantedLinks(t *testing.T) {
 			}
 			before := tree(t, outside)
 			p := publisher{dir: dir, wait: 20 * time.Millisecond}
-			if _, err := p.publish([]File{file("a", "1"), file("precious", "2")}); err != nil {
+			if _, err := p.publish(Set{Files: []File{file("a", "1"), file("precious", "2")}}); err != nil {
 				mustAdvise(t, err)
 			}
 			if _, _, err := Read(dir, "precious"); err != nil {
@@ -292,7 +297,7 @@ func TestPlantedLock(t *testing.T) {
 		t.Skip("no symbolic links here:", err)
 	}
 	p := publisher{dir: dir, wait: 20 * time.Millisecond}
-	_, err := p.publish([]File{file("b", "new")})
+	_, err := p.publish(Set{Files: []File{file("b", "new")}})
 	if data, _ := os.ReadFile(filepath.Join(dir, "a")); string(data) != "old" {
 		t.Errorf("a holds %q after %v", data, err)
 	}
@@ -315,7 +320,7 @@ func TestOutputFolder(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, dir := range []string{out, filepath.Join(out, "below")} {
-			if _, err := Publish(dir, []File{file("a", "1")}); err == nil {
+			if _, err := Publish(dir, Set{Files: []File{file("a", "1")}}); err == nil {
 				t.Errorf("published into %s", dir)
 			} else {
 				mustAdvise(t, err)
@@ -399,7 +404,7 @@ func TestRecover(t *testing.T) {
 			}
 			return nil
 		}}
-		_, err := p.publish(set)
+		_, err := p.publish(Set{Files: set})
 		if err == nil {
 			t.Fatal("the run should have been cut short")
 		}
@@ -412,7 +417,7 @@ func TestRecover(t *testing.T) {
 		if diff := cmp.Diff([]string{"a", "sub/b"}, done); err != nil || diff != "" {
 			t.Error(err, diff)
 		}
-		if rep := mustPublish(t, dir, set...); len(rep.Recovered) != 0 || len(rep.todo(set)) != 0 {
+		if rep := mustPublish(t, dir, set...); len(rep.Recovered) != 0 || rep.Changed() {
 			t.Errorf("a second run gives %v", rep)
 		}
 	})
@@ -420,10 +425,11 @@ func TestRecover(t *testing.T) {
 		dir := cut(t)
 		rep := mustPublish(t, dir, file("a", "newer"), file("c", "old"))
 		want := Report{
-			Files:     []Change{{"a", Changed, 3, sumOf("new")}, {"c", Unchanged, 3, sumOf("old")}},
+			Files:     []Change{{Path: "a", Status: Changed, OldSize: 3, OldSum: sumOf("new")}, {Path: "c", Status: Unchanged, OldSize: 3, OldSum: sumOf("old")}},
 			Recovered: []string{"a", "sub/b"},
 		}
-		if diff := cmp.Diff(want, rep); diff != "" {
+		rep.Orphans = nil // sub/b, which that run published
+		if diff := cmp.Diff(want, rep, visible); diff != "" {
 			t.Error(diff)
 		}
 	})
@@ -452,7 +458,7 @@ func TestRecover(t *testing.T) {
 				t.Skip("cannot be made here:", err)
 			}
 			for range 2 {
-				if _, err := Publish(dir, []File{file("c", "newest")}); err == nil {
+				if _, err := Publish(dir, Set{Files: []File{file("c", "newest")}}); err == nil {
 					t.Fatal("published over an unfinished set")
 				} else if mustAdvise(t, err); !strings.Contains(err.Error(), pendingDir) {
 					t.Errorf("the journal is not named: %v", err)
@@ -509,7 +515,7 @@ func TestWaitsForTheLock(t *testing.T) {
 		}
 	}
 	p := publisher{dir: dir, wait: 20 * time.Millisecond}
-	_, err := p.publish([]File{file("a", "new")})
+	_, err := p.publish(Set{Files: []File{file("a", "new")}})
 	if err == nil {
 		t.Fatal("published under another run's lock")
 	}
@@ -531,7 +537,7 @@ func steps(t *testing.T, dir string, files []File) (all []string) {
 		all = append(all, step)
 		return nil
 	}}
-	if _, err := p.publish(files); err != nil {
+	if _, err := p.publish(Set{Files: files}); err != nil {
 		t.Fatal(err)
 	}
 	return all
@@ -546,10 +552,11 @@ func TestOrderOfSyncs(t *testing.T) {
 		want  []string
 	}{
 		{"a set", []File{file("a", "1"), file("s/b", "1")}, []string{
-			"write a", "sync a", "write s/b", "sync s/b", "sync folder .sallyport.new",
-			"commit", "sync folder .", "put a", "put s/b", "sync folder .", "sync folder s"}},
-		{"a single file", []File{file("a", "2"), file("s/b", "1")}, []string{
-			"write a", "sync a", "put a", "sync folder ."}},
+			"write a", "sync a", "write s/b", "sync s/b", "write " + ManifestName, "sync " + ManifestName, "sync folder .sallyport.new",
+			"commit", "sync folder .", "put " + ManifestName, "put a", "put s/b", "sync folder .", "sync folder s"}},
+		{"one file of two", []File{file("a", "2"), file("s/b", "1")}, []string{
+			"write a", "sync a", "write " + ManifestName, "sync " + ManifestName, "sync folder .sallyport.new",
+			"commit", "sync folder .", "put " + ManifestName, "put a", "sync folder ."}},
 		{"nothing", []File{file("a", "2"), file("s/b", "1")}, nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -597,7 +604,7 @@ func BenchmarkPublish(b *testing.B) {
 				for j := range n {
 					copy(files[j].Data, fmt.Sprint(i))
 				}
-				if _, err := Publish(dir, files); err != nil {
+				if _, err := Publish(dir, Set{Files: files}); err != nil {
 					b.Fatal(err)
 				}
 			}

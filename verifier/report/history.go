@@ -108,16 +108,3 @@ func (h *History) Write(w io.Writer) error {
 	}
 	return out.Flush()
 }
-
-// Save writes the history to a file by a function that replaces a file as a whole, such
-// as WriteFile of internal/publish.
-func (h *History) Save(path string, write func(path string, data []byte, mode fs.FileMode) error) error {
-	var b bytes.Buffer
-	if err := h.Write(&b); err != nil {
-		return err
-	}
-	if err := write(path, b.Bytes(), 0o644); err != nil {
-		return fmt.Errorf("history: %w", err)
-	}
-	return nil
-}

@@ -31,6 +31,9 @@ func styleHash(css string) string {
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
+// HTMLMark stands near the beginning of what WriteHTML writes.
+const HTMLMark = `<meta name="generator" content="sallyport verify">`
+
 // WriteHTML writes a report as one page that needs nothing else: no script, no font, no
 // image, nothing from elsewhere. On top is what a manager reads; then what to do; then
 // media trains as plots; then all checks, folded. It fits phones, paper, and dark

@@ -9,6 +9,11 @@ import (
 	"sallyport/verifier"
 )
 
+const junitPackage = "sallyport.verify"
+
+// JUnitMark stands near the beginning of what WriteJUnit writes.
+const JUnitMark = `package="` + junitPackage + `"`
+
 // WriteJUnit writes a report for continuous integration: a suite for each rule, a case
 // for each check of a host, port and family.
 //
@@ -101,7 +106,7 @@ type junitSkipped struct {
 
 func suiteOf(r *verifier.Report, title string, checks []entry) junitSuite {
 	s := junitSuite{
-		Name: title, Package: "sallyport.verify",
+		Name: title, Package: junitPackage,
 		Timestamp: r.Started.UTC().Format("2006-01-02T15:04:05"), Hostname: "localhost",
 		// Rules are verified side by side, so that each took as long as the run.
 		Time: fmt.Sprintf("%.3f", took(r)),

@@ -35,6 +35,9 @@ type prom struct {
 
 const promPrefix = "sallyport_verify_"
 
+// PromMark stands near the beginning of what WriteProm writes.
+const PromMark = "# HELP " + promPrefix
+
 // label is a pair of a series.
 type label struct{ name, value string }
 

@@ -12,7 +12,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"sallyport/internal/publish"
 	"sallyport/verifier"
 	"sallyport/verifier/report"
 )
@@ -96,7 +95,7 @@ func TestHistoryTravels(t *testing.T) {
 	}
 	for i := range 5 {
 		h.Add(watched(i, verifier.Pass), 3)
-		if err := h.Save(path, publish.WriteFile); err != nil {
+		if err := os.WriteFile(path, []byte(text(t, h.Write)), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		if h, err = report.LoadHistory(path); err != nil {
