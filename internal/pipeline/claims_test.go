@@ -26,14 +26,14 @@ target "pfsense" "one" {
   config    = "config.xml"
   interface = "lan"
   prefix    = "one"
-  before    = "Printers stay inside"
+  before    = "LAN to the web servers"
 }
 target "pfsense" "two" {
   form      = "merge"
   config    = "./config.xml"
   interface = "lan"
   prefix    = "two"
-  before    = "Printers stay inside"
+  before    = "LAN to the web servers"
 }
 `
 
