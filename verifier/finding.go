@@ -55,6 +55,7 @@ const (
 	CheckPublic  Check = "public"  // nat: one public address, or several
 	CheckPersist Check = "persist" // nat: the mapping outlives an idle time
 	CheckWay     Check = "way"     // route: which way prefixes leave
+	CheckCounted Check = "counted" // route: packets counted on the tunnel's interface
 	CheckEgress  Check = "egress"  // route: the mapped address is that of the ordinary way
 	CheckTrain   Check = "train"   // media
 	CheckCovered Check = "covered" // coverage: a probe stands for the rule

@@ -202,5 +202,6 @@ func (noNetwork) DialTCP(context.Context, netip.AddrPort, errqueue.Options) (net
 
 func (noNetwork) Resolvers() ([]netip.AddrPort, error)      { return nil, nil }
 func (noNetwork) Interfaces() ([]probe.Interface, error)    { return nil, nil }
-func (noNetwork) Leave([]netip.Addr) ([]probe.Leave, error) { return nil, errUnnamed }
-func (noNetwork) Table() ([]netip.Prefix, error)            { return nil, nil }
+func (noNetwork) Leave([]probe.Flow) ([]probe.Leave, error) { return nil, errUnnamed }
+func (noNetwork) Routing() (probe.Routing, error)           { return probe.Routing{}, nil }
+func (noNetwork) Sent() (map[string]uint64, error)          { return nil, nil }

@@ -377,14 +377,19 @@ func (n *clientNet) Interfaces() (l []probe.Interface, err error) {
 	return l, err
 }
 
-func (n *clientNet) Leave(to []netip.Addr) (l []probe.Leave, err error) {
-	n.host.Do(func() { l, err = n.sys.Leave(to) })
+func (n *clientNet) Leave(flows []probe.Flow) (l []probe.Leave, err error) {
+	n.host.Do(func() { l, err = n.sys.Leave(flows) })
 	return l, err
 }
 
-func (n *clientNet) Table() (p []netip.Prefix, err error) {
-	n.host.Do(func() { p, err = n.sys.Table() })
-	return p, err
+func (n *clientNet) Routing() (r probe.Routing, err error) {
+	n.host.Do(func() { r, err = n.sys.Routing() })
+	return r, err
+}
+
+func (n *clientNet) Sent() (m map[string]uint64, err error) {
+	n.host.Do(func() { m, err = n.sys.Sent() })
+	return m, err
 }
 
 // labCA signs the certificates of the lab's servers.

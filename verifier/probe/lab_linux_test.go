@@ -100,14 +100,19 @@ func (n *labNetwork) Interfaces() (l []Interface, err error) {
 	return l, err
 }
 
-func (n *labNetwork) Leave(to []netip.Addr) (l []Leave, err error) {
-	n.host.Do(func() { l, err = n.sys.Leave(to) })
+func (n *labNetwork) Leave(flows []Flow) (l []Leave, err error) {
+	n.host.Do(func() { l, err = n.sys.Leave(flows) })
 	return l, err
 }
 
-func (n *labNetwork) Table() (p []netip.Prefix, err error) {
-	n.host.Do(func() { p, err = n.sys.Table() })
-	return p, err
+func (n *labNetwork) Routing() (r Routing, err error) {
+	n.host.Do(func() { r, err = n.sys.Routing() })
+	return r, err
+}
+
+func (n *labNetwork) Sent() (m map[string]uint64, err error) {
+	n.host.Do(func() { m, err = n.sys.Sent() })
+	return m, err
 }
 
 // labTimers are full scale at 1/25, but for waits that end as soon as an answer comes

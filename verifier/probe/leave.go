@@ -8,10 +8,10 @@ import (
 	"sallyport/internal/errqueue"
 )
 
-// leaveBySource finds the way of each address without the help of the system's routing
+// leaveBySource finds the way of each destination without the help of the system's routing
 // interface: a connected UDP socket, which sends nothing, has the source address that
 // the routes choose, and that address belongs to an interface.
-func leaveBySource(n Network, to []netip.Addr) ([]Leave, error) {
+func leaveBySource(n Network, flows []Flow) ([]Leave, error) {
 	interfaces, err := n.Interfaces()
 	if err != nil {
 		return nil, fmt.Errorf("interfaces: %w", err)
@@ -22,10 +22,10 @@ func leaveBySource(n Network, to []netip.Addr) ([]Leave, error) {
 			owner[a] = i.Name
 		}
 	}
-	list := make([]Leave, len(to))
-	for i, a := range to {
+	list := make([]Leave, len(flows))
+	for i, f := range flows {
 		const discard = 9 // any port does: nothing is sent
-		c, err := n.DialUDP(context.Background(), netip.AddrPortFrom(a, discard), errqueue.Options{})
+		c, err := n.DialUDP(context.Background(), netip.AddrPortFrom(f.To, discard), errqueue.Options{})
 		if err != nil {
 			list[i].Err = err
 			continue

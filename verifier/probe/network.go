@@ -28,11 +28,14 @@ type Network interface {
 	Resolvers() ([]netip.AddrPort, error)
 	// Interfaces are the system's, those that are down left out.
 	Interfaces() ([]Interface, error)
-	// Leave says which way packets to each address would leave. Nothing is sent.
-	Leave(to []netip.Addr) ([]Leave, error)
-	// Table returns the destinations in the routing tables, so that a route inside a
-	// prefix is not overlooked; nil where the system does not tell.
-	Table() ([]netip.Prefix, error)
+	// Leave says which way the packets of each flow would leave. Nothing is sent.
+	Leave(flows []Flow) ([]Leave, error)
+	// Routing returns the routes and rules by which ways are chosen, so that one inside
+	// a prefix, or for a port, is not overlooked; nothing where the system does not tell.
+	Routing() (Routing, error)
+	// Sent counts the packets that each interface has sent so far; nil where the system
+	// does not tell.
+	Sent() (map[string]uint64, error)
 }
 
 // A UDPConn is a connected UDP socket. *errqueue.UDPConn is one.
@@ -61,12 +64,51 @@ type Interface struct {
 	Addrs  []netip.Addr
 }
 
-// A Leave is the way that packets to an address leave.
+// A Flow is packets of one kind, of which a way is asked. What is zero is none in
+// particular.
+type Flow struct {
+	To               netip.Addr
+	Protocol         string // "udp" or "tcp"
+	Port, SourcePort uint16
+	Mark             uint32 // as a local filter may set it
+	TOS              uint8
+}
+
+// A Leave is the way that packets leave.
 type Leave struct {
 	Interface string
 	Source    netip.Addr
 	Gateway   netip.Addr // zero: the target is on the link, or the system does not tell
-	Err       error      // there is no route
+	Also      []string   // all interfaces of a route with several next hops
+	Own       string     // a route of this machine's own that stops packets: blackhole, prohibit, unreachable
+	Err       error      // there is no way
+}
+
+// Routing is what ways are chosen by.
+type Routing struct {
+	Routes []Entry
+	Rules  []RoutingRule // beside those that every machine has
+}
+
+// An Entry is a route.
+type Entry struct {
+	To        netip.Prefix
+	Interface string
+	Gateway   bool
+	Main      bool // it is in the main table
+}
+
+// A RoutingRule is a rule of policy routing: what it chooses packets by.
+type RoutingRule struct {
+	Text        string
+	IPv4        bool
+	To          netip.Prefix
+	From        bool // it chooses by the source address
+	Protocol    bool
+	Ports       [2]uint16 // first and last
+	SourcePorts [2]uint16
+	Mark        uint32
+	TOS         uint8
 }
 
 // System is the machine's own network. Its zero value is ready.

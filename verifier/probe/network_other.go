@@ -2,15 +2,14 @@
 
 package probe
 
-import (
-	"net/netip"
-)
-
 // linkTypes: names have to do.
 func linkTypes() map[string]string { return nil }
 
-// Leave implements [Network].
-func (s System) Leave(to []netip.Addr) ([]Leave, error) { return leaveBySource(s, to) }
+// Leave implements [Network]. Nothing but the destination counts.
+func (s System) Leave(flows []Flow) ([]Leave, error) { return leaveBySource(s, flows) }
 
-// Table implements [Network]: this system does not tell.
-func (System) Table() ([]netip.Prefix, error) { return nil, nil }
+// Routing implements [Network]: this system does not tell.
+func (System) Routing() (Routing, error) { return Routing{}, nil }
+
+// Sent implements [Network]: this system does not tell.
+func (System) Sent() (map[string]uint64, error) { return nil, nil }

@@ -1,7 +1,6 @@
 package probe
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -10,31 +9,51 @@ import (
 
 	"go4.org/netipx"
 
-	"sallyport/internal/errqueue"
 	"sallyport/ipranges"
 	"sallyport/verifier"
 )
 
 // probeRoute looks up the way of every prefix of a set, at its first and its last
-// address and wherever a routing table has a narrower route inside it. Nothing is sent
-// for that. Where a host of the set answered by STUN, its view of our address is
-// compared with the view by the ordinary way.
+// address and wherever a routing table or rule has a narrower one inside it, for each
+// port that rules tell apart. Nothing is sent for that. Where that leaves a doubt and a
+// host of the set is probed, packets to it are counted on the tunnel. Where a host
+// answered by STUN, its view of our address is compared with that by the ordinary way.
 func probeRoute(ctx context.Context, e *env, t target) []verifier.Finding {
 	set := e.plan.SetNamed(t.way.Set)
 	if set == nil {
 		return nil
 	}
-	table, err := e.net.Table()
+	routing, err := e.net.Routing()
 	if err != nil {
 		e.note(fmt.Sprintf("the routing tables are not known: %v", err))
 	}
-	var list []verifier.Finding
+	var list, counted []verifier.Finding
 	for _, family := range []ipranges.Family{ipranges.IPv4, ipranges.IPv6} {
-		if set.To.Has(family) {
-			list = append(list, e.wayOf(t.way, set.To.Only(family), table))
+		if !set.To.Has(family) {
+			continue
 		}
+		w := e.lookWays(t.way, set.To.Only(family), routing)
+		if len(w.perhaps) > 0 {
+			found := e.countSet(ctx, t.way, set.To.Only(family))
+			w.counted = len(found) > 0 && !slices.ContainsFunc(found, func(f verifier.Finding) bool { return f.Outcome != verifier.Pass })
+			counted = append(counted, found...)
+		}
+		list = append(list, e.judgeWay(w))
 	}
-	return append(list, e.egress(ctx, t.way, set)...)
+	soleFamily(list)
+	list = append(list, counted...)
+	return append(list, e.egress(ctx, t.way, set, routing)...)
+}
+
+// soleFamily fails a list of which nothing can be sent anywhere: a machine of one
+// family needs no way for the other, and some way it needs.
+func soleFamily(list []verifier.Finding) {
+	if slices.ContainsFunc(list, func(f verifier.Finding) bool { return f.Verdict != verifier.NoRoute || f.Outcome != verifier.Warn }) {
+		return
+	}
+	for i := range list {
+		list[i].Outcome = verifier.Fail
+	}
 }
 
 // tunnels are the interfaces that are VPNs: those named, and those recognised.
@@ -52,15 +71,15 @@ func (e *env) tunnels() map[string]bool {
 }
 
 // samples are addresses whose ways stand for the whole set, in order: the bounds of
-// each prefix, and of each route inside one.
-func samples(set ipranges.Set, table []netip.Prefix) []netip.Addr {
+// each prefix, and of each route and rule inside one.
+func samples(set ipranges.Set, inside []netip.Prefix) []netip.Addr {
 	var list []netip.Addr
 	for _, f := range []ipranges.Family{ipranges.IPv4, ipranges.IPv6} {
 		for p := range set.Prefixes(f) {
 			list = append(list, p.Addr(), netipx.PrefixLastIP(p))
 		}
 	}
-	for _, p := range table {
+	for _, p := range inside {
 		p = p.Masked()
 		first, last := p.Addr(), netipx.PrefixLastIP(p)
 		for _, a := range []netip.Addr{first.Prev(), first, last, last.Next()} {
@@ -73,90 +92,252 @@ func samples(set ipranges.Set, table []netip.Prefix) []netip.Addr {
 	return slices.Compact(list)
 }
 
-// group is the addresses that leave one way.
-type group struct {
-	name  string // the interface; empty: no route
-	addrs []netip.Addr
-	from  []netip.Addr // source addresses
+// destinations are all that routes and rules tell apart by address.
+func (r *Routing) destinations() []netip.Prefix {
+	var list []netip.Prefix
+	for _, e := range r.Routes {
+		list = append(list, e.To)
+	}
+	for _, one := range r.Rules {
+		if one.To.IsValid() {
+			list = append(list, one.To)
+		}
+	}
+	return list
 }
 
-// wayOf judges one family of a set.
-func (e *env) wayOf(way *verifier.Way, set ipranges.Set, table []netip.Prefix) verifier.Finding {
-	addrs := samples(set, table)
-	f := verifier.Finding{Kind: verifier.Route, Check: verifier.CheckWay, Rule: "", Set: way.Set, Place: way.Place,
-		Probe: way.Name, Family: verifier.FamilyOf(addrs[0])}
-	leave, err := e.net.Leave(addrs)
-	if err != nil {
-		f.Outcome, f.Verdict, f.Summary = verifier.Undecided, verifier.Inconclusive, fmt.Sprintf("routes are not known: %v", err)
-		return f
+// A packetKind is packets that rules may tell from others. What is unknown about them
+// is why: what a local filter, or a program, may set.
+type packetKind struct {
+	flow Flow // without a destination
+	why  string
+}
+
+func (k packetKind) String() string {
+	if k.flow.Protocol == "" {
+		return ""
 	}
-	groups := byInterface(addrs, leave)
-	tunnels := e.tunnels()
-	var wrong, none []netip.Addr
-	for _, g := range groups {
-		what := "leave by " + g.name
-		switch {
-		case g.name == "":
-			none, what = g.addrs, "have no route"
-		case tunnels[g.name] != (way.Direction == verifier.Tunnel):
-			wrong = append(wrong, g.addrs...)
+	return fmt.Sprintf("%s/%d", k.flow.Protocol, k.flow.Port)
+}
+
+// packetKinds are what has to be looked up for each address: any packet; where rules
+// choose by port, each port that services of the set have; and where they choose by
+// what does not show from here, packets that have it.
+func (e *env) packetKinds(way *verifier.Way, rules []RoutingRule) []packetKind {
+	kinds := []packetKind{{}}
+	byPort := func(r RoutingRule) bool { return r.Protocol || r.Ports != [2]uint16{} }
+	if slices.ContainsFunc(rules, byPort) {
+		for _, s := range e.servicesOf(way) {
+			ports := []uint16{s.From, s.To}
+			for _, r := range rules {
+				ports = append(ports, r.Ports[0]-1, r.Ports[0], r.Ports[1], r.Ports[1]+1)
+			}
+			slices.Sort(ports)
+			for _, p := range slices.Compact(ports) {
+				if s.From <= p && p <= s.To && s.Ports() > 0 {
+					kinds = append(kinds, packetKind{flow: Flow{Protocol: s.Protocol, Port: p}})
+				}
+			}
 		}
-		if tunnels[g.name] {
+	}
+	known := len(kinds)
+	for _, r := range rules {
+		hidden := Flow{Mark: r.Mark, TOS: r.TOS, SourcePort: r.SourcePorts[0]}
+		if hidden == (Flow{}) {
+			continue
+		}
+		for _, k := range kinds[:known] {
+			k.flow.Mark, k.flow.TOS, k.flow.SourcePort = hidden.Mark, hidden.TOS, hidden.SourcePort
+			if hidden.SourcePort != 0 && k.flow.Protocol == "" {
+				k.flow.Protocol, k.flow.Port = "udp", 3478
+			}
+			k.why = r.Text
+			kinds = append(kinds, k)
+		}
+	}
+	return kinds
+}
+
+// servicesOf are those of the rules that lead to the way's set, or without such of all
+// rules that allow.
+func (e *env) servicesOf(way *verifier.Way) []verifier.Service {
+	var own, all []verifier.Service
+	for i := range e.plan.Rules {
+		r := &e.plan.Rules[i]
+		if r.Set == way.Set {
+			own = append(own, r.Services...)
+		}
+		if !r.Deny {
+			all = append(all, r.Services...)
+		}
+	}
+	for _, list := range [][]verifier.Service{own, all} {
+		if len(list) > 0 {
+			return list
+		}
+	}
+	return []verifier.Service{{Protocol: "udp", From: 3478, To: 3481}, {Protocol: "tcp", From: 443, To: 443}}
+}
+
+// ways are what was looked up for one family of a set.
+type ways struct {
+	way         *verifier.Way
+	set         ipranges.Set
+	family      string
+	err         error
+	total       int
+	wrong, none []netip.Addr
+	perhaps     []netip.Addr // wrong for packets of which is not known whether there are any
+	because     []string     // the rules that choose those
+	own         []string     // routes of this machine's own that stop packets
+	counted     bool         // packets to a host of the set did not go wrong
+	evidence    []string
+}
+
+// lookWays looks up one family of a set.
+func (e *env) lookWays(way *verifier.Way, set ipranges.Set, routing Routing) *ways {
+	addrs := samples(set, routing.destinations())
+	w := &ways{way: way, set: set, family: verifier.FamilyOf(addrs[0]), total: len(addrs)}
+	rules := slices.DeleteFunc(slices.Clone(routing.Rules), func(r RoutingRule) bool { return r.IPv4 != addrs[0].Is4() })
+	for _, kind := range e.packetKinds(way, rules) {
+		flows := make([]Flow, len(addrs))
+		for i, a := range addrs {
+			flows[i] = kind.flow
+			flows[i].To = a
+		}
+		leave, err := e.net.Leave(flows)
+		if err != nil {
+			w.err = err
+			return w
+		}
+		e.sortWays(w, kind, addrs, leave)
+	}
+	return w
+}
+
+// sortWays sorts what was looked up for one kind of packets.
+func (e *env) sortWays(w *ways, kind packetKind, addrs []netip.Addr, leave []Leave) {
+	tunnels := e.tunnels()
+	leads := func(name string) bool { return tunnels[name] == (w.way.Direction == verifier.Tunnel) }
+	for _, g := range byInterface(addrs, leave) {
+		what := "leave by " + strings.Join(g.names, " and ")
+		wrong := !slices.ContainsFunc(g.names, leads)
+		mixed := !wrong && slices.ContainsFunc(g.names, func(n string) bool { return !leads(n) })
+		switch {
+		case len(g.names) == 0 && kind.why == "":
+			what = "have no route"
+			if g.own != "" {
+				what = "are stopped by a route of this machine's own, of type " + g.own
+				w.own = append(w.own, g.own)
+			}
+			w.none = append(w.none, g.addrs...)
+		case (wrong || mixed) && len(g.names) > 0 && kind.why == "":
+			w.wrong = append(w.wrong, g.addrs...)
+		case (wrong || mixed) && len(g.names) > 0:
+			w.perhaps = append(w.perhaps, g.addrs...)
+			w.because = append(w.because, kind.why)
+		}
+		if slices.ContainsFunc(g.names, func(n string) bool { return tunnels[n] }) {
 			what += ", a tunnel"
 		}
 		if len(g.from) > 0 {
 			what += ", from " + joined(g.from[:min(len(g.from), 3)])
 		}
-		f.Note("%d of %d addresses looked up %s, such as %s", len(g.addrs), len(addrs), what, g.addrs[0])
+		if k := kind.String(); k != "" {
+			what = "for " + k + " " + what
+		}
+		if kind.why != "" {
+			what += ", if they are such as " + kind.why + " chooses"
+		}
+		w.evidence = append(w.evidence, fmt.Sprintf("%d of %d addresses looked up %s, such as %s", len(g.addrs), len(addrs), what, g.addrs[0]))
 	}
-	e.judgeWay(&f, way, set, tunnels, wrong, none, len(addrs))
-	return f
 }
 
-func (e *env) judgeWay(f *verifier.Finding, way *verifier.Way, set ipranges.Set, tunnels map[string]bool, wrong, none []netip.Addr, total int) {
+// distinct sorts addresses and drops repeats.
+func distinct(list []netip.Addr) []netip.Addr {
+	slices.SortFunc(list, netip.Addr.Compare)
+	return slices.Compact(list)
+}
+
+// judgeWay judges one family of a set.
+func (e *env) judgeWay(w *ways) verifier.Finding {
+	way := w.way
+	f := verifier.Finding{Kind: verifier.Route, Check: verifier.CheckWay, Set: way.Set, Place: way.Place,
+		Probe: way.Name, Family: w.family, Evidence: w.evidence}
+	if w.err != nil {
+		f.Outcome, f.Verdict, f.Summary = verifier.Undecided, verifier.Inconclusive, fmt.Sprintf("routes are not known: %v", w.err)
+		return f
+	}
+	w.wrong, w.none, w.perhaps = distinct(w.wrong), distinct(w.none), distinct(w.perhaps)
+	load := fmt.Sprintf("load the routes of target %s again: %s", way.Name, way.Place)
+	goes := "go through the tunnel that should bypass it"
+	right := "leaves beside the tunnel"
+	if way.Direction == verifier.Tunnel {
+		goes, right = "bypass the tunnel that should go through it", "goes through the tunnel"
+	}
+	tunnels := e.tunnels()
 	up := slices.ContainsFunc(e.links, func(l Interface) bool { return tunnels[l.Name] })
-	bad := prefixesOf(set, wrong)
+	count := func(list []netip.Addr) string {
+		bad := prefixesOf(w.set, list)
+		return fmt.Sprintf("%d prefixes of set %s %%s: %s", len(bad), way.Set, shortList(bad))
+	}
 	switch {
-	case len(none) == total:
+	case len(w.none) == w.total:
 		f.Verdict, f.Outcome = verifier.NoRoute, verifier.Warn
 		f.Summary = fmt.Sprintf("there is no route to any prefix of set %s, in the tunnel or beside it", way.Set)
+		f.Remedy = "see whether this machine has a network; then " + load
+		if len(w.own) > 0 && w.family == "ipv4" {
+			f.Outcome = verifier.Fail
+			f.Summary = fmt.Sprintf("this machine's own routes, of type %s, stop every prefix of set %s", w.own[0], way.Set)
+			f.Remedy = fmt.Sprintf("remove the %s route, perhaps a VPN client's kill switch, or %s", w.own[0], load)
+		}
 	case !up:
 		f.Verdict, f.Outcome = verifier.NotProbed, verifier.Skipped
 		f.Summary = "no VPN was found, so nothing shows about what bypasses it"
 		f.Remedy = "connect the VPN, or name its interface with --vpn-interface"
-	case len(wrong) > 0:
-		f.Outcome = verifier.Fail
-		f.Summary = fmt.Sprintf("%d prefixes of set %s go through the tunnel that should bypass it: %s", len(bad), way.Set, shortList(bad))
-		if way.Direction == verifier.Tunnel {
-			f.Summary = fmt.Sprintf("%d prefixes of set %s bypass the tunnel that should go through it: %s", len(bad), way.Set, shortList(bad))
-		}
-		f.Remedy = fmt.Sprintf("load the routes of target %s again: %s", way.Name, way.Place)
-	case len(none) > 0:
-		f.Verdict, f.Outcome = verifier.NoRoute, verifier.Fail
-		f.Summary = fmt.Sprintf("there is no route to some prefixes of set %s: %s", way.Set, shortList(prefixesOf(set, none)))
-		f.Remedy = fmt.Sprintf("load the routes of target %s again: %s", way.Name, way.Place)
+	case len(w.wrong) > 0:
+		f.Outcome, f.Remedy = verifier.Fail, load
+		f.Summary = fmt.Sprintf(count(w.wrong), goes)
+	case len(w.none) > 0:
+		f.Verdict, f.Outcome, f.Remedy = verifier.NoRoute, verifier.Fail, load
+		f.Summary = fmt.Sprintf("there is no route to some prefixes of set %s: %s", way.Set, shortList(prefixesOf(w.set, w.none)))
+	case len(w.perhaps) > 0 && !w.counted:
+		f.Verdict, f.Outcome = verifier.Inconclusive, verifier.Undecided
+		f.Summary = fmt.Sprintf(count(w.perhaps), "perhaps "+goes)
+		f.Remedy = fmt.Sprintf("see what this machine's filter marks, or what programs set, for %s: routes alone do not show it", w.because[0])
 	default:
 		f.Outcome = verifier.Pass
-		f.Summary = fmt.Sprintf("every prefix of set %s leaves beside the tunnel", way.Set)
-		if way.Direction == verifier.Tunnel {
-			f.Summary = fmt.Sprintf("every prefix of set %s goes through the tunnel", way.Set)
-		}
+		f.Summary = fmt.Sprintf("every prefix of set %s %s", way.Set, right)
 		f.Note("routes alone are no proof: a filter driver can steer traffic past them")
 	}
+	return f
 }
 
-// byInterface groups addresses by the interface that they leave by.
+// group is the addresses that leave one way.
+type group struct {
+	names []string // the interfaces; none: no route
+	own   string
+	addrs []netip.Addr
+	from  []netip.Addr // source addresses
+}
+
+// byInterface groups addresses by the interfaces that they leave by.
 func byInterface(addrs []netip.Addr, leave []Leave) []group {
 	var list []group
 	for i, l := range leave {
-		name := l.Interface
-		if l.Err != nil {
-			name = ""
+		var names []string
+		if l.Err == nil {
+			names = append(names, l.Also...)
+			if l.Interface != "" && !slices.Contains(names, l.Interface) {
+				names = append(names, l.Interface)
+			}
+			slices.Sort(names)
+			names = slices.Compact(names)
 		}
-		at := slices.IndexFunc(list, func(g group) bool { return g.name == name })
+		at := slices.IndexFunc(list, func(g group) bool { return slices.Equal(g.names, names) && g.own == l.Own })
 		if at < 0 {
 			at = len(list)
-			list = append(list, group{name: name})
+			list = append(list, group{names: names, own: l.Own})
 		}
 		g := &list[at]
 		g.addrs = append(g.addrs, addrs[i])
@@ -164,7 +345,7 @@ func byInterface(addrs []netip.Addr, leave []Leave) []group {
 			g.from = append(g.from, l.Source)
 		}
 	}
-	slices.SortFunc(list, func(a, b group) int { return cmp.Compare(a.name, b.name) })
+	slices.SortFunc(list, func(a, b group) int { return slices.Compare(a.names, b.names) })
 	return list
 }
 
@@ -193,72 +374,4 @@ func shortList(list []netip.Prefix) string {
 		words = append(words, p.String())
 	}
 	return strings.Join(words, ", ")
-}
-
-// egress compares, for one host of the set, the address that it sees us under with the
-// one it sees when the packet is made to leave by the ordinary interface. Routes do not
-// show what a filter driver does; this does.
-func (e *env) egress(ctx context.Context, way *verifier.Way, set *verifier.Set) []verifier.Finding {
-	tunnels := e.tunnels()
-	if !slices.ContainsFunc(e.links, func(l Interface) bool { return tunnels[l.Name] }) {
-		return nil
-	}
-	e.enough(ctx)
-	var list []verifier.Finding
-	for _, v4 := range []bool{true, false} {
-		known := e.asked.list()
-		at := slices.IndexFunc(known, func(a answered) bool {
-			return a.to.Addr().Is4() == v4 && a.mapped.IsValid() && set.To.Contains(a.to.Addr())
-		})
-		ordinary := e.ordinary(v4, tunnels)
-		if at < 0 || ordinary == "" {
-			continue
-		}
-		list = append(list, e.egressBy(ctx, way, known[at], ordinary))
-	}
-	return list
-}
-
-// ordinary is an interface that is no tunnel and has an address of the family that is
-// good beyond the link.
-func (e *env) ordinary(v4 bool, tunnels map[string]bool) string {
-	for _, l := range e.links {
-		for _, a := range l.Addrs {
-			if !tunnels[l.Name] && a.Is4() == v4 && !a.IsLoopback() && !a.IsLinkLocalUnicast() {
-				return l.Name
-			}
-		}
-	}
-	return ""
-}
-
-func (e *env) egressBy(ctx context.Context, way *verifier.Way, a answered, ordinary string) verifier.Finding {
-	f := verifier.Finding{Kind: verifier.Route, Check: verifier.CheckEgress, Probe: way.Name, Set: way.Set, Place: way.Place,
-		Family: verifier.FamilyOf(a.to.Addr()), Address: a.to.Addr(), Protocol: "udp", Port: a.to.Port()}
-	undecided := func(format string, args ...any) verifier.Finding {
-		f.Outcome, f.Verdict, f.Summary = verifier.Skipped, verifier.NotProbed, fmt.Sprintf(format, args...)
-		return f
-	}
-	conn, err := e.net.DialUDP(ctx, a.to, errqueue.Options{Interface: ordinary})
-	if err != nil {
-		return undecided("the ordinary way out is not known: %v", err)
-	}
-	defer conn.Close()
-	mapped, ok := e.mappedNow(ctx, conn, a.to)
-	if !ok {
-		return undecided("%s does not answer by %s, so that ways out cannot be compared", a.to, ordinary)
-	}
-	f.Mapped = a.mapped
-	f.Note("%s sees us as %s, and by %s as %s", a.to, a.mapped.Addr(), ordinary, mapped.Addr())
-	same := a.mapped.Addr() == mapped.Addr()
-	switch {
-	case same == (way.Direction == verifier.Bypass):
-		f.Outcome = verifier.Pass
-		f.Summary = fmt.Sprintf("%s sees us as a %s should look", a.to.Addr(), way.Direction)
-	default:
-		f.Outcome = verifier.Warn
-		f.Summary = fmt.Sprintf("%s sees us as a %s should not look: a filter driver may steer past the routes, or a NAT has several addresses", a.to.Addr(), way.Direction)
-		f.Remedy = "compare the two addresses with those of the VPN's way out"
-	}
-	return f
 }

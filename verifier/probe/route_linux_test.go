@@ -3,6 +3,7 @@ package probe
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -36,6 +37,12 @@ func (n *network) vpn() {
 	for _, half := range []string{"0.0.0.0/1", "128.0.0.0/1", "::/1", "8000::/1"} {
 		n.Client.MustRun(n.tb, "ip", "route", "add", half, "dev", "tun0")
 	}
+}
+
+// rule leads packets of IPv4 into the tunnel.
+func (n *network) rule(which string) {
+	n.Client.MustRun(n.tb, "ip", "route", "add", "default", "dev", "tun0", "table", "99")
+	n.Client.MustRun(n.tb, "ip", append([]string{"rule", "add"}, strings.Fields(which+" table 99")...)...)
 }
 
 // bypass gives the prefixes of set routes beside the tunnel.
@@ -78,6 +85,47 @@ func TestRoute(t *testing.T) {
 			n.Client.MustRun(n.tb, "ip", "route", "add", "default", "dev", "tun0", "table", "99")
 			n.Client.MustRun(n.tb, "ip", "rule", "add", "to", "20.202.0.0/16", "table", "99")
 		}, want: verifier.Fail, names: "20.202.0.0/16", want6: verifier.Pass},
+		"by a rule for a port": {setup: func(n *network) {
+			n.vpn()
+			n.bypass(set)
+			n.rule("ipproto udp dport 3478")
+		}, want: verifier.Fail, names: "994 more", want6: verifier.Pass},
+		"by a rule for another port": {setup: func(n *network) {
+			n.vpn()
+			n.bypass(set)
+			n.rule("ipproto udp dport 53")
+		}, want: verifier.Pass, want6: verifier.Pass},
+		"by a rule for this machine's address": {setup: func(n *network) {
+			n.vpn()
+			n.bypass(set)
+			n.rule("from 10.20.0.2")
+		}, want: verifier.Fail, names: "994 more", want6: verifier.Pass},
+		"by a rule for part of a prefix": {setup: func(n *network) {
+			n.vpn()
+			n.bypass(set)
+			n.rule("to 20.202.7.0/24")
+		}, want: verifier.Fail, names: "20.202.0.0/16", want6: verifier.Pass},
+		"by a rule for a mark": {setup: func(n *network) {
+			n.vpn()
+			n.bypass(set)
+			n.rule("fwmark 7")
+		}, want: verifier.Undecided, verdict: verifier.Inconclusive, names: "perhaps", want6: verifier.Pass},
+		"half of the flows": {setup: func(n *network) {
+			n.vpn()
+			n.bypass(lacking)
+			n.Client.MustRun(n.tb, "ip", "route", "add", "51.2.77.0/25", "nexthop", "via", near4.String(), "nexthop", "dev", "tun0")
+		}, want: verifier.Fail, names: "51.2.77.0/25", want6: verifier.Pass},
+		"a kill switch": {setup: func(n *network) {
+			n.vpn()
+			for _, p := range []string{"default", "0.0.0.0/1", "128.0.0.0/1"} {
+				n.Client.MustRun(n.tb, "ip", "route", "replace", "blackhole", p)
+			}
+		}, want: verifier.Fail, verdict: verifier.NoRoute, names: "blackhole", want6: verifier.Fail},
+		"nothing is routed": {setup: func(n *network) {
+			for _, f := range []string{"-4", "-6"} {
+				n.Client.MustRun(n.tb, "ip", f, "route", "del", "default")
+			}
+		}, want: verifier.Fail, verdict: verifier.NoRoute, want6: verifier.Fail},
 		"all tunnelled": {setup: func(n *network) { n.vpn() }, direction: verifier.Tunnel, want: verifier.Pass, want6: verifier.Pass},
 		"one escapes": {setup: func(n *network) {
 			n.vpn()
@@ -119,6 +167,54 @@ func TestRoute(t *testing.T) {
 	}
 }
 
+// TestCounted: where a local filter's mark leads packets into the tunnel, no route shows
+// it, and the tunnel's counter does.
+func TestCounted(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		marks     bool
+		want, way verifier.Outcome
+	}{"marked": {true, verifier.Fail, verifier.Undecided}, "not marked": {false, verifier.Pass, verifier.Pass}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := newNetwork(t)
+			n.vpn()
+			set := ipranges.MustParse("20.202.0.0/16")
+			n.bypass(set)
+			n.rule("fwmark 7")
+			if c.marks {
+				n.Client.MustExec(t, "table ip m { chain c { type route hook output priority 0;\nudp dport 3478-3481 meta mark set 7\n}\n}\n", "nft", "-f", "-")
+			}
+			r := n.run(wayPlan(set, verifier.Bypass), Options{})
+			for check, want := range map[verifier.Check]verifier.Outcome{verifier.CheckCounted: c.want, verifier.CheckWay: c.way} {
+				if f := find(t, r, func(f *verifier.Finding) bool { return f.Check == check })[0]; f.Outcome != want {
+					t.Errorf("%s: %s, want %s: %s %q", check, f.Outcome, want, f.Summary, f.Evidence)
+				}
+			}
+		})
+	}
+}
+
+// TestOrdinary: a bridge with an address and no way on is not the way out.
+func TestOrdinary(t *testing.T) {
+	t.Parallel()
+	n := newNetwork(t)
+	n.Client.MustRun(t, "ip", "link", "add", "docker0", "type", "bridge")
+	n.Client.MustRun(t, "ip", "addr", "add", "172.17.0.1/16", "dev", "docker0")
+	n.Client.MustRun(t, "ip", "link", "set", "docker0", "up")
+	routing, err := n.client.Routing()
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := newEnv(wayPlan(ipranges.MustParse("20.202.0.0/16"), verifier.Bypass), Options{Network: n.client})
+	slices.SortFunc(e.links, func(a, b Interface) int { return strings.Compare(a.Name, b.Name) }) // docker0 first
+	for _, v4 := range []bool{true, false} {
+		if got := e.ordinary(v4, nil, routing); got != "eth0" {
+			t.Errorf("IPv4 %v: %q", v4, got)
+		}
+	}
+}
+
 // TestEgress: what a relay sees is compared with what it sees by the ordinary way.
 func TestEgress(t *testing.T) {
 	t.Parallel()
@@ -144,11 +240,15 @@ func TestLeaveBySource(t *testing.T) {
 	for _, s := range []string{"20.202.0.1", "20.203.0.1", "10.20.0.1", "198.51.100.1"} {
 		addrs = append(addrs, netip.MustParseAddr(s))
 	}
-	kernel, err := n.client.Leave(addrs)
+	flows := make([]Flow, len(addrs))
+	for i, a := range addrs {
+		flows[i].To = a
+	}
+	kernel, err := n.client.Leave(flows)
 	if err != nil {
 		t.Fatal(err)
 	}
-	portable, err := leaveBySource(n.client, addrs)
+	portable, err := leaveBySource(n.client, flows)
 	if err != nil {
 		t.Fatal(err)
 	}

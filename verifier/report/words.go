@@ -38,7 +38,7 @@ var checkWords = map[verifier.Check]string{
 	verifier.CheckHijack: "invents no name", verifier.CheckAgree: "servers agree",
 	verifier.CheckCert: "certificate", verifier.CheckMapping: "NAT mapping",
 	verifier.CheckPublic: "public address", verifier.CheckPersist: "NAT lasts",
-	verifier.CheckWay: "routes", verifier.CheckEgress: "way out",
+	verifier.CheckWay: "routes", verifier.CheckCounted: "counted", verifier.CheckEgress: "way out",
 	verifier.CheckTrain: "media", verifier.CheckCovered: "covered",
 }
 
