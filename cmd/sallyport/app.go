@@ -37,6 +37,8 @@ type app struct {
 	progress bool
 	now      func() time.Time
 	version  string
+	quiet    bool      // --quiet: errors and changes only
+	strict   bool      // --strict: warnings are failures
 	noCache  error     // why there is no folder to keep feeds in
 	found    diag.List // the diagnostics that were printed, for the JSON of a failure
 }

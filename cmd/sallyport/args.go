@@ -38,6 +38,8 @@ func takes(least, most int, what string) cobra.PositionalArgs {
 		switch {
 		case len(args) < least:
 			return wrong(cmd, "%s needs %s", cmd.CommandPath(), what)
+		case most == 0 && len(args) > 0 && strings.HasSuffix(args[0], ".hcl") && cmd.Flags().Lookup("policy") != nil:
+			return wrongUsage{fmt.Sprintf("%s takes no arguments, and got %q", cmd.CommandPath(), args[0]), "write --policy " + args[0]}
 		case most == 0 && len(args) > 0:
 			return wrong(cmd, "%s takes no arguments, and got %q", cmd.CommandPath(), args[0])
 		case most > 0 && len(args) > most:

@@ -16,8 +16,8 @@ func newCheck(a *app) *cobra.Command {
 		Short: "Check the policy, and what it renders, without writing anything",
 		Long: `check compiles the policy, renders every target in memory, reads each output
 back and compares it with the policy. It shows every mistake at once.`,
-		Example: `  sallyport check --policy policy.hcl
-  sallyport check --policy policy.hcl --offline --json`,
+		Example: `  sallyport check
+  sallyport check --policy edge.hcl --offline --json`,
 		Args: takes(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			req, err := f.request(a)
@@ -29,20 +29,23 @@ back and compares it with the policy. It shows every mistake at once.`,
 			if err := a.settle(res, err); err != nil {
 				return err
 			}
-			if asJSON {
+			switch {
+			case asJSON:
 				return a.printJSON(a.jsonOf(res))
+			case !f.quiet:
+				a.printCheck(res, &f)
 			}
-			a.printCheck(res)
 			return nil
 		},
 	}
 	f.add(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the result as JSON")
+	exclusive(cmd, "quiet", "json")
 	return cmd
 }
 
-func (a *app) printCheck(res *pipeline.Result) {
-	a.printInputs(res)
+func (a *app) printCheck(res *pipeline.Result, f *policyFlags) {
+	a.printInputs(res, f)
 	p := res.Program
 	fmt.Fprintf(a.out, "\n%s, %s, %s, %s: no mistakes\n", plural(len(p.Rules), "rule"), plural(len(p.Sets), "set"),
 		plural(len(p.Services), "service"), plural(len(p.Targets), "target"))

@@ -119,22 +119,30 @@ func (a *app) failJSON(err error) {
 }
 
 // settle prints what a run found: notes of feeds, then diagnostics, then gives the
-// error that ends the command, if any.
+// error that ends the command, if any. With --strict, warnings end it, too.
 func (a *app) settle(res *pipeline.Result, err error) error {
-	if res != nil {
-		a.noteFeeds(res.Feeds)
-		a.diagnose(res.Diagnostics, res.Sources)
-		a.found = res.Diagnostics
+	if res == nil {
+		return err
 	}
+	warnings := a.noteFeeds(res.Feeds) + res.Diagnostics.Count(diag.Warning)
+	a.found = res.Diagnostics
+	shown := res.Diagnostics
+	if a.quiet && !a.strict {
+		shown = slices.DeleteFunc(slices.Clone(shown), func(d diag.Diagnostic) bool { return d.Severity != diag.Error })
+	}
+	a.diagnose(shown, res.Sources)
 	if err != nil {
 		return err
 	}
-	if n := res.Diagnostics.Count(diag.Error); n > 0 {
-		name := policyName(res)
-		if name == pipeline.Builtin {
-			name = "the built-in policy"
-		}
+	name := policyName(res)
+	if name == pipeline.Builtin {
+		name = "the built-in policy"
+	}
+	switch n := res.Diagnostics.Count(diag.Error); {
+	case n > 0:
 		return mistakes{fmt.Sprintf("%s in %s: nothing was written", plural(n, "mistake"), name)}
+	case a.strict && warnings > 0:
+		return mistakes{fmt.Sprintf("%s in %s, and --strict: nothing was written", plural(warnings, "warning"), name)}
 	}
 	return nil
 }

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -47,7 +50,7 @@ func (f *feedFlags) opener(a *app) (*feeds.Opener, error) {
 		Fetcher: &fetch.Fetcher{
 			Cache: cache, Offline: f.offline, Refresh: f.refresh, Insecure: f.insecure,
 			Stdin: a.in, Now: a.now, UserAgent: "sallyport/" + a.version,
-			Progress: progress.New(a.err, a.progress).Feed,
+			Progress: progress.New(a.progressTo(), a.progress).Feed,
 		},
 	}, nil
 }
@@ -72,23 +75,50 @@ func (f *feedFlags) overrides() (map[string]string, error) {
 type policyFlags struct {
 	feedFlags
 	policy string
+	how    string // policy was chosen, where the command line does not say it
 	vars   []string
 	today  string
+	quiet  bool
+	strict bool
+}
+
+// usualPolicy is the policy of a folder where none is named.
+const usualPolicy = "policy.hcl"
+
+// chosen is which policy is meant: the one that is named, that of this folder, or the
+// built-in one, which is the empty name.
+func (f *policyFlags) chosen() (name, how string) {
+	switch f.policy {
+	case pipeline.Builtin:
+		return "", ""
+	case "":
+		// What is there and cannot be read is a failure, and not a reason for another policy.
+		if _, err := os.Lstat(usualPolicy); !errors.Is(err, fs.ErrNotExist) {
+			return usualPolicy, ", found in this folder"
+		}
+		return "", ": this folder has no " + usualPolicy
+	}
+	return f.policy, ""
 }
 
 func (f *policyFlags) add(cmd *cobra.Command) {
 	f.feedFlags.add(cmd)
 	fl := cmd.Flags()
-	fl.StringVarP(&f.policy, "policy", "p", "", "the policy `FILE`; without it, the built-in policy for Azure Communication Services media")
+	fl.StringVarP(&f.policy, "policy", "p", "", "the policy `FILE`; without it, policy.hcl of this folder, or else the built-in policy for Azure Communication Services media, which is also called built-in")
 	fl.StringArrayVar(&f.vars, "var", nil, "set a variable of the policy, `NAME=VALUE`")
 	fl.StringVar(&f.today, "now", "", "judge expiry dates on `DATE` (2006-01-02) instead of today")
+	fl.BoolVarP(&f.quiet, "quiet", "q", false, "print errors and changes only, and nothing where there is neither")
+	fl.BoolVar(&f.strict, "strict", false, "fail on warnings, too, before anything is written")
 	if err := cmd.MarkFlagFilename("policy", "hcl"); err != nil {
 		panic(err) // the flag is defined above
 	}
 }
 
 func (f *policyFlags) request(a *app) (pipeline.Request, error) {
-	req := pipeline.Request{Policy: f.policy, Vars: map[string]string{}, Version: a.version, Now: a.now()}
+	a.quiet, a.strict = f.quiet, f.strict
+	name, how := f.chosen()
+	f.how = how
+	req := pipeline.Request{Policy: name, Vars: map[string]string{}, Version: a.version, Now: a.now()}
 	for _, s := range f.vars {
 		name, value, ok := strings.Cut(s, "=")
 		if !ok || name == "" {
@@ -111,8 +141,9 @@ func (f *policyFlags) request(a *app) (pipeline.Request, error) {
 	return req, err
 }
 
-// noteFeeds prints what the user should know of feeds, on standard error.
-func (a *app) noteFeeds(list []pipeline.Feed) {
+// noteFeeds prints what the user should know of feeds, on standard error, and counts the
+// warnings among it.
+func (a *app) noteFeeds(list []pipeline.Feed) (warnings int) {
 	for _, f := range list {
 		notes := f.Result.Notes
 		if a.noCache != nil && strings.Contains(f.Result.From, "://") {
@@ -122,10 +153,14 @@ func (a *app) noteFeeds(list []pipeline.Feed) {
 			word, styled := "note:", "note:"
 			if n.Warning {
 				word, styled = "warning:", a.style("1;33", "warning:")
+				warnings++
 			}
-			fmt.Fprintln(a.err, styled, hang(fmt.Sprintf("feed %s: %s", f.Name, n.Text), len(word)+1, 2, a.width))
+			if !a.quiet || a.strict && n.Warning {
+				fmt.Fprintln(a.err, styled, hang(fmt.Sprintf("feed %s: %s", f.Name, n.Text), len(word)+1, 2, a.width))
+			}
 		}
 	}
+	return warnings
 }
 
 // ago says an age in the largest unit that fits.

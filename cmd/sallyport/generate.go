@@ -41,8 +41,9 @@ func newGenerate(a *app) *cobra.Command {
 		Use:   "generate",
 		Short: "Render the policy's targets into files",
 		Long: `generate compiles the policy, renders its targets and writes the files, each of
-them whole, old or new. Without --policy it uses the built-in policy: the
-documented media ranges of Azure Communication Services, without any feed.`,
+them whole, old or new. Without --policy it takes policy.hcl of this folder, or
+else the built-in policy: the documented media ranges of Azure Communication
+Services, without any feed.`,
 		Example: `  sallyport generate
   sallyport generate --policy policy.hcl --out /etc/sallyport
   sallyport generate --policy policy.hcl --feed azure=ServiceTags_Public.json
@@ -70,13 +71,15 @@ documented media ranges of Azure Communication Services, without any feed.`,
 	exclusive(cmd, "stdout", "diff")
 	exclusive(cmd, "bundle", "diff")
 	exclusive(cmd, "stdout", "json")
+	exclusive(cmd, "quiet", "json")
 	return cmd
 }
 
 // completeTargets offers the names of the policy's targets.
 func (f *generateFlags) completeTargets(a *app) cobra.CompletionFunc {
 	return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		req := pipeline.Request{Policy: f.policy, Now: a.now()}
+		name, _ := f.chosen()
+		req := pipeline.Request{Policy: name, Now: a.now()}
 		return pipeline.TargetNames(req), cobra.ShellCompDirectiveNoFileComp
 	}
 }

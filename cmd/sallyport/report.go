@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -167,24 +168,39 @@ func (a *app) reportGenerate(res *pipeline.Result, f *generateFlags, report publ
 }
 
 func (a *app) printReport(res *pipeline.Result, f *generateFlags, report publish.Report) {
-	a.printInputs(res)
+	if !f.quiet {
+		a.printInputs(res, &f.policyFlags)
+	}
 	for _, path := range report.Recovered {
 		fmt.Fprintf(a.out, "finished   %s, which an earlier run had left half-way\n", path)
 	}
 	var load []string
 	next := report.Files
 	for _, o := range res.Outputs {
+		files := next[:len(o.Files)]
+		next = next[len(o.Files):]
+		if f.quiet && !slices.ContainsFunc(files, func(c publish.Change) bool { return c.Status != publish.Unchanged }) {
+			continue
+		}
 		text := fmt.Sprintf("%s, %s to %s", o.Kind.Title, plural(len(o.Plan.Rules), "rule"), destinations(o.Plan))
-		fmt.Fprintf(a.out, "\n%s  %s\n", a.bold(o.Target.Name), hang(text, len(o.Target.Name)+2, 4, a.width))
+		if !a.out.empty() {
+			fmt.Fprintln(a.out)
+		}
+		fmt.Fprintf(a.out, "%s  %s\n", a.bold(o.Target.Name), hang(text, len(o.Target.Name)+2, 4, a.width))
 		for k, file := range o.Files {
-			row := fileRow(f.out, file, next[k].Status.String())
+			row := fileRow(f.out, file, files[k].Status.String())
+			if f.quiet && files[k].Status == publish.Unchanged {
+				continue
+			}
 			fmt.Fprintf(a.out, "  %-9s  %s  %s\n", row.Status, row.Path, a.dim(size(row.Bytes)))
 			if row.Load != "" {
 				load = append(load, row.Load)
 			}
 		}
-		next = next[len(o.Files):]
 		a.printPrices(res, &o)
+	}
+	if f.quiet {
+		return
 	}
 	if len(load) > 0 {
 		fmt.Fprintf(a.out, "\n%s\n", a.bold("To load:"))
@@ -193,15 +209,15 @@ func (a *app) printReport(res *pipeline.Result, f *generateFlags, report publish
 		}
 		fmt.Fprintf(a.out, "The beginning of each file says what else to do once, and how to remove it.\n")
 	}
-	if f.policy == "" {
+	if policyName(res) == pipeline.Builtin {
 		fmt.Fprintf(a.out, "\nThis is the built-in policy: media of Azure Communication Services only. What\n"+
 			"else calls need is in docs/acs.md; sallyport init writes a policy of your own.\n")
 	}
 }
 
 // printInputs says what a run was made from.
-func (a *app) printInputs(res *pipeline.Result) {
-	fmt.Fprintf(a.out, "policy  %s\n", policyName(res))
+func (a *app) printInputs(res *pipeline.Result, from *policyFlags) {
+	fmt.Fprintf(a.out, "policy  %s%s\n", policyName(res), from.how)
 	for _, f := range res.Feeds {
 		i := f.Catalog.Info()
 		age := ""

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -30,10 +31,18 @@ func hang(text string, start, indent, width int) string {
 	return b.String()
 }
 
+// progressTo is where progress is shown.
+func (a *app) progressTo() io.Writer {
+	if a.quiet {
+		return io.Discard
+	}
+	return a.err
+}
+
 // note prints a line that belongs behind what was printed on standard output, on standard
 // error; not for somebody who has stopped reading.
 func (a *app) note(line string) {
-	if a.out.Flush(); !a.out.tracked.closed {
+	if a.out.Flush(); !a.out.tracked.closed && !a.quiet {
 		fmt.Fprintln(a.err, hang(line, 0, 2, a.width))
 	}
 }

@@ -104,6 +104,7 @@ func (f *verifyFlags) addWhat(cmd *cobra.Command) {
 func (f *verifyFlags) addReports(cmd *cobra.Command) {
 	fl := cmd.Flags()
 	fl.BoolVar(&f.json, "json", false, "print the report as JSON")
+	exclusive(cmd, "quiet", "json")
 	fl.BoolVarP(&f.verbose, "verbose", "v", false, "show the evidence of what passed, too")
 	fl.StringVar(&f.save, "save", "", "write the report as JSON to `FILE`, for --compare")
 	fl.StringVar(&f.html, "html", "", "write the report as one page to `FILE`")
@@ -152,6 +153,8 @@ func (a *app) verify(cmd *cobra.Command, f *verifyFlags, args []string) error {
 // check refuses flags that mean nothing together.
 func (f *verifyFlags) check(cmd *cobra.Command, args []string) error {
 	switch {
+	case len(args) > 0 && strings.HasSuffix(args[0], ".hcl"):
+		return wrongUsage{fmt.Sprintf("PLAN is a file of sallyport generate --bundle, and %s is a policy", args[0]), "write --policy " + args[0]}
 	case len(args) > 0 && (f.policy != "" || len(f.vars)+len(f.targets) > 0):
 		return wrong(cmd, "PLAN takes the place of --policy, --var and --target")
 	case (f.reflector == "") != (f.keyFile == ""):

@@ -77,7 +77,7 @@ func (a *app) watchVerify(ctx context.Context, f *verifyFlags, plan *verifier.Pl
 
 // runPlan runs the plan, and shows on standard error how far it is.
 func (a *app) runPlan(ctx context.Context, plan *verifier.Plan, opt verify.Options) (*verifier.Report, error) {
-	show := report.NewProgress(a.err, a.progress, a.width)
+	show := report.NewProgress(a.progressTo(), a.progress, a.width)
 	opt.Probe.Progress, opt.Train.Progress = show.Finding, show.Train
 	defer show.Done()
 	r := verify.Run(ctx, plan, opt)
@@ -119,9 +119,17 @@ func (a *app) textOptions(f *verifyFlags) report.TextOptions {
 	return opt
 }
 
+// silent says that --quiet has nothing to print of a run: nothing failed or stayed open,
+// and nothing changed since old.
+func (f *verifyFlags) silent(r, old *verifier.Report) bool {
+	return f.quiet && r.ExitCode() == exitOK && (old == nil || len(verifier.Compare(old, r)) == 0)
+}
+
 // printVerified prints a run on standard output, with what changed since old.
 func (a *app) printVerified(f *verifyFlags, r, old *verifier.Report) error {
 	switch {
+	case f.silent(r, old):
+		return nil
 	case f.json && old != nil:
 		return report.WriteChangesJSON(a.out, old, r)
 	case f.json:
@@ -138,6 +146,7 @@ func (a *app) printVerified(f *verifyFlags, r, old *verifier.Report) error {
 func (a *app) printRun(f *verifyFlags, r, old *verifier.Report) error {
 	var err error
 	switch {
+	case f.silent(r, old):
 	case f.json:
 		err = r.WriteJSON(a.out)
 	case old == nil:
@@ -169,7 +178,7 @@ func (a *app) remember(f *verifyFlags, r *verifier.Report) error {
 	if err := (publish.Document{Name: f.history, Data: b.Bytes(), Mark: verifier.ReportFormat}).Write(); err != nil {
 		return err
 	}
-	if f.json {
+	if f.json || f.quiet {
 		return nil
 	}
 	fmt.Fprintln(a.out)

@@ -186,7 +186,7 @@ func readPolicy(name string) (string, []byte, error) {
 	case errors.As(err, &large):
 		return name, src, nil // Load says so, with the rest of what is wrong with policies
 	case errors.Is(err, fs.ErrNotExist):
-		return "", nil, fmt.Errorf("no policy %s: write one with sallyport init, or leave --policy out for the built-in one", name)
+		return "", nil, fmt.Errorf("no policy %s: write one with sallyport init, or take the built-in one with --policy built-in", name)
 	case err != nil:
 		return "", nil, fmt.Errorf("reading the policy: %w: name a file that you can read", err)
 	}
