@@ -10,6 +10,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"sallyport/internal/await"
 )
 
 // A device is a link of an injector's host whose output the test reads: a TUN
@@ -33,10 +35,6 @@ func family(a netip.Addr) int {
 // queueLen is how many packets wait in a TUN device to be read. It is many
 // times a group, so that even rules that duplicate packets do not overrun it.
 const queueLen = 4096
-
-// markerTimeout bounds the wait for a marker. It was queued before the wait
-// begins, so the wait only ends in a kernel that works otherwise.
-const markerTimeout = 20 * time.Second
 
 // openTUN makes a TUN device in the namespace of the calling thread.
 func openTUN(name string) (*device, error) {
@@ -202,8 +200,10 @@ func (d *device) read(buf []byte) (b []byte, err error) {
 	return buf[:n], nil
 }
 
+// wait waits for what can be read. The marker was queued before, so it does not come
+// only where a kernel works otherwise.
 func (d *device) wait() error {
-	deadline := time.Now().Add(markerTimeout)
+	deadline := await.Deadline()
 	for {
 		left := time.Until(deadline)
 		if left <= 0 {

@@ -16,7 +16,13 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
+
+	"sallyport/internal/await"
 )
+
+// endTimeout is how long a program that was told to end, or whose output is read to its
+// end after it ended, may take. It is for those that hang.
+const endTimeout = time.Minute
 
 // A Host is one network namespace. Its methods are safe for concurrent use.
 type Host struct {
@@ -53,15 +59,15 @@ func (h *Host) Do(f func()) {
 
 // Run runs an external program in the host and returns its standard output.
 // The error of a program that fails holds its command line and what it wrote
-// to standard error. A program that hangs is killed after two minutes.
+// to standard error. A program that hangs is killed in the end.
 func (h *Host) Run(name string, args ...string) (string, error) { return h.Exec("", name, args...) }
 
 // Exec is [Host.Run] with text for the program's standard input.
 func (h *Host) Exec(stdin, name string, args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), programTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), await.Patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.WaitDelay = 5 * time.Second
+	cmd.WaitDelay = endTimeout
 	cmd.Stdin = strings.NewReader(stdin)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
@@ -71,7 +77,7 @@ func (h *Host) Exec(stdin, name string, args ...string) (string, error) {
 		err = cmd.Wait()
 	}
 	if ctx.Err() != nil {
-		err = fmt.Errorf("no end after %v", programTimeout)
+		err = fmt.Errorf("no end after %v", await.Patience)
 	}
 	if err != nil {
 		return stdout.String(), fmt.Errorf("%s: %s: %w: %s", h.name, strings.Join(cmd.Args, " "), err,
@@ -97,12 +103,12 @@ func (h *Host) MustExec(tb testing.TB, stdin, name string, args ...string) strin
 }
 
 // Start starts cmd in the host and leaves it running. stop asks it to end
-// (SIGTERM), kills it five seconds later, and waits for it; it may be called
+// (SIGTERM), kills it if it does not, and waits for it; it may be called
 // more than once, and the end of the test calls it too. Callers must not call
 // cmd.Wait.
 func (h *Host) Start(cmd *exec.Cmd) (stop func(), err error) {
 	if cmd.WaitDelay == 0 {
-		cmd.WaitDelay = 5 * time.Second
+		cmd.WaitDelay = endTimeout
 	}
 	h.Do(func() { err = cmd.Start() })
 	if err != nil {
@@ -112,7 +118,7 @@ func (h *Host) Start(cmd *exec.Cmd) (stop func(), err error) {
 	stop = func() {
 		once.Do(func() {
 			_ = cmd.Process.Signal(syscall.SIGTERM)
-			kill := time.AfterFunc(5*time.Second, func() { _ = cmd.Process.Kill() })
+			kill := time.AfterFunc(endTimeout, func() { _ = cmd.Process.Kill() })
 			defer kill.Stop()
 			_ = cmd.Wait() // it was told to end: how it ends says nothing
 		})
@@ -122,14 +128,14 @@ func (h *Host) Start(cmd *exec.Cmd) (stop func(), err error) {
 }
 
 // Dial connects from the host to address, which must be numbers: a lab has no
-// name service. d may be nil for a limit of ten seconds; its Control and
+// name service. d may be nil for one that ends only what hangs; its Control and
 // LocalAddr serve for socket options and source ports.
 func (h *Host) Dial(d *net.Dialer, network, address string) (conn net.Conn, err error) {
 	if _, err := netip.ParseAddrPort(address); err != nil {
 		return nil, fmt.Errorf("dial from %s: %w; give an address and a port", h.name, err)
 	}
 	if d == nil {
-		d = &net.Dialer{Timeout: 10 * time.Second}
+		d = &net.Dialer{Timeout: await.Patience}
 	}
 	h.Do(func() { conn, err = d.Dial(network, address) })
 	return conn, err

@@ -17,12 +17,13 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sallyport/internal/await"
 	"sallyport/internal/lab"
 )
 
 // soon bounds exchanges that are answered, late those that are not.
 const (
-	soon = 20 * time.Second
+	soon = await.Patience
 	late = 300 * time.Millisecond
 )
 

@@ -4,8 +4,8 @@ import (
 	"os"
 	"runtime"
 	"testing"
-	"time"
 
+	"sallyport/internal/await"
 	"sallyport/internal/need"
 )
 
@@ -39,8 +39,8 @@ func TestNothingIsLeft(t *testing.T) {
 		t.Run("lab", once)
 	}
 	runtime.GC() // closes the client's connections, which nobody closed
-	eventually(t, "file descriptors", func() bool { runtime.GC(); return count(t, "/proc/self/fd") <= files })
-	eventually(t, "goroutines", func() bool { return runtime.NumGoroutine() <= goroutines })
+	await.Until(t, "the end of the labs' file descriptors", func() bool { runtime.GC(); return count(t, "/proc/self/fd") <= files })
+	await.Until(t, "the end of the labs' goroutines", func() bool { return runtime.NumGoroutine() <= goroutines })
 	// Go keeps threads for reuse, and makes one when others are busy.
 	if now := count(t, "/proc/self/task"); now >= threads+labs {
 		t.Errorf("%d threads after %d labs, %d before", now, labs, threads)
@@ -68,21 +68,11 @@ func TestNamespacesEnd(t *testing.T) {
 		}
 	})
 	for _, name := range []string{"w0", "w1", "w2", "w3"} {
-		eventually(t, "link "+name, func() bool {
+		// The kernel removes a namespace in the background.
+		await.Until(t, "the end of link "+name, func() bool {
 			_, err := watcher.nl.LinkByName(name)
 			return err != nil
 		})
-	}
-}
-
-// eventually waits until what is left is gone: the kernel removes a namespace
-// in the background.
-func eventually(t *testing.T, what string, gone func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !gone(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%s left behind", what)
-		}
 	}
 }
 

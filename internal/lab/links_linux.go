@@ -4,10 +4,14 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
+	"testing"
 	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"sallyport/internal/await"
 )
 
 // up sets a link up.
@@ -82,15 +86,21 @@ func (h *Host) addRoute(p netip.Prefix, to hop, edit func(*netlink.Route)) error
 	return nil
 }
 
-// settleTimeout bounds the kernel's background work on new links. It takes well
-// under a millisecond on an idle machine.
-const settleTimeout = 30 * time.Second
+// Settle waits for what the kernel does in the background after links were set up:
+// it connects the queue of a link whose peer came up later, without which it loses
+// packets, and gives links their own IPv6 addresses and routes. It is for links that
+// a test adds; those of the lab are settled.
+func (h *Host) Settle(tb testing.TB, links ...string) {
+	tb.Helper()
+	if err := h.settle(links...); err != nil {
+		tb.Fatal(err)
+	}
+}
 
-// settle waits for what the kernel does in the background after it was told of
-// links and addresses: it connects the queue of a link whose peer came up
-// later, and makes IPv6 addresses local. Until then it loses packets.
+// settle is also for addresses that the lab gave: the kernel makes those of IPv6
+// local in the background. On an idle machine all this takes under a millisecond.
 func (h *Host) settle(links ...string) error {
-	deadline := time.Now().Add(settleTimeout)
+	deadline := await.Deadline()
 	for {
 		missing, err := h.unsettled(links)
 		if err != nil {
@@ -100,7 +110,7 @@ func (h *Host) settle(links ...string) error {
 			return nil
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("%s: %s is not ready after %v", h.name, missing, settleTimeout)
+			return fmt.Errorf("%s: %s is not ready after %v", h.name, missing, await.Patience)
 		}
 		time.Sleep(100 * time.Microsecond)
 	}
@@ -115,6 +125,9 @@ func (h *Host) unsettled(links []string) (string, error) {
 		}
 		if link.Attrs().OperState != netlink.OperUp {
 			return name, nil
+		}
+		if ready, err := h.hasLinkLocal(link); err != nil || !ready {
+			return "the link-local address of " + name, err
 		}
 	}
 	filter := &netlink.Route{Table: unix.RT_TABLE_LOCAL, Type: unix.RTN_LOCAL}
@@ -134,6 +147,23 @@ func (h *Host) unsettled(links []string) (string, error) {
 		}
 	}
 	return "", nil
+}
+
+// hasLinkLocal says whether a link has its link-local address, and the route of that.
+func (h *Host) hasLinkLocal(link netlink.Link) (bool, error) {
+	addrs, err := h.nl.AddrList(link, netlink.FAMILY_V6)
+	if err != nil {
+		return false, err
+	}
+	routes, err := h.nl.RouteList(link, netlink.FAMILY_V6)
+	if err != nil {
+		return false, err
+	}
+	return slices.ContainsFunc(addrs, func(a netlink.Addr) bool {
+		return a.IP.IsLinkLocalUnicast() && a.Flags&unix.IFA_F_TENTATIVE == 0
+	}) && slices.ContainsFunc(routes, func(r netlink.Route) bool {
+		return r.Dst != nil && r.Dst.IP.IsLinkLocalUnicast()
+	}), nil
 }
 
 // FlushNeighbours forgets the link-layer addresses of all neighbours, so that

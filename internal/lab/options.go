@@ -3,7 +3,6 @@ package lab
 import (
 	"fmt"
 	"net/netip"
-	"time"
 )
 
 // Names of the firewall's links unless options say otherwise.
@@ -28,10 +27,6 @@ var (
 	farNear6 = netip.MustParsePrefix("fd22::1/64")
 	farFar6  = netip.MustParsePrefix("fd22::2/64")
 )
-
-// programTimeout bounds a program that a host runs. It is generous because it
-// only ends programs that hang.
-const programTimeout = 2 * time.Minute
 
 type labConfig struct {
 	clients     []netip.Prefix

@@ -56,6 +56,12 @@ func (h *Host) MustRun(tb testing.TB, name string, args ...string) string {
 	return ""
 }
 
+// Settle needs Linux.
+func (h *Host) Settle(tb testing.TB, links ...string) {
+	tb.Helper()
+	tb.Fatal(errLinuxOnly)
+}
+
 // MustExec needs Linux.
 func (h *Host) MustExec(tb testing.TB, stdin, name string, args ...string) string {
 	tb.Helper()

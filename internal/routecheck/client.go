@@ -18,6 +18,7 @@ func Client(tb testing.TB) *lab.Host {
 	h.MustRun(tb, "ip", "link", "set", "vpn0", "up")
 	h.MustRun(tb, "ip", "addr", "add", "198.51.100.2/24", "dev", "vpn0")
 	h.MustRun(tb, "ip", "addr", "add", "fd99::2/64", "dev", "vpn0", "nodad")
+	h.Settle(tb, "vpn0", "vpnfar")
 	return h
 }
 
