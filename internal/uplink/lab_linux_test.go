@@ -1,14 +1,15 @@
 package uplink
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
+	"sallyport/internal/await"
 	"sallyport/internal/lab"
 	"sallyport/internal/need"
 	"sallyport/internal/routecheck"
@@ -168,11 +169,12 @@ func TestWatch(t *testing.T) {
 	says.Close()
 	until := func(what, want string, there bool) {
 		t.Helper()
-		for deadline := time.Now().Add(10 * time.Second); strings.Contains(routecheck.Table(t, l.Host), want) != there; time.Sleep(20 * time.Millisecond) {
-			if time.Now().After(deadline) {
-				t.Fatalf("%s: %q\n%s", what, want, routecheck.Table(t, l.Host))
+		await.NoError(t, what, func() error {
+			if table := routecheck.Table(t, l.Host); strings.Contains(table, want) != there {
+				return fmt.Errorf("of %q, it is %v that it is in\n%s", want, !there, table)
 			}
-		}
+			return nil
+		})
 	}
 	until("at the start", "52.112.0.0/14 via 10.20.0.1 dev eth0 proto 213", true)
 	until("at the start", "2603:1063::/38 via fd20::1 dev eth0 proto 213", true)
@@ -190,7 +192,7 @@ func TestWatch(t *testing.T) {
 	until("another link", "52.112.0.0/14 via 192.0.2.1 dev wlan0 proto 213", true)
 
 	l.MustRun(t, "ip", "link", "del", "vpn0")
-	if err := heard.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := heard.SetReadDeadline(await.Deadline()); err != nil {
 		t.Fatal(err)
 	}
 	said, err := io.ReadAll(heard)

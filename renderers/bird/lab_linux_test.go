@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"sallyport/internal/lab"
 	"sallyport/internal/need"
@@ -112,21 +111,14 @@ func (d *daemon) load(t *testing.T, files []renderers.File) {
 	d.settle(t, files)
 }
 
-// settle waits until the kernel has as many routes of BIRD's as files list: BIRD
-// hands them over in portions.
+// settle waits until the kernel has the routes that files list, and the admin's.
 func (d *daemon) settle(t *testing.T, files []renderers.File) {
 	t.Helper()
 	want := 1
 	for _, f := range files {
 		want += strings.Count(string(f.Data), "\troute ")
 	}
-	got := 0
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		if got = strings.Count(routecheck.Table(t, d.Host), " proto bird "); got == want {
-			return
-		}
-	}
-	t.Fatalf("%d routes of BIRD's in the kernel, not %d", got, want)
+	routecheck.Await(t, d.Host, "bird", want, files)
 }
 
 func bypass(s ipranges.Set) *rules.Plan {
@@ -145,29 +137,17 @@ func TestRoutesOnEveryBoundary(t *testing.T) {
 	d.load(t, render(t, options(gateways), bypass(old)))
 	routecheck.Expect(t, h, bypass(old), old, "eth0", "vpn0")
 
-	var events strings.Builder
-	monitor := exec.Command("ip", "-o", "monitor", "route")
-	monitor.Stdout = &events
-	stop, err := h.Start(monitor)
-	if err != nil {
-		t.Fatal(err)
-	}
+	withdrawn := routecheck.Withdrawn(t, h)
 	files := render(t, options(gateways), bypass(now))
 	d.load(t, files)
 	routecheck.Expect(t, h, bypass(now), now.Union(old), "eth0", "vpn0")
-	stop()
-	deleted := 0
-	for line := range strings.Lines(events.String()) {
-		rest, ok := strings.CutPrefix(line, "Deleted ")
-		if !ok {
-			continue
-		}
-		deleted++
-		if prefix, _, _ := strings.Cut(rest, " "); strings.Contains(string(files[0].Data), "\troute "+prefix+" ") {
+	deleted := withdrawn()
+	for _, prefix := range deleted {
+		if strings.Contains(string(files[0].Data), "\troute "+prefix+" ") {
 			t.Errorf("%s was away for a moment", prefix)
 		}
 	}
-	if deleted == 0 {
+	if len(deleted) == 0 {
 		t.Error("no route was withdrawn: the monitor shows nothing")
 	}
 

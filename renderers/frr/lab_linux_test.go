@@ -1,6 +1,7 @@
 package frr
 
 import (
+	"fmt"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -9,8 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
+	"sallyport/internal/await"
 	"sallyport/internal/lab"
 	"sallyport/internal/need"
 	"sallyport/internal/routecheck"
@@ -82,14 +83,11 @@ func (r *router) daemon(t *testing.T, name string) (stop func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		if out, err := r.Run("vtysh", "--vty_socket", r.dir, "-d", name, "-c", "show version"); err == nil && strings.Contains(out, "FRR") {
-			return stop
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s does not answer", name)
-		}
-	}
+	await.Until(t, "an answer of "+name, func() bool {
+		out, err := r.Run("vtysh", "--vty_socket", r.dir, "-d", name, "-c", "show version")
+		return err == nil && strings.Contains(out, "FRR")
+	})
+	return stop
 }
 
 // shell runs a command for a shell, with a vtysh that finds our FRR, and returns what
@@ -127,7 +125,7 @@ func (r *router) load(t *testing.T, files []renderers.File, more int) {
 	r.write(t, files)
 	r.mustShell(t, "vtysh -C -f "+r.file(files[0].Path))
 	r.mustShell(t, strings.ReplaceAll(files[1].Use, "{}", r.file(files[1].Path)))
-	r.settle(t, count(files)+more)
+	routecheck.Await(t, r.Host, "static", count(files)+more, files)
 }
 
 // count is how many routes files list.
@@ -137,14 +135,7 @@ func count(files []renderers.File) int {
 
 func (r *router) settle(t *testing.T, want int) {
 	t.Helper()
-	got := 0
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		if got = strings.Count(routecheck.Table(t, r.Host), " proto static "); got == want {
-			return
-		}
-	}
-	out, _ := r.shell(t, "vtysh -c 'show ip route'")
-	t.Fatalf("%d routes of FRR's in the kernel, not %d:\n%.2000s", got, want, out)
+	routecheck.Await(t, r.Host, "static", want, nil)
 }
 
 // remove runs the command that the file's header gives.
@@ -208,31 +199,17 @@ func TestRoutesOnEveryBoundary(t *testing.T) {
 	r.load(t, render(t, options(gateways), bypass(old)), 0)
 	routecheck.Expect(t, h, bypass(old), old, "eth0", "vpn0")
 
-	var events strings.Builder
-	monitor := exec.Command("ip", "-o", "monitor", "route")
-	monitor.Stdout = &events
-	stop, err := h.Start(monitor)
-	if err != nil {
-		t.Fatal(err)
-	}
+	withdrawn := routecheck.Withdrawn(t, h)
 	files := render(t, options(gateways), bypass(now))
-	began := time.Now()
 	r.load(t, files, 0)
-	t.Logf("the script and the kernel took %v", time.Since(began))
 	routecheck.Expect(t, h, bypass(now), now.Union(old), "eth0", "vpn0")
-	stop()
-	deleted := 0
-	for line := range strings.Lines(events.String()) {
-		rest, ok := strings.CutPrefix(line, "Deleted ")
-		if !ok {
-			continue
-		}
-		deleted++
-		if prefix, _, _ := strings.Cut(rest, " "); strings.Contains(string(files[0].Data), " route "+prefix+" ") {
+	deleted := withdrawn()
+	for _, prefix := range deleted {
+		if strings.Contains(string(files[0].Data), " route "+prefix+" ") {
 			t.Errorf("%s was away for a moment", prefix)
 		}
 	}
-	if deleted == 0 {
+	if len(deleted) == 0 {
 		t.Error("no route was withdrawn: the monitor shows nothing")
 	}
 
@@ -384,12 +361,13 @@ func TestTableAndDistance(t *testing.T) {
 		files := render(t, opt, bypass(set))
 		r.load(t, files, -count(files)) // none in the main table
 		var got string
-		for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		await.NoError(t, "the routes of table 177", func() error {
 			got = h.MustRun(t, "ip", "-4", "route", "show", "table", "177") + h.MustRun(t, "ip", "-6", "route", "show", "table", "177")
-			if strings.Count(got, "\n") == len(text) {
-				break
+			if strings.Count(got, "\n") != len(text) {
+				return fmt.Errorf("they are\n%s", got)
 			}
-		}
+			return nil
+		})
 		for _, prefix := range text {
 			if !strings.Contains(got, prefix+" ") || strings.Count(got, "\n") != len(text) {
 				t.Errorf("of %v, the table has\n%s", text, got)

@@ -8,8 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
+	"sallyport/internal/await"
 	"sallyport/internal/lab"
 	"sallyport/internal/need"
 	"sallyport/internal/routecheck"
@@ -69,12 +69,13 @@ func newManager(t *testing.T) *manager {
 
 func (m *manager) wait(t *testing.T, what string, ready func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !ready(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			log, _ := os.ReadFile(m.dir + "/log")
-			t.Fatalf("%s does not start:\n%s", what, log)
+	await.NoError(t, what, func() error {
+		if ready() {
+			return nil
 		}
-	}
+		log, _ := os.ReadFile(m.dir + "/log")
+		return fmt.Errorf("NetworkManager says %q", log)
+	})
 }
 
 func (m *manager) write(t *testing.T, name, text string) {

@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"sallyport/internal/await"
 	"sallyport/internal/lab"
 	"sallyport/internal/need"
 	"sallyport/internal/routecheck"
@@ -147,13 +148,13 @@ func (v *vpn) start(t *testing.T, h *lab.Host, name, expected string, cmd *exec.
 	if err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		if text := v.log(t, name); strings.Contains(text, expected) {
-			return stop
-		} else if time.Now().After(deadline) {
-			t.Fatalf("%s does not say %q:\n%s", name, expected, text)
+	await.NoError(t, name, func() error {
+		if text := v.log(t, name); !strings.Contains(text, expected) {
+			return fmt.Errorf("it does not say %q:\n%s", expected, text)
 		}
-	}
+		return nil
+	})
+	return stop
 }
 
 func (v *vpn) log(t *testing.T, name string) string {

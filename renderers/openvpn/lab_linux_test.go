@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
+	"sallyport/internal/await"
 	"sallyport/internal/lab"
 	"sallyport/internal/need"
 	"sallyport/internal/routecheck"
@@ -60,17 +60,20 @@ func (v *vpn) start(t *testing.T, h *lab.Host, name, config string) (stop func()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		text, err := os.ReadFile(file + ".log")
+	var text []byte
+	await.NoError(t, name, func() (err error) {
+		text, err = os.ReadFile(file + ".log")
 		switch {
 		case err != nil:
 			t.Fatal(err)
-		case strings.Contains(string(text), "Initialization Sequence Completed"):
-			return stop, string(text)
-		case time.Now().After(deadline) || strings.Contains(string(text), "Exiting due to fatal error"):
+		case strings.Contains(string(text), "Exiting due to fatal error"):
 			t.Fatalf("%s does not connect:\n%s", name, text)
+		case !strings.Contains(string(text), "Initialization Sequence Completed"):
+			return fmt.Errorf("it does not connect:\n%s", text)
 		}
-	}
+		return nil
+	})
+	return stop, string(text)
 }
 
 const common = "dev tun\ntopology subnet\nca ca.crt\ncipher AES-256-GCM\nverb 3\nnobind\n"

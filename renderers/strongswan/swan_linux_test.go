@@ -11,8 +11,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
+	"golang.org/x/sys/unix"
+
+	"sallyport/internal/await"
 	"sallyport/internal/lab"
 	"sallyport/internal/need"
 	"sallyport/internal/routecheck"
@@ -112,15 +114,14 @@ swanctl {
 	if _, err := s.Client.Start(cmd); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		if _, err := os.Stat(s.dir + "/vici"); err == nil {
-			break
-		}
-		if time.Now().After(deadline) {
+	await.NoError(t, "charon", func() error {
+		conn, err := net.Dial("unix", s.dir+"/vici")
+		if err != nil {
 			log, _ := os.ReadFile(s.dir + "/log")
-			t.Fatalf("charon does not start:\n%s", log)
+			return fmt.Errorf("it does not start: %w:\n%s", err, log)
 		}
-	}
+		return conn.Close()
+	})
 	s.load(t, nil)
 	s.Firewall.MustExec(t, watch, "nft", "-f", "-")
 	return s
@@ -182,8 +183,26 @@ type flow struct {
 
 func (f flow) String() string { return fmt.Sprintf("%s %s", f.to, f.proto) }
 
+// sendSYN sends the first segment of a connection, for which nobody waits.
+func sendSYN(t *testing.T, to netip.AddrPort) {
+	t.Helper()
+	domain, at := unix.AF_INET6, unix.Sockaddr(&unix.SockaddrInet6{Addr: to.Addr().As16(), Port: int(to.Port())})
+	if to.Addr().Is4() {
+		domain, at = unix.AF_INET, &unix.SockaddrInet4{Addr: to.Addr().As4(), Port: int(to.Port())}
+	}
+	fd, err := unix.Socket(domain, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	// What the tunnel should carry fails.
+	if err := unix.Connect(fd, at); err == nil {
+		t.Fatalf("%s answers", to)
+	}
+}
+
 // clear sends what flows say from the client, and returns those that the firewall sees
-// in the clear.
+// in the clear, as far as they have come to it.
 func (s *swan) clear(t *testing.T, flows []flow) map[flow]bool {
 	t.Helper()
 	s.Firewall.MustRun(t, "nft", "flush", "set", "inet", "seen", "four")
@@ -195,29 +214,22 @@ func (s *swan) clear(t *testing.T, flows []flow) map[flow]bool {
 	defer socket.Close()
 	for _, f := range flows {
 		if f.proto == rules.TCP {
-			conn, err := s.Client.Dial(&net.Dialer{Timeout: 20 * time.Millisecond}, "tcp", f.to.String())
-			if err == nil {
-				conn.Close()
-				t.Fatalf("%s answers", f)
-			}
+			s.Client.Do(func() { sendSYN(t, f.to) })
 			continue
 		}
 		// What the tunnel should carry fails, or is kept.
 		_, _ = socket.WriteTo([]byte("x"), net.UDPAddrFromAddrPort(f.to))
 	}
 	seen := map[flow]bool{}
-	for last := -1; last != len(seen); time.Sleep(50 * time.Millisecond) {
-		last = len(seen)
-		text := s.Firewall.MustRun(t, "nft", "-n", "list", "set", "inet", "seen", "four") +
-			s.Firewall.MustRun(t, "nft", "-n", "list", "set", "inet", "seen", "six")
-		for _, m := range element.FindAllStringSubmatch(text, -1) {
-			a, err := netip.ParseAddrPort(net.JoinHostPort(m[1], m[3]))
-			if err != nil {
-				t.Fatal(err)
-			}
-			proto, _ := rules.ProtocolNamed(m[2])
-			seen[flow{a, proto}] = true
+	text := s.Firewall.MustRun(t, "nft", "-n", "list", "set", "inet", "seen", "four") +
+		s.Firewall.MustRun(t, "nft", "-n", "list", "set", "inet", "seen", "six")
+	for _, m := range element.FindAllStringSubmatch(text, -1) {
+		a, err := netip.ParseAddrPort(net.JoinHostPort(m[1], m[3]))
+		if err != nil {
+			t.Fatal(err)
 		}
+		proto, _ := rules.ProtocolNamed(m[2])
+		seen[flow{a, proto}] = true
 	}
 	return seen
 }
@@ -233,21 +245,24 @@ func (s *swan) expect(t *testing.T, p *rules.Plan, flows []flow) {
 		v, _ := p.Decide(rules.Flow{Src: f.to.Addr(), Dst: f.to.Addr(), Proto: f.proto, Point: f.to.Port()})
 		want[f] = v == rules.Bypass
 	}
-	got := s.clear(t, flows)
-	for round := 0; round < 3; round++ { // a datagram may be lost for want of a neighbour's address
-		var again []flow
+	got := map[flow]bool{}
+	again := flows
+	// A datagram may be under way, or lost for want of a neighbour's address.
+	await.NoError(t, "what bypasses the tunnel", func() error {
+		for f := range s.clear(t, again) {
+			got[f] = true
+		}
+		again = nil
 		for f, bypass := range want {
 			if bypass && !got[f] {
 				again = append(again, f)
 			}
 		}
-		if len(again) == 0 {
-			break
+		if len(again) > 0 {
+			return fmt.Errorf("%d flows of %d do not come to the firewall, such as %v", len(again), len(want), again[0])
 		}
-		for f := range s.clear(t, again) {
-			got[f] = true
-		}
-	}
+		return nil
+	})
 	wrong, bypassed := 0, 0
 	for f, bypass := range want {
 		if bypass {
