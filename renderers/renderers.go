@@ -79,6 +79,9 @@ type File struct {
 	// Use is the command that loads it, empty for files that go with another. Undo is the
 	// command that takes away what it loaded. In both {} stands for the file's path.
 	Use, Undo string
+	// From is the file of the user's, as a policy names it, whose content is in this one:
+	// what is published is no more open than that.
+	From string
 }
 
 // ShellWord quotes s for a shell where it needs quoting (POSIX, Shell Command

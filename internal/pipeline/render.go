@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -58,6 +57,7 @@ func (b *builder) render(t *policy.Target, before published) (*Output, diag.List
 	if err != nil {
 		return nil, places(t, err)
 	}
+	narrow(kind.Name, files, req)
 	out := &Output{Target: t, Kind: kind, Plan: lowered, Losses: losses, Files: files}
 	changed := before.dir != "" && !before.holds(files)
 	if changed {
@@ -108,9 +108,7 @@ func environment(t *policy.Target, req Request) renderers.Env {
 		Path:      t.Path,
 		PathGiven: t.Places["path"] != diag.Range{},
 		Read: func(name string) ([]byte, error) {
-			if !filepath.IsAbs(name) {
-				name = filepath.Join(filepath.Dir(req.Policy), name)
-			}
+			name = inputPath(req, name)
 			if req.reads != nil {
 				req.reads(name)
 			}

@@ -151,7 +151,7 @@ func (r *renderer) renderMerge(header []string, set ipranges.Set, v rules.Verdic
 	}
 	merged := slices.Concat(r.profile.data[:s.start], r.profile.fill(s, set), r.profile.data[s.end:])
 	stepsPath := strings.TrimSuffix(r.env.Path, path.Ext(r.env.Path)) + ".steps.txt"
-	return []renderers.File{{Path: r.env.Path, Mode: secret, Data: merged}, {Path: stepsPath, Mode: mode, Data: steps}}, nil
+	return []renderers.File{{Path: r.env.Path, Mode: secret, Data: merged, From: r.opt.Config}, {Path: stepsPath, Mode: mode, Data: steps}}, nil
 }
 
 // Modes of files. A profile holds the serversecret, which all clients share.

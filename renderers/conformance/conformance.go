@@ -11,7 +11,6 @@ import (
 	"bytes"
 	"errors"
 	"flag"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -41,7 +40,7 @@ func Run(t *testing.T, kind renderers.Kind, variants ...Variant) {
 	checkInfo(t, kind)
 	for _, v := range variants {
 		t.Run(v.Name, func(t *testing.T) {
-			s := &suite{kind: kind, variant: v}
+			s := &suite{kind: kind, variant: v, read: map[string][]byte{}}
 			rendered, cases := 0, s.cases(t)
 			for _, c := range cases {
 				t.Run(c.Name, func(t *testing.T) {
@@ -83,6 +82,7 @@ func checkInfo(t *testing.T, kind renderers.Kind) {
 type suite struct {
 	kind    renderers.Kind
 	variant Variant
+	read    map[string][]byte // the files that the variant's options name, once they are read
 }
 
 // cases are those of the classes of plans that the variant takes.
@@ -160,7 +160,7 @@ func namesLike(to rules.Addresses) rules.Addresses {
 // Build makes the variant's renderer for a target called name.
 func (s *suite) build(t *testing.T, name string) renderers.Renderer {
 	t.Helper()
-	r, err := s.kind.Build(s.variant.Options, renderers.Env{Name: name, Path: name + s.kind.Extension, Read: os.ReadFile})
+	r, err := s.kind.Build(s.variant.Options, renderers.Env{Name: name, Path: name + s.kind.Extension, Read: s.readFile})
 	if err != nil {
 		t.Fatalf("building the renderer: %v", err)
 	}
@@ -193,6 +193,7 @@ func (s *suite) run(t *testing.T, c Case) bool {
 	}
 	for _, f := range files {
 		checkText(t, f)
+		s.checkFrom(t, f)
 	}
 	s.readBack(t, r, files, lowered)
 	return true

@@ -48,6 +48,29 @@ func (s *suite) damage(t *testing.T) {
 	}
 }
 
+func (s *suite) readFile(name string) ([]byte, error) {
+	data, err := os.ReadFile(name)
+	if err == nil {
+		s.read[name] = data
+	}
+	return data, err
+}
+
+// checkFrom wants a file that carries a file of the user's along to say so, or to be for
+// its owner alone: what is in it can be secret.
+func (s *suite) checkFrom(t *testing.T, f renderers.File) {
+	t.Helper()
+	for name, data := range s.read {
+		for line := range bytes.Lines(data) {
+			long := bytes.TrimSpace(line)
+			if len(long) >= 20 && bytes.Contains(f.Data, long) && f.From != name && f.Mode&0o077 != 0 {
+				t.Errorf("%s holds %.60q of %s and does not say that it is from there", f.Path, long, name)
+				break
+			}
+		}
+	}
+}
+
 func (s *suite) golden(t *testing.T) {
 	r := s.build(t, "edge")
 	lowered, _, errs := rules.Lower(s.rich(t), renderers.CapsOf(s.kind, r))

@@ -58,8 +58,9 @@ type format interface {
 }
 
 type renderer struct {
-	format format
-	path   string
+	format   format
+	path     string
+	template string // the user's, where the format is one
 }
 
 func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
@@ -72,7 +73,7 @@ func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
 		return nil, &renderers.OptionError{Option: "template", Cause: fmt.Sprintf("a template takes no part in format %q", opt.Format),
 			Fix: `say format = "template", or remove template`}
 	}
-	r := &renderer{path: env.Path}
+	r := &renderer{path: env.Path, template: opt.Template}
 	switch opt.Format {
 	case "json":
 		r.format = jsonFormat{}
@@ -115,7 +116,7 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []renderers.File{{Path: r.path, Mode: fs.FileMode(0o644), Data: data}}, nil
+	return []renderers.File{{Path: r.path, Mode: fs.FileMode(0o644), Data: data, From: r.template}}, nil
 }
 
 // ReadBack implements renderers.Renderer.

@@ -162,7 +162,9 @@ func (r *renderer) renderMerge(p *rules.Plan, o *objects) ([]renderers.File, err
 	if err != nil {
 		return nil, err
 	}
-	files := []renderers.File{file(r.env.Path, merged), file(r.base+".steps.txt", steps)}
+	main := file(r.env.Path, merged)
+	main.From = r.opt.Config
+	files := []renderers.File{main, file(r.base+".steps.txt", steps)}
 	if r.fetched() {
 		files = append(files, r.setFiles(p, o)...)
 	}
