@@ -141,7 +141,7 @@ func (res *Result) Set() publish.Set {
 		name, first := o.Target.Name, ""
 		ours := func(head []byte) bool { return renderers.Marked(head, name) }
 		for _, f := range o.Files {
-			file := publish.File{Path: f.Path, Mode: f.Mode, Data: f.Data, Ours: ours, With: first,
+			file := publish.File{Path: f.Path, Mode: f.Mode, Secret: f.From != "", Data: f.Data, Ours: ours, With: first,
 				Record: publish.Record{Target: name, Kind: o.Kind.Name, Load: f.Use, Undo: f.Undo, Made: made, Current: now}}
 			if first == "" && renderers.Marked(f.Data, name) {
 				first = f.Path

@@ -57,7 +57,6 @@ func (b *builder) render(t *policy.Target, before published) (*Output, diag.List
 	if err != nil {
 		return nil, places(t, err)
 	}
-	narrow(kind.Name, files, req)
 	out := &Output{Target: t, Kind: kind, Plan: lowered, Losses: losses, Files: files}
 	changed := before.dir != "" && !before.holds(files)
 	if changed {
@@ -67,6 +66,7 @@ func (b *builder) render(t *policy.Target, before published) (*Output, diag.List
 			out.Before = before.files(t.Name, files)
 		}
 	}
+	narrow(kind.Name, out.Files, req)
 	if changed || req.SelfCheck || req.Templates != "" {
 		if out.ReadBack, err = readBack(r, lowered, out.Files); err != nil {
 			return nil, places(t, err)

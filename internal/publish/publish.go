@@ -45,7 +45,10 @@ type File struct {
 	// Mode is the permissions that the file gets, whatever the umask. Zero means
 	// 0644. Windows has no such permissions and ignores it.
 	Mode fs.FileMode
-	Data []byte
+	// Secret says that a file which is there already is not to be more open than Mode
+	// either: else it keeps its mode.
+	Secret bool
+	Data   []byte
 	// Ours reports whether the beginning of a file that is in the place already carries
 	// the mark of this output; nil where the format has no comments. A file that is
 	// neither on record nor marked is somebody's, and is never replaced.
@@ -387,6 +390,9 @@ func (p *publisher) compare(set Set, m Manifest) (Report, error) {
 				c.Status = Unchanged
 			} else if err := p.judge(f, m.find(f.Path), c.OldSum, set); err != nil {
 				refused = append(refused, err)
+			}
+			if closed := c.mode & (0o700 | mode(f)); f.Secret && closed != c.mode {
+				c.Status, c.mode = Changed, closed
 			}
 		}
 		rep.Files = append(rep.Files, c)

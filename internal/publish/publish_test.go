@@ -126,14 +126,19 @@ func TestModes(t *testing.T) {
 		name, data string
 		mode, want fs.FileMode
 		status     Status
+		secret     bool
 	}{
-		{"a", "1", 0, 0o644, Created},
-		{"b", "1", 0o777, 0o777, Created}, // whatever the umask
-		{"c", "1", 0o400, 0o400, Created},
-		{"c", "1", 0o644, 0o400, Unchanged}, // the admin may have chosen it
-		{"c", "2", 0o644, 0o400, Changed},
+		{"a", "1", 0, 0o644, Created, false},
+		{"b", "1", 0o777, 0o777, Created, false}, // whatever the umask
+		{"c", "1", 0o400, 0o400, Created, false},
+		{"c", "1", 0o644, 0o400, Unchanged, false}, // the admin may have chosen it
+		{"c", "2", 0o644, 0o400, Changed, false},
+		{"c", "3", 0o644, 0o400, Changed, true}, // more closed than it has to be
+		{"a", "1", 0o640, 0o640, Changed, true}, // an earlier run left it open
+		{"a", "1", 0o640, 0o640, Unchanged, true},
+		{"b", "2", 0o600, 0o700, Changed, true}, // its owner's permissions are no secret from others
 	} {
-		rep := mustPublish(t, dir, File{Path: tc.name, Mode: tc.mode, Data: []byte(tc.data)})
+		rep := mustPublish(t, dir, File{Path: tc.name, Mode: tc.mode, Data: []byte(tc.data), Secret: tc.secret})
 		fi, err := os.Stat(filepath.Join(dir, tc.name))
 		if err != nil || fi.Mode() != tc.want || rep.Files[0].Status != tc.status {
 			t.Errorf("mode %o gives %v, %v and %v, want %v and %v", tc.mode, fi.Mode(), rep.Files[0].Status, err, tc.want, tc.status)
