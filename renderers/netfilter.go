@@ -9,21 +9,20 @@ import (
 // the interfaces that traffic comes from and leaves by. refused are the characters
 // that the target's language gives a meaning of its own in an interface's name.
 func CheckNetfilter(hook string, ingress, egress []string, refused string) error {
-	if err := checkHook(hook, ingress); err != nil {
-		return err
-	}
+	var all Mistakes
+	all.Add(checkHook(hook, ingress))
 	for _, o := range []struct {
 		option string
 		names  []string
 	}{{"ingress", ingress}, {"egress", egress}} {
 		for i, name := range o.names {
 			if !isInterface(name, refused) {
-				return &OptionError{Option: fmt.Sprintf("%s.%d", o.option, i), Cause: fmt.Sprintf("%q is no interface name", name),
-					Fix: "write it as ip link shows it; a trailing * matches several"}
+				all.Option(fmt.Sprintf("%s.%d", o.option, i), fmt.Sprintf("%q is no interface name", name),
+					"write it as ip link shows it; a trailing * matches several")
 			}
 		}
 	}
-	return nil
+	return all.Err()
 }
 
 func checkHook(hook string, ingress []string) error {

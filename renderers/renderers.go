@@ -15,8 +15,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
+	"sallyport/internal/nexthop"
 	"sallyport/rules"
 )
 
@@ -140,6 +142,15 @@ func (m *Mistakes) Option(option, cause, fix string) { m.Add(&OptionError{option
 func (m *Mistakes) Add(err error) {
 	if err != nil {
 		*m = append(*m, err)
+	}
+}
+
+// Fields adds mistakes in fields that are called as their options are, each field once.
+func (m *Mistakes) Fields(list nexthop.Mistakes) {
+	for _, f := range list {
+		if !slices.ContainsFunc(*m, func(e error) bool { o, ok := e.(*OptionError); return ok && o.Option == f.Field }) {
+			m.Option(f.Field, f.Cause, f.Fix)
+		}
 	}
 }
 

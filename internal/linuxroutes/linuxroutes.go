@@ -71,21 +71,28 @@ var assigned = map[int]string{8: "gated", 9: "ra", 10: "mrt", 11: "zebra", 12: "
 // A Mistake is a field of Routes that cannot be.
 type Mistake = nexthop.Mistake
 
+// Mistakes are several.
+type Mistakes = nexthop.Mistakes
+
 // Check returns what is wrong with r for routes of family f, or nil.
-func (r Routes) Check(f ipranges.Family) *Mistake {
+func (r Routes) Check(f ipranges.Family) Mistakes {
+	var all Mistakes
+	add := func(field, cause, fix string) { all = append(all, &Mistake{Field: field, Cause: cause, Fix: fix}) }
 	own := "use a number from 5 to 254 that no other program and no other target on the machine has, nor the one after it"
-	switch {
-	case !isTable(r.Table):
-		return &Mistake{Field: "table", Cause: fmt.Sprintf("%q is no routing table", r.Table), Fix: `write "main", a name from /etc/iproute2/rt_tables, or a number`}
-	case r.Protocol < 5 || r.Protocol > 254:
-		return &Mistake{Field: "protocol", Cause: fmt.Sprintf("%d is no protocol number of our own", r.Protocol), Fix: own}
-	case assigned[r.Protocol] != "" || assigned[r.Protocol+1] != "":
-		return &Mistake{Field: "protocol", Cause: fmt.Sprintf("%d and %d are ours then, and one is that of %s", r.Protocol, r.Protocol+1,
-			assigned[r.Protocol]+assigned[r.Protocol+1]), Fix: own}
-	case r.Metric < 1 || r.Metric > 1<<31-1:
-		return &Mistake{Field: "metric", Cause: fmt.Sprintf("%d is no metric of our own", r.Metric), Fix: "use a number from 1"}
+	if !isTable(r.Table) {
+		add("table", fmt.Sprintf("%q is no routing table", r.Table), `write "main", a name from /etc/iproute2/rt_tables, or a number`)
 	}
-	return nexthop.Hop{Gateway: r.Gateway, Device: r.Device}.Check(f)
+	switch {
+	case r.Protocol < 5 || r.Protocol > 254:
+		add("protocol", fmt.Sprintf("%d is no protocol number of our own", r.Protocol), own)
+	case assigned[r.Protocol] != "" || assigned[r.Protocol+1] != "":
+		add("protocol", fmt.Sprintf("%d and %d are ours then, and one is that of %s", r.Protocol, r.Protocol+1,
+			assigned[r.Protocol]+assigned[r.Protocol+1]), own)
+	}
+	if r.Metric < 1 || r.Metric > 1<<31-1 {
+		add("metric", fmt.Sprintf("%d is no metric of our own", r.Metric), "use a number from 1")
+	}
+	return append(all, nexthop.Hop{Gateway: r.Gateway, Device: r.Device}.Check(f)...)
 }
 
 // isTable takes names as rt_tables has them, and numbers of 32 bits.

@@ -73,7 +73,7 @@ func TestCheck(t *testing.T) {
 	} {
 		r := via4
 		tt.change(&r)
-		if m := r.Check(tt.family); m == nil || m.Field != tt.field || m.Fix == "" {
+		if m := r.Check(tt.family); len(m) != 1 || m[0].Field != tt.field || m[0].Fix == "" {
 			t.Errorf("%s: %v", name, m)
 		}
 	}

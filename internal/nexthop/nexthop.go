@@ -46,6 +46,18 @@ type Mistake struct{ Field, Cause, Fix string }
 
 func (m *Mistake) Error() string { return m.Field + ": " + m.Cause }
 
+// Mistakes are all that is wrong, each once; none is a consequence of another.
+type Mistakes []*Mistake
+
+func (m *Mistakes) add(field, cause, fix string) {
+	for _, have := range *m {
+		if have.Field == field {
+			return
+		}
+	}
+	*m = append(*m, &Mistake{field, cause, fix})
+}
+
 // Way is where the routes of one family lead. The zero value is not valid: make it
 // with Parse, or Check its hops.
 type Way struct {
@@ -65,38 +77,39 @@ type Ways map[ipranges.Family]Way
 
 // Parse makes ways of options, which are called gateway4, gateway6 and device, and
 // with exceptions of those called other_gateway4 and so on, too.
-func Parse(to, other Options, exceptions bool) (Ways, *Mistake) {
+func Parse(to, other Options, exceptions bool) (Ways, Mistakes) {
+	var wrong Mistakes
 	if !exceptions && other != (Options{}) {
-		return nil, &Mistake{"exceptions", "the other next hop is that of exceptions, and there are none",
-			"say exceptions = true, or leave the other next hop out"}
+		wrong.add("exceptions", "the other next hop is that of exceptions, and there are none",
+			"say exceptions = true, or leave the other next hop out")
 	}
-	hops, m := to.hops("")
-	if m != nil {
-		return nil, m
-	}
+	hops := to.hops("", &wrong)
 	var others map[ipranges.Family]Hop
 	if exceptions {
-		if others, m = other.hops(prefixOther); m != nil {
-			return nil, m
-		}
+		others = other.hops(prefixOther, &wrong)
 	}
 	ways := Ways{}
-	for f, h := range hops {
+	for _, f := range []ipranges.Family{ipranges.IPv4, ipranges.IPv6} {
+		h, listed := hops[f]
 		o, ok := others[f]
-		if ok && o == h {
-			return nil, &Mistake{prefixOther + "device", fmt.Sprintf("exceptions would go the way of the list, %s", h),
-				"name the next hop of all that is not on the list: of a bypass, the VPN's"}
+		if listed && ok && o == h {
+			wrong.add(prefixOther+"device", fmt.Sprintf("exceptions would go the way of the list, %s", h),
+				"name the next hop of all that is not on the list: of a bypass, the VPN's")
 		}
-		if ok || !exceptions {
+		if listed && (ok || !exceptions) {
 			ways[f] = Way{h, o}
 		}
+	}
+	if len(wrong) > 0 {
+		return nil, wrong
 	}
 	return ways, nil
 }
 
 const prefixOther = "other_"
 
-func (o Options) hops(prefix string) (map[ipranges.Family]Hop, *Mistake) {
+// hops are the next hops of the families that have one. What is wrong is added to all.
+func (o Options) hops(prefix string, all *Mistakes) map[ipranges.Family]Hop {
 	found := map[ipranges.Family]Hop{}
 	for _, f := range []ipranges.Family{ipranges.IPv4, ipranges.IPv6} {
 		h, text := Hop{Device: o.Device}, o.gateway(f)
@@ -105,17 +118,19 @@ func (o Options) hops(prefix string) (map[ipranges.Family]Hop, *Mistake) {
 			continue // a gateway of one family says that the link needs one of the other
 		case text == "":
 		case err != nil:
-			return nil, &Mistake{prefix + gatewayOf(f), fmt.Sprintf("%.60q is no address", text), "write the gateway's address, not its name"}
+			all.add(prefix+gatewayOf(f), fmt.Sprintf("%.60q is no address", text), "write the gateway's address, not its name")
 		default:
 			h.Gateway = a
 		}
-		if m := h.Check(f); m != nil {
-			m.Field = prefix + m.Field
-			return nil, m
+		wrong := h.Check(f)
+		for _, m := range wrong {
+			all.add(prefix+m.Field, m.Cause, m.Fix)
 		}
-		found[f] = h
+		if len(wrong) == 0 {
+			found[f] = h
+		}
 	}
-	return found, nil
+	return found
 }
 
 // Missing says why a family has no way.
@@ -129,25 +144,25 @@ func Missing(f ipranges.Family, exceptions bool) string {
 func gatewayOf(f ipranges.Family) string { return fmt.Sprintf("gateway%d", f) }
 
 // Check returns what is wrong with h for routes of family f, or nil.
-func (h Hop) Check(f ipranges.Family) *Mistake {
+func (h Hop) Check(f ipranges.Family) Mistakes {
+	var all Mistakes
 	switch {
 	case h.Device == "":
-		return &Mistake{"device", "there is no device", "name the link that the routes leave by, as ip link shows it"}
+		all.add("device", "there is no device", "name the link that the routes leave by, as ip link shows it")
 	case !isDevice(h.Device):
-		return &Mistake{"device", fmt.Sprintf("%q is no interface name", h.Device), "write it as ip link shows it"}
+		all.add("device", fmt.Sprintf("%q is no interface name", h.Device), "write it as ip link shows it")
 	}
 	g, name := h.Gateway, gatewayOf(f)
 	switch {
 	case g == netip.Addr{}:
-		return nil
 	case ipranges.FamilyOf(g) != f || g.Is4In6():
-		return &Mistake{name, fmt.Sprintf("%s is no %s address", g, f), "name a gateway of that family"}
+		all.add(name, fmt.Sprintf("%s is no %s address", g, f), "name a gateway of that family")
 	case g.Zone() != "":
-		return &Mistake{name, fmt.Sprintf("%s has a zone", g), "write the address alone, and the interface in device"}
+		all.add(name, fmt.Sprintf("%s has a zone", g), "write the address alone, and the interface in device")
 	case g.IsUnspecified() || g.IsMulticast() || g.IsLoopback():
-		return &Mistake{name, fmt.Sprintf("%s is no gateway", g), "name the gateway that ip route shows behind via"}
+		all.add(name, fmt.Sprintf("%s is no gateway", g), "name the gateway that ip route shows behind via")
 	}
-	return nil
+	return all
 }
 
 // isDevice follows Linux's dev_valid_name, without the bytes that ip, a routing

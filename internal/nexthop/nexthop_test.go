@@ -51,10 +51,10 @@ func TestMistakes(t *testing.T) {
 		"a line break":       {"device", "", "", "eth0\n"},
 	} {
 		to, tun := Options{tt.gateway4, tt.gateway6, tt.device}, Options{Device: "tun0"}
-		if _, m := Parse(to, Options{}, false); m == nil || m.Field != tt.field || m.Cause == "" || m.Fix == "" {
+		if _, m := Parse(to, Options{}, false); len(m) != 1 || m[0].Field != tt.field || m[0].Cause == "" || m[0].Fix == "" {
 			t.Errorf("%s: %v", name, m)
 		}
-		if _, m := Parse(tun, to, true); m == nil || m.Field != "other_"+tt.field || m.Cause == "" || m.Fix == "" {
+		if _, m := Parse(tun, to, true); len(m) != 1 || m[0].Field != "other_"+tt.field || m[0].Cause == "" || m[0].Fix == "" {
 			t.Errorf("%s as the other: %v", name, m)
 		}
 	}
@@ -71,17 +71,29 @@ func TestExceptions(t *testing.T) {
 	if _, ok := ways[ipranges.IPv6]; m != nil || ok || len(ways) != 1 {
 		t.Errorf("%v, %v", ways, m)
 	}
-	for field, m := range map[string]*Mistake{
+	for field, m := range map[string]Mistakes{
 		"exceptions":   second(Parse(eth, tun, false)),
 		"other_device": second(Parse(tun, tun, true)),
 	} {
-		if m == nil || m.Field != field || m.Fix == "" {
+		if len(m) != 1 || m[0].Field != field || m[0].Fix == "" {
 			t.Errorf("%s: %v", field, m)
 		}
 	}
 }
 
-func second(_ Ways, m *Mistake) *Mistake { return m }
+// All that is wrong is said at once, and a device of both families once.
+func TestMistakesTogether(t *testing.T) {
+	_, all := Parse(Options{"router", "::", "a b"}, Options{Gateway4: "127.0.0.1"}, true)
+	var fields []string
+	for _, m := range all {
+		fields = append(fields, m.Field)
+	}
+	if got := strings.Join(fields, " "); got != "gateway4 device gateway6 other_device other_gateway4" {
+		t.Error(got)
+	}
+}
+
+func second(_ Ways, m Mistakes) Mistakes { return m }
 
 func words(h Hop) (before, after string) { return "route ", " to " + h.Device }
 

@@ -36,7 +36,7 @@ type Script struct {
 }
 
 // Check returns what is wrong with protocol and metric, or nil.
-func (s Script) Check() *linuxroutes.Mistake {
+func (s Script) Check() linuxroutes.Mistakes {
 	return linuxroutes.Routes{Table: "main", Protocol: s.Protocol, Metric: s.Metric, Device: "eth0"}.Check(ipranges.IPv4)
 }
 

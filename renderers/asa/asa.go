@@ -109,26 +109,29 @@ func wrong(option, fix, cause string, args ...any) error {
 }
 
 func (r *renderer) check() error {
+	var all renderers.Mistakes
 	o := &r.opt
-	switch {
-	case !isPolicy(o.GroupPolicy):
-		return wrong("group_policy", "write it as show running-config group-policy does: letters, digits, blanks and . _ - @ /", "%.80q is no name of a group policy", o.GroupPolicy)
-	case !isACL(o.ACL):
-		return wrong("acl", "choose a name of at most 64 letters, digits, dots, dashes and underscores", "%.80q is no name of an access list", o.ACL)
-	case o.MaxRoutes < 1:
-		return wrong("max_routes", "write what your clients take: 2500", "%d is no number of routes", o.MaxRoutes)
-	case o.MaxDomainCharacters < 1:
-		return wrong("max_domain_characters", "write what your clients take: 5000, or 20000 from 4.10 on", "%d is no length", o.MaxDomainCharacters)
+	if !isPolicy(o.GroupPolicy) {
+		all.Add(wrong("group_policy", "write it as show running-config group-policy does: letters, digits, blanks and . _ - @ /", "%.80q is no name of a group policy", o.GroupPolicy))
+	}
+	if !isACL(o.ACL) {
+		all.Add(wrong("acl", "choose a name of at most 64 letters, digits, dots, dashes and underscores", "%.80q is no name of an access list", o.ACL))
+	}
+	if o.MaxRoutes < 1 {
+		all.Add(wrong("max_routes", "write what your clients take: 2500", "%d is no number of routes", o.MaxRoutes))
 	}
 	var err error
-	if r.domains, err = suffixes(o.Domains.Patterns); err != nil {
-		return err
+	r.domains, err = suffixes(o.Domains.Patterns)
+	switch n := len(strings.Join(r.domains, ",")); {
+	case err != nil:
+		all.Add(err)
+	case o.MaxDomainCharacters < 1:
+		all.Add(wrong("max_domain_characters", "write what your clients take: 5000, or 20000 from 4.10 on", "%d is no length", o.MaxDomainCharacters))
+	case n > o.MaxDomainCharacters:
+		all.Add(wrong("domains", "leave some out, or say max_domain_characters = 20000 where every client is 4.10 or later",
+			"%d characters of domains, and Cisco's client cuts the list after %d without a word", n, o.MaxDomainCharacters))
 	}
-	if n := len(strings.Join(r.domains, ",")); n > o.MaxDomainCharacters {
-		return wrong("domains", "leave some out, or say max_domain_characters = 20000 where every client is 4.10 or later",
-			"%d characters of domains, and Cisco's client cuts the list after %d without a word", n, o.MaxDomainCharacters)
-	}
-	return nil
+	return all.Err()
 }
 
 func isPolicy(s string) bool {

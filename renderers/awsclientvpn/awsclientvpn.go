@@ -24,7 +24,6 @@ import (
 	"io/fs"
 	"path"
 	"regexp"
-	"slices"
 	"strings"
 
 	"sallyport/ipranges"
@@ -96,24 +95,29 @@ var (
 )
 
 func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
-	switch {
-	case !isEndpoint.MatchString(opt.Endpoint):
-		return nil, &renderers.OptionError{Option: "endpoint", Cause: fmt.Sprintf("%.80q is no Client VPN endpoint", opt.Endpoint),
-			Fix: "write its ID, cvpn-endpoint- and hexadecimal digits, as aws ec2 describe-client-vpn-endpoints shows it"}
-	case len(opt.Subnets) == 0:
-		return nil, &renderers.OptionError{Option: "subnets", Cause: "a route needs a subnet", Fix: "list those that are associated with the endpoint"}
-	case !isGroup.MatchString(opt.Authorize) || len(opt.Authorize) > maxGroup:
-		return nil, &renderers.OptionError{Option: "authorize", Cause: fmt.Sprintf("%.80q is no group", opt.Authorize), Fix: "write all, none, or the group's ID"}
-	case opt.MaxRoutes < 1:
-		return nil, &renderers.OptionError{Option: "max_routes", Cause: fmt.Sprintf("%d routes are none", opt.MaxRoutes), Fix: "say how many a subnet takes"}
+	var all renderers.Mistakes
+	if !isEndpoint.MatchString(opt.Endpoint) {
+		all.Option("endpoint", fmt.Sprintf("%.80q is no Client VPN endpoint", opt.Endpoint),
+			"write its ID, cvpn-endpoint- and hexadecimal digits, as aws ec2 describe-client-vpn-endpoints shows it")
 	}
+	if len(opt.Subnets) == 0 {
+		all.Option("subnets", "a route needs a subnet", "list those that are associated with the endpoint")
+	}
+	if !isGroup.MatchString(opt.Authorize) || len(opt.Authorize) > maxGroup {
+		all.Option("authorize", fmt.Sprintf("%.80q is no group", opt.Authorize), "write all, none, or the group's ID")
+	}
+	if opt.MaxRoutes < 1 {
+		all.Option("max_routes", fmt.Sprintf("%d routes are none", opt.MaxRoutes), "say how many a subnet takes")
+	}
+	seen := map[string]bool{}
 	for i, s := range opt.Subnets {
-		if !isSubnet.MatchString(s) || slices.Contains(opt.Subnets[:i], s) {
-			return nil, &renderers.OptionError{Option: "subnets", Cause: fmt.Sprintf("%.80q is no subnet, or there twice", s),
-				Fix: "write each once, subnet- and hexadecimal digits, as aws ec2 describe-client-vpn-target-networks shows them"}
+		if !isSubnet.MatchString(s) || seen[s] {
+			all.Option(fmt.Sprintf("subnets.%d", i), fmt.Sprintf("%.80q is no subnet, or there twice", s),
+				"write each once, subnet- and hexadecimal digits, as aws ec2 describe-client-vpn-target-networks shows them")
 		}
+		seen[s] = true
 	}
-	return &renderer{opt, env}, nil
+	return &renderer{opt, env}, all.Err()
 }
 
 // Caps implements renderers.Limiter.

@@ -82,25 +82,24 @@ type renderer struct {
 func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
 	ways, m := nexthop.Parse(nexthop.Options{Gateway4: opt.Gateway4, Gateway6: opt.Gateway6, Device: opt.Device},
 		nexthop.Options{Gateway4: opt.OtherGateway4, Gateway6: opt.OtherGateway6, Device: opt.OtherDevice}, opt.Exceptions)
-	if m != nil {
-		return nil, &renderers.OptionError{Option: m.Field, Cause: m.Cause, Fix: m.Fix}
-	}
-	for _, way := range ways {
-		for option, h := range map[string]nexthop.Hop{"device": way.To, "other_device": way.Other} {
-			if h.Gateway.IsValid() && strings.ContainsAny(h.Device, "@+=,") {
-				return nil, &renderers.OptionError{Option: option, Cause: fmt.Sprintf("BIRD takes no device called %q behind a gateway", h.Device),
-					Fix: "rename the link: letters, digits, dots, dashes and underscores"}
-			}
+	var all renderers.Mistakes
+	all.Fields(m)
+	for _, d := range []struct{ option, device, gateways string }{
+		{"device", opt.Device, opt.Gateway4 + opt.Gateway6}, {"other_device", opt.OtherDevice, opt.OtherGateway4 + opt.OtherGateway6},
+	} {
+		if d.gateways != "" && strings.ContainsAny(d.device, "@+=,") {
+			all.Fields(nexthop.Mistakes{{Field: d.option, Cause: fmt.Sprintf("BIRD takes no device called %q behind a gateway", d.device),
+				Fix: "rename the link: letters, digits, dots, dashes and underscores"}})
 		}
 	}
 	r := &renderer{env, ways, opt.Exceptions, map[ipranges.Family]string{ipranges.IPv4: opt.Table4, ipranges.IPv6: opt.Table6}}
 	for _, f := range rules.BothFamilies.List() {
 		if !isSymbol(r.tables[f]) {
-			return nil, &renderers.OptionError{Option: fmt.Sprintf("table%d", f), Cause: fmt.Sprintf("%.80q is no name of a table", r.tables[f]),
-				Fix: fmt.Sprintf("write it as bird.conf declares it; without the option it is master%d", f)}
+			all.Option(fmt.Sprintf("table%d", f), fmt.Sprintf("%.80q is no name of a table", r.tables[f]),
+				fmt.Sprintf("write it as bird.conf declares it; without the option it is master%d", f))
 		}
 	}
-	return r, nil
+	return r, all.Err()
 }
 
 // isSymbol keeps to names that BIRD takes without apostrophes. Of these it refuses its

@@ -94,14 +94,15 @@ type renderer struct {
 }
 
 func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
+	var all renderers.Mistakes
 	r := &renderer{opt, env}
 	if why := badName(opt.Resource); why != "" {
-		return nil, &renderers.OptionError{Option: "resource", Cause: fmt.Sprintf("%.80q %s", opt.Resource, why),
-			Fix: "write it as Access > Connectivity / VPN > Network Access Lists does, with its partition or without"}
+		all.Option("resource", fmt.Sprintf("%.80q %s", opt.Resource, why),
+			"write it as Access > Connectivity / VPN > Network Access Lists does, with its partition or without")
 	}
-	for _, p := range opt.Profiles {
+	for i, p := range opt.Profiles {
 		if why := badName(p); why != "" {
-			return nil, &renderers.OptionError{Option: "profiles", Cause: fmt.Sprintf("%.80q %s", p, why), Fix: "write it as Access > Profiles / Policies does"}
+			all.Option(fmt.Sprintf("profiles.%d", i), fmt.Sprintf("%.80q %s", p, why), "write it as Access > Profiles / Policies does")
 		}
 	}
 	for _, n := range []struct {
@@ -109,14 +110,14 @@ func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
 		value  int
 	}{{"max_bytes", opt.MaxBytes}, {"max_total_bytes", opt.MaxTotalBytes - r.nameBytes()}} {
 		if n.value < 1 {
-			return nil, &renderers.OptionError{Option: n.option, Cause: fmt.Sprintf("%d bytes are left for routes", n.value), Fix: "say how many your clients take"}
+			all.Option(n.option, fmt.Sprintf("%d bytes are left for routes", n.value), "say how many your clients take")
 		}
 	}
-	if n := r.nameBytes(); n > opt.MaxBytes {
-		return nil, &renderers.OptionError{Option: "domains", Cause: fmt.Sprintf("the names are %d bytes, and the Edge Client on Windows takes %d (%s)", n, opt.MaxBytes, limitSource),
-			Fix: "list fewer names; or say max_bytes = N where your clients take more"}
+	if n := r.nameBytes(); n > opt.MaxBytes && opt.MaxBytes > 0 {
+		all.Option("domains", fmt.Sprintf("the names are %d bytes, and the Edge Client on Windows takes %d (%s)", n, opt.MaxBytes, limitSource),
+			"list fewer names; or say max_bytes = N where your clients take more")
 	}
-	return r, nil
+	return r, all.Err()
 }
 
 // reserved are words that name no object (BIG-IP APM, Network Access Resource Properties).

@@ -60,7 +60,7 @@ func TestOptionMistakes(t *testing.T) {
 		{"resource", func(o *Options) { o.Resource = "/Common//a" }},
 		{"resource", func(o *Options) { o.Resource = "/../a" }},
 		{"resource", func(o *Options) { o.Resource = strings.Repeat("x", 256) }},
-		{"profiles", func(o *Options) { o.Profiles = []string{"good", "b d"} }},
+		{"profiles.1", func(o *Options) { o.Profiles = []string{"good", "b d"} }},
 		{"max_bytes", func(o *Options) { o.MaxBytes = 0 }},
 		{"max_total_bytes", func(o *Options) { o.MaxTotalBytes = -1 }},
 		{"max_total_bytes", func(o *Options) { o.Domains, o.MaxTotalBytes = saas, 50 }},

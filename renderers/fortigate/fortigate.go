@@ -112,27 +112,31 @@ func wrong(option, fix, cause string, args ...any) error {
 }
 
 func (r *renderer) check() error {
+	var all renderers.Mistakes
 	o := &r.opt
-	most := maxPhase1
+	most := max(maxPhase1, maxPortal) // where the form is not known
 	switch o.Form {
 	case formSSL:
 		most = maxPortal
 	case formIPsec:
+		most = maxPhase1
 	default:
-		return wrong("form", "ipsec or ssl", "no form %.60q", o.Form)
+		all.Add(wrong("form", "ipsec or ssl", "no form %.60q", o.Form))
 	}
-	switch {
-	case !isName(o.Tunnel, most, "._- ") || o.Tunnel != strings.TrimSpace(o.Tunnel):
-		return wrong("tunnel", fmt.Sprintf("write it as the FortiGate shows it: at most %d letters, digits, blanks, dots, dashes and underscores", most), "%.80q is no name of a tunnel", o.Tunnel)
-	case o.VDOM != "" && !isName(o.VDOM, maxVDOM, "_-"):
-		return wrong("vdom", "write it as the FortiGate shows it", "%.80q is no name of a virtual domain", o.VDOM)
-	case !isName(o.Prefix, maxPrefix, "._-"):
-		return wrong("prefix", "choose a shorter one of letters, digits, dots, dashes and underscores, such as prefix = \"sp-\"",
-			"names cannot begin with %.80q: at most %d characters, so that every address has a name", o.Prefix, maxPrefix)
-	case o.MaxRoutes < 1:
-		return wrong("max_routes", "write what print tablesize shows for firewall.addrgrp:member", "%d is no number of routes", o.MaxRoutes)
+	if !isName(o.Tunnel, most, "._- ") || o.Tunnel != strings.TrimSpace(o.Tunnel) {
+		all.Add(wrong("tunnel", fmt.Sprintf("write it as the FortiGate shows it: at most %d letters, digits, blanks, dots, dashes and underscores", most), "%.80q is no name of a tunnel", o.Tunnel))
 	}
-	return nil
+	if o.VDOM != "" && !isName(o.VDOM, maxVDOM, "_-") {
+		all.Add(wrong("vdom", "write it as the FortiGate shows it", "%.80q is no name of a virtual domain", o.VDOM))
+	}
+	if !isName(o.Prefix, maxPrefix, "._-") {
+		all.Add(wrong("prefix", "choose a shorter one of letters, digits, dots, dashes and underscores, such as prefix = \"sp-\"",
+			"names cannot begin with %.80q: at most %d characters, so that every address has a name", o.Prefix, maxPrefix))
+	}
+	if o.MaxRoutes < 1 {
+		all.Add(wrong("max_routes", "write what print tablesize shows for firewall.addrgrp:member", "%d is no number of routes", o.MaxRoutes))
+	}
+	return all.Err()
 }
 
 // isName reports whether s is made of letters, digits and bytes of extra.

@@ -88,29 +88,22 @@ type renderer struct {
 func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
 	ways, m := nexthop.Parse(nexthop.Options{Gateway4: opt.Gateway4, Gateway6: opt.Gateway6, Device: opt.Device},
 		nexthop.Options{Gateway4: opt.OtherGateway4, Gateway6: opt.OtherGateway6, Device: opt.OtherDevice}, opt.Exceptions)
-	if m != nil {
-		return nil, &renderers.OptionError{Option: m.Field, Cause: m.Cause, Fix: m.Fix}
+	var all renderers.Mistakes
+	all.Fields(m)
+	mistake := func(is bool, option, fix, cause string, args ...any) {
+		if is {
+			all.Option(option, fmt.Sprintf(cause, args...), fix)
+		}
 	}
-	mistake := func(option, fix, cause string, args ...any) error {
-		return &renderers.OptionError{Option: option, Cause: fmt.Sprintf(cause, args...), Fix: fix}
-	}
-	switch {
-	case isAnswer(opt.Device):
-		return nil, mistake("device", "rename the link", "FRR takes %q for a word of its own, and would drop the packets", opt.Device)
-	case opt.Exceptions && isAnswer(opt.OtherDevice):
-		return nil, mistake("other_device", "rename the link", "FRR takes %q for a word of its own, and would drop the packets", opt.OtherDevice)
-	case opt.Tag < 1 || int64(opt.Tag) > 1<<32-1:
-		return nil, mistake("tag", "use a number from 1 to 4294967295 that no other route of yours has", "%d is no tag", opt.Tag)
-	case opt.Distance < 1 || opt.Distance > 255:
-		return nil, mistake("distance", "use a number from 1 to 255", "%d is no administrative distance", opt.Distance)
-	case opt.Table < 0 || int64(opt.Table) > 1<<32-1:
-		return nil, mistake("table", "use the number of a table, or leave the option out", "%d is no routing table", opt.Table)
-	case opt.Table >= 253 && opt.Table <= 255:
-		return nil, mistake("table", "leave the option out for the main table, or use another number", "table %d is the kernel's", opt.Table)
-	case path.Ext(env.Path) == ".sh":
-		return nil, mistake("path", "choose another ending, such as .conf", "the list is no script, and its script ends in .load.sh")
-	}
-	return &renderer{env, opt, ways}, nil
+	const answer = "FRR takes %q for a word of its own, and would drop the packets"
+	mistake(opt.Device != "" && isAnswer(opt.Device), "device", "rename the link", answer, opt.Device)
+	mistake(opt.OtherDevice != "" && opt.Exceptions && isAnswer(opt.OtherDevice), "other_device", "rename the link", answer, opt.OtherDevice)
+	mistake(opt.Tag < 1 || int64(opt.Tag) > 1<<32-1, "tag", "use a number from 1 to 4294967295 that no other route of yours has", "%d is no tag", opt.Tag)
+	mistake(opt.Distance < 1 || opt.Distance > 255, "distance", "use a number from 1 to 255", "%d is no administrative distance", opt.Distance)
+	mistake(opt.Table < 0 || int64(opt.Table) > 1<<32-1, "table", "use the number of a table, or leave the option out", "%d is no routing table", opt.Table)
+	mistake(opt.Table >= 253 && opt.Table <= 255, "table", "leave the option out for the main table, or use another number", "table %d is the kernel's", opt.Table)
+	mistake(path.Ext(env.Path) == ".sh", "path", "choose another ending, such as .conf", "the list is no script, and its script ends in .load.sh")
+	return &renderer{env, opt, ways}, all.Err()
 }
 
 // isAnswer reports whether FRR could read a device's name as the word for a route that

@@ -67,8 +67,11 @@ type renderer struct {
 func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
 	ways, m := nexthop.Parse(nexthop.Options{Gateway4: opt.Gateway4, Gateway6: opt.Gateway6, Device: opt.Device},
 		nexthop.Options{Gateway4: opt.OtherGateway4, Gateway6: opt.OtherGateway6, Device: opt.OtherDevice}, opt.Exceptions)
-	if m != nil {
-		return nil, &renderers.OptionError{Option: m.Field, Cause: m.Cause, Fix: m.Fix}
+	var all renderers.Mistakes
+	all.Fields(m)
+	if len(ways) == 0 { // the numbers can be judged without a hop
+		m = linuxroutes.Routes{Table: opt.Table, Protocol: opt.Protocol, Metric: opt.Metric, Device: "eth0"}.Check(ipranges.IPv4)
+		all.Fields(m)
 	}
 	r := &renderer{env: env, opt: opt, routes: map[ipranges.Family]linuxroutes.Routes{}}
 	for _, f := range rules.BothFamilies.List() {
@@ -78,12 +81,10 @@ func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
 		}
 		routes := linuxroutes.Routes{Table: opt.Table, Protocol: opt.Protocol, Metric: opt.Metric,
 			Gateway: way.To.Gateway, Device: way.To.Device, Other: way.Other}
-		if m := routes.Check(f); m != nil {
-			return nil, &renderers.OptionError{Option: m.Field, Cause: m.Cause, Fix: m.Fix}
-		}
+		all.Fields(routes.Check(f))
 		r.routes[f] = routes
 	}
-	return r, nil
+	return r, all.Err()
 }
 
 // Caps says which family has no next hop, and how long a route's line is.

@@ -96,24 +96,22 @@ type renderer struct {
 
 func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
 	r := &renderer{opt: opt, env: env, names: namesOf(env.Name), paths: pathsOf(env.Path)}
+	var all renderers.Mistakes
 	for _, check := range []func() error{r.checkWords, r.checkHook} {
-		if err := check(); err != nil {
-			return nil, err
-		}
+		all.Add(check())
 	}
-	return r, nil
+	return r, all.Err()
 }
 
 func (r *renderer) checkWords() error {
+	var all renderers.Mistakes
 	if r.opt.Placement != fragment && r.opt.Placement != standalone {
-		return &renderers.OptionError{Option: "placement", Cause: fmt.Sprintf("no placement %q", r.opt.Placement),
-			Fix: "fragment or standalone"}
+		all.Option("placement", fmt.Sprintf("no placement %q", r.opt.Placement), "fragment or standalone")
 	}
 	if r.opt.Sets != ipset && r.opt.Sets != trie {
-		return &renderers.OptionError{Option: "sets", Cause: fmt.Sprintf("no kind of sets %q", r.opt.Sets),
-			Fix: "ipset, or chains where there is no ipset"}
+		all.Option("sets", fmt.Sprintf("no kind of sets %q", r.opt.Sets), "ipset, or chains where there is no ipset")
 	}
-	return nil
+	return all.Err()
 }
 
 // checkHook refuses in interface names what iptables or a shell reads as something

@@ -68,26 +68,33 @@ type renderer struct {
 
 func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
 	r := &renderer{env: env, gateways: map[ipranges.Family]netip.Addr{}}
-	for f, text := range map[ipranges.Family]string{ipranges.IPv4: opt.Gateway4, ipranges.IPv6: opt.Gateway6} {
-		if text == "" {
+	var all renderers.Mistakes
+	texts := map[ipranges.Family]string{ipranges.IPv4: opt.Gateway4, ipranges.IPv6: opt.Gateway6}
+	for _, f := range rules.BothFamilies.List() {
+		if texts[f] == "" {
 			continue
 		}
-		g, why := gateway(text, f)
+		g, why := gateway(texts[f], f)
 		if why != "" {
-			return nil, &renderers.OptionError{Option: gatewayOption(f), Cause: fmt.Sprintf("%.60q %s", text, why),
-				Fix: "write the router's address, as ip route shows it behind via"}
+			all.Option(gatewayOption(f), fmt.Sprintf("%.60q %s", texts[f], why), "write the router's address, as ip route shows it behind via")
 		}
 		r.gateways[f] = g
 	}
-	if opt.Profile == "" {
-		return r, nil
+	all.Add(r.readProfile(opt.Profile))
+	return r, all.Err()
+}
+
+// readProfile takes the user's profile in, where the options name one.
+func (r *renderer) readProfile(name string) error {
+	if name == "" {
+		return nil
 	}
-	if env.Read == nil {
-		return nil, &renderers.OptionError{Option: "profile", Cause: "no file can be read here", Fix: "leave the option out"}
+	if r.env.Read == nil {
+		return &renderers.OptionError{Option: "profile", Cause: "no file can be read here", Fix: "leave the option out"}
 	}
-	data, err := env.Read(opt.Profile)
+	data, err := r.env.Read(name)
 	if err != nil {
-		return nil, &renderers.OptionError{Option: "profile", Cause: fmt.Sprintf("it cannot be read: %v", err),
+		return &renderers.OptionError{Option: "profile", Cause: fmt.Sprintf("it cannot be read: %v", err),
 			Fix: "name a copy of your .nmconnection file, relative to the policy"}
 	}
 	if len(data) > 0 && data[len(data)-1] != '\n' {
@@ -95,9 +102,9 @@ func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
 	}
 	r.profile = data
 	if r.keys, err = readProfile(data); err != nil {
-		return nil, &renderers.OptionError{Option: "profile", Cause: err.Error(), Fix: "name your own .nmconnection file, without routes of ours"}
+		return &renderers.OptionError{Option: "profile", Cause: err.Error(), Fix: "name your own .nmconnection file, without routes of ours"}
 	}
-	return r, nil
+	return nil
 }
 
 func gatewayOption(f ipranges.Family) string { return fmt.Sprintf("gateway%d", f) }

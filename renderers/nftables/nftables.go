@@ -90,12 +90,11 @@ type renderer struct {
 
 func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
 	r := &renderer{opt: opt, env: env, chain: prefix(env.Name)}
+	var all renderers.Mistakes
 	for _, check := range []func() error{r.checkPlacement, r.checkHook} {
-		if err := check(); err != nil {
-			return nil, err
-		}
+		all.Add(check())
 	}
-	return r, nil
+	return r, all.Err()
 }
 
 // prefix begins the name of everything that is ours: nft has keywords, such as

@@ -84,46 +84,49 @@ type renderer struct {
 }
 
 func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
+	var all renderers.Mistakes
 	if opt.Side != client && opt.Side != server {
-		return nil, &renderers.OptionError{Option: "side", Cause: fmt.Sprintf("no side %q", opt.Side), Fix: "client or server"}
+		all.Option("side", fmt.Sprintf("no side %q", opt.Side), "client or server")
 	}
 	// The file's own line names it, and OpenVPN neither takes blanks and quotes there
 	// nor a line of over 256 bytes.
 	if base := path.Base(env.Path); len(base) > 150 || strings.ContainsAny(base, " \t\"'\\#;") {
-		return nil, &renderers.OptionError{Option: "path", Cause: fmt.Sprintf("OpenVPN cannot be given a file called %.40q", base),
-			Fix: "choose a short name without blanks, quotes and marks"}
+		all.Option("path", fmt.Sprintf("OpenVPN cannot be given a file called %.40q", base), "choose a short name without blanks, quotes and marks")
 	}
 	r := &renderer{side: opt.Side, ipv6: opt.IPv6, env: env}
-	if err := checkIPv6(opt, env); err != nil {
-		return nil, err
-	}
+	all.Add(checkIPv6(opt, env))
 	r.hook = uplink.Script{Name: env.Name, File: path.Join(opt.Folder, path.Base(r.scriptPath())), Past: "the tunnel",
 		Families: []ipranges.Family{ipranges.IPv6}, Protocol: opt.Protocol, Metric: opt.Metric}
-	if m := r.hook.Check(); m != nil {
-		return nil, &renderers.OptionError{Option: m.Field, Cause: m.Cause, Fix: m.Fix}
-	}
-	return r, nil
+	all.Fields(r.hook.Check())
+	return r, all.Err()
 }
 
 // checkIPv6 looks at the options of the script, and at who can have it.
 func checkIPv6(opt Options, env renderers.Env) error {
+	var all renderers.Mistakes
 	own := Options{Side: opt.Side, IPv6: opt.IPv6, Folder: defaults.Folder, Protocol: defaults.Protocol, Metric: defaults.Metric}
 	switch {
 	case opt.IPv6 != "" && opt.IPv6 != script && opt.IPv6 != complement:
-		return &renderers.OptionError{Option: "ipv6", Cause: fmt.Sprintf("no way %q", opt.IPv6), Fix: `"script" or "complement"`}
+		all.Option("ipv6", fmt.Sprintf("no way %q", opt.IPv6), `"script" or "complement"`)
+		return all.Err()
 	case opt.IPv6 == script && opt.Side == server:
-		return &renderers.OptionError{Option: "ipv6", Cause: "a server pushes no scripts to its clients",
-			Fix: `ipv6 = "complement", or side = "client" and a script on each client`}
+		all.Option("ipv6", "a server pushes no scripts to its clients",
+			`ipv6 = "complement", or side = "client" and a script on each client`)
 	case opt.IPv6 != script && opt != own:
-		return &renderers.OptionError{Option: "ipv6", Cause: "folder, protocol and metric are of a script, and there is none", Fix: `remove them, or say ipv6 = "script"`}
-	case opt.IPv6 == script && (!uplink.IsPath(opt.Folder) || !path.IsAbs(opt.Folder) || path.Clean(opt.Folder) != opt.Folder || len(opt.Folder) > 60):
-		return &renderers.OptionError{Option: "folder", Cause: fmt.Sprintf("%.80q is no plain absolute path of at most 60 bytes", opt.Folder),
-			Fix: "write the client's folder, of letters, digits, dots, dashes, underscores and slashes"}
-	case opt.IPv6 == script && !uplink.IsPath(path.Base(env.Path)):
-		return &renderers.OptionError{Option: "path", Cause: fmt.Sprintf("%.80q is no plain file name, and a shell reads that of the script", path.Base(env.Path)),
-			Fix: "use letters, digits, dots, dashes and underscores"}
+		all.Option("ipv6", "folder, protocol and metric are of a script, and there is none", `remove them, or say ipv6 = "script"`)
 	}
-	return nil
+	if opt.IPv6 != script {
+		return all.Err()
+	}
+	if !uplink.IsPath(opt.Folder) || !path.IsAbs(opt.Folder) || path.Clean(opt.Folder) != opt.Folder || len(opt.Folder) > 60 {
+		all.Option("folder", fmt.Sprintf("%.80q is no plain absolute path of at most 60 bytes", opt.Folder),
+			"write the client's folder, of letters, digits, dots, dashes, underscores and slashes")
+	}
+	if !uplink.IsPath(path.Base(env.Path)) {
+		all.Option("path", fmt.Sprintf("%.80q is no plain file name, and a shell reads that of the script", path.Base(env.Path)),
+			"use letters, digits, dots, dashes and underscores")
+	}
+	return all.Err()
 }
 
 // Caps says whether IPv6 goes past the tunnel, whether it is written as its complement,

@@ -94,30 +94,30 @@ type renderer struct {
 }
 
 func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
+	var all renderers.Mistakes
 	switch {
 	case opt.Form != formFile && opt.Form != formFunction:
-		return nil, &renderers.OptionError{Option: "form", Cause: fmt.Sprintf("no form %.60q", opt.Form), Fix: "file or function"}
+		all.Option("form", fmt.Sprintf("no form %.60q", opt.Form), "file or function")
 	case opt.Form == formFunction && (len(opt.Proxies) > 0 || opt.Fallback):
-		return nil, &renderers.OptionError{Option: "form", Cause: "a function says nothing of proxies and fallback: your own file does",
-			Fix: `remove these options, or use form = "file"`}
+		all.Option("form", "a function says nothing of proxies and fallback: your own file does", `remove these options, or use form = "file"`)
 	case opt.Form == formFile && len(opt.Proxies) == 0:
-		return nil, &renderers.OptionError{Option: "proxies", Cause: "a PAC file without a proxy steers nothing",
-			Fix: `add proxies = ["PROXY proxy.example.com:8080"], or use form = "function"`}
+		all.Option("proxies", "a PAC file without a proxy steers nothing",
+			`add proxies = ["PROXY proxy.example.com:8080"], or use form = "function"`)
 	}
 	if opt.MaxBytes <= frame {
-		return nil, &renderers.OptionError{Option: "max_bytes", Cause: fmt.Sprintf("%d bytes leave no room for routes", opt.MaxBytes), Fix: fmt.Sprintf("say how many your browsers take, more than %d", frame)}
+		all.Option("max_bytes", fmt.Sprintf("%d bytes leave no room for routes", opt.MaxBytes), fmt.Sprintf("say how many your browsers take, more than %d", frame))
 	}
-	for _, p := range opt.Proxies {
+	for i, p := range opt.Proxies {
 		if !isProxy(p) {
-			return nil, &renderers.OptionError{Option: "proxies", Cause: fmt.Sprintf("%.80q is no proxy", p),
-				Fix: `write the kind, the host and the port: "PROXY proxy.example.com:8080"; kinds are PROXY, HTTPS, SOCKS, SOCKS4 and SOCKS5`}
+			all.Option(fmt.Sprintf("proxies.%d", i), fmt.Sprintf("%.80q is no proxy", p),
+				`write the kind, the host and the port: "PROXY proxy.example.com:8080"; kinds are PROXY, HTTPS, SOCKS, SOCKS4 and SOCKS5`)
 		}
 	}
 	r := &renderer{opt, env}
 	if n := len(r.names()); n > frame/2 {
-		return nil, &renderers.OptionError{Option: "names", Cause: fmt.Sprintf("the names are %d bytes, and there is room for %d", n, frame/2), Fix: "list fewer, with a * for many"}
+		all.Option("names", fmt.Sprintf("the names are %d bytes, and there is room for %d", n, frame/2), "list fewer, with a * for many")
 	}
-	return r, nil
+	return r, all.Err()
 }
 
 // isProxy accepts a building block of MDN's return value format, with its port.

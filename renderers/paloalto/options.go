@@ -59,51 +59,56 @@ func wrong(option, fix, cause string, args ...any) error {
 }
 
 func (r *renderer) check() error {
+	var all renderers.Mistakes
 	for _, check := range []func() error{r.checkForm, r.checkZones, r.checkPosition, r.checkPlace, r.checkNames, r.checkLists, r.checkLimits} {
-		if err := check(); err != nil {
-			return err
-		}
+		all.Add(check())
 	}
-	return nil
+	return all.Err()
 }
 
+// isForm reports whether the form is one of ours: what other options have to be depends
+// on it.
+func (r *renderer) isForm() bool { return r.opt.Form == formEDL || r.opt.Form == formObjects }
+
 func (r *renderer) checkForm() error {
-	if r.opt.Form != formEDL && r.opt.Form != formObjects {
-		return wrong("form", "edl or objects", "no form %q", r.opt.Form)
+	var all renderers.Mistakes
+	if !r.isForm() {
+		all.Add(wrong("form", "edl or objects", "no form %q", r.opt.Form))
 	}
 	if r.opt.Syntax != syntaxSet && r.opt.Syntax != syntaxXML {
-		return wrong("syntax", "set or xml", "no syntax %q", r.opt.Syntax)
+		all.Add(wrong("syntax", "set or xml", "no syntax %q", r.opt.Syntax))
 	}
 	if r.opt.Names != namesFQDN && r.opt.Names != namesURL {
-		return wrong("names", "fqdn or url", "names cannot be %q", r.opt.Names)
+		all.Add(wrong("names", "fqdn or url", "names cannot be %q", r.opt.Names))
 	}
-	return nil
+	return all.Err()
 }
 
 // checkZones also checks applications, which have the same form: a list of names,
 // or any alone.
 func (r *renderer) checkZones() error {
+	var all renderers.Mistakes
 	for _, o := range []struct {
 		option string
 		names  []string
 		most   int
 	}{{"from_zones", r.opt.FromZones, maxZone}, {"to_zones", r.opt.ToZones, maxZone}, {"applications", r.opt.Applications, maxName}} {
 		if len(o.names) == 0 {
-			return wrong(o.option, `write it out, as ["trust"], or ["any"]`, "the list is empty")
+			all.Add(wrong(o.option, `write it out, as ["trust"], or ["any"]`, "the list is empty"))
 		}
 		for i, n := range o.names {
 			path := fmt.Sprintf("%s.%d", o.option, i)
 			switch {
 			case !isName(n, o.most):
-				return wrong(path, fmt.Sprintf("at most %d letters, digits, blanks, dots, dashes and underscores", o.most), "%q is not a name that PAN-OS takes", n)
+				all.Add(wrong(path, fmt.Sprintf("at most %d letters, digits, blanks, dots, dashes and underscores", o.most), "%q is not a name that PAN-OS takes", n))
 			case n == "any" && len(o.names) > 1:
-				return wrong(path, "write any alone, or leave it out", "any beside other names")
+				all.Add(wrong(path, "write any alone, or leave it out", "any beside other names"))
 			case slices.Index(o.names, n) < i:
-				return wrong(path, "remove one of the two", "%q is listed twice", n)
+				all.Add(wrong(path, "remove one of the two", "%q is listed twice", n))
 			}
 		}
 	}
-	return nil
+	return all.Err()
 }
 
 func (r *renderer) checkPosition() error {
@@ -118,35 +123,37 @@ func (r *renderer) checkPosition() error {
 }
 
 func (r *renderer) checkPlace() error {
+	var all renderers.Mistakes
 	o := &r.opt
-	switch {
-	case o.DeviceGroup != "" && o.VSYS != "":
-		return wrong("vsys", "remove one of the two", "a device group is on Panorama, and vsys on a firewall")
-	case o.DeviceGroup != "" && !isName(o.DeviceGroup, maxName):
-		return wrong("device_group", "write it as Panorama shows it", "%q is not a name that PAN-OS takes", o.DeviceGroup)
-	case o.Rulebase != "" && o.DeviceGroup == "":
-		return wrong("rulebase", "remove it, or name the device_group", "only Panorama has two rule bases")
-	case o.Rulebase != "" && o.Rulebase != "pre" && o.Rulebase != "post":
-		return wrong("rulebase", "pre or post", "no rule base %q", o.Rulebase)
+	if o.DeviceGroup != "" && !isName(o.DeviceGroup, maxName) {
+		all.Add(wrong("device_group", "write it as Panorama shows it", "%q is not a name that PAN-OS takes", o.DeviceGroup))
 	}
-	if o.VSYS == "" {
-		return nil
+	switch {
+	case o.Rulebase != "" && o.DeviceGroup == "":
+		all.Add(wrong("rulebase", "remove it, or name the device_group", "only Panorama has two rule bases"))
+	case o.Rulebase != "" && o.Rulebase != "pre" && o.Rulebase != "post":
+		all.Add(wrong("rulebase", "pre or post", "no rule base %q", o.Rulebase))
 	}
 	n, err := strconv.ParseUint(strings.TrimPrefix(o.VSYS, "vsys"), 10, 8)
-	if err != nil || n == 0 || o.VSYS != fmt.Sprintf("vsys%d", n) {
-		return wrong("vsys", `write it as "vsys2"`, "%q is no virtual system", o.VSYS)
+	switch {
+	case o.VSYS == "":
+	case o.DeviceGroup != "":
+		all.Add(wrong("vsys", "remove one of the two", "a device group is on Panorama, and vsys on a firewall"))
+	case err != nil || n == 0 || o.VSYS != fmt.Sprintf("vsys%d", n):
+		all.Add(wrong("vsys", `write it as "vsys2"`, "%q is no virtual system", o.VSYS))
 	}
-	return nil
+	return all.Err()
 }
 
 func (r *renderer) checkNames() error {
+	var all renderers.Mistakes
 	r.prefix = r.opt.Prefix
 	if r.prefix == "" {
 		r.prefix = "sp-" + r.env.Name + "-"
 	}
 	if !isName(r.prefix, maxPrefix) || strings.ContainsAny(r.prefix, " .") {
-		return wrong("prefix", `write a shorter one of letters, digits, dashes and underscores, such as prefix = "sp-`+r.env.Name[:min(8, len(r.env.Name))]+`-"`,
-			"names cannot begin with %q: at most %d characters, so that every address has a name", r.prefix, maxPrefix)
+		all.Add(wrong("prefix", `write a shorter one of letters, digits, dashes and underscores, such as prefix = "sp-`+r.env.Name[:min(8, len(r.env.Name))]+`-"`,
+			"names cannot begin with %q: at most %d characters, so that every address has a name", r.prefix, maxPrefix))
 	}
 	for _, o := range []struct {
 		option, name string
@@ -154,40 +161,43 @@ func (r *renderer) checkNames() error {
 	}{{"log_setting", r.opt.LogSetting, maxName}, {"profile_group", r.opt.ProfileGroup, maxName}, {"tag", r.opt.Tag, maxTag},
 		{"certificate_profile", r.opt.CertificateProfile, maxName}} {
 		if o.name != "" && !isName(o.name, o.most) {
-			return wrong(o.option, fmt.Sprintf("at most %d letters, digits, blanks, dots, dashes and underscores", o.most), "%q is not a name that PAN-OS takes", o.name)
+			all.Add(wrong(o.option, fmt.Sprintf("at most %d letters, digits, blanks, dots, dashes and underscores", o.most), "%q is not a name that PAN-OS takes", o.name))
 		}
 	}
-	return nil
+	return all.Err()
 }
 
 // checkLists checks what only external dynamic lists have.
 func (r *renderer) checkLists() error {
+	var all renderers.Mistakes
 	o := &r.opt
+	if !r.isForm() {
+		return nil
+	}
 	if o.Form == formObjects {
 		for _, l := range []struct {
 			option string
 			given  bool
 		}{{"url", o.URL != ""}, {"certificate_profile", o.CertificateProfile != ""}, {"insecure", o.Insecure}} {
 			if l.given {
-				return wrong(l.option, `remove it, or say form = "edl"`, "objects are not fetched from anywhere")
+				all.Add(wrong(l.option, `remove it, or say form = "edl"`, "objects are not fetched from anywhere"))
 			}
 		}
-		return nil
+		return all.Err()
 	}
 	if o.URL == "" {
-		return wrong("url", `add url = "https://lists.example.com/sallyport", or say form = "objects"`, "an external dynamic list needs the address that the device fetches it from")
-	}
-	if err := r.checkURL(); err != nil {
-		return err
+		all.Add(wrong("url", `add url = "https://lists.example.com/sallyport", or say form = "objects"`, "an external dynamic list needs the address that the device fetches it from"))
+	} else {
+		all.Add(r.checkURL())
 	}
 	hour, err := strconv.ParseUint(o.At, 10, 8)
 	if err != nil || hour > 23 || len(o.At) != 2 {
-		return wrong("at", "two digits, 00 to 23", "%q is no hour", o.At)
+		all.Add(wrong("at", "two digits, 00 to 23", "%q is no hour", o.At))
 	}
 	if !slices.Contains([]string{"five-minute", "hourly", "daily", "weekly", "monthly"}, o.Recurring) {
-		return wrong("recurring", "five-minute, hourly, daily, weekly or monthly", "the device cannot fetch %q", o.Recurring)
+		all.Add(wrong("recurring", "five-minute, hourly, daily, weekly or monthly", "the device cannot fetch %q", o.Recurring))
 	}
-	return nil
+	return all.Err()
 }
 
 // checkURL refuses what would let somebody between device and server write the
@@ -219,8 +229,9 @@ func (r *renderer) checkURL() error {
 }
 
 func (r *renderer) checkLimits() error {
+	var all renderers.Mistakes
 	o := &r.opt
-	if o.MaxAddresses == 0 {
+	if o.MaxAddresses == 0 && r.isForm() {
 		o.MaxAddresses = map[string]int{formEDL: 50_000, formObjects: 2_500}[o.Form]
 	}
 	if o.MaxNames == 0 {
@@ -233,11 +244,11 @@ func (r *renderer) checkLimits() error {
 		option string
 		n, low int
 	}{{"max_addresses", o.MaxAddresses, 1}, {"max_names", o.MaxNames, 1}, {"max_members", o.MaxMembers, 2}, {"max_groups", o.MaxGroups, 1}, {"max_lists", o.MaxLists, 1}} {
-		if l.n < l.low {
-			return wrong(l.option, "write what your model has room for", "%d is less than %d", l.n, l.low)
+		if l.n < l.low && (l.n != 0 || r.isForm()) {
+			all.Add(wrong(l.option, "write what your model has room for", "%d is less than %d", l.n, l.low))
 		}
 	}
-	return nil
+	return all.Err()
 }
 
 // paths are the files that a target writes beside its first: edge.set gives

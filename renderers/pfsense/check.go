@@ -20,33 +20,33 @@ func optionError(option, fix, cause string, args ...any) error {
 // checkForm refuses options that the form has no use for: they would promise
 // something that does not happen.
 func (r *renderer) checkForm() error {
+	var all renderers.Mistakes
 	o := &r.opt
-	if !slices.Contains(info.Placements, o.Form) {
-		return optionError("form", "urltable, import or merge", "no form %q", o.Form)
-	}
 	if slices.Contains(o.Accept, "") {
-		return optionError("accept", "write the rule's tracker or description", "an empty entry would accept every rule without a description")
+		all.Add(optionError("accept", "write the rule's tracker or description", "an empty entry would accept every rule without a description"))
+	}
+	if !slices.Contains(info.Placements, o.Form) {
+		all.Add(optionError("form", "urltable, import or merge", "no form %q", o.Form))
+		return all.Err() // it decides about the others
 	}
 	for _, only := range []struct {
 		option string
 		set    bool
 	}{{"config", o.Config != ""}, {"before", o.Before != ""}, {"after", o.After != ""}, {"like", o.Like != ""}, {"accept", len(o.Accept) > 0}} {
 		if only.set && o.Form != formMerge {
-			return optionError(only.option, `add form = "merge", or remove it`, "form %s changes no config.xml", o.Form)
+			all.Add(optionError(only.option, `add form = "merge", or remove it`, "form %s changes no config.xml", o.Form))
 		}
 	}
 	if o.URL != "" && o.Form == formImport {
-		return optionError("url", `use form = "urltable", or remove it`, "form import is pasted, and fetches nothing")
+		all.Add(optionError("url", `use form = "urltable", or remove it`, "form import is pasted, and fetches nothing"))
 	}
-	if o.Form == formMerge {
-		switch {
-		case o.Config == "":
-			return optionError("form", `add config = "config.xml", a backup of the whole configuration`, "merge needs your config.xml")
-		case o.Before != "" && o.After != "":
-			return optionError("after", "keep before or after", "the rules cannot be in two places")
-		}
+	if o.Form == formMerge && o.Config == "" {
+		all.Add(optionError("form", `add config = "config.xml", a backup of the whole configuration`, "merge needs your config.xml"))
 	}
-	return nil
+	if o.Form == formMerge && o.Before != "" && o.After != "" {
+		all.Add(optionError("after", "keep before or after", "the rules cannot be in two places"))
+	}
+	return all.Err()
 }
 
 func (r *renderer) checkURL() error {
@@ -81,18 +81,19 @@ func plainURL(s string) bool {
 }
 
 func (r *renderer) checkWords() error {
+	var all renderers.Mistakes
 	if !wordOf(r.opt.Interface, 1, 31) {
-		return optionError("interface", "write it as config.xml does: lan, opt1, or the name of a group",
-			"%q is no name of an interface", renderers.Clean(r.opt.Interface))
+		all.Add(optionError("interface", "write it as config.xml does: lan, opt1, or the name of a group",
+			"%q is no name of an interface", renderers.Clean(r.opt.Interface)))
 	}
 	if !wordOf(r.opt.Prefix, 0, maxPrefix) || strings.HasPrefix(r.opt.Prefix, "pkg_") {
-		return optionError("prefix", `up to 16 letters, digits and underscores, such as "sp_"; pkg_ belongs to packages`,
-			"%q cannot begin the name of an alias", renderers.Clean(r.opt.Prefix))
+		all.Add(optionError("prefix", `up to 16 letters, digits and underscores, such as "sp_"; pkg_ belongs to packages`,
+			"%q cannot begin the name of an alias", renderers.Clean(r.opt.Prefix)))
 	}
 	if name := path.Base(r.base); r.fetched() && url.PathEscape(name) != name {
-		return optionError("path", "use letters, digits, dots, dashes and underscores", "%q needs escaping in a URL", name)
+		all.Add(optionError("path", "use letters, digits, dots, dashes and underscores", "%q needs escaping in a URL", name))
 	}
-	return nil
+	return all.Err()
 }
 
 func wordOf(s string, least, most int) bool {
@@ -104,6 +105,7 @@ func isNameChar(c rune) bool {
 }
 
 func (r *renderer) checkNumbers() error {
+	var all renderers.Mistakes
 	for _, n := range []struct {
 		option         string
 		n, least, most int
@@ -114,14 +116,14 @@ func (r *renderer) checkNumbers() error {
 		{"table_entries", r.opt.TableEntries, 1, 100_000_000, "it is the number under System > Advanced > Firewall & NAT"},
 	} {
 		if n.n < n.least || n.n > n.most {
-			return optionError(n.option, fmt.Sprintf("choose %d to %d", n.least, n.most), "%d is out of range: %s", n.n, n.why)
+			all.Add(optionError(n.option, fmt.Sprintf("choose %d to %d", n.least, n.most), "%d is out of range: %s", n.n, n.why))
 		}
 	}
-	return nil
+	return all.Err()
 }
 
 func (r *renderer) readConfig() error {
-	if r.opt.Form != formMerge {
+	if r.opt.Form != formMerge || r.opt.Config == "" { // checkForm says that merge needs it
 		return nil
 	}
 	data, err := r.env.Read(r.opt.Config)

@@ -117,12 +117,16 @@ type renderer struct {
 
 func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
 	r := &renderer{opt: opt, env: env, base: strings.TrimSuffix(env.Path, info.Extension)}
-	for _, check := range []func() error{r.checkForm, r.checkURL, r.checkWords, r.checkNumbers, r.readConfig, r.readPlace, r.readLike} {
-		if err := check(); err != nil {
-			return nil, err
-		}
+	var all renderers.Mistakes
+	form, words := r.checkForm(), r.checkWords()
+	for _, err := range []error{form, words, r.checkURL(), r.checkNumbers(), r.readConfig()} {
+		all.Add(err)
 	}
-	return r, nil
+	if form == nil && words == nil && (r.config != nil || r.opt.Form != formMerge) {
+		all.Add(r.readPlace())
+		all.Add(r.readLike())
+	}
+	return r, all.Err()
 }
 
 // owner begins the description of everything that is ours.

@@ -84,22 +84,27 @@ type renderer struct {
 }
 
 func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
+	var all renderers.Mistakes
 	if opt.MaxSelectors < 1 || opt.MaxSelectors > maxSelectors {
-		return nil, &renderers.OptionError{Option: "max_selectors", Cause: fmt.Sprintf("%d is no number of selectors that a payload can hold", opt.MaxSelectors),
-			Fix: fmt.Sprintf("use a number from 1 to %d: IKEv2 counts them in one byte", maxSelectors)}
+		all.Option("max_selectors", fmt.Sprintf("%d is no number of selectors that a payload can hold", opt.MaxSelectors),
+			fmt.Sprintf("use a number from 1 to %d: IKEv2 counts them in one byte", maxSelectors))
 	}
 	r := &renderer{env: env, most: opt.MaxSelectors, marks: []string{""}}
 	if len(opt.Ports) == 0 {
-		return r, nil
+		return r, all.Err()
 	}
 	var list []rules.Match
 	for i, s := range opt.Ports {
 		m, err := parsePorts(s)
 		if err != nil {
-			return nil, &renderers.OptionError{Option: fmt.Sprintf("ports.%d", i), Cause: fmt.Sprintf("%.60q is no protocol with ports: %v", s, err),
-				Fix: `write protocol and ports, such as "udp/3478-3481", "tcp/443" or "udp"`}
+			all.Option(fmt.Sprintf("ports.%d", i), fmt.Sprintf("%.60q is no protocol with ports: %v", s, err),
+				`write protocol and ports, such as "udp/3478-3481", "tcp/443" or "udp"`)
+			continue
 		}
 		list = append(list, m)
+	}
+	if err := all.Err(); err != nil {
+		return nil, err
 	}
 	r.ports = rules.NewMatches(list...)
 	r.marks = marksOf(r.ports)

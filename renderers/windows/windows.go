@@ -108,40 +108,49 @@ func isWord(s, extra string) bool {
 }
 
 func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
+	var all renderers.Mistakes
 	r := &renderer{opt: opt, env: env}
+	if !slices.Contains([]string{formProfile, formRoutes, formPowerShell}, opt.Form) {
+		all.Option("form", fmt.Sprintf("no form %.60q", opt.Form), "profile, routes or powershell")
+		return nil, all.Err()
+	}
 	if opt.Form != formProfile && (opt.Server+opt.EAP+opt.TrustedNetwork != "" || opt.AlwaysOn) {
-		return nil, &renderers.OptionError{Option: "form", Cause: fmt.Sprintf("the form %.40q says nothing of server, eap, always_on and trusted_network", opt.Form),
-			Fix: `remove these options, or use form = "profile"`}
+		all.Option("form", fmt.Sprintf("the form %.40q says nothing of server, eap, always_on and trusted_network", opt.Form),
+			`remove these options, or use form = "profile"`)
 	}
 	if opt.Form != formPowerShell && (opt.Connection != "" || opt.AllUsers) {
-		return nil, &renderers.OptionError{Option: "form", Cause: "connection and all_users are of a script", Fix: `remove these options, or use form = "powershell"`}
+		all.Option("form", "connection and all_users are of a script", `remove these options, or use form = "powershell"`)
 	}
 	switch opt.Form {
-	case formRoutes:
-		return r, nil
 	case formPowerShell:
-		return r, r.checkScript()
+		all.Add(r.checkScript())
 	case formProfile:
-	default:
-		return nil, &renderers.OptionError{Option: "form", Cause: fmt.Sprintf("no form %.60q", opt.Form), Fix: "profile, routes or powershell"}
+		r.checkProfile(&all)
 	}
+	return r, all.Err()
+}
+
+// checkProfile checks what a profile says besides its routes, and reads what goes in.
+func (r *renderer) checkProfile(all *renderers.Mistakes) {
+	opt := &r.opt
 	switch {
 	case opt.Server == "":
-		return nil, &renderers.OptionError{Option: "server", Cause: "a profile needs the server that it connects to",
-			Fix: `add server = "vpn.example.com", or use form = "routes"`}
+		all.Option("server", "a profile needs the server that it connects to", `add server = "vpn.example.com", or use form = "routes"`)
 	case !isServer(opt.Server):
-		return nil, &renderers.OptionError{Option: "server", Cause: fmt.Sprintf("%.80q is no host", opt.Server), Fix: "write a name or an address"}
+		all.Option("server", fmt.Sprintf("%.80q is no host", opt.Server), "write a name or an address")
+	}
+	if opt.TrustedNetwork != "" && !isTrusted(opt.TrustedNetwork) {
+		all.Option("trusted_network", fmt.Sprintf("%.80q is no list of DNS suffixes", opt.TrustedNetwork),
+			`write them with commas between, such as "corp.example.com,example.net"`)
+	}
+	switch {
 	case !slices.Contains(protocols, opt.Protocol):
-		return nil, &renderers.OptionError{Option: "protocol", Cause: fmt.Sprintf("no protocol %q", opt.Protocol), Fix: strings.Join(protocols, ", ")}
-	case opt.TrustedNetwork != "" && !isTrusted(opt.TrustedNetwork):
-		return nil, &renderers.OptionError{Option: "trusted_network", Cause: fmt.Sprintf("%.80q is no list of DNS suffixes", opt.TrustedNetwork),
-			Fix: `write them with commas between, such as "corp.example.com,example.net"`}
+		all.Option("protocol", fmt.Sprintf("no protocol %q", opt.Protocol), strings.Join(protocols, ", "))
+	case opt.EAP == "" && opt.Protocol != "IKEv2":
+		all.Option("eap", "the machine's certificate is a method of IKEv2 alone",
+			`name the file with your connection's EapHostConfig, or use protocol = "IKEv2"`)
 	}
-	if opt.EAP == "" && opt.Protocol != "IKEv2" {
-		return nil, &renderers.OptionError{Option: "eap", Cause: "the machine's certificate is a method of IKEv2 alone",
-			Fix: `name the file with your connection's EapHostConfig, or use protocol = "IKEv2"`}
-	}
-	return r, r.authenticate()
+	all.Add(r.authenticate())
 }
 
 const machineCertificate = "      <MachineMethod>Certificate</MachineMethod>"

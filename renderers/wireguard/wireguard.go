@@ -96,45 +96,42 @@ func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
 	default:
 		return nil, &renderers.OptionError{Option: "form", Cause: fmt.Sprintf("no form %q", opt.Form), Fix: "routes or allowed_ips"}
 	}
+	var all renderers.Mistakes
 	if !uplink.IsPath(opt.Folder) || !path.IsAbs(opt.Folder) || path.Clean(opt.Folder) != opt.Folder {
-		return nil, &renderers.OptionError{Option: "folder", Cause: fmt.Sprintf("%.80q is no plain absolute path", opt.Folder),
-			Fix: "write the client's folder, of letters, digits, dots, dashes, underscores and slashes"}
+		all.Option("folder", fmt.Sprintf("%.80q is no plain absolute path", opt.Folder),
+			"write the client's folder, of letters, digits, dots, dashes, underscores and slashes")
 	}
 	if !uplink.IsPath(path.Base(env.Path)) {
-		return nil, &renderers.OptionError{Option: "path", Cause: fmt.Sprintf("%.80q is no plain file name, and hooks are read by a shell", path.Base(env.Path)),
-			Fix: "use letters, digits, dots, dashes and underscores"}
+		all.Option("path", fmt.Sprintf("%.80q is no plain file name, and hooks are read by a shell", path.Base(env.Path)),
+			"use letters, digits, dots, dashes and underscores")
 	}
 	r.script = uplink.Script{Name: env.Name, File: path.Join(opt.Folder, path.Base(r.scriptPath())), Past: "the tunnel",
 		Families: rules.BothFamilies.List(), Protocol: opt.Protocol, Metric: opt.Metric}
-	if m := r.script.Check(); m != nil {
-		return nil, &renderers.OptionError{Option: m.Field, Cause: m.Cause, Fix: m.Fix}
+	all.Fields(r.script.Check())
+	if opt.Gateway4+opt.Gateway6+opt.Device != "" {
+		r.hops(&all)
 	}
-	if opt.Gateway4+opt.Gateway6+opt.Device == "" {
-		return r, nil
-	}
-	return r, r.hops()
+	return r, all.Err()
 }
 
 // hops fills in the routes of each family that the options give a next hop.
-func (r *renderer) hops() error {
-	for f, text := range map[ipranges.Family]string{ipranges.IPv4: r.opt.Gateway4, ipranges.IPv6: r.opt.Gateway6} {
+func (r *renderer) hops(all *renderers.Mistakes) {
+	texts := map[ipranges.Family]string{ipranges.IPv4: r.opt.Gateway4, ipranges.IPv6: r.opt.Gateway6}
+	for _, f := range rules.BothFamilies.List() {
+		text := texts[f]
 		routes := linuxroutes.Routes{Table: "main", Protocol: r.opt.Protocol, Metric: r.opt.Metric, Device: r.opt.Device}
 		switch g, err := netip.ParseAddr(text); {
 		case text == "" && r.opt.Gateway4+r.opt.Gateway6 != "":
 			continue // a gateway of one family says that the link needs one of the other
 		case text == "":
 		case err != nil:
-			return &renderers.OptionError{Option: fmt.Sprintf("gateway%d", f), Cause: fmt.Sprintf("%.60q is no address", text),
-				Fix: "write the gateway's address, not its name"}
+			all.Option(fmt.Sprintf("gateway%d", f), fmt.Sprintf("%.60q is no address", text), "write the gateway's address, not its name")
 		default:
 			routes.Gateway = g
 		}
-		if m := routes.Check(f); m != nil {
-			return &renderers.OptionError{Option: m.Field, Cause: m.Cause, Fix: m.Fix}
-		}
+		all.Fields(routes.Check(f))
 		r.routes[f] = routes
 	}
-	return nil
 }
 
 // Caps says which family has no next hop, what is written as its complement, and how
