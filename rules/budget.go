@@ -144,6 +144,16 @@ func (f *fitting) written(list ipranges.Set) ipranges.Set {
 	return writtenOf(f.p, f.caps, list)
 }
 
+// Routes is the list of prefixes that a target with the caps writes for p, a plan of
+// routes: what it lists, or all other addresses. ok is false for other plans.
+func (c Caps) Routes(p *Plan) (list ipranges.Set, ok bool) {
+	listed, _, ok := p.Listed()
+	if !ok {
+		return list, false
+	}
+	return writtenOf(p, c, listed), true
+}
+
 // writtenOf is written for a plan and caps.
 func writtenOf(p *Plan, caps Caps, list ipranges.Set) ipranges.Set {
 	_, v, _ := p.Listed()
