@@ -54,7 +54,7 @@ func (a *app) printCheck(res *pipeline.Result, f *policyFlags) {
 		if o.ReadBack {
 			verdict = "reads back equal"
 		}
-		text := fmt.Sprintf("%s, %s to %s: %s", o.Kind.Title, plural(len(o.Plan.Rules), "rule"), destinations(o.Plan), verdict)
+		text := fmt.Sprintf("%s, %s: %s", o.Kind.Title, content(&o), verdict)
 		fmt.Fprintf(a.out, "  %s  %s\n", a.bold(o.Target.Name), hang(text, len(o.Target.Name)+4, 6, a.width))
 	}
 }

@@ -4,13 +4,10 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 
-	"github.com/rogpeppe/go-internal/diff"
 	"github.com/spf13/cobra"
 
 	"sallyport/internal/pipeline"
@@ -100,11 +97,13 @@ func (a *app) generate(cmd *cobra.Command, f *generateFlags) error {
 	if err := a.settle(res, err); err != nil {
 		return err
 	}
+	set := res.Set()
+	set.Force, set.Prune = f.force, f.prune
 	switch {
 	case f.stdout:
 		return a.printOutput(res)
 	case f.diff:
-		return a.showDiff(res, f)
+		return a.showDiff(res, f, set)
 	}
 	bundle := publish.Document{Name: f.bundle, Mark: verifier.PlanFormat, Inputs: res.Inputs}
 	if f.bundle != "" {
@@ -112,8 +111,6 @@ func (a *app) generate(cmd *cobra.Command, f *generateFlags) error {
 			return err
 		}
 	}
-	set := res.Set()
-	set.Force, set.Prune = f.force, f.prune
 	report, err := publish.Publish(f.out, set)
 	if err != nil {
 		return err
@@ -152,72 +149,6 @@ func (a *app) printOutput(res *pipeline.Result) error {
 	return err
 }
 
-// showDiff prints a unified diff per file against what is published.
-func (a *app) showDiff(res *pipeline.Result, f *generateFlags) error {
-	changed := 0
-	var rows []fileJSON
-	for _, o := range res.Outputs {
-		for _, file := range o.Files {
-			old, there, err := publish.Read(f.out, file.Path)
-			if err != nil {
-				return err
-			}
-			row := fileRow(f.out, file, "unchanged")
-			if !there || !bytes.Equal(old, file.Data) {
-				changed++
-				row.Status = map[bool]string{true: "would change", false: "would be created"}[there]
-				name := filepath.Join(f.out, filepath.FromSlash(file.Path))
-				row.Diff = string(diff.Diff(name, old, name+" (new)", file.Data))
-			}
-			rows = append(rows, row)
-			if !f.json {
-				a.out.WriteString(a.colourDiff(row.Diff))
-			}
-		}
-	}
-	if f.json {
-		j := a.jsonOf(res)
-		j.Changed = changed > 0
-		for i := range j.Targets {
-			j.Targets[i].Files = rows[:len(res.Outputs[i].Files)]
-			rows = rows[len(res.Outputs[i].Files):]
-		}
-		if err := a.printJSON(j); err != nil {
-			return err
-		}
-	} else {
-		a.note(fmt.Sprintf("%s of %d would change; nothing was written", plural(changed, "file"), len(rows)))
-	}
-	if changed > 0 && f.detailed {
-		return exit{exitChanged}
-	}
-	return nil
-}
-
-func (a *app) colourDiff(text string) string {
-	if !a.colour {
-		return text
-	}
-	lines := strings.SplitAfter(text, "\n")
-	for i, l := range lines {
-		body, end := strings.TrimSuffix(l, "\n"), ""
-		if body != l {
-			end = "\n"
-		}
-		switch {
-		case strings.HasPrefix(l, "diff "), strings.HasPrefix(l, "--- "), strings.HasPrefix(l, "+++ "):
-			lines[i] = a.bold(body) + end
-		case strings.HasPrefix(l, "+"):
-			lines[i] = a.style("32", body) + end
-		case strings.HasPrefix(l, "-"):
-			lines[i] = a.style("31", body) + end
-		case strings.HasPrefix(l, "@@"):
-			lines[i] = a.style("36", body) + end
-		}
-	}
-	return strings.Join(lines, "")
-}
-
 func sum(data []byte) string {
 	h := sha256.Sum256(data)
 	return hex.EncodeToString(h[:])
@@ -226,7 +157,7 @@ func sum(data []byte) string {
 func fileRow(out string, f renderers.File, status string) fileJSON {
 	row := fileJSON{Path: filepath.Join(out, filepath.FromSlash(f.Path)), Status: status, Bytes: len(f.Data), SHA256: sum(f.Data)}
 	if f.Use != "" {
-		row.Load = strings.ReplaceAll(f.Use, "{}", renderers.ShellWord(path.Join(filepath.ToSlash(out), f.Path)))
+		row.Load = command(f.Use, out, f.Path)
 	}
 	return row
 }

@@ -20,6 +20,8 @@ type generateJSON struct {
 	Targets     []targetJSON     `json:"targets,omitempty"`
 	Changed     bool             `json:"changed"`
 	Recovered   []string         `json:"recovered,omitempty"`
+	Orphans     []orphanJSON     `json:"orphans,omitempty"`
+	Pruned      []string         `json:"pruned,omitempty"`
 	Diagnostics []diagnosticJSON `json:"diagnostics"`
 }
 
@@ -46,9 +48,12 @@ type targetJSON struct {
 	Rules   int         `json:"rules"`
 	Ranges4 int         `json:"ipv4_ranges"`
 	Ranges6 int         `json:"ipv6_ranges"`
+	Routes4 int         `json:"ipv4_routes,omitempty"` // as the target writes them
+	Routes6 int         `json:"ipv6_routes,omitempty"`
 	Dropped []string    `json:"dropped_rules,omitempty"`
 	Prices  []priceJSON `json:"prices,omitempty"`          // of a list of routes that is not exact
 	Equal   bool        `json:"reads_back_equal,omitzero"` // only where it was tried: check, and --templates
+	Change  *changeJSON `json:"change,omitempty"`          // what it does that the files before did not
 	Files   []fileJSON  `json:"files,omitempty"`
 }
 
@@ -95,6 +100,10 @@ func (a *app) jsonOf(res *pipeline.Result) generateJSON {
 	for _, o := range res.Outputs {
 		t := targetJSON{Name: o.Target.Name, Kind: o.Kind.Name, Rules: len(o.Plan.Rules), Equal: o.ReadBack}
 		t.Ranges4, t.Ranges6 = rangesOf(o.Plan)
+		t.Change = jsonOfChange(o.Change)
+		if list, ok := o.Caps.Routes(o.Plan); ok {
+			t.Routes4, t.Routes6 = list.NumPrefixes(ipranges.IPv4), list.NumPrefixes(ipranges.IPv6)
+		}
 		for _, l := range o.Losses {
 			if l.Price != nil {
 				t.Prices = append(t.Prices, jsonOfPrice(res, l.Price))
@@ -122,6 +131,27 @@ func rangesOf(p *rules.Plan) (v4, v6 int) {
 	return v4, v6
 }
 
+// content says what a target carries: rules and what they go to, or routes.
+func content(o *pipeline.Output) string {
+	if list, ok := o.Caps.Routes(o.Plan); ok {
+		return routes(o, list)
+	}
+	return plural(len(o.Plan.Rules), "rule") + " to " + destinations(o.Plan)
+}
+
+// routes says how many routes a target writes, and which way they go.
+func routes(o *pipeline.Output, written ipranges.Set) string {
+	listed, v, _ := o.Plan.Listed()
+	text := fmt.Sprintf("%d IPv4 and %d IPv6 routes", written.NumPrefixes(ipranges.IPv4), written.NumPrefixes(ipranges.IPv6))
+	switch {
+	case !written.Equal(listed):
+		return text + ": all addresses but those that go past the VPN"
+	case v == rules.Bypass:
+		return text + " past the VPN"
+	}
+	return text + " through the VPN"
+}
+
 // destinations says what the rules of a plan go to.
 func destinations(p *rules.Plan) string {
 	v4, v6 := rangesOf(p)
@@ -141,13 +171,11 @@ func destinations(p *rules.Plan) string {
 }
 
 func (a *app) reportGenerate(res *pipeline.Result, f *generateFlags, report publish.Report) error {
-	changed := false
-	for _, c := range report.Files {
-		changed = changed || c.Status != publish.Unchanged
-	}
+	changed := report.Changed()
 	if f.json {
 		j := a.jsonOf(res)
-		j.Changed, j.Recovered = changed, report.Recovered
+		j.Changed, j.Recovered, j.Pruned = changed, report.Recovered, report.Pruned
+		j.Orphans = jsonOfOrphans(f.out, report.Orphans)
 		next := report.Files
 		for i, o := range res.Outputs {
 			for k, file := range o.Files {
@@ -182,10 +210,10 @@ func (a *app) printReport(res *pipeline.Result, f *generateFlags, report publish
 		if f.quiet && !slices.ContainsFunc(files, func(c publish.Change) bool { return c.Status != publish.Unchanged }) {
 			continue
 		}
-		text := fmt.Sprintf("%s, %s to %s", o.Kind.Title, plural(len(o.Plan.Rules), "rule"), destinations(o.Plan))
 		if !a.out.empty() {
 			fmt.Fprintln(a.out)
 		}
+		text := o.Kind.Title + ", " + content(&o)
 		fmt.Fprintf(a.out, "%s  %s\n", a.bold(o.Target.Name), hang(text, len(o.Target.Name)+2, 4, a.width))
 		for k, file := range o.Files {
 			row := fileRow(f.out, file, files[k].Status.String())
@@ -197,11 +225,13 @@ func (a *app) printReport(res *pipeline.Result, f *generateFlags, report publish
 				load = append(load, row.Load)
 			}
 		}
+		a.printChange(&o)
 		a.printPrices(res, &o)
 	}
 	if f.quiet {
 		return
 	}
+	a.printOrphans(f.out, report)
 	if len(load) > 0 {
 		fmt.Fprintf(a.out, "\n%s\n", a.bold("To load:"))
 		for _, l := range load {

@@ -20,6 +20,7 @@ import (
 	"strings"
 	"time"
 
+	"sallyport/internal/changes"
 	"sallyport/internal/diag"
 	"sallyport/internal/feeds"
 	"sallyport/internal/readfile"
@@ -78,13 +79,15 @@ type Output struct {
 	Target *policy.Target
 	Kind   renderers.Kind
 	Plan   *rules.Plan // lowered
+	Caps   rules.Caps  // of the target with its options
 	Losses []rules.Loss
 	Files  []renderers.File
 	// Made is what Files were made from, where an earlier run made the same from other
 	// inputs, and nothing but the mention of those would differ; nil otherwise.
 	Made *Origin
-	// Before is what an earlier run wrote for the target, where Files differ from it.
-	Before []renderers.File
+	// Change is what Files do that those before them did not; nil where nothing was
+	// published before, or where that cannot be read back any more.
+	Change *changes.Summary
 	// ReadBack says that the files were read back and do what Plan says.
 	ReadBack bool
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"sallyport/internal/changes"
 	"sallyport/internal/diag"
 	"sallyport/internal/publish"
 	"sallyport/internal/readfile"
@@ -46,7 +47,8 @@ func (b *builder) render(t *policy.Target, before published) (*Output, diag.List
 	if req.Policy == "" {
 		p.Provenance.Notes = append(slices.Clone(p.Provenance.Notes), builtinNote)
 	}
-	lowered, losses, errs := rules.Lower(&p, renderers.CapsOf(kind, r))
+	caps := renderers.CapsOf(kind, r)
+	lowered, losses, errs := rules.Lower(&p, caps)
 	if len(errs) > 0 {
 		return nil, placesOf(t, errs)
 	}
@@ -57,20 +59,24 @@ func (b *builder) render(t *policy.Target, before published) (*Output, diag.List
 	if err != nil {
 		return nil, places(t, err)
 	}
-	out := &Output{Target: t, Kind: kind, Plan: lowered, Losses: losses, Files: files}
+	out := &Output{Target: t, Kind: kind, Plan: lowered, Caps: caps, Losses: losses, Files: files}
 	changed := before.dir != "" && !before.holds(files)
 	if changed {
 		if old, origin := before.asBefore(r, lowered, files); old != nil {
 			out.Files, out.Made, changed = old, origin, false
-		} else {
-			out.Before = before.files(t.Name, files)
 		}
 	}
 	narrow(kind.Name, out.Files, req)
-	if changed || req.SelfCheck || req.Templates != "" {
-		if out.ReadBack, err = readBack(r, lowered, out.Files); err != nil {
-			return nil, places(t, err)
-		}
+	if !changed && !req.SelfCheck && req.Templates == "" {
+		return out, warnings(t, r, lowered, losses)
+	}
+	got, err := readBack(r, lowered, out.Files)
+	if err != nil {
+		return nil, places(t, err)
+	}
+	out.ReadBack = got != nil
+	if changed && got != nil {
+		out.Change = change(r, before.files(t.Name, files), got, lowered, caps)
 	}
 	return out, warnings(t, r, lowered, losses)
 }
@@ -86,20 +92,34 @@ func noteOf(l rules.Loss) string {
 	return "lossy, as the policy allows: " + l.Reason + ", which go the other way"
 }
 
-// readBack reads back what was rendered and compares it with the plan. It reports whether
-// it did; a target may have no way.
-func readBack(r renderers.Renderer, p *rules.Plan, files []renderers.File) (bool, error) {
+// readBack reads back what was rendered and compares it with the plan. It returns nil
+// where the target has no way.
+func readBack(r renderers.Renderer, p *rules.Plan, files []renderers.File) (*rules.Plan, error) {
 	got, err := r.ReadBack(files)
 	switch {
 	case errors.Is(err, renderers.ErrNoReadBack):
-		return false, nil
+		return nil, nil
 	case err != nil:
-		return false, fmt.Errorf("the output cannot be read back: %w", err)
+		return nil, fmt.Errorf("the output cannot be read back: %w", err)
 	}
 	if d := rules.Compare(p, got); d != nil {
-		return false, fmt.Errorf("the output does not do what the policy says: %v", d)
+		return nil, fmt.Errorf("the output does not do what the policy says: %v", d)
 	}
-	return true, nil
+	return got, nil
+}
+
+// change compares the files of an earlier run with now, what those in their place were
+// read back as.
+func change(r renderers.Renderer, before []renderers.File, now, plan *rules.Plan, caps rules.Caps) *changes.Summary {
+	if len(before) == 0 {
+		return nil
+	}
+	old, err := r.ReadBack(before)
+	if err != nil {
+		return nil // of other options, or damaged: --diff shows it
+	}
+	s := changes.Of(old, now, plan, caps)
+	return &s
 }
 
 func environment(t *policy.Target, req Request) renderers.Env {
