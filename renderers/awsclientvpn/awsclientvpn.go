@@ -146,7 +146,7 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 		b.WriteString("# " + l + "\n")
 	}
 	b.Write(body)
-	return []renderers.File{{Path: r.env.Path, Mode: fs.FileMode(0o755), Data: b.Bytes(), Use: "sh {}"}}, nil
+	return []renderers.File{{Path: r.env.Path, Mode: fs.FileMode(0o755), Data: b.Bytes(), Use: "sh {}", Undo: "sh {} remove"}}, nil
 }
 
 // body is the script without its header. Nobody overrides it: what another script

@@ -167,11 +167,14 @@ func (r *renderer) scriptPath() string {
 	return strings.TrimSuffix(r.env.Path, path.Ext(r.env.Path)) + ".load.sh"
 }
 
+// remove is the command that takes the routes out of FRR.
+func (r *renderer) remove() string { return r.ours("s/^/no /p") + " | vtysh -f /dev/stdin" }
+
 func (r *renderer) script() (renderers.File, error) {
 	data, err := renderers.Execute("frr", "load.sh.tmpl", r.env.Templates, map[string]any{
 		"Tag": r.opt.Tag, "Ext": renderers.ShellWord(path.Ext(r.env.Path)), "Ours": r.ours("p"), "Theirs": r.theirs(),
 	})
-	return renderers.File{Path: r.scriptPath(), Mode: fs.FileMode(0o755), Data: data, Use: "sh {}"}, err
+	return renderers.File{Path: r.scriptPath(), Mode: fs.FileMode(0o755), Data: data, Use: "sh {}", Undo: r.remove()}, err
 }
 
 // Render implements renderers.Renderer.
@@ -195,7 +198,7 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 	}
 	data, err := renderers.Execute("frr", "routes.conf.tmpl", r.env.Templates, map[string]any{
 		"Header": renderers.RouteHeader(p), "Hops": hops, "Bypass": v == rules.Bypass, "Tag": r.opt.Tag,
-		"Script": renderers.ShellWord(renderers.Clean(path.Base(r.scriptPath()))), "Remove": r.ours("s/^/no /p") + " | vtysh -f /dev/stdin",
+		"Script": renderers.ShellWord(renderers.Clean(path.Base(r.scriptPath()))), "Remove": r.remove(),
 		"Routes": string(routes),
 	})
 	if err != nil {

@@ -92,6 +92,7 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 	}
 	files[len(files)-1].Use = "sh {}"
 	err := add(r.paths.remove(), "remove.sh.tmpl", 0o755, common)
+	files[len(files)-1].Undo = "sh {}"
 	return files, err
 }
 

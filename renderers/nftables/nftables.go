@@ -189,7 +189,7 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 	const mode = fs.FileMode(0o644)
 	return []renderers.File{
 		{Path: r.env.Path, Mode: mode, Data: main, Use: "nft -f {}"},
-		{Path: removePath(r.env.Path), Mode: mode, Data: remove},
+		{Path: removePath(r.env.Path), Mode: mode, Data: remove, Undo: "nft -f {}"},
 	}, nil
 }
 

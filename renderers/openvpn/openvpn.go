@@ -188,7 +188,7 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 		if err != nil {
 			return nil, err
 		}
-		files = append(files, renderers.File{Path: r.scriptPath(), Mode: fs.FileMode(0o755), Data: data, Use: "sh {} up"})
+		files = append(files, renderers.File{Path: r.scriptPath(), Mode: fs.FileMode(0o755), Data: data, Use: "sh {} up", Undo: "sh {} down"})
 		own, hooks = set.Only(ipranges.IPv4), r.hooks()
 	}
 	for i, l := range header {

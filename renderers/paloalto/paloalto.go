@@ -152,7 +152,7 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(files, renderers.File{Path: r.removePath(), Mode: mode, Data: remove}), nil
+	return append(files, renderers.File{Path: r.removePath(), Mode: mode, Data: remove, Undo: useSet}), nil
 }
 
 // useSet feeds a file of commands to a device's candidate configuration and shows

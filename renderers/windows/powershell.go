@@ -83,7 +83,8 @@ func (r *renderer) renderScript(header []string, set ipranges.Set) ([]renderers.
 		b.WriteString("# " + l + "\n")
 	}
 	b.Write(body)
-	return []renderers.File{{Path: r.path, Mode: 0o644, Data: b.Bytes(), Use: "powershell -ExecutionPolicy Bypass -File {}"}}, nil
+	return []renderers.File{{Path: r.path, Mode: 0o644, Data: b.Bytes(), Use: "powershell -ExecutionPolicy Bypass -File {}",
+		Undo: "powershell -ExecutionPolicy Bypass -File {} -Remove"}}, nil
 }
 
 // What stands around a prefix in a script's list.

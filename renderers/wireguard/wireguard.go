@@ -258,7 +258,7 @@ func (r *renderer) renderScript(p *rules.Plan, set ipranges.Set) ([]renderers.Fi
 		return nil, err
 	}
 	return []renderers.File{
-		{Path: r.scriptPath(), Mode: fs.FileMode(0o755), Data: text, Use: "sh {} up"},
+		{Path: r.scriptPath(), Mode: fs.FileMode(0o755), Data: text, Use: "sh {} up", Undo: "sh {} down"},
 		{Path: r.env.Path, Mode: fs.FileMode(0o644), Data: data},
 	}, nil
 }
@@ -304,7 +304,7 @@ func (r *renderer) renderHooks(p *rules.Plan, set ipranges.Set) ([]renderers.Fil
 		if err != nil {
 			return nil, err
 		}
-		files = append(files, renderers.File{Path: name, Mode: fs.FileMode(0o644), Data: data, Use: routes.Load(f, "{}")})
+		files = append(files, renderers.File{Path: name, Mode: fs.FileMode(0o644), Data: data, Use: routes.Load(f, "{}"), Undo: routes.Remove(f)})
 	}
 	data, err := renderers.Execute("wireguard", "hooks.conf.tmpl", r.env.Templates, map[string]any{
 		"Header": header, "Tunnel": r.env.Name, "Folder": r.opt.Folder, "Load": load, "Remove": remove, "Hooks": r.hooks(set),
