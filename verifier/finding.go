@@ -45,20 +45,21 @@ type Check string
 
 // The checks of each kind.
 const (
-	CheckResolve Check = "resolve" // dns: the name has addresses, at this resolver
-	CheckRanges  Check = "ranges"  // dns: each address is in the rule's ranges
-	CheckHijack  Check = "hijack"  // dns: a name that cannot exist does not
-	CheckAgree   Check = "agree"   // dns: resolvers agree
-	CheckReach   Check = "reach"   // tcp, tls, http, https, stun: the target is reached
-	CheckCert    Check = "cert"    // tls, https: chain, name, issuer
-	CheckMapping Check = "mapping" // nat: how destinations change the mapping
-	CheckPublic  Check = "public"  // nat: one public address, or several
-	CheckPersist Check = "persist" // nat: the mapping outlives an idle time
-	CheckWay     Check = "way"     // route: which way prefixes leave
-	CheckCounted Check = "counted" // route: packets counted on the tunnel's interface
-	CheckEgress  Check = "egress"  // route: the mapped address is that of the ordinary way
-	CheckTrain   Check = "train"   // media
-	CheckCovered Check = "covered" // coverage: a probe stands for the rule
+	CheckPrograms Check = "programs" // dns: the name has addresses for programs of this machine
+	CheckResolve  Check = "resolve"  // dns: the name has addresses, at this resolver
+	CheckRanges   Check = "ranges"   // dns: each address is in the rule's ranges
+	CheckHijack   Check = "hijack"   // dns: a name that cannot exist does not
+	CheckAgree    Check = "agree"    // dns: resolvers agree
+	CheckReach    Check = "reach"    // tcp, tls, http, https, stun: the target is reached
+	CheckCert     Check = "cert"     // tls, https: chain, name, issuer
+	CheckMapping  Check = "mapping"  // nat: how destinations change the mapping
+	CheckPublic   Check = "public"   // nat: one public address, or several
+	CheckPersist  Check = "persist"  // nat: the mapping outlives an idle time
+	CheckWay      Check = "way"      // route: which way prefixes leave
+	CheckCounted  Check = "counted"  // route: packets counted on the tunnel's interface
+	CheckEgress   Check = "egress"   // route: the mapped address is that of the ordinary way
+	CheckTrain    Check = "train"    // media
+	CheckCovered  Check = "covered"  // coverage: a probe stands for the rule
 )
 
 // A Metric is a number that was measured. Limit, where there is one, is the value

@@ -265,6 +265,25 @@ var (
 		w.facts.names[relayName] = s.zone[relayName]
 		w.facts.several = true // where a tunnel or a NAT is for the ranges alone
 	})
+	// firstDenies has a server before the good one that says that no name exists.
+	firstDenies = does("the first name server denies every name", func(w *world) {
+		w.dns[resolver2] = &nameServer{}
+		w.net.resolvers = []netip.AddrPort{resolver2, resolver}
+		w.facts.resolvers[resolver2] = resolverFact{answers: true}
+		w.facts.lost = true
+	}).in("dns")
+	// fourthDNS has the only good server as the fourth, which programs do not ask.
+	fourthDNS = does("only the fourth name server works", func(w *world) {
+		w.net.resolvers = nil
+		for _, last := range []byte{61, 62, 63} {
+			dead := netip.AddrPortFrom(netip.AddrFrom4([4]byte{20, 202, 1, last}), 53)
+			w.net.resolvers = append(w.net.resolvers, dead)
+			w.facts.resolvers[dead] = resolverFact{}
+		}
+		w.net.resolvers = append(w.net.resolvers, resolver)
+		w.filter(rule{firewall, "forward", "ip daddr 20.202.1.60/30 udp dport 53 drop"})
+		w.facts.lost = true
+	}).in("dns")
 	secondDNS = does("one name server of two is down", func(w *world) {
 		w.plan.Resolvers = []netip.AddrPort{resolver2}
 		w.facts.resolvers[resolver2] = resolverFact{}

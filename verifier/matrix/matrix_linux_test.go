@@ -272,6 +272,8 @@ func singles() []row {
 		{faults: []fault{dnsHijacked}, wants: []want{is(which{addr: portal4, prot: "udp"}, isClosed), is(which{addr: portal4}, inconclusive)},
 			checks: outcomes{verifier.CheckHijack: verifier.Fail, verifier.CheckRanges: verifier.Fail, verifier.CheckCert: verifier.Fail}, exit: 1},
 		{faults: []fault{dnsOutside}, checks: outcomes{verifier.CheckRanges: verifier.Fail, verifier.CheckReach: verifier.Pass}, exit: 1},
+		{faults: []fault{firstDenies}, checks: outcomes{verifier.CheckPrograms: verifier.Fail}, exit: 1},
+		{faults: []fault{fourthDNS}, checks: outcomes{verifier.CheckPrograms: verifier.Fail}, exit: 1},
 		{faults: []fault{secondDNS}, checks: outcomes{verifier.CheckResolve: verifier.Warn}},
 
 		// Somebody between.

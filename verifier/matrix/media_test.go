@@ -200,7 +200,7 @@ func (noNetwork) DialTCP(context.Context, netip.AddrPort, errqueue.Options) (net
 	return nil, errUnnamed
 }
 
-func (noNetwork) Resolvers() ([]netip.AddrPort, error)      { return nil, nil }
+func (noNetwork) Stub() (probe.Stub, error)                 { return probe.Stub{}, nil }
 func (noNetwork) Interfaces() ([]probe.Interface, error)    { return nil, nil }
 func (noNetwork) Leave([]probe.Flow) ([]probe.Leave, error) { return nil, errUnnamed }
 func (noNetwork) Routing() (probe.Routing, error)           { return probe.Routing{}, nil }

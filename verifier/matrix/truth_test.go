@@ -2,6 +2,7 @@ package matrix
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -124,6 +125,7 @@ type facts struct {
 	stops     []stop
 	names     map[string][]netip.Addr
 	resolvers map[netip.AddrPort]resolverFact
+	lost      bool // programs do not resolve names, though a server knows them
 	nat       nat
 	several   bool          // a name leads to addresses by several ways out
 	mapping   time.Duration // how long the NAT keeps a mapping of UDP; 0: longer than any run
@@ -184,6 +186,9 @@ func (f *facts) lie(x *verifier.Finding, p *verifier.Plan) string {
 	case verifier.CheckCert:
 		t := f.of(target{x.Probe, x.Address, x.Protocol, x.Port})
 		return unless(x.Outcome != verifier.Pass || t.state == open, "a certificate of %s passes, and the target is %s", x.Host, t.state)
+	case verifier.CheckPrograms:
+		lost := f.lost || !slices.ContainsFunc(slices.Collect(maps.Values(f.resolvers)), func(r resolverFact) bool { return r.answers && r.knows })
+		return unless(lost == (x.Outcome == verifier.Fail) || f.names[x.Host] != nil && !f.lost, "programs' lookup of %s is a %s, and it is lost: %v", x.Host, x.Outcome, lost)
 	case verifier.CheckResolve, verifier.CheckRanges, verifier.CheckHijack:
 		return f.lieNames(x, p)
 	case verifier.CheckMapping, verifier.CheckPublic, verifier.CheckPersist:
@@ -303,7 +308,7 @@ func (f *facts) lieExit(code int, p *verifier.Plan) string {
 		resolves = resolves || r.answers && r.knows
 		well = well && !r.invents
 	}
-	well = well && resolves
+	well = well && resolves && !f.lost
 	for _, w := range f.ways {
 		well = well && len(w.leaks) == 0
 	}

@@ -353,6 +353,7 @@ type clientNet struct {
 	host      *lab.Host
 	sys       probe.System
 	resolvers []netip.AddrPort
+	stub      probe.Stub // what else programs look at
 }
 
 func (n *clientNet) DialUDP(ctx context.Context, to netip.AddrPort, o errqueue.Options) (c probe.UDPConn, err error) {
@@ -370,7 +371,11 @@ func (n *clientNet) DialTCP(ctx context.Context, to netip.AddrPort, o errqueue.O
 	return c, err
 }
 
-func (n *clientNet) Resolvers() ([]netip.AddrPort, error) { return n.resolvers, nil }
+func (n *clientNet) Stub() (probe.Stub, error) {
+	s := n.stub
+	s.Servers, s.Limit, s.Timeout, s.Tries, s.Dots = n.resolvers, 3, 5*time.Second, 2, 1
+	return s, nil
+}
 
 func (n *clientNet) Interfaces() (l []probe.Interface, err error) {
 	n.host.Do(func() { l, err = n.sys.Interfaces() })

@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -15,10 +16,11 @@ import (
 	"sallyport/verifier"
 )
 
-// A resolution is what all name servers say of one name.
+// A resolution is what a name leads to.
 type resolution struct {
-	by    []resolved
-	addrs []netip.Addr // of the first server that has any: what a program here would use
+	by       []resolved   // what each name server says
+	programs lookup       // what a program of this machine gets
+	addrs    []netip.Addr // to be probed: those of programs, else of any server that has some
 }
 
 // resolved is what one name server says of one name.
@@ -31,39 +33,37 @@ func (r *resolved) addrs() []netip.Addr {
 	return append(slices.Clone(r.a.answer.addrs), r.aaa.answer.addrs...)
 }
 
-// resolvers are the system's name servers, then the plan's.
-func (e *env) resolvers() []netip.AddrPort {
-	list, err := e.net.Resolvers()
+// names are how this machine looks up names, with the servers of the plan.
+type names struct {
+	Stub
+	all []netip.AddrPort
+}
+
+func (e *env) nameSettings() names {
+	stub, err := e.net.Stub()
 	if err != nil {
-		e.note(fmt.Sprintf("the system's name servers are not known: %v", err))
+		e.note(fmt.Sprintf("how this machine looks up names is not known: %v", err))
 	}
-	for _, r := range e.plan.Resolvers {
+	n := names{Stub: stub}
+	for _, r := range append(slices.Clone(stub.Servers), e.plan.Resolvers...) {
 		if r.Port() == 0 {
 			r = netip.AddrPortFrom(r.Addr(), 53)
 		}
-		list = append(list, r)
-	}
-	var unique []netip.AddrPort
-	for _, r := range list {
-		if !slices.Contains(unique, r) {
-			unique = append(unique, r)
+		if !slices.Contains(n.all, r) {
+			n.all = append(n.all, r)
 		}
 	}
-	return unique
+	return n
 }
 
-// resolve asks every name server for a name, once in a run.
+// resolve looks a name up, once in a run: at every name server, and as programs do.
 func (e *env) resolve(ctx context.Context, host string) *resolution {
 	return e.names.get(strings.ToLower(host), func() *resolution {
-		servers := e.servers()
-		res := &resolution{by: make([]resolved, len(servers))}
-		var all sync.WaitGroup
-		for i, s := range servers {
-			res.by[i].server = s
-			all.Go(func() { res.by[i].a = e.query(ctx, s, host, dnsmessage.TypeA) })
-			all.Go(func() { res.by[i].aaa = e.query(ctx, s, host, dnsmessage.TypeAAAA) })
+		res := &resolution{by: e.askServers(ctx, host)}
+		res.programs = e.asPrograms(ctx, host, res.by)
+		if res.addrs = res.programs.addrs; len(res.addrs) > 0 {
+			return res
 		}
-		all.Wait()
 		for i := range res.by {
 			if res.addrs = res.by[i].addrs(); len(res.addrs) > 0 {
 				break
@@ -73,23 +73,40 @@ func (e *env) resolve(ctx context.Context, host string) *resolution {
 	})
 }
 
-// probeDNS judges how a name resolves: at every name server, whether into the rule's
-// ranges, whether servers agree, and whether they invent names.
+// askServers asks every name server for one name.
+func (e *env) askServers(ctx context.Context, name string) []resolved {
+	servers := e.lookups().all
+	list := make([]resolved, len(servers))
+	var all sync.WaitGroup
+	for i, s := range servers {
+		list[i].server = s
+		all.Go(func() { list[i].a = e.query(ctx, s, name, dnsmessage.TypeA) })
+		all.Go(func() { list[i].aaa = e.query(ctx, s, name, dnsmessage.TypeAAAA) })
+	}
+	all.Wait()
+	return list
+}
+
+// probeDNS judges how a name resolves: for programs and at every name server, whether
+// into the rule's ranges, whether servers agree, and whether they invent names.
 func probeDNS(ctx context.Context, e *env, t target) []verifier.Finding {
 	res := e.resolve(ctx, t.probe.Host)
-	if len(res.by) == 0 {
-		f := t.finding(verifier.DNS, verifier.CheckResolve)
-		f.Outcome, f.Verdict = verifier.Fail, verifier.NotProbed
-		f.Summary, f.Remedy = "no name server is known", "give this machine a name server, or name one with --resolver"
-		return []verifier.Finding{f}
-	}
-	var list []verifier.Finding
+	list := []verifier.Finding{e.judgePrograms(t, res)}
 	for i := range res.by {
-		list = append(list, judgeResolved(t, &res.by[i], len(res.addrs) > 0))
+		if r := &res.by[i]; r.a.ok || r.aaa.ok || len(res.addrs) == 0 || e.firstDead(r.server) {
+			list = append(list, judgeResolved(t, r, len(res.programs.addrs) > 0))
+		}
 	}
-	list = append(list, e.judgeRanges(t, res)...)
+	list = append(list, e.judgeRanges(ctx, t, res)...)
 	list = append(list, judgeAgreement(t, res)...)
 	return append(list, e.hijackOnce(ctx)...)
+}
+
+// firstDead reports whether a server that does not answer is told of for the first
+// time: it is one fault, however many names it was asked for.
+func (e *env) firstDead(server netip.AddrPort) bool {
+	_, told := e.dead.LoadOrStore(server, true)
+	return !told
 }
 
 // judgeResolved judges one server's answers. Where another server knows the name, one
@@ -143,7 +160,7 @@ func (a *dnsAnswer) describe() string {
 		s += " CNAME " + printable(name)
 	}
 	for i, addr := range a.addrs {
-		if i == maxAddresses {
+		if i == maxShown {
 			return fmt.Sprintf("%s and %d more", s, len(a.addrs)-i)
 		}
 		s += " " + addr.String()
@@ -153,33 +170,48 @@ func (a *dnsAnswer) describe() string {
 
 // judgeRanges finds addresses outside the rule's ranges, which the rule would not let
 // pass.
-func (e *env) judgeRanges(t target, res *resolution) []verifier.Finding {
+func (e *env) judgeRanges(ctx context.Context, t target, res *resolution) []verifier.Finding {
 	if t.rule == nil || t.rule.Any || t.rule.Deny {
 		return nil
 	}
 	var list []verifier.Finding
 	var inside, seen []netip.Addr
+	judge := func(a netip.Addr, server string) {
+		if slices.Contains(seen, a) {
+			return
+		}
+		seen = append(seen, a)
+		if e.allows(ctx, t.rule, a) {
+			inside = append(inside, a)
+			return
+		}
+		f := t.finding(verifier.DNS, verifier.CheckRanges)
+		f.Address, f.Resolver, f.Outcome = a, server, verifier.Fail
+		f.Summary = fmt.Sprintf("%s resolves to %s, outside the ranges of rule %s: the firewall would stop it", f.Host, a, f.Rule)
+		f.Remedy = fmt.Sprintf("find out whose address %s is: add its range to the set, or mend the name server", a)
+		if leadsNowhere(a) {
+			f.Summary = fmt.Sprintf("%s resolves to %s, which is no address of any host but this machine: the name is blocked", f.Host, a)
+			f.Remedy = fmt.Sprintf("let the name server %s, or the filter on this machine, answer for %s", cmp.Or(server, "of this machine"), f.Host)
+		}
+		list = append(list, f)
+	}
 	for i := range res.by {
 		for _, a := range res.by[i].addrs() {
-			if slices.Contains(seen, a) {
-				continue
-			}
-			seen = append(seen, a)
-			if e.plan.Allows(t.rule, a) {
-				inside = append(inside, a)
-				continue
-			}
-			f := t.finding(verifier.DNS, verifier.CheckRanges)
-			f.Address, f.Resolver, f.Outcome = a, res.by[i].server.String(), verifier.Fail
-			f.Summary = fmt.Sprintf("%s resolves to %s, outside the ranges of rule %s: the firewall would stop it", f.Host, a, f.Rule)
-			f.Remedy = fmt.Sprintf("find out whose address %s is: add its range to the set, or mend the name server", a)
-			list = append(list, f)
+			judge(a, res.by[i].server.String())
 		}
+	}
+	for _, a := range res.programs.addrs {
+		judge(a, "")
 	}
 	if len(inside) > 0 {
 		f := t.finding(verifier.DNS, verifier.CheckRanges)
 		f.Outcome = verifier.Pass
 		f.Summary = fmt.Sprintf("%d of %d addresses are in the ranges of rule %s", len(inside), len(seen), f.Rule)
+		for _, a := range inside {
+			if four, ok := e.nat64(ctx, a); ok {
+				f.Note("%s is %s behind a translator of IPv6 to IPv4 (NAT64)", a, four)
+			}
+		}
 		list = append(list, f)
 	}
 	return list
@@ -199,7 +231,7 @@ func judgeAgreement(t target, res *resolution) []verifier.Finding {
 		}
 		differ = differ || len(sets) > 0 && !slices.Equal(sets[0], addrs)
 		sets = append(sets, addrs)
-		f.Note("%s: %v", r.server, addrs[:min(len(addrs), maxAddresses)])
+		f.Note("%s: %v", r.server, addrs[:min(len(addrs), maxShown)])
 	}
 	if len(sets) < 2 {
 		return nil
@@ -212,11 +244,11 @@ func judgeAgreement(t target, res *resolution) []verifier.Finding {
 	return []verifier.Finding{f}
 }
 
-// hijackOnce asks every name server, once in a run, for a name that cannot exist.
+// hijackOnce asks every name server, once in a run, for names that do not exist.
 func (e *env) hijackOnce(ctx context.Context) []verifier.Finding {
 	var list []verifier.Finding
 	e.hijack.Do(func() {
-		servers := e.servers()
+		servers := e.lookups().all
 		list = make([]verifier.Finding, len(servers))
 		var all sync.WaitGroup
 		for i, s := range servers {
@@ -227,32 +259,44 @@ func (e *env) hijackOnce(ctx context.Context) []verifier.Finding {
 	return list
 }
 
-// askImpossible asks for a random name under "invalid", which RFC 6761 section 6.4
-// keeps from ever existing.
-func (e *env) askImpossible(ctx context.Context, server netip.AddrPort) verifier.Finding {
-	var random [8]byte
+// impossible are random names that nobody has. A server must ask others for them:
+// those under "invalid" it answers by itself (RFC 6761 section 6.4), so that they show
+// nothing of the servers behind it. Some rewrite only names that look like web sites.
+func impossible() []string {
+	var random [10]byte
 	rand.Read(random[:]) // never fails, says its documentation
-	name := "sallyport-" + hex.EncodeToString(random[:]) + ".invalid"
+	label := "sallyport-" + hex.EncodeToString(random[:])
+	return []string{label + ".example.com", "www." + label + ".com"}
+}
+
+// askImpossible asks one server for names that do not exist.
+func (e *env) askImpossible(ctx context.Context, server netip.AddrPort) verifier.Finding {
 	f := verifier.Finding{Kind: verifier.DNS, Check: verifier.CheckHijack, Resolver: server.String()}
-	q := e.query(ctx, server, name, dnsmessage.TypeA)
-	switch {
-	case !q.ok:
+	answered := 0
+	for _, name := range impossible() {
+		q := e.query(ctx, server, name, dnsmessage.TypeA)
+		if !q.ok {
+			f.Note("%s: %s", name, q.ruling.why)
+			break // once is enough: a server that is down is asked no more
+		}
+		f.Note("%s: %s", name, q.answer.describe())
+		if len(q.answer.addrs) > 0 {
+			f.Outcome = verifier.Fail
+			f.Summary = fmt.Sprintf("%s invents addresses for names that do not exist", server.Addr())
+			f.Remedy = "use a name server that does not rewrite answers"
+			return f
+		}
+		if q.answer.code == dnsmessage.RCodeNameError || q.answer.code == dnsmessage.RCodeSuccess {
+			answered++
+		}
+	}
+	switch answered {
+	case 0:
 		f.Outcome, f.Verdict = verifier.Skipped, verifier.NotProbed
-		f.Summary = fmt.Sprintf("%s does not answer, so whether it invents names is not known", server.Addr())
-		f.Note("%s", q.ruling.why)
-	case len(q.answer.addrs) > 0:
-		f.Outcome = verifier.Fail
-		f.Summary = fmt.Sprintf("%s invents addresses for names that do not exist", server.Addr())
-		f.Remedy = "use a name server that does not rewrite answers"
-	case q.answer.code == dnsmessage.RCodeNameError, q.answer.code == dnsmessage.RCodeSuccess:
+		f.Summary = fmt.Sprintf("%s does not say, so whether it invents names is not known", server.Addr())
+	default:
 		f.Outcome = verifier.Pass
 		f.Summary = fmt.Sprintf("%s does not invent names", server.Addr())
-	default:
-		f.Outcome, f.Verdict = verifier.Skipped, verifier.NotProbed
-		f.Summary = fmt.Sprintf("%s refuses the question whether it invents names", server.Addr())
-	}
-	if q.ok {
-		f.Note("%s: %s", name, q.answer.describe())
 	}
 	return f
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -22,6 +23,9 @@ type nameServer struct {
 	zone     zone
 	code     dnsmessage.RCode // of every answer, if not 0
 	wild     string           // the address of every name that is not known
+	wildWeb  bool             // of names that begin with www alone
+	valid    bool             // names under invalid do not exist, whatever wild says
+	noEDNS   bool             // questions with EDNS are dropped
 	truncate bool             // over UDP
 	lose     int              // how many questions go unanswered
 }
@@ -77,6 +81,9 @@ func (s *nameServer) reply(b []byte, truncate bool) []byte {
 	if m.Unpack(b) != nil || len(m.Questions) != 1 {
 		return nil
 	}
+	if s.noEDNS && len(m.Additionals) > 0 {
+		return nil
+	}
 	q := m.Questions[0]
 	m.Response, m.Additionals, m.RCode, m.Truncated = true, nil, s.code, truncate
 	if s.code == 0 && !truncate {
@@ -92,7 +99,8 @@ func (s *nameServer) reply(b []byte, truncate bool) []byte {
 func (s *nameServer) answer(m *dnsmessage.Message, q dnsmessage.Question) {
 	name := strings.ToLower(q.Name.String())
 	values, ok := s.zone[name]
-	if !ok && s.wild != "" {
+	invents := s.wild != "" && (!s.wildWeb || strings.HasPrefix(name, "www.")) && (!s.valid || !strings.HasSuffix(name, ".invalid."))
+	if !ok && invents {
 		values, ok = []string{s.wild}, true
 	}
 	if !ok {
@@ -149,8 +157,21 @@ func TestDNS(t *testing.T) {
 		"servers agree": {servers: []nameServer{{zone: good}, {zone: good}}, probed: true, want: outcomes{verifier.CheckAgree: verifier.Pass}},
 		"servers differ": {servers: []nameServer{{zone: good}, {zone: zone{host + ".": {other4.String(), other6.String()}}}}, probed: true,
 			want: outcomes{verifier.CheckAgree: verifier.Pass, verifier.CheckRanges: verifier.Pass}},
+		"the first of two does not know": {servers: []nameServer{{zone: zone{}}, {zone: good}}, probed: true, want: outcomes{verifier.CheckPrograms: verifier.Fail}},
+		"the first of two fails": {servers: []nameServer{{code: dnsmessage.RCodeServerFailure}, {zone: good}}, probed: true,
+			want: outcomes{verifier.CheckPrograms: verifier.Pass, verifier.CheckResolve: verifier.Warn}},
+		"EDNS is dropped":                            {servers: []nameServer{{zone: good, noEDNS: true}}, probed: true, want: outcomes{verifier.CheckPrograms: verifier.Pass, verifier.CheckResolve: verifier.Pass}},
+		"only a web site's name is invented":         {servers: []nameServer{{zone: good, wild: "203.0.113.80", wildWeb: true}}, probed: true, want: outcomes{verifier.CheckHijack: verifier.Fail}},
+		"names under invalid are answered by itself": {servers: []nameServer{{zone: good, wild: "203.0.113.80", valid: true}}, probed: true, want: outcomes{verifier.CheckHijack: verifier.Fail}},
+		"a sinkhole":                                 {servers: []nameServer{{zone: zone{host + ".": {"0.0.0.0", "::"}}}}, want: outcomes{verifier.CheckRanges: verifier.Fail}},
+		"a translator": {servers: []nameServer{{zone: zone{host + ".": {"64:ff9b::20.202.0.1"}}}},
+			want: outcomes{verifier.CheckPrograms: verifier.Pass, verifier.CheckRanges: verifier.Pass}},
+		"a translator with a prefix of its own": {servers: []nameServer{{zone: zone{host + ".": {"2001:db8:64::20.202.0.1"}, "ipv4only.arpa.": {"2001:db8:64::192.0.0.170"}}}},
+			want: outcomes{verifier.CheckRanges: verifier.Pass}},
+		"another prefix than the translator's": {servers: []nameServer{{zone: zone{host + ".": {"2001:db8:65::20.202.0.1"}, "ipv4only.arpa.": {"2001:db8:64::192.0.0.170"}}}},
+			want: outcomes{verifier.CheckRanges: verifier.Fail}},
 		"one of two does not know": {servers: []nameServer{{zone: good}, {zone: zone{}}}, probed: true, want: outcomes{verifier.CheckResolve: verifier.Warn}},
-		"none":                     {want: outcomes{verifier.CheckResolve: verifier.Fail}},
+		"none":                     {want: outcomes{verifier.CheckPrograms: verifier.Fail}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -181,5 +202,59 @@ func TestDNS(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestHostsFile: what programs take from the hosts file is what is probed, whatever
+// servers say.
+func TestHostsFile(t *testing.T) {
+	t.Parallel()
+	n := newNetwork(t)
+	n.nameServer(resolver4, nameServer{zone: zone{"relay.lab.example.": {relay4.String()}}})
+	n.client.stub.Hosts = map[string][]netip.Addr{"relay.lab.example": {other4}}
+	r := n.run(plan([]string{"udp/3478"}, "relay.lab.example"), Options{})
+	if f := reach(t, r, other4, "udp", 3478); f.Outcome != verifier.Pass {
+		t.Errorf("%s %q", f.Summary, f.Evidence)
+	}
+	if sent := n.client.sent["udp "+netip.AddrPortFrom(relay4, 3478).String()]; sent != 0 {
+		t.Errorf("the server's address was asked %d times", sent)
+	}
+}
+
+// TestSearchList: a name that has no meaning by itself is looked up under each domain of
+// the search list.
+func TestSearchList(t *testing.T) {
+	t.Parallel()
+	n := newNetwork(t)
+	n.nameServer(resolver4, nameServer{zone: zone{"relay.lab.example.": {relay4.String()}}})
+	n.client.stub.Search = []string{"nowhere.example", "lab.example"}
+	r := n.run(plan([]string{"udp/3478"}, "relay"), Options{})
+	if f := reach(t, r, relay4, "udp", 3478); f.Outcome != verifier.Pass {
+		t.Errorf("%s %q", f.Summary, f.Evidence)
+	}
+}
+
+// TestManyAddresses: all addresses of a name are asked, or the run does not pass.
+func TestManyAddresses(t *testing.T) {
+	t.Parallel()
+	for count, want := range map[int]verifier.Outcome{12: "", maxAddresses + 3: verifier.Undecided} {
+		n := newNetwork(t)
+		var addrs []string
+		for i := range count {
+			addrs = append(addrs, "20.202.7."+strconv.Itoa(i+1))
+		}
+		n.nameServer(resolver4, nameServer{zone: zone{"relay.lab.example.": addrs}})
+		n.filter(n.Firewall, "forward", "ip daddr 20.202.7.0/24 reject")
+		r := n.run(plan([]string{"udp/3478"}, "relay.lab.example"), Options{})
+		asked := len(find(t, r, func(f *verifier.Finding) bool { return f.Check == verifier.CheckReach }))
+		var left verifier.Outcome
+		for _, f := range r.Findings {
+			if f.Check == verifier.CheckCovered && f.Host != "" {
+				left = f.Outcome
+			}
+		}
+		if asked != min(count, maxAddresses) || left != want {
+			t.Errorf("of %d addresses %d were asked, and those left are %q", count, asked, left)
+		}
 	}
 }

@@ -23,7 +23,8 @@ const queryTries = 3
 // A queried is the outcome of one question to one name server.
 type queried struct {
 	answer dnsAnswer
-	ok     bool   // there is an answer
+	ok     bool // there is an answer
+	took   time.Duration
 	ruling ruling // when there is none
 }
 
@@ -35,7 +36,9 @@ func (e *env) query(ctx context.Context, server netip.AddrPort, name string, typ
 	if err != nil {
 		return queried{ruling: ruling{verdict: verifier.Inconclusive, why: err.Error()}}
 	}
+	began := time.Now()
 	out := e.queryUDP(ctx, server, msg, id, q)
+	out.took = time.Since(began)
 	if !out.ok || !out.answer.truncated {
 		return out
 	}
@@ -44,7 +47,7 @@ func (e *env) query(ctx context.Context, server netip.AddrPort, name string, typ
 		return queried{ruling: ruling{verdict: verifier.Inconclusive,
 			why: fmt.Sprintf("the answer is too long for UDP, and over TCP there is none: %v", err)}}
 	}
-	return queried{answer: a, ok: true}
+	return queried{answer: a, ok: true, took: time.Since(began)}
 }
 
 func (e *env) queryUDP(ctx context.Context, server netip.AddrPort, msg []byte, id uint16, q dnsmessage.Question) queried {

@@ -21,32 +21,21 @@ type dnsAnswer struct {
 // maxChain bounds a chain of CNAMEs. Real ones have fewer than ten.
 const maxChain = 16
 
-// maxDNS is the size of datagrams that we accept (RFC 9715 recommends 1,400 at most).
-const maxDNS = 1232
-
-// question builds a query with EDNS(0), so that long answers fit a datagram.
+// question builds a query as the C library's resolver does, which is what programs get
+// an answer to: without EDNS, which old proxies refuse, drop or do not understand (RFC
+// 6891 sections 6.2.2 and 7 have the asker ask again without). An answer that does not
+// fit into 512 octets comes by TCP then.
 func question(id uint16, name string, typ dnsmessage.Type) (msg []byte, q dnsmessage.Question, err error) {
 	n, err := dnsmessage.NewName(strings.TrimSuffix(name, ".") + ".")
 	if err != nil {
 		return nil, q, fmt.Errorf("%s: %w", name, err)
 	}
 	q = dnsmessage.Question{Name: n, Type: typ, Class: dnsmessage.ClassINET}
-	b := dnsmessage.NewBuilder(nil, dnsmessage.Header{ID: id, RecursionDesired: true})
-	var h dnsmessage.ResourceHeader
-	steps := []func() error{
-		b.StartQuestions,
-		func() error { return b.Question(q) },
-		b.StartAdditionals,
-		func() error { return h.SetEDNS0(maxDNS, dnsmessage.RCodeSuccess, false) },
-		func() error { return b.OPTResource(h, dnsmessage.OPTResource{}) },
+	m := dnsmessage.Message{Header: dnsmessage.Header{ID: id, RecursionDesired: true}, Questions: []dnsmessage.Question{q}}
+	if msg, err = m.Pack(); err != nil {
+		return nil, q, fmt.Errorf("%s: %w", name, err)
 	}
-	for _, step := range steps {
-		if err := step(); err != nil {
-			return nil, q, fmt.Errorf("%s: %w", name, err)
-		}
-	}
-	msg, err = b.Finish()
-	return msg, q, err
+	return msg, q, nil
 }
 
 var errNotOurs = errors.New("not an answer to our question")

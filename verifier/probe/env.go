@@ -19,8 +19,11 @@ type env struct {
 	own    map[netip.Addr]bool // this machine's addresses
 	links  []Interface
 
-	servers func() []netip.AddrPort // name servers, found once
+	lookups func() *names // how names are looked up, found once
 	hijack  sync.Once
+	dead    sync.Map // name servers that are known not to answer
+	own64   sync.Once
+	found64 []netip.Prefix
 	names   memo[string, *resolution]
 	ports   memo[portKey, reached]
 	walks   walker

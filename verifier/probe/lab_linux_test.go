@@ -33,6 +33,7 @@ type labNetwork struct {
 	host      *lab.Host
 	sys       System
 	resolvers []netip.AddrPort
+	stub      Stub // what else programs look at
 
 	mu   sync.Mutex
 	sent map[string]int // datagrams and connections by "udp ADDRESS:PORT"
@@ -93,7 +94,11 @@ func (n *labNetwork) DialTCP(ctx context.Context, to netip.AddrPort, o errqueue.
 	return c, err
 }
 
-func (n *labNetwork) Resolvers() ([]netip.AddrPort, error) { return n.resolvers, nil }
+func (n *labNetwork) Stub() (Stub, error) {
+	s := n.stub
+	s.Servers, s.Limit, s.Timeout, s.Tries, s.Dots = n.resolvers, 3, 5*time.Second, 2, 1
+	return s, nil
+}
 
 func (n *labNetwork) Interfaces() (l []Interface, err error) {
 	n.host.Do(func() { l, err = n.sys.Interfaces() })

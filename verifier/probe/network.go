@@ -24,8 +24,8 @@ type Network interface {
 	// DialTCP connects. The context bounds it.
 	DialTCP(ctx context.Context, to netip.AddrPort, o errqueue.Options) (net.Conn, error)
 
-	// Resolvers are the system's name servers.
-	Resolvers() ([]netip.AddrPort, error)
+	// Stub is how the system's programs look up names.
+	Stub() (Stub, error)
 	// Interfaces are the system's, those that are down left out.
 	Interfaces() ([]Interface, error)
 	// Leave says which way the packets of each flow would leave. Nothing is sent.

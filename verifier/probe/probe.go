@@ -73,7 +73,7 @@ func Run(ctx context.Context, plan *verifier.Plan, opt Options) *verifier.Report
 		}
 	}
 	all.Wait()
-	e.coverage()
+	e.coverage(ctx)
 	verifier.Soften(e.findings)
 	slices.SortStableFunc(e.findings, func(a, b verifier.Finding) int { return cmp.Compare(e.place(&a), e.place(&b)) })
 	machine, _ := os.Hostname() // a report without it is a report
@@ -91,7 +91,7 @@ func newEnv(plan *verifier.Plan, opt Options) *env {
 		e.timers = verifier.DefaultTimers()
 	}
 	e.walks.turn = make(chan struct{}, maxWalks)
-	e.servers = sync.OnceValue(e.resolvers)
+	e.lookups = sync.OnceValue(func() *names { n := e.nameSettings(); return &n })
 	links, err := e.net.Interfaces()
 	if err != nil {
 		e.note(fmt.Sprintf("the machine's interfaces are not known (%v): what it rejects itself reads as rejected on the way", err))
@@ -147,6 +147,7 @@ func (e *env) host(ctx context.Context, pr *verifier.Probe) {
 		all.Go(func() { e.report(kinds[verifier.DNS](ctx, e, base)) })
 	}
 	addrs := e.addresses(ctx, pr)
+	e.leftOut(ctx, base, len(addrs))
 	if len(addrs) == 0 && len(asks) > 0 {
 		f := base.finding(verifier.Coverage, verifier.CheckCovered)
 		f.Outcome, f.Verdict, f.Summary = verifier.Skipped, verifier.NotProbed, pr.Host+" has no address that could be probed"
@@ -182,8 +183,12 @@ func (e *env) askPort(ctx context.Context, k verifier.Kind, t target) []verifier
 	return kinds[k](ctx, e, t)
 }
 
-// maxAddresses is how many addresses of one name are asked, for each family.
-const maxAddresses = 8
+// maxAddresses is how many addresses of one name are asked, for each family. A name
+// with more than that is a mistake, or an attack: relays have one to eight.
+const maxAddresses = 32
+
+// maxShown is how many of them a line of evidence lists.
+const maxShown = 8
 
 // addresses are those of the probe's host, by name or number.
 func (e *env) addresses(ctx context.Context, pr *verifier.Probe) []netip.Addr {
@@ -192,7 +197,11 @@ func (e *env) addresses(ctx context.Context, pr *verifier.Probe) []netip.Addr {
 	}
 	n := map[bool]int{}
 	var list []netip.Addr
+	rule := e.plan.RuleNamed(pr.Rule)
 	for _, a := range e.resolve(ctx, pr.Host).addrs {
+		if leadsNowhere(a) && (rule == nil || !e.plan.Allows(rule, a)) {
+			continue // no host of ours: see judgeRanges
+		}
 		if n[a.Is4()]++; n[a.Is4()] <= maxAddresses {
 			list = append(list, a)
 		}
@@ -200,9 +209,26 @@ func (e *env) addresses(ctx context.Context, pr *verifier.Probe) []netip.Addr {
 	return list
 }
 
+// leftOut tells of addresses that were not asked: what is known of the others says
+// nothing about them.
+func (e *env) leftOut(ctx context.Context, base target, asked int) {
+	if base.probe.IsAddress() {
+		return
+	}
+	all := slices.DeleteFunc(slices.Clone(e.resolve(ctx, base.probe.Host).addrs), leadsNowhere)
+	if len(all) <= asked {
+		return
+	}
+	f := base.finding(verifier.Coverage, verifier.CheckCovered)
+	f.Outcome, f.Verdict = verifier.Undecided, verifier.NotProbed
+	f.Summary = fmt.Sprintf("%d of the %d addresses of %s were not asked", len(all)-asked, len(all), f.Host)
+	f.Remedy = "name the addresses that matter in probes of their own"
+	e.report([]verifier.Finding{f})
+}
+
 // coverage reports the rules that no probe stands for: what nobody asked is not
 // verified.
-func (e *env) coverage() {
+func (e *env) coverage(ctx context.Context) {
 	if !e.runs(verifier.Coverage) {
 		return
 	}
@@ -211,7 +237,7 @@ func (e *env) coverage() {
 		inside := false
 		for j := range e.findings {
 			f := &e.findings[j]
-			inside = inside || f.Rule == r.Name && f.Check == verifier.CheckReach && f.Address.IsValid() && e.plan.Allows(r, f.Address)
+			inside = inside || f.Rule == r.Name && f.Check == verifier.CheckReach && f.Address.IsValid() && e.allows(ctx, r, f.Address)
 		}
 		if inside {
 			continue

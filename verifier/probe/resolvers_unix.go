@@ -3,37 +3,55 @@
 package probe
 
 import (
-	"bufio"
+	"errors"
 	"fmt"
 	"io"
-	"net/netip"
+	"io/fs"
 	"os"
 	"strings"
 )
 
-const resolvConf = "/etc/resolv.conf"
+const (
+	resolvConf = "/etc/resolv.conf"
+	hostsFile  = "/etc/hosts"
+)
 
-// Resolvers implements [Network] with the file that resolv.conf(5) describes.
-func (System) Resolvers() ([]netip.AddrPort, error) {
-	f, err := os.Open(resolvConf)
+// maxNames bounds what is read of either file.
+const maxNames = 16 << 20
+
+// Stub implements [Network] with the files that resolv.conf(5) and hosts(5) describe. A
+// file that is missing is as an empty one, to programs as well.
+func (System) Stub() (Stub, error) {
+	conf, err := readNames(resolvConf)
 	if err != nil {
-		return nil, fmt.Errorf("name servers: %w", err)
+		return Stub{}, err
 	}
-	defer f.Close()
-	return parseResolvConf(io.LimitReader(f, 1<<20))
+	s, err := parseResolvConf(strings.NewReader(conf))
+	if err != nil {
+		return s, fmt.Errorf("name servers: %s: %w", resolvConf, err)
+	}
+	hosts, err := readNames(hostsFile)
+	if err != nil {
+		return s, err
+	}
+	if s.Hosts, err = parseHosts(strings.NewReader(hosts)); err != nil {
+		return s, fmt.Errorf("names: %s: %w", hostsFile, err)
+	}
+	return s, nil
 }
 
-func parseResolvConf(r io.Reader) ([]netip.AddrPort, error) {
-	var list []netip.AddrPort
-	lines := bufio.NewScanner(r)
-	for lines.Scan() {
-		fields := strings.Fields(lines.Text())
-		if len(fields) < 2 || fields[0] != "nameserver" {
-			continue
-		}
-		if a, err := netip.ParseAddr(fields[1]); err == nil {
-			list = append(list, netip.AddrPortFrom(a.Unmap(), 53))
-		}
+func readNames(name string) (string, error) {
+	f, err := os.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
 	}
-	return list, lines.Err()
+	if err != nil {
+		return "", fmt.Errorf("names: %w", err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxNames))
+	if err != nil {
+		return "", fmt.Errorf("names: %w", err)
+	}
+	return string(b), nil
 }

@@ -15,7 +15,7 @@ func TestParseResolvConf(t *testing.T) {
 		t.Fatal(err)
 	}
 	var words []string
-	for _, a := range got {
+	for _, a := range got.Servers {
 		words = append(words, a.String())
 	}
 	if want := []string{"10.0.0.53:53", "[2001:db8::53]:53", "[fe80::1%eth0]:53"}; !slices.Equal(words, want) {

@@ -2,16 +2,21 @@ package probe
 
 import (
 	"fmt"
+	"io"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
 	"unsafe"
 
 	"golang.org/x/sys/windows"
 )
 
-// Resolvers implements [Network] with the name servers of the adapters that are up
+// Stub implements [Network] with the name servers of the adapters that are up, and the
+// hosts file
 // (Microsoft Learn, GetAdaptersAddresses, read 2026-11-23).
-func (System) Resolvers() ([]netip.AddrPort, error) {
+func (System) Stub() (Stub, error) {
+	s := defaultStub()
 	const flags = windows.GAA_FLAG_SKIP_ANYCAST | windows.GAA_FLAG_SKIP_MULTICAST
 	size := uint32(15 << 10)
 	for range 4 {
@@ -22,11 +27,31 @@ func (System) Resolvers() ([]netip.AddrPort, error) {
 			continue
 		}
 		if err != nil {
-			return nil, fmt.Errorf("name servers: %w", err)
+			return s, fmt.Errorf("name servers: %w", err)
 		}
-		return adapterResolvers(first), nil
+		s.Servers = adapterResolvers(first)
+		s.Hosts = windowsHosts()
+		return s, nil
 	}
-	return nil, fmt.Errorf("name servers: the adapters keep changing; try again")
+	return s, fmt.Errorf("name servers: the adapters keep changing; try again")
+}
+
+// windowsHosts reads the hosts file; one that cannot be read is as an empty one.
+func windowsHosts() map[string][]netip.Addr {
+	dir, err := windows.GetSystemDirectory()
+	if err != nil {
+		return nil
+	}
+	f, err := os.Open(filepath.Join(dir, "drivers", "etc", "hosts"))
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	hosts, err := parseHosts(io.LimitReader(f, 16<<20))
+	if err != nil {
+		return nil
+	}
+	return hosts
 }
 
 func adapterResolvers(first *windows.IpAdapterAddresses) []netip.AddrPort {

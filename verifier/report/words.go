@@ -34,7 +34,7 @@ func roleOf(o verifier.Outcome) Role {
 // checkWords are what is judged, for people; a kind's own name stands for
 // verifier.CheckReach.
 var checkWords = map[verifier.Check]string{
-	verifier.CheckResolve: "name resolves", verifier.CheckRanges: "name in ranges",
+	verifier.CheckPrograms: "programs resolve", verifier.CheckResolve: "name resolves", verifier.CheckRanges: "name in ranges",
 	verifier.CheckHijack: "invents no name", verifier.CheckAgree: "servers agree",
 	verifier.CheckCert: "certificate", verifier.CheckMapping: "NAT mapping",
 	verifier.CheckPublic: "public address", verifier.CheckPersist: "NAT lasts",
