@@ -176,7 +176,10 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 	if err := r.checkPlace(); err != nil {
 		return nil, err
 	}
-	v := r.view(p)
+	v, err := r.view(p)
+	if err != nil {
+		return nil, err
+	}
 	name := r.opt.Placement + ".nft.tmpl"
 	main, err := r.execute(name, v)
 	if err != nil {

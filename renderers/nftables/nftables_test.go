@@ -122,6 +122,49 @@ func TestPlaceChangesAreRefused(t *testing.T) {
 	}
 }
 
+// TestDamagedFilesBefore: what an earlier version left is known from either of its files,
+// at whatever byte the other one ends, and with both cut short it is an error with a way
+// on. A file of somebody else's says nothing.
+func TestDamagedFilesBefore(t *testing.T) {
+	opt := Options{Placement: fragment, Table: "inet filter", Hook: "forward", Ingress: []string{"lan0"}}
+	before := smallPlan()
+	before.Rules[0].To = rules.In("renamed", before.Rules[0].To.Set())
+	files := render(t, opt, before, nil)
+	const gone = "delete set inet filter sallyport_edge.renamed_v6\n"
+	again := func(main, remove []byte) (string, error) {
+		r, err := Kind().Build(&opt, renderers.Env{Name: "edge", Path: "edge.nft", Previous: func(path string) []byte {
+			return map[string][]byte{"edge.nft": main, "edge.remove.nft": remove}[path]
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := r.Render(smallPlan())
+		if err != nil {
+			return "", err
+		}
+		return string(out[0].Data), nil
+	}
+	for i := range files[0].Data {
+		if text, err := again(files[0].Data[:i], files[1].Data); err != nil || !strings.Contains(text, gone) {
+			t.Fatalf("the file that is loaded, cut at %d: %v\n%s", i, err, text)
+		}
+	}
+	for i := range files[1].Data {
+		if text, err := again(files[0].Data, files[1].Data[:i]); err != nil || !strings.Contains(text, gone) {
+			t.Fatalf("the file that removes, cut at %d: %v\n%s", i, err, text)
+		}
+	}
+	declared := strings.Index(string(files[0].Data), "add set") + len("add set inet filter x { type")
+	_, err := again(files[0].Data[:declared], nil)
+	var option *renderers.OptionError
+	if !errors.As(err, &option) || !strings.Contains(option.Cause, "damaged") || !strings.Contains(option.Fix, "sallyport_edge") {
+		t.Errorf("both damaged: %v", err)
+	}
+	if _, err := again([]byte("table inet filter {\n\tchain forward {\n"), nil); err != nil {
+		t.Errorf("somebody else's file: %v", err)
+	}
+}
+
 func smallPlan() *rules.Plan {
 	return &rules.Plan{Name: "edge", Families: rules.BothFamilies, Rules: []rules.Rule{{
 		Name: "calls", Verdict: rules.Allow, From: rules.Any(), To: rules.In("acs", ipranges.MustParse("20.202.0.0/16", "2603:1063::/38")),
@@ -219,6 +262,11 @@ func FuzzParse(f *testing.F) {
 			t.Error("neither a plan nor an error")
 		}
 		r.env.Previous = func(string) []byte { return []byte(src) }
-		r.retired(nil, nil) // whatever it is, it must not panic
+		left, err := r.retired(nil, nil) // whatever it is, it must not panic
+		for _, line := range left.delete(r.table) {
+			if err != nil || strings.ContainsAny(line, "\n\"#$@") {
+				t.Errorf("%q of %q: %v", line, src, err)
+			}
+		}
 	})
 }

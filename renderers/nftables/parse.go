@@ -213,26 +213,34 @@ func (t *table) change(s *scanner, what, name string) error {
 		}
 		return nil
 	}
-	if t.sets[name] == nil && t.chains[name] == nil {
-		return s.errorf("%s of %q, which does not exist", what, name)
+	set, chain := t.sets[name], t.chains[name]
+	switch what {
+	case "flush set", "delete set", "add element":
+		if set == nil {
+			return s.errorf("%s of %q, which is no set", what, name)
+		}
+	case "flush chain", "delete chain", "add rule":
+		if chain == nil {
+			return s.errorf("%s of %q, which is no chain", what, name)
+		}
+	default:
+		return s.errorf("unknown command %q", what)
 	}
 	switch what {
 	case "flush set":
-		t.sets[name].elements = nil
+		set.elements = nil
 	case "flush chain":
-		t.chains[name].rules = nil
+		chain.rules = nil
 	case "delete set":
 		delete(t.sets, name)
 	case "delete chain":
 		delete(t.chains, name)
 	case "add element":
 		elements, err := elements(s)
-		t.sets[name].elements = append(t.sets[name].elements, elements...)
+		set.elements = append(set.elements, elements...)
 		return err
 	case "add rule":
-		t.chains[name].rules = append(t.chains[name].rules, s.statement())
-	default:
-		return s.errorf("unknown command %q", what)
+		chain.rules = append(chain.rules, s.statement())
 	}
 	return nil
 }

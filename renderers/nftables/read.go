@@ -159,6 +159,9 @@ func (rd *reader) line(words []string) (*line, error) {
 	l := &line{families: rd.r.Caps().Families, from: rules.Any(), to: rules.Any()}
 	for len(words) > 0 {
 		n, err := rd.term(l, words)
+		if err == nil && n > len(words) {
+			err = fmt.Errorf("%s lacks what belongs to it", words[0])
+		}
 		if err != nil {
 			return nil, err
 		}

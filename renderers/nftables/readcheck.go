@@ -52,9 +52,19 @@ func (rd *reader) complete() error {
 	case rd.loopback != (deny && rd.r.opt.Hook == "output"):
 		return errors.New("loopback: " + strconv.FormatBool(rd.loopback))
 	}
-	if !deny {
-		return nil
+	if deny {
+		if err := rd.essentials(); err != nil {
+			return err
+		}
 	}
+	if slices.ContainsFunc(rd.plan.Rules, func(r rules.Rule) bool { return r.Name == "" }) {
+		return errors.New("a rule has lost its name")
+	}
+	return nil
+}
+
+// essentials takes what a default of deny lets pass before all rules away from the plan.
+func (rd *reader) essentials() error {
 	for _, f := range rd.plan.Families.List() {
 		for _, m := range rules.Essential(f) {
 			first := rd.plan.Rules

@@ -17,36 +17,60 @@ type leftover struct {
 	sets   []set
 }
 
-// retired finds the leftovers in the file that was published before. That file
-// names its own leftovers in the same way, so they are carried on until the file
-// is removed, however many versions were never loaded.
-func (r *renderer) retired(objects []*set, chains []chain) leftover {
+// retired finds the leftovers in the files that were published before: the one that is
+// loaded, and the one that removes all of it. Both name the leftovers of their time, so
+// they are carried on until the target is removed, however many versions were never
+// loaded. Where one of them is damaged, the other one tells.
+func (r *renderer) retired(objects []*set, chains []chain) (leftover, error) {
 	if r.env.Previous == nil {
-		return leftover{}
+		return leftover{}, nil
 	}
-	old, err := parse(string(r.env.Previous(r.env.Path)))
-	if err != nil {
-		return leftover{} // not a file of ours
+	old := &table{declaredSets: map[string]string{}, declaredChains: map[string]bool{}}
+	var damage error
+	read := 0
+	for _, path := range []string{r.env.Path, removePath(r.env.Path)} {
+		data := r.env.Previous(path)
+		if len(data) == 0 {
+			continue
+		}
+		rs, err := parse(string(data))
+		if err != nil {
+			damage = cmp.Or(damage, err)
+			continue
+		}
+		read++
+		if t := rs.tables[r.table]; t != nil {
+			maps.Copy(old.declaredSets, t.declaredSets)
+			maps.Copy(old.declaredChains, t.declaredChains)
+		}
 	}
-	t := old.tables[r.table]
-	if t == nil {
-		return leftover{}
+	if read == 0 && damage != nil && renderers.Marked(r.env.Previous(r.env.Path), r.env.Name) {
+		return leftover{}, r.damaged(damage)
 	}
 	ours := func(name string) bool { return name == r.chain || strings.HasPrefix(name, r.chain+".") }
 	var left leftover
-	for _, name := range slices.Sorted(maps.Keys(t.declaredChains)) {
+	for _, name := range slices.Sorted(maps.Keys(old.declaredChains)) {
 		used := slices.ContainsFunc(chains, func(c chain) bool { return c.name == name })
-		if ours(name) && !used {
+		if ours(name) && isTable(name) && !used {
 			left.chains = append(left.chains, name)
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(t.declaredSets)) {
+	for _, name := range slices.Sorted(maps.Keys(old.declaredSets)) {
 		used := slices.ContainsFunc(objects, func(s *set) bool { return s.name == name })
-		if typ := t.declaredSets[name]; ours(name) && !used && knownType(typ) {
+		if typ := old.declaredSets[name]; ours(name) && isTable(name) && !used && knownType(typ) {
 			left.sets = append(left.sets, set{name: name, typ: typ, merge: typ != serviceType})
 		}
 	}
-	return left
+	return left, nil
+}
+
+// damaged says that nothing tells what earlier versions have left in the kernel.
+func (r *renderer) damaged(err error) error {
+	file, remove := renderers.Clean(r.env.Path), renderers.Clean(removePath(r.env.Path))
+	return &renderers.OptionError{Option: "path",
+		Cause: fmt.Sprintf("%s and %s of an earlier run are damaged (%s), so nothing tells which sets and chains of ours are loaded and not needed any more", file, remove, renderers.Clean(err.Error())),
+		Fix: fmt.Sprintf("put them back from a copy; or, where they were loaded, delete your jump and then each chain and set that begins with %s from table %s, delete both files, and run again",
+			r.chain, r.table)}
 }
 
 // placedMark begins the header line that says where a file's rules live, so that
@@ -68,7 +92,7 @@ func (r *renderer) checkPlace() error {
 	}
 	for line := range strings.Lines(string(r.env.Previous(r.env.Path))) {
 		was, ok := strings.CutPrefix(strings.TrimSpace(line), "# "+placedMark)
-		if !ok || was == r.placed() {
+		if whole := strings.HasSuffix(line, "\n"); !ok || !whole || was == r.placed() {
 			continue
 		}
 		option := "hook"

@@ -27,7 +27,7 @@ type view struct {
 	Remove           []string // commands that delete all of it
 }
 
-func (r *renderer) view(p *rules.Plan) *view {
+func (r *renderer) view(p *rules.Plan) (*view, error) {
 	objects := r.objects(p)
 	v := &view{
 		Header: append(renderers.Header(p), placedMark+r.placed()),
@@ -39,9 +39,12 @@ func (r *renderer) view(p *rules.Plan) *view {
 	if !v.Fragment {
 		v.Sets, v.Chains = setBlocks(objects), chainBlocks(chains)
 		v.Remove = []string{"table " + r.table + " {}", "delete table " + r.table}
-		return v
+		return v, nil
 	}
-	retired := r.retired(objects, chains)
+	retired, err := r.retired(objects, chains)
+	if err != nil {
+		return nil, err
+	}
 	for _, c := range chains {
 		v.Declare = append(v.Declare, strings.TrimSpace(fmt.Sprintf("add chain %s %s %s", r.table, c.name, c.hook)))
 		v.Flush = append(v.Flush, fmt.Sprintf("flush chain %s %s", r.table, c.name))
@@ -58,7 +61,7 @@ func (r *renderer) view(p *rules.Plan) *view {
 	v.Elements = elements.String()
 	v.Retire = retired.delete(r.table)
 	v.Remove = deleteAll(r.table, chains, objects, retired)
-	return v
+	return v, nil
 }
 
 // set is one named set: addresses of a family, or a service's ports.
