@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"sallyport/internal/await"
 	"sallyport/verifier/media"
 	"sallyport/verifier/reflect"
 )
@@ -27,16 +28,17 @@ func (l *lines) Write(p []byte) (int, error) {
 	return l.b.Write(p)
 }
 
-func (l *lines) find(re *regexp.Regexp) string {
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+// find waits until what re finds is there, and returns its first group.
+func (l *lines) find(t *testing.T, re *regexp.Regexp) string {
+	t.Helper()
+	var m []string
+	await.Until(t, re.String(), func() bool {
 		l.mu.Lock()
-		m := re.FindStringSubmatch(l.b.String())
-		l.mu.Unlock()
-		if m != nil {
-			return m[1]
-		}
-	}
-	return ""
+		defer l.mu.Unlock()
+		m = re.FindStringSubmatch(l.b.String())
+		return m != nil
+	})
+	return m[1]
 }
 
 // TestReflectAnswers runs the command, sends it a train, and reads its counts.
@@ -56,23 +58,20 @@ func TestReflectAnswers(t *testing.T) {
 	defer stop()
 	done := make(chan int)
 	go func() { done <- run(ctx, []string{"reflect", "-l", "127.0.0.1:0", "-k", name, "--json"}, a) }()
-	addr := stderr.find(regexp.MustCompile(`answering on (\S+), UDP`))
-	if addr == "" {
-		t.Fatal("it says nothing of where it answers")
-	}
+	addr := stderr.find(t, regexp.MustCompile(`answering on (\S+), UDP`))
 	conn, err := net.Dial("udp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
+	// It comes before what is answered, so that it has been counted by then.
+	if _, err := conn.Write([]byte("\x1b[31mhostile\n")); err != nil {
+		t.Fatal(err)
+	}
 	train, err := media.Measure(t.Context(), conn, key, media.Options{Rate: 200, Duration: 500 * time.Millisecond, Linger: 100 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := conn.Write([]byte("\x1b[31mhostile\n")); err != nil {
-		t.Fatal(err)
-	}
-	time.Sleep(50 * time.Millisecond)
 	stop()
 	if code := <-done; code != exitOK {
 		t.Errorf("exit code %d", code)

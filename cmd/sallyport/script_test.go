@@ -18,6 +18,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"sallyport/internal/await"
 )
 
 // clockAhead is how far the clock of a sallyport started by a script is ahead, as
@@ -243,7 +245,7 @@ func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 1 {
 		ts.Fatalf("usage: await PATH")
 	}
-	for end := time.Now().Add(20 * time.Second); !serverOf(ts).asked(args[0]); time.Sleep(5 * time.Millisecond) {
+	for end := await.Deadline(); !serverOf(ts).asked(args[0]); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			ts.Fatalf("nobody asked for %s", args[0])
 		}

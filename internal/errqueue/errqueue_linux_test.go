@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sallyport/internal/await"
 	"sallyport/internal/lab"
 	"sallyport/internal/need"
 )
@@ -78,7 +79,6 @@ func connectTCP(l *lab.Lab, to netip.AddrPort, o Options, patience time.Duration
 // TestEvidence holds the socket layer to each row of the table of what a sender sees.
 func TestEvidence(t *testing.T) {
 	t.Parallel()
-	const patience = 3 * time.Second
 	admin := map[string]string{"ip": "icmp type admin-prohibited", "ip6": "icmpv6 type admin-prohibited"}
 	port := map[string]string{"ip": "icmp type port-unreachable", "ip6": "icmpv6 type port-unreachable"}
 	rows := []struct {
@@ -123,7 +123,7 @@ func TestEvidence(t *testing.T) {
 				if row.client != "" {
 					l.Client.MustExec(t, fmt.Sprintf("table inet t { chain c { type filter hook output priority 0;\n meta l4proto %s %s\n}\n}\n", proto, row.client), "nft", "-f", "-")
 				}
-				at, wait := row.port, patience
+				at, wait := row.port, await.Patience
 				if row.silent {
 					wait = 100 * time.Millisecond
 				}
@@ -190,8 +190,8 @@ func TestTTL(t *testing.T) {
 	l.Firewall.MustExec(t, "table inet t { chain c { type filter hook forward priority 0; policy drop; }; }\n", "nft", "-f", "-")
 	for _, f := range families {
 		for name, err := range map[string]error{
-			"udp": sendUDP(t, l, netip.AddrPortFrom(f.target, 3478), Options{TTL: 1}, 3*time.Second),
-			"tcp": connectTCP(l, netip.AddrPortFrom(f.target, 443), Options{TTL: 1}, 3*time.Second),
+			"udp": sendUDP(t, l, netip.AddrPortFrom(f.target, 3478), Options{TTL: 1}, await.Patience),
+			"tcp": connectTCP(l, netip.AddrPortFrom(f.target, 443), Options{TTL: 1}, await.Patience),
 		} {
 			var e *Error
 			if !errors.As(err, &e) || !e.TimeExceeded() || e.Offender != f.firewall {
@@ -217,8 +217,8 @@ func TestNoHost(t *testing.T) {
 	for _, f := range families {
 		near := map[string]string{"ip": "198.18.0.1", "ip6": "fd21::1"}[f.ip]
 		for name, try := range map[string]func() error{
-			"udp": func() error { return sendUDP(t, l, netip.AddrPortFrom(f.dead, 3478), Options{}, 3*time.Second) },
-			"tcp": func() error { return connectTCP(l, netip.AddrPortFrom(f.dead, 443), Options{}, 3*time.Second) },
+			"udp": func() error { return sendUDP(t, l, netip.AddrPortFrom(f.dead, 3478), Options{}, await.Patience) },
+			"tcp": func() error { return connectTCP(l, netip.AddrPortFrom(f.dead, 443), Options{}, await.Patience) },
 		} {
 			started := time.Now()
 			var e *Error
@@ -244,10 +244,10 @@ func TestNoRoute(t *testing.T) {
 	l.Client.MustRun(t, "ip", "route", "add", "blackhole", "192.0.2.0/24")
 	for _, to := range []string{"20.202.0.1:3478", "[2603:1063::1]:3478", "192.0.2.1:3478"} {
 		var e *Error
-		if err := sendUDP(t, l, netip.MustParseAddrPort(to), Options{}, time.Second); !errors.As(err, &e) || e.Cause != NetUnreachable || e.Origin != Local {
+		if err := sendUDP(t, l, netip.MustParseAddrPort(to), Options{}, await.Patience); !errors.As(err, &e) || e.Cause != NetUnreachable || e.Origin != Local {
 			t.Errorf("%s: %v", to, err)
 		}
-		if err := connectTCP(l, netip.MustParseAddrPort(to), Options{}, time.Second); !errors.As(err, &e) || e.Cause != NetUnreachable {
+		if err := connectTCP(l, netip.MustParseAddrPort(to), Options{}, await.Patience); !errors.As(err, &e) || e.Cause != NetUnreachable {
 			t.Errorf("%s, TCP: %v", to, err)
 		}
 	}
@@ -259,15 +259,15 @@ func TestNoQueue(t *testing.T) {
 	l := newLab(t)
 	for _, f := range families {
 		for name, err := range map[string]error{
-			"udp": sendUDP(t, l, netip.AddrPortFrom(f.target, 9), Options{NoQueue: true}, 3*time.Second),
-			"tcp": connectTCP(l, netip.AddrPortFrom(f.target, 9), Options{NoQueue: true}, 3*time.Second),
+			"udp": sendUDP(t, l, netip.AddrPortFrom(f.target, 9), Options{NoQueue: true}, await.Patience),
+			"tcp": connectTCP(l, netip.AddrPortFrom(f.target, 9), Options{NoQueue: true}, await.Patience),
 		} {
 			var e *Error
 			if !errors.As(err, &e) || e.Cause != Refused || e.Offender.IsValid() || e.Origin != Unknown || e.Why == "" {
 				t.Errorf("%s %s: %#v", f.name, name, err)
 			}
 		}
-		if err := sendUDP(t, l, netip.AddrPortFrom(f.target, 3478), Options{NoQueue: true}, 3*time.Second); err != nil {
+		if err := sendUDP(t, l, netip.AddrPortFrom(f.target, 3478), Options{NoQueue: true}, await.Patience); err != nil {
 			t.Errorf("%s: %v, want an answer", f.name, err)
 		}
 	}
@@ -277,13 +277,13 @@ func TestInterface(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
 	to := netip.MustParseAddrPort("20.202.0.1:3478")
-	if err := sendUDP(t, l, to, Options{Interface: "eth0"}, 3*time.Second); err != nil {
+	if err := sendUDP(t, l, to, Options{Interface: "eth0"}, await.Patience); err != nil {
 		t.Error(err)
 	}
 	if err := sendUDP(t, l, to, Options{Interface: "lo"}, 50*time.Millisecond); err == nil {
 		t.Error("an answer by the loopback")
 	}
-	if err := sendUDP(t, l, to, Options{Interface: "none0"}, time.Second); err == nil {
+	if err := sendUDP(t, l, to, Options{Interface: "none0"}, await.Patience); err == nil {
 		t.Error("an interface that does not exist")
 	}
 }
@@ -309,7 +309,7 @@ func TestSetTTL(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		if err := errors.Join(c.SetTTL(1), c.SetReadDeadline(time.Now().Add(3*time.Second))); err != nil {
+		if err := errors.Join(c.SetTTL(1), c.SetReadDeadline(await.Deadline())); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := c.Write([]byte("hello")); err != nil {

@@ -64,7 +64,7 @@ type origin struct {
 }
 
 // newOrigin starts a TLS server that ends with the test.
-func newOrigin(t *testing.T, handle http.HandlerFunc) *origin {
+func newOrigin(t testing.TB, handle http.HandlerFunc) *origin {
 	t.Helper()
 	o := &origin{handle: handle}
 	o.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -89,7 +89,7 @@ func (o *origin) now(handle http.HandlerFunc) {
 
 // fetcher returns a Fetcher that trusts o, is impatient, and has a clock and
 // a cache of its own.
-func (o *origin) fetcher(t *testing.T) (*Fetcher, *clock) {
+func (o *origin) fetcher(t testing.TB) (*Fetcher, *clock) {
 	t.Helper()
 	cache, err := OpenCache(t.TempDir())
 	if err != nil {
@@ -164,7 +164,7 @@ func mustFetch(t *testing.T, f *Fetcher, src Source, change int) *Result {
 }
 
 // mustFail fetches, and expects an error of this kind that says what to do.
-func mustFail(t *testing.T, f *Fetcher, src Source, want error) *Error {
+func mustFail(t testing.TB, f *Fetcher, src Source, want error) *Error {
 	t.Helper()
 	r, err := f.Fetch(context.Background(), src)
 	if err == nil {
@@ -181,7 +181,7 @@ func mustFail(t *testing.T, f *Fetcher, src Source, want error) *Error {
 	return e
 }
 
-func wantPrintable(t *testing.T, text string) {
+func wantPrintable(t testing.TB, text string) {
 	t.Helper()
 	for _, r := range text {
 		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == unicode.ReplacementChar {
@@ -191,7 +191,7 @@ func wantPrintable(t *testing.T, text string) {
 	}
 }
 
-func wantTries(t *testing.T, o *origin, want int64) {
+func wantTries(t testing.TB, o *origin, want int64) {
 	t.Helper()
 	if got := o.tries.Load(); got != want {
 		t.Errorf("the server was asked %d times, want %d", got, want)

@@ -12,11 +12,11 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
+	"sallyport/internal/await"
 	"sallyport/internal/need"
 )
 
@@ -385,17 +385,13 @@ func TestDevicesAndPipes(t *testing.T) {
 			}
 		}()
 		for range 4 {
-			select {
-			case err := <-ended:
-				if err == nil {
-					t.Fatal("a pipe was taken for a file")
-				}
-				mustAdvise(t, err)
-				if !strings.Contains(err.Error(), "--stdout") {
-					t.Errorf("the way out is not named: %v", err)
-				}
-			case <-time.After(5 * time.Second):
-				t.Fatal("hangs on the pipe")
+			err := await.Receive(t, "what becomes of the pipe", ended)
+			if err == nil {
+				t.Fatal("a pipe was taken for a file")
+			}
+			mustAdvise(t, err)
+			if !strings.Contains(err.Error(), "--stdout") {
+				t.Errorf("the way out is not named: %v", err)
 			}
 		}
 	})

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -200,90 +201,98 @@ func TestRecordings(t *testing.T) {
 }
 
 func TestClock(t *testing.T) {
-	b := newBench(t, Options{Skew: time.Minute})
-	for off, want := range map[time.Duration]Kind{
-		0: Welcome, 59 * time.Second: Welcome, -59 * time.Second: Welcome,
-		61 * time.Second: Refused, -61 * time.Second: Refused, 300 * 24 * time.Hour: Refused, -time.Duration(1 << 62): Refused,
-	} {
-		p, ok := b.ask(Packet{Kind: Hello, Session: 1, Sent: time.Now().Add(off).UnixNano()}, 500)
-		if !ok || p.Kind != want {
-			t.Errorf("a clock off by %v: %v %+v", off, ok, p)
+	synctest.Test(t, func(t *testing.T) { // in time that goes by only where it is slept
+		b := newBench(t, Options{Skew: time.Minute})
+		for off, want := range map[time.Duration]Kind{
+			0: Welcome, 59 * time.Second: Welcome, -59 * time.Second: Welcome,
+			61 * time.Second: Refused, -61 * time.Second: Refused, 300 * 24 * time.Hour: Refused, -time.Duration(1 << 62): Refused,
+		} {
+			p, ok := b.ask(Packet{Kind: Hello, Session: 1, Sent: time.Now().Add(off).UnixNano()}, 500)
+			if !ok || p.Kind != want {
+				t.Errorf("a clock off by %v: %v %+v", off, ok, p)
+			}
+			if want == Refused && (p.Reason != BadClock || time.Since(time.Unix(0, p.Received)).Abs() > time.Minute) {
+				t.Errorf("a clock off by %v: %+v", off, p)
+			}
 		}
-		if want == Refused && (p.Reason != BadClock || time.Since(time.Unix(0, p.Received)).Abs() > time.Minute) {
-			t.Errorf("a clock off by %v: %+v", off, p)
-		}
-	}
+	})
 }
 
 // TestRefusals plays hellos that are too old, and gets few answers, each of the least
 // size.
 func TestRefusals(t *testing.T) {
-	b := newBench(t, Options{})
-	request := make([]byte, 1000)
-	(&Packet{Kind: Hello, Sent: 1}).encode(request, b.key)
-	answers := 0
-	for range 1000 {
-		if answer := b.s.answer(bytes.Clone(request), Peer{From: b.from}, nil, time.Now()); answer != nil {
-			answers++
-			if len(answer) != MinSize {
-				t.Fatalf("a refusal of %d bytes", len(answer))
+	synctest.Test(t, func(t *testing.T) { // in time that goes by only where it is slept
+		b := newBench(t, Options{})
+		request := make([]byte, 1000)
+		(&Packet{Kind: Hello, Sent: 1}).encode(request, b.key)
+		answers := 0
+		for range 1000 {
+			if answer := b.s.answer(bytes.Clone(request), Peer{From: b.from}, nil, time.Now()); answer != nil {
+				answers++
+				if len(answer) != MinSize {
+					t.Fatalf("a refusal of %d bytes", len(answer))
+				}
 			}
 		}
-	}
-	if answers == 0 || answers > refusals+5 {
-		t.Errorf("%d of 1000 recordings are answered", answers)
-	}
-	if c := b.s.Counters(); c.Refused != uint64(answers) || c.Refused+c.Unrefused != 1000 {
-		t.Errorf("%+v", c)
-	}
+		if answers == 0 || answers > refusals+5 {
+			t.Errorf("%d of 1000 recordings are answered", answers)
+		}
+		if c := b.s.Counters(); c.Refused != uint64(answers) || c.Refused+c.Unrefused != 1000 {
+			t.Errorf("%+v", c)
+		}
+	})
 }
 
 func TestRate(t *testing.T) {
-	b := newBench(t, Options{PerSource: 20, Total: 50})
-	total := 0
-	for i := range 5 {
-		b.from = netip.MustParseAddrPort(fmt.Sprintf("192.0.2.%d:5004", i+1))
-		cookie := b.open(9)
-		answered := 1
-		for n := range uint32(100) {
-			if _, ok := b.ask(Packet{Kind: Echo, Session: 9, Cookie: cookie, Sequence: n}, MinSize); ok {
-				answered++
+	synctest.Test(t, func(t *testing.T) { // in time that goes by only where it is slept
+		b := newBench(t, Options{PerSource: 20, Total: 50})
+		total := 0
+		for i := range 5 {
+			b.from = netip.MustParseAddrPort(fmt.Sprintf("192.0.2.%d:5004", i+1))
+			cookie := b.open(9)
+			answered := 1
+			for n := range uint32(100) {
+				if _, ok := b.ask(Packet{Kind: Echo, Session: 9, Cookie: cookie, Sequence: n}, MinSize); ok {
+					answered++
+				}
+			}
+			if answered > 25 {
+				t.Errorf("%d answers to one source", answered)
+			}
+			total += answered
+			// Another port of the same address is the same source.
+			b.from = netip.AddrPortFrom(b.from.Addr(), 6000)
+			if _, ok := b.ask(Packet{Kind: Hello, Session: 8, Sent: time.Now().UnixNano()}, MinSize); ok && answered >= 20 {
+				t.Error("another port of the address gets past its limit")
+			}
+			if total > 40 {
+				break
 			}
 		}
-		if answered > 25 {
-			t.Errorf("%d answers to one source", answered)
+		if total > 65 {
+			t.Errorf("%d answers in all", total)
 		}
-		total += answered
-		// Another port of the same address is the same source.
-		b.from = netip.AddrPortFrom(b.from.Addr(), 6000)
-		if _, ok := b.ask(Packet{Kind: Hello, Session: 8, Sent: time.Now().UnixNano()}, MinSize); ok && answered >= 20 {
-			t.Log("the limit let one more through, as time went on")
+		if c := b.s.Counters(); c.RateLimit == 0 {
+			t.Errorf("%+v", c)
 		}
-		if total > 40 {
-			break
-		}
-	}
-	if total > 65 {
-		t.Errorf("%d answers in all", total)
-	}
-	if c := b.s.Counters(); c.RateLimit == 0 {
-		t.Errorf("%+v", c)
-	}
+	})
 }
 
 // TestDeclinedIsTold: a client has to know that its packets arrived and were not
 // answered, or it takes our limit for loss.
 func TestDeclinedIsTold(t *testing.T) {
-	b := newBench(t, Options{PerSource: 1000, Total: 10})
-	cookie := b.open(9)
-	for n := range uint32(50) {
-		b.ask(Packet{Kind: Echo, Session: 9, Cookie: cookie, Sequence: n}, MinSize)
-	}
-	time.Sleep(150 * time.Millisecond)
-	p, ok := b.ask(Packet{Kind: Tally, Session: 9, Cookie: cookie, Sequence: 50}, MinSize)
-	if !ok || p.Arrived != 50 || p.Declined < 35 || p.Seen != 1<<50-1 {
-		t.Errorf("%v %+v", ok, p)
-	}
+	synctest.Test(t, func(t *testing.T) { // in time that goes by only where it is slept
+		b := newBench(t, Options{PerSource: 1000, Total: 10})
+		cookie := b.open(9)
+		for n := range uint32(50) {
+			b.ask(Packet{Kind: Echo, Session: 9, Cookie: cookie, Sequence: n}, MinSize)
+		}
+		time.Sleep(150 * time.Millisecond)
+		p, ok := b.ask(Packet{Kind: Tally, Session: 9, Cookie: cookie, Sequence: 50}, MinSize)
+		if !ok || p.Arrived != 50 || p.Declined < 35 || p.Seen != 1<<50-1 {
+			t.Errorf("%v %+v", ok, p)
+		}
+	})
 }
 
 // TestMemory sends from more sources and sessions than there is room for.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"sallyport/internal/await"
 	"sallyport/internal/fetch"
 )
 
@@ -90,11 +91,5 @@ func TestBars(t *testing.T) {
 
 func waitFor(t *testing.T, out *syncBuffer, text string) {
 	t.Helper()
-	for range 500 {
-		if strings.Contains(out.String(), text) {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	t.Fatalf("%q was never shown", text)
+	await.Until(t, "the display of "+text, func() bool { return strings.Contains(out.String(), text) })
 }
