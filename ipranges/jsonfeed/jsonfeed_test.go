@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
+	"sallyport/internal/cost"
 	"sallyport/ipranges/refusal"
 )
 
@@ -146,16 +146,12 @@ func TestHostileText(t *testing.T) {
 // TestManyMistakes: what is only counted costs no look at the whole file. (When it
 // did, this took a minute.)
 func TestManyMistakes(t *testing.T) {
-	const n = 50_000
-	file := `{"rows":[{"name":"a","list":[` + strings.Repeat(" ", 20<<20) + strings.Repeat(`"x",`, n)
-	start := time.Now()
-	_, err := rows(file)
-	if took := time.Since(start); took > 10*time.Second {
-		t.Errorf("%d mistakes took %v", n, took)
-	}
-	if err == nil || err.Noted() != n+1 || len(err.Problems) != refusal.Max || err.Problems[refusal.Max-1].Text != "the file ends too early" {
-		t.Errorf("%v", err)
-	}
+	cost.Linear(t, "a file of mistakes", 6_000, func(n int) {
+		_, err := rows(`{"rows":[{"name":"a","list":[` + strings.Repeat(" ", 400*n) + strings.Repeat(`"x",`, n))
+		if err == nil || err.Noted() != n+1 || len(err.Problems) != refusal.Max || err.Problems[refusal.Max-1].Text != "the file ends too early" {
+			t.Errorf("%v", err)
+		}
+	})
 }
 
 func TestPrefix(t *testing.T) {

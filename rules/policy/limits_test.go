@@ -7,11 +7,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 
+	"sallyport/internal/cost"
 	"sallyport/internal/diag"
 )
 
@@ -53,13 +53,15 @@ func TestLimits(t *testing.T) {
 		{"templates in loops", `set "a" { include = [for a in ` + long + ` : "` + rep("${a}", 20000) + `"] }`, "this string has"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			start := time.Now()
-			_, list := check(t, "test.hcl", tt.src, nil)
+			var list diag.List
+			spent := cost.Least(1, func() { _, list = check(t, "test.hcl", tt.src, nil) })
 			if !slices.ContainsFunc(list, func(d diag.Diagnostic) bool { return d.Severity == diag.Error && strings.Contains(d.Summary, tt.want) }) {
 				t.Errorf("it is not refused for what it is: %.3q", summaries(list))
 			}
-			if d := time.Since(start); d > time.Minute { // a busy machine, the race detector: only growth counts
-				t.Errorf("it took %s", d)
+			// What is refused is read a few times, and not again for each of its parts.
+			lexed := cost.Least(1, func() { hclsyntax.LexConfig([]byte(tt.src), "", hcl.InitialPos) })
+			if spent > 300*lexed {
+				t.Errorf("it costs %v, and finding its words %v", spent, lexed)
 			}
 		})
 	}
