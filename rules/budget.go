@@ -138,8 +138,7 @@ func fit(p *Plan, caps Caps) (*Plan, []Loss, []*RuleError) {
 	return f.priced(covers)
 }
 
-// written is what the target writes for a list: the list, or all other addresses. It is
-// its own inverse.
+// written is what the target writes for a list.
 func (f *fitting) written(list ipranges.Set) ipranges.Set {
 	return writtenOf(f.p, f.caps, list)
 }
@@ -159,11 +158,19 @@ func writtenOf(p *Plan, caps Caps, list ipranges.Set) ipranges.Set {
 	_, v, _ := p.Listed()
 	var out ipranges.Set
 	for _, fam := range p.Families.List() {
-		if caps.writesOpposite(v, fam) {
-			out = out.Union(list.Complement(fam))
-		} else {
-			out = out.Union(list.Only(fam))
-		}
+		out = out.Union(caps.Written(v, fam, list))
+	}
+	return out
+}
+
+// meant is the list that a target means by what it writes: what it leaves out belongs
+// where the plan has it.
+func (f *fitting) meant(written ipranges.Set) ipranges.Set {
+	_, v, _ := f.p.Listed()
+	var out ipranges.Set
+	for _, fam := range f.p.Families.List() {
+		left := f.caps.meant(v, fam, f.listed).Minus(f.caps.Written(v, fam, f.listed))
+		out = out.Union(f.caps.meant(v, fam, written.Only(fam).Union(left)))
 	}
 	return out
 }
@@ -227,7 +234,7 @@ func (f *fitting) fits(written ipranges.Set) bool {
 // priced is the plan with the chosen list, and its prices, where they are within what
 // the budget allows.
 func (f *fitting) priced(written ipranges.Set) (*Plan, []Loss, []*RuleError) {
-	list := f.written(written)
+	list := f.meant(written)
 	var losses []Loss
 	var errs []*RuleError
 	for _, fam := range f.p.Families.List() {
@@ -362,10 +369,11 @@ func (f *fitting) curve(fam ipranges.Family, most int) (*cover.Curve, error) {
 // never is what no list may come to hold, as far as what is written goes: special-use
 // addresses and the protected ones; for a complement that grows, what must stay out.
 func (f *fitting) never(fam ipranges.Family) ipranges.Set {
+	_, v, _ := f.p.Listed()
 	if f.flipped(fam) {
-		return f.p.Budget.Must.Set()
+		return f.p.Budget.Must.Set().Union(f.caps.Unwritten[v])
 	}
-	return ipranges.SpecialUse().Union(f.p.Budget.Protect.Set())
+	return ipranges.SpecialUse().Union(f.caps.Unwritten[v]).Union(f.p.Budget.Protect.Set())
 }
 
 // always is what must stay written.

@@ -44,6 +44,10 @@ type Caps struct {
 	Complement Verdict
 	// ComplementOf are the families that it holds for; none is both.
 	ComplementOf Families
+	// Unwritten are addresses that the target leaves out of what it writes for a list of
+	// a direction, because its clients cannot have them there; a whole family is written
+	// all the same. Nobody writes to it.
+	Unwritten map[Verdict]ipranges.Set
 	// MaxElements bounds the elements (ranges or prefixes, as Ranges says) of one
 	// set and family; 0: no limit known.
 	MaxElements int
@@ -53,6 +57,24 @@ type Caps struct {
 // addresses, in family f.
 func (c *Caps) writesOpposite(v Verdict, f ipranges.Family) bool {
 	return c.Complement == v && (c.ComplementOf == 0 || c.ComplementOf.Has(f))
+}
+
+// Written is what the target writes in a family for a list of direction v: the list, or
+// all other addresses, without those that it leaves out.
+func (c *Caps) Written(v Verdict, f ipranges.Family, list ipranges.Set) ipranges.Set {
+	out := c.meant(v, f, list)
+	if out.Equal(ipranges.Full(f)) {
+		return out
+	}
+	return out.Minus(c.Unwritten[v])
+}
+
+// meant is Written with what is left out. It is its own inverse.
+func (c *Caps) meant(v Verdict, f ipranges.Family, list ipranges.Set) ipranges.Set {
+	if c.writesOpposite(v, f) {
+		return list.Complement(f)
+	}
+	return list.Only(f)
 }
 
 // RuleError says what a target cannot express, and in which rule.

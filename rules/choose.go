@@ -320,7 +320,7 @@ func (f *fitting) relative(written, list ipranges.Set) (sum float64, over bool) 
 			over = true
 		}
 		sum += differ.Percent(cover.CountOf(f.listed, fam))
-		if f.listed.Has(fam) && !f.written(list).Has(fam) {
+		if f.listed.Has(fam) && !f.meant(list).Has(fam) {
 			over = true
 		}
 	}

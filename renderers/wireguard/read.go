@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"sallyport/ipranges"
 	"sallyport/renderers"
@@ -31,51 +30,12 @@ func (r *renderer) ReadBack(files []renderers.File) (*rules.Plan, error) {
 	case len(files) != 1:
 		err = errors.New("it comes with files that it does not need")
 	default:
-		set, err = readAllowed(lines, v, fams)
+		set, err = r.readAllowed(comments, lines, v, fams)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", main.Path, err)
 	}
 	return rules.RoutePlan(r.env.Name, fams, v, set), nil
-}
-
-// readAllowed reads one prefix a line, and returns what the plan lists.
-func readAllowed(lines []string, v rules.Verdict, fams rules.Families) (ipranges.Set, error) {
-	var b ipranges.Builder
-	for _, l := range lines {
-		text, ok := strings.CutPrefix(l, allowedKey)
-		if !ok {
-			return ipranges.Set{}, fmt.Errorf("%q is no line of ours", l)
-		}
-		p, err := ipranges.ParsePrefix(text)
-		if err == nil {
-			err = b.AddPrefix(p)
-		}
-		if err != nil {
-			return ipranges.Set{}, fmt.Errorf("%q: %w", l, err)
-		}
-	}
-	set := b.Set()
-	if set.IsEmpty() {
-		return set, errors.New("nothing enters the tunnel")
-	}
-	for _, f := range (rules.BothFamilies &^ fams).List() {
-		want := ipranges.Set{}
-		if v == rules.Bypass {
-			want = ipranges.Full(f)
-		}
-		if !set.Only(f).Equal(want) {
-			return set, fmt.Errorf("%s is not of this list, and enters the tunnel in part", f)
-		}
-	}
-	if v == rules.Tunnel {
-		return set, nil
-	}
-	var listed ipranges.Set
-	for _, f := range fams.List() {
-		listed = listed.Union(set.Complement(f))
-	}
-	return listed, nil
 }
 
 // readScript reads the script, and checks that the hooks run it.

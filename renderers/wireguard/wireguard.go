@@ -15,6 +15,13 @@
 //   - wg-quick keeps its own packets out of the tunnel only where AllowedIPs holds a
 //     /0; with a list that holds the server's address they would go round in a circle.
 //     Apps for phones and Windows bind their socket to the uplink instead.
+//   - in Apple's clients a tunnel whose AllowedIPs hold a part of 0.0.0.0/8, other than
+//     0.0.0.0/0, comes up and carries nothing (github.com/eduvpn/apple, issue 475 and pull
+//     request 516, 2023; bivlked/amneziawg-installer, issue 42, 2026; the WireGuard app's
+//     own list of all but private addresses begins at 1.0.0.0/8): it is left out. Nothing
+//     of the kind is known of ::/8.
+//   - Android refuses a tunnel with a route that begins at a loopback address, such as
+//     127.0.0.0/8 (android.net.VpnService.Builder, check): none is written.
 //   - a hook that fails stops "wg-quick up" and takes the tunnel down: ours say what
 //     is missing and let the tunnel come up.
 package wireguard
@@ -24,7 +31,6 @@ import (
 	"io/fs"
 	"net/netip"
 	"path"
-	"slices"
 	"strings"
 
 	"sallyport/internal/linuxroutes"
@@ -139,9 +145,11 @@ func (r *renderer) hops(all *renderers.Mistakes) {
 func (r *renderer) Caps() rules.Caps {
 	caps := info.Caps
 	caps.RouteBytes = r.routeBytes()
+	caps.Unwritten = map[rules.Verdict]ipranges.Set{rules.Tunnel: thisNetwork}
 	switch {
 	case r.opt.Form == formAllowed:
 		caps.Complement = rules.Bypass
+		caps.Unwritten[rules.Bypass] = thisNetwork
 		return caps
 	case len(r.routes) == 0:
 		return caps
@@ -204,44 +212,6 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 		return r.renderHooks(p, set)
 	}
 	return r.renderAllowed(p, set, v)
-}
-
-// renderAllowed lists what enters the tunnel.
-func (r *renderer) renderAllowed(p *rules.Plan, set ipranges.Set, v rules.Verdict) ([]renderers.File, error) {
-	if v == rules.Bypass {
-		set = others(set, p.Families)
-		if set.IsEmpty() {
-			return nil, &rules.RuleError{Rule: p.Rules[0].Name, Place: p.Rules[0].Place, Cause: "it leaves no address to the tunnel",
-				Fix: "list fewer addresses"}
-		}
-	}
-	var lines []byte
-	for _, f := range rules.BothFamilies.List() {
-		lines = set.AppendPrefixes(slices.Grow(lines, set.NumPrefixes(f)*40), f, allowedKey, "\n")
-	}
-	data, err := renderers.Execute("wireguard", "allowed.conf.tmpl", r.env.Templates, map[string]any{
-		"Header": renderers.RouteHeader(p), "Complement": v == rules.Bypass, "Allowed": string(lines),
-	})
-	if err != nil {
-		return nil, err
-	}
-	return []renderers.File{{Path: r.env.Path, Mode: fs.FileMode(0o644), Data: data}}, nil
-}
-
-const allowedKey = "AllowedIPs = "
-
-// others is what a tunnel carries past which set goes: the rest of fams, and the
-// whole of a family that the plan does not speak of.
-func others(set ipranges.Set, fams rules.Families) ipranges.Set {
-	var out ipranges.Set
-	for _, f := range rules.BothFamilies.List() {
-		if fams.Has(f) {
-			out = out.Union(set.Complement(f))
-		} else {
-			out = out.Union(ipranges.Full(f))
-		}
-	}
-	return out
 }
 
 // renderScript writes the script, and the hooks that run it.
