@@ -132,6 +132,30 @@ func TestFormsOfDefaultRoutes(t *testing.T) {
 	}
 }
 
+// TestOtherTables: a default route that is not in the main table is found where every
+// packet is looked up in its table, and not where only some are.
+func TestOtherTables(t *testing.T) {
+	for name, tt := range map[string]struct {
+		rule  string
+		found bool
+	}{
+		"before the main table": {"pref 30000 table 100", true},
+		"behind it":             {"pref 32800 table 100", true},
+		"of marked packets":     {"pref 30000 fwmark 7 table 100", false},
+		"of one source":         {"pref 30000 from 192.0.2.7 table 100", false},
+	} {
+		l := newLaptop(t, relays)
+		l.MustRun(t, "ip", "-4", "route", "del", "default")
+		l.MustRun(t, "ip", "-4", "route", "add", "default", "via", "10.20.0.1", "dev", "eth0", "table", "100")
+		l.MustRun(t, "ip", append([]string{"-4", "rule", "add"}, strings.Fields(tt.rule)...)...)
+		said := l.run(t, "up", "vpn0")
+		loaded := strings.Contains(routecheck.Table(t, l.Host), "52.112.0.0/14 via 10.20.0.1 dev eth0 proto 213")
+		if loaded != tt.found || (said == "") != tt.found {
+			t.Errorf("%s: loaded %v, and the script says %q", name, loaded, said)
+		}
+	}
+}
+
 // TestKillSwitch: rules that stop what does not leave by the tunnel are told of.
 func TestKillSwitch(t *testing.T) {
 	need.Program(t, "iptables")
@@ -182,6 +206,11 @@ func TestWatch(t *testing.T) {
 	until("another gateway", "52.112.0.0/14 via 10.20.0.9 dev eth0 proto 213", true)
 	l.MustRun(t, "ip", "-6", "route", "del", "default")
 	until("IPv6 is gone", "2603:1063::/38", false)
+	l.MustRun(t, "ip", "-6", "route", "add", "default", "via", "fd20::1", "dev", "eth0", "table", "100")
+	l.MustRun(t, "ip", "-6", "rule", "add", "pref", "32800", "table", "100")
+	until("IPv6 is in another table", "2603:1063::/38 via fd20::1 dev eth0 proto 213", true)
+	l.MustRun(t, "ip", "-6", "rule", "del", "pref", "32800")
+	until("IPv6 is gone again", "2603:1063::/38", false)
 
 	l.MustRun(t, "ip", "link", "add", "wlan0", "type", "veth", "peer", "name", "air")
 	l.MustRun(t, "ip", "link", "set", "air", "up")

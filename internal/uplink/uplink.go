@@ -2,7 +2,7 @@
 // Linux machine's uplink while a VPN has the rest.
 //
 // The script finds gateway and device of each family when it runs: the first default
-// route of the main table that is not the tunnel's. So it serves a laptop on any
+// route that is not the tunnel's, of the tables in which any packet is looked up. So it serves a laptop on any
 // network, needs no options for them, and can run again whenever the network changes.
 // A family without a default route is left out, and it says so. Its routes are known
 // by a protocol number, as those of package linuxroutes, whose order of commands it

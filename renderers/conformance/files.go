@@ -28,19 +28,21 @@ func (s *suite) damage(t *testing.T) {
 		t.Fatalf("refused: %v", errs[0])
 	}
 	files := s.render(t, r, lowered)
-	lines := strings.SplitAfter(string(files[0].Data), "\n")
 	tried := 0
-	for i, l := range lines {
-		beside := s.variant.Complement && strings.Contains(l, "52.116.0.0")
-		if !beside && !strings.Contains(l, "52.112.0.0") && !strings.Contains(l, "2603:1063:8:") && !strings.Contains(l, "2603:1063::/38") && !strings.Contains(l, "3478") && !strings.Contains(l, "10.20.0.0") && !strings.Contains(l, "52-112-0-0") {
-			continue
-		}
-		tried++
-		broken := slices.Clone(files)
-		broken[0].Data = []byte(strings.Join(slices.Delete(slices.Clone(lines), i, i+1), ""))
-		got, err := r.ReadBack(broken)
-		if err == nil && rules.Compare(lowered, got) == nil {
-			t.Errorf("without line %d, %q, the file reads back the same", i+1, l)
+	for n, f := range files {
+		lines := strings.SplitAfter(string(f.Data), "\n")
+		for i, l := range lines {
+			beside := s.variant.Complement && strings.Contains(l, "52.116.0.0")
+			if !beside && !strings.Contains(l, "52.112.0.0") && !strings.Contains(l, "2603:1063:8:") && !strings.Contains(l, "2603:1063::/38") && !strings.Contains(l, "3478") && !strings.Contains(l, "10.20.0.0") && !strings.Contains(l, "52-112-0-0") {
+				continue
+			}
+			tried++
+			broken := slices.Clone(files)
+			broken[n].Data = []byte(strings.Join(slices.Delete(slices.Clone(lines), i, i+1), ""))
+			got, err := r.ReadBack(broken)
+			if err == nil && rules.Compare(lowered, got) == nil {
+				t.Errorf("without line %d of %s, %q, the files read back the same", i+1, f.Path, l)
+			}
 		}
 	}
 	if tried == 0 {

@@ -204,6 +204,67 @@ func TestBothFamilies(t *testing.T) {
 	}
 }
 
+// TestUplinks connects clients whose default route OpenVPN cannot use, or can: with the
+// script the list goes past the tunnel everywhere, and the rest into it. Without one the
+// routes by net_gateway are missing but for a plain router, which is why there is one.
+func TestUplinks(t *testing.T) {
+	gateway := "10.20.0.1"
+	p := rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, relays)
+	only4 := rules.RoutePlan("edge", rules.OnlyIPv4, rules.Bypass, relays.Only(ipranges.IPv4))
+	for name, tt := range map[string]struct {
+		uplink  [][]string
+		without string // the device by which a listed address leaves without the script
+	}{
+		"a router":           {[][]string{{"route", "add", "default", "via", gateway, "dev", "eth0"}}, "eth0"},
+		"on the link":        {[][]string{{"route", "add", "default", "dev", "eth0"}}, "tun0"},
+		"two routers":        {[][]string{{"route", "add", "default", "nexthop", "via", gateway, "dev", "eth0", "nexthop", "via", "10.20.0.9", "dev", "eth0"}}, "tun0"},
+		"in another table":   {[][]string{{"route", "add", "default", "via", gateway, "dev", "eth0", "table", "100"}, {"rule", "add", "pref", "32800", "table", "100"}}, "tun0"},
+		"by way of IPv6":     {[][]string{{"route", "add", "default", "via", "inet6", "fd20::7", "dev", "eth0"}}, "tun0"},
+		"a router not on it": {[][]string{{"route", "add", "default", "via", "203.0.113.1", "dev", "eth0", "onlink"}}, "tun0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if testing.Short() && name != "on the link" {
+				t.Skip("one of these takes 5 s")
+			}
+			v := newVPN(t)
+			v.Client.MustRun(t, "ip", "route", "add", v.remote, "via", gateway, "dev", "eth0")
+			v.Client.MustRun(t, "ip", "-4", "route", "del", "default")
+			for _, args := range tt.uplink {
+				v.Client.MustRun(t, "ip", append([]string{"-4"}, args...)...)
+			}
+			before := v.clientRoutes(t)
+			// OpenVPN does not always find a default route to redirect.
+			const halves = "route 0.0.0.0 128.0.0.0\nroute 128.0.0.0 128.0.0.0\nroute-ipv6 ::/1\nroute-ipv6 8000::/1\n"
+			stopServer, _ := v.start(t, v.Server, "the-server", serverConfig(""))
+			defer stopServer()
+
+			opt := bothScripted()
+			opt.Folder = shortFolder(t, v.dir)
+			for _, f := range renderWith(t, opt, p) {
+				write(t, filepath.Join(v.dir, f.Path), f.Data)
+			}
+			stop, log := v.start(t, v.Client, "scripted", v.clientConfig(halves+"config edge.conf\n"))
+			routecheck.Expect(t, v.Client, p, relays, "eth0", "tun0")
+			if strings.Contains(log, "edge: ") {
+				t.Errorf("the script says something:\n%s", log)
+			}
+			stop()
+			if after := v.clientRoutes(t); after != before {
+				t.Errorf("after the tunnel the routes are\n%s\nnot\n%s", after, before)
+			}
+
+			for _, f := range render(t, client, only4) {
+				write(t, filepath.Join(v.dir, f.Path), f.Data)
+			}
+			v.start(t, v.Client, "plain", v.clientConfig(halves+"config edge.conf\n"))
+			inside := netip.MustParseAddr("52.112.0.1")
+			if device := routecheck.Devices(t, v.Client, []netip.Addr{inside})[inside]; device != tt.without {
+				t.Errorf("without the script %s leaves by %s, not %s: what the pages say is not so", inside, device, tt.without)
+			}
+		})
+	}
+}
+
 // shortFolder is a name for dir that the option folder takes.
 func shortFolder(t *testing.T, dir string) string {
 	t.Helper()

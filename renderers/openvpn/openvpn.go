@@ -7,12 +7,15 @@
 //
 // IPv6 goes past the tunnel in one of two other ways, which the option ipv6 names: by a
 // script that the client's hooks run (package uplink), or because routes for all other
-// IPv6 addresses lead into the tunnel, which then must not take the default route.
+// IPv6 addresses lead into the tunnel, which then must not take the default route. The
+// script can have IPv4, too (option ipv4): it finds the uplink where OpenVPN does not.
 //
 // Quirks, OpenVPN 2.6.14 (Debian 12), tried in November 2026:
 //   - IPv6 cannot be sent past the tunnel. A client refuses a pushed
 //     "route-ipv6 P net_gateway_ipv6"; in its own file it warns, and then routes P
 //     into the tunnel. So without the option a bypass that holds IPv6 is refused.
+//   - net_gateway is undefined, or 0.0.0.0, and its routes fail, where the default route
+//     names no router (PPP, LTE, another tunnel), or two, or stands in another table.
 //   - "route-ipv6 ::/0" meets the default route that the client has; the two halves
 //     of it win over that.
 //   - A prefix with host bits set is taken, and its route is missing. Prefixes here
@@ -38,6 +41,7 @@ import (
 // Options are the target's options in a policy.
 type Options struct {
 	Side     string `policy:"side" doc:"client: lines for a client's file; server: lines that a server pushes"`
+	IPv4     string `policy:"ipv4" doc:"bypass: how IPv4 goes past the tunnel. script: as for ipv6, for clients whose default route names no router, or more than one; absent: by net_gateway"`
 	IPv6     string `policy:"ipv6" doc:"bypass: how IPv6 goes past the tunnel. script: a shell script for Linux clients, run by hooks of the client's file; complement: routes for all other IPv6 into a tunnel that takes no IPv6 default route; absent: not at all"`
 	Folder   string `policy:"folder" doc:"script: where the script is on the client"`
 	Protocol int    `policy:"protocol" doc:"script: the number that marks routes as ours; the next higher one is ours, too"`
@@ -79,7 +83,7 @@ func Kind() renderers.Kind { return renderers.Define(info, defaults, build) }
 type renderer struct {
 	side string
 	ipv6 string
-	hook uplink.Script // for IPv6, where a script has it
+	hook uplink.Script // for the families that a script has
 	env  renderers.Env
 }
 
@@ -94,28 +98,42 @@ func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
 		all.Option("path", fmt.Sprintf("OpenVPN cannot be given a file called %.40q", base), "choose a short name without blanks, quotes and marks")
 	}
 	r := &renderer{side: opt.Side, ipv6: opt.IPv6, env: env}
-	all.Add(checkIPv6(opt, env))
-	r.hook = uplink.Script{Name: env.Name, File: path.Join(opt.Folder, path.Base(r.scriptPath())), Past: "the tunnel",
-		Families: []ipranges.Family{ipranges.IPv6}, Protocol: opt.Protocol, Metric: opt.Metric}
+	all.Add(checkWays(opt, env))
+	r.hook = uplink.Script{Name: env.Name, Past: "the tunnel", Protocol: opt.Protocol, Metric: opt.Metric}
+	for f, way := range map[ipranges.Family]string{ipranges.IPv4: opt.IPv4, ipranges.IPv6: opt.IPv6} {
+		if way == script {
+			r.hook.Families = append(r.hook.Families, f)
+		}
+	}
+	slices.Sort(r.hook.Families)
+	r.hook.File = path.Join(opt.Folder, path.Base(r.scriptPath()))
 	all.Fields(r.hook.Check())
 	return r, all.Err()
 }
 
-// checkIPv6 looks at the options of the script, and at who can have it.
-func checkIPv6(opt Options, env renderers.Env) error {
+// checkWays looks at the options of the script, and at who can have it.
+func checkWays(opt Options, env renderers.Env) error {
 	var all renderers.Mistakes
 	own := Options{Side: opt.Side, IPv6: opt.IPv6, Folder: defaults.Folder, Protocol: defaults.Protocol, Metric: defaults.Metric}
-	switch {
-	case opt.IPv6 != "" && opt.IPv6 != script && opt.IPv6 != complement:
-		all.Option("ipv6", fmt.Sprintf("no way %q", opt.IPv6), `"script" or "complement"`)
-		return all.Err()
-	case opt.IPv6 == script && opt.Side == server:
-		all.Option("ipv6", "a server pushes no scripts to its clients",
-			`ipv6 = "complement", or side = "client" and a script on each client`)
-	case opt.IPv6 != script && opt != own:
-		all.Option("ipv6", "folder, protocol and metric are of a script, and there is none", `remove them, or say ipv6 = "script"`)
+	if opt.IPv4 != "" && opt.IPv4 != script {
+		all.Option("ipv4", fmt.Sprintf("no way %q", opt.IPv4), `"script", or leave it out for net_gateway`)
 	}
-	if opt.IPv6 != script {
+	if opt.IPv6 != "" && opt.IPv6 != script && opt.IPv6 != complement {
+		all.Option("ipv6", fmt.Sprintf("no way %q", opt.IPv6), `"script" or "complement"`)
+	}
+	if all.Err() != nil {
+		return all.Err()
+	}
+	if opt.IPv6 == script && opt.Side == server {
+		all.Option("ipv6", "a server pushes no scripts to its clients", `ipv6 = "complement", or side = "client" and a script on each client`)
+	}
+	if opt.IPv4 == script && opt.Side == server {
+		all.Option("ipv4", "a server pushes no scripts to its clients", `leave it out, or say side = "client" and put a script on each client`)
+	}
+	if opt.IPv4 != script && opt.IPv6 != script {
+		if opt != own {
+			all.Option("ipv6", "folder, protocol and metric are of a script, and there is none", `remove them, or say ipv6 = "script"`)
+		}
 		return all.Err()
 	}
 	if !uplink.IsPath(opt.Folder) || !path.IsAbs(opt.Folder) || path.Clean(opt.Folder) != opt.Folder || len(opt.Folder) > 60 {
@@ -145,9 +163,6 @@ func (r *renderer) Caps() rules.Caps {
 
 // Claims implements renderers.Claimer: a script keeps its routes under its numbers.
 func (r *renderer) Claims() []renderers.Claim {
-	if r.ipv6 != script {
-		return nil
-	}
 	var list []renderers.Claim
 	for _, thing := range r.hook.Owned() {
 		list = append(list, renderers.Claim{Thing: thing, Option: "protocol", MayDiffer: true,
@@ -158,7 +173,33 @@ func (r *renderer) Claims() []renderers.Claim {
 
 // scriptPath is where the script goes.
 func (r *renderer) scriptPath() string {
-	return renderers.FamilyPath(strings.TrimSuffix(r.env.Path, path.Ext(r.env.Path))+".sh", ipranges.IPv6)
+	name := strings.TrimSuffix(r.env.Path, path.Ext(r.env.Path)) + ".sh"
+	if len(r.hook.Families) == 1 {
+		return renderers.FamilyPath(name, r.hook.Families[0])
+	}
+	return name
+}
+
+// scripted reports whether the script has a family.
+func (r *renderer) scripted(f ipranges.Family) bool { return slices.Contains(r.hook.Families, f) }
+
+// familiesOf are the families that a set has addresses of.
+func familiesOf(set ipranges.Set) (fams rules.Families) {
+	if set.Has(ipranges.IPv4) {
+		fams |= rules.OnlyIPv4
+	}
+	if set.Has(ipranges.IPv6) {
+		fams |= rules.OnlyIPv6
+	}
+	return fams
+}
+
+// divide parts a list in what the script has and what the file lists.
+func (r *renderer) divide(set ipranges.Set) (scripted, own ipranges.Set) {
+	for _, f := range r.hook.Families {
+		scripted = scripted.Union(set.Only(f))
+	}
+	return scripted, set.Minus(scripted)
 }
 
 // hooks are the lines that run the script.
@@ -176,26 +217,28 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if v == rules.Tunnel && r.ipv6 != "" {
+	if v == rules.Tunnel && (r.ipv6 != "" || len(r.hook.Families) > 0) {
 		return nil, &rules.RuleError{Rule: p.Rules[0].Name, Place: p.Rules[0].Place,
-			Cause: "the option ipv6 is about what goes past the tunnel, and this is a list of what goes through it", Fix: "remove ipv6"}
+			Cause: "the options ipv4 and ipv6 are about what goes past the tunnel, and this is a list of what goes through it", Fix: "remove them"}
 	}
 	header := renderers.RouteHeader(p)
-	own, hooks := set, []string(nil)
+	scripted, own := r.divide(set)
+	var hooks []string
 	var files []renderers.File
-	if r.ipv6 == script && set.Has(ipranges.IPv6) {
-		data, err := r.hook.Render(header, set)
+	if !scripted.IsEmpty() {
+		data, err := r.hook.Render(header, scripted)
 		if err != nil {
 			return nil, err
 		}
 		files = append(files, renderers.File{Path: r.scriptPath(), Mode: fs.FileMode(0o755), Data: data, Use: "sh {} up", Undo: "sh {} down"})
-		own, hooks = set.Only(ipranges.IPv4), r.hooks()
+		hooks = r.hooks()
 	}
 	for i, l := range header {
 		header[i] = l[:min(len(l), maxComment)]
 	}
 	data, err := renderers.Execute("openvpn", r.side+".conf.tmpl", r.env.Templates, map[string]any{
 		"Header": header, "Bypass": v == rules.Bypass, "File": renderers.Clean(path.Base(r.env.Path)), "Hooks": hooks, "Script": r.hook.File,
+		"Scripted": familiesOf(scripted), "Gateway": v == rules.Bypass && own.Has(ipranges.IPv4),
 		"Complement": r.ipv6 == complement && p.Families.Has(ipranges.IPv6), "Routes": string(r.routes(own, p.Families, v)),
 	})
 	if err != nil {
@@ -229,7 +272,7 @@ func (r *renderer) words(f ipranges.Family, v rules.Verdict) (before, after stri
 func (r *renderer) routeBytes(p netip.Prefix) int {
 	var text [64]byte
 	f := ipranges.FamilyOf(p.Addr())
-	if f == ipranges.IPv6 && r.ipv6 == script {
+	if r.scripted(f) {
 		return len(ipranges.AppendPrefix(text[:0], p)) + len("\n")
 	}
 	before, after := r.words(f, rules.Bypass)

@@ -22,11 +22,19 @@ func options(side, ipv6 string) *Options {
 	return o
 }
 
+func bothScripted() *Options {
+	o := options(client, script)
+	o.IPv4 = script
+	return o
+}
+
 func TestConformance(t *testing.T) {
 	conformance.Run(t, Kind(),
 		conformance.Variant{Name: "client", Options: options(client, "")},
 		conformance.Variant{Name: "server", Options: options(server, "")},
 		conformance.Variant{Name: "client script", Options: options(client, script)},
+		conformance.Variant{Name: "client script of both", Options: bothScripted()},
+		conformance.Variant{Name: "client script of IPv4", Options: &Options{Side: client, IPv4: script, IPv6: complement, Folder: defaults.Folder, Protocol: defaults.Protocol, Metric: defaults.Metric}, Complement: true},
 		conformance.Variant{Name: "client complement", Options: options(client, complement), Complement: true},
 		conformance.Variant{Name: "server complement", Options: options(server, complement), Complement: true},
 	)
@@ -41,6 +49,8 @@ func TestOptionMistakes(t *testing.T) {
 		{"ipv6", "edge.conf", func(o *Options) { o.IPv6 = "net_gateway_ipv6" }},
 		{"ipv6", "edge.conf", func(o *Options) { o.Side, o.IPv6 = server, script }},
 		{"ipv6", "edge.conf", func(o *Options) { o.Metric = 7 }},
+		{"ipv4", "edge.conf", func(o *Options) { o.IPv4 = "net_gateway" }},
+		{"ipv4", "edge.conf", func(o *Options) { o.Side, o.IPv4 = server, script }},
 		{"ipv6", "edge.conf", func(o *Options) { o.IPv6, o.Folder = complement, "/etc/openvpn" }},
 		{"folder", "edge.conf", func(o *Options) { o.IPv6, o.Folder = script, "openvpn" }},
 		{"folder", "edge.conf", func(o *Options) { o.IPv6, o.Folder = script, "/etc/../root" }},
@@ -170,8 +180,8 @@ func TestTheOptionIPv6(t *testing.T) {
 	}{
 		{script, plan(rules.BothFamilies, relays), 2, []string{"route 52.112.0.0", `route-up "/bin/sh /etc/openvpn/client/edge.v6.sh up"`}, []string{"route-ipv6"}},
 		{script, plan(rules.OnlyIPv6, relays), 2, []string{"route-pre-down"}, []string{"route 52.112.0.0"}},
-		{script, plan(rules.BothFamilies, only4), 1, []string{"route 52.112.0.0"}, []string{"script", "edge.v6.sh"}},
-		{complement, plan(rules.BothFamilies, relays), 1, []string{"route-ipv6 8000::/1\n", "route-ipv6 2603:1060::/31\n"}, []string{"route-ipv6 2603:1063::/38", "script"}},
+		{script, plan(rules.BothFamilies, only4), 1, []string{"route 52.112.0.0"}, []string{"script-security", "edge.v6.sh"}},
+		{complement, plan(rules.BothFamilies, relays), 1, []string{"route-ipv6 8000::/1\n", "route-ipv6 2603:1060::/31\n"}, []string{"route-ipv6 2603:1063::/38", "script-security"}},
 		{complement, plan(rules.OnlyIPv4, only4), 1, []string{"route 52.112.0.0"}, []string{"route-ipv6"}},
 		{complement, plan(rules.BothFamilies, only4), 1, []string{"route-ipv6 ::/1\nroute-ipv6 8000::/1\n"}, []string{"::/0"}},
 	} {

@@ -24,7 +24,7 @@ func (r *renderer) ReadBack(files []renderers.File) (*rules.Plan, error) {
 		return nil, fmt.Errorf("%s: %w", f.Path, err)
 	}
 	var scripted ipranges.Set
-	if r.ipv6 == script {
+	if len(r.hook.Families) > 0 {
 		if scripted, lines, err = r.readScript(files, lines, v, fams); err != nil {
 			return nil, err
 		}
@@ -75,7 +75,7 @@ func (r *renderer) readScript(files []renderers.File, lines []string, v rules.Ve
 	hooks := r.hooks()
 	rest := len(lines) - len(hooks)
 	switch sv, sf, err := renderers.ReadRouteHeader(comments); {
-	case err != nil || sv != v || sf != fams || v != rules.Bypass || !fams.Has(ipranges.IPv6):
+	case err != nil || sv != v || sf != fams || v != rules.Bypass || familiesOf(set)&^fams != 0:
 		return none, nil, fmt.Errorf("%s has another header", file.Path)
 	case len(files) != 2:
 		return none, nil, fmt.Errorf("%d files, and two are ours", len(files))
@@ -96,6 +96,8 @@ func (r *renderer) readRoute(line string, v rules.Verdict) (netip.Prefix, error)
 		switch {
 		case !ok:
 			return netip.Prefix{}, fmt.Errorf("it does not end in %q", after)
+		case v == rules.Bypass && r.scripted(f):
+			return netip.Prefix{}, fmt.Errorf("the script has %s", f)
 		case f == ipranges.IPv4:
 			return readMasked(text)
 		case v == rules.Bypass && r.ipv6 != complement:

@@ -53,6 +53,25 @@ func (r *renderer) renderAllowed(p *rules.Plan, set ipranges.Set, v rules.Verdic
 	return []renderers.File{{Path: r.env.Path, Mode: fs.FileMode(0o644), Data: data}}, nil
 }
 
+// manyAllowed is how many AllowedIPs are told of: Android's VPN service is given them in
+// one message of at most 1 MB, of which nobody says how many it holds.
+const manyAllowed = 4000
+
+// Advice implements renderers.Adviser.
+func (r *renderer) Advice(p *rules.Plan) []*renderers.OptionError {
+	set, v, ok := p.Listed()
+	if !ok || v == rules.Bypass && r.opt.Form == formRoutes {
+		return nil
+	}
+	allowed := r.allowed(set, p.Families, v)
+	n := allowed.NumPrefixes(ipranges.IPv4) + allowed.NumPrefixes(ipranges.IPv6)
+	if n <= manyAllowed {
+		return nil
+	}
+	return []*renderers.OptionError{{Cause: fmt.Sprintf("%d AllowedIPs may be more than Android takes, where the app then fails", n),
+		Fix: "for phones, make the list shorter with a budget, or list fewer addresses; see docs/targets/wireguard.md"}}
+}
+
 // allowed is what the tunnel carries for a list: of a family that the plan does not speak
 // of, everything where the list is of what goes past the tunnel, and else nothing.
 func (r *renderer) allowed(set ipranges.Set, fams rules.Families, v rules.Verdict) ipranges.Set {

@@ -142,3 +142,34 @@ func TestBudgetsOfWhatIsWritten(t *testing.T) {
 		}
 	}
 }
+
+// TestAdvice: who writes so many AllowedIPs that a phone may fail is told.
+func TestAdvice(t *testing.T) {
+	var b ipranges.Builder
+	for i := range 4500 {
+		if err := b.AddPrefix(netip.PrefixFrom(netip.AddrFrom4([4]byte{20, byte(i >> 7), byte(i << 1), 0}), 24)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct {
+		change func(*Options)
+		v      rules.Verdict
+		list   ipranges.Set
+		told   bool
+	}{
+		{allowed, rules.Bypass, b.Set(), true},
+		{allowed, rules.Bypass, relays, false},
+		{func(*Options) {}, rules.Tunnel, b.Set(), true},
+		{allowed, rules.Tunnel, relays, false},
+		{func(*Options) {}, rules.Bypass, b.Set(), false},
+	} {
+		r, err := Kind().Build(options(tt.change), renderers.Env{Name: "edge", Path: "edge.conf"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		advice := r.(renderers.Adviser).Advice(rules.RoutePlan("edge", rules.OnlyIPv4, tt.v, tt.list))
+		if (len(advice) > 0) != tt.told || tt.told && (advice[0].Fix == "" || !strings.Contains(advice[0].Cause, "AllowedIPs")) {
+			t.Errorf("%v of %d prefixes: %v", tt.v, tt.list.NumPrefixes(ipranges.IPv4), advice)
+		}
+	}
+}

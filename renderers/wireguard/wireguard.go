@@ -69,6 +69,7 @@ var info = renderers.Info{
 	Load: renderers.Restart,
 	Limits: []renderers.Limit{
 		{Name: "AllowedIPs", Value: "no limit known; wg-quick up takes 8 s for 2,819", Source: "measured, wireguard-tools 1.0.20210914 with wireguard-go"},
+		{Name: "AllowedIPs on Android", Value: "what fits into 1 MB; a warning above 4,000", Source: "developer.android.com, TransactionTooLargeException; wgtunnel/android issue 827, 2025"},
 	},
 	Extension: ".conf",
 }

@@ -37,9 +37,20 @@ flush() {
 	ip -"$1" route flush root $root table main proto "$2" 2>/dev/null || :
 }
 
+# tables FAMILY prints the tables in which any packet is looked up, in their order.
+tables() {
+	ip -"$1" rule show 2>/dev/null | while read -r _ from all lookup table rest; do
+		case "$from $all $lookup $rest" in
+		"from all lookup " | "from all lookup proto "*) echo "$table" ;;
+		esac
+	done
+}
+
 # hop FAMILY TUNNEL prints the way of the first default route that is not the tunnel's.
 hop() {
-	ip -o -"$1" route show table main default 2>/dev/null | while read -r kind rest; do
+	for table in $(tables "$1"); do
+		ip -o -"$1" route show table "$table" default 2>/dev/null
+	done | while read -r kind rest; do
 		[ "$kind" = default ] || continue
 		set -f
 		way "$2" $rest && break
@@ -127,7 +138,7 @@ up() {
 # watch TUNNEL. Routes that are not default are mostly our own: they are not looked at.
 watch() {
 	{
-		ip -o monitor link route &
+		ip -o monitor link route rule &
 		echo $!
 		wait
 	} | {
@@ -140,7 +151,7 @@ watch() {
 			while :; do
 				read -r line || break 2
 				case $line in
-				*default* | Deleted*" $1: "* | Deleted*" $1@"*) break ;;
+				*default* | *lookup* | Deleted*" $1: "* | Deleted*" $1@"*) break ;;
 				esac
 			done
 		done
