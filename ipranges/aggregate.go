@@ -8,11 +8,21 @@ import (
 	"sync"
 )
 
+// The largest text that [ReadSet] takes. The largest published lists have some million
+// lines.
+const (
+	MaxLines = 20_000_000
+	MaxText  = 2 << 30 // bytes
+)
+
 // ReadOptions say how [ReadSet] reads. The zero value is strict.
 type ReadOptions struct {
 	// Lenient masks the host bits of a prefix (10.0.0.1/8 is read as
 	// 10.0.0.0/8) and counts it, where strict reading fails.
 	Lenient bool
+	// NoWords refuses words after an entry that are neither a comment nor fields with
+	// separators between. Without it, words are ignored that cannot belong to an entry.
+	NoWords bool
 }
 
 // ReadStats tell what [ReadSet] read.
@@ -20,6 +30,9 @@ type ReadStats struct {
 	Lines   int // lines, with blank ones and comments
 	Entries int // prefixes, ranges and addresses
 	Masked  int // entries whose host bits were masked
+	// Unended says that the text ends within the line of an entry: if it was cut short,
+	// that entry may be, too.
+	Unended bool
 }
 
 // LineError is a mistake in the text that [ReadSet] reads.
@@ -34,13 +47,14 @@ func (e *LineError) Error() string { return fmt.Sprintf("line %d: %v", e.Line, e
 func (e *LineError) Unwrap() error { return e.Err }
 
 // ReadSet reads one prefix, range "a-b" or address a line and returns the set
-// of all their addresses. What stands after the first word of a line, or after
-// a '#', is ignored, as are blank lines. Lines end in LF or CRLF; longer
+// of all their addresses. What stands after a '#' is ignored, as are blank lines; what
+// else a line may hold is written at [ParseLine]. Lines end in LF or CRLF; longer
 // ones than 64 KiB may be refused. The first mistake is a *[LineError]; an
 // error of r is returned as it is. Neither comes with a set.
 //
 // Memory is that of the ranges, twice over while they are sorted, and not that
-// of the text. Up to four processors share the work.
+// of the text. Up to four processors share the work. A text of more than [MaxLines]
+// lines or [MaxText] bytes is refused: it may never end.
 func ReadSet(r io.Reader, opt ReadOptions) (Set, ReadStats, error) {
 	return readSet(r, opt, 128<<10)
 }
@@ -70,6 +84,7 @@ type source struct {
 	r      io.Reader
 	tail   []byte   // what was read after the last line of the last block
 	lines  int      // in all blocks
+	bytes  int64    // in all blocks
 	blocks []*block // in the order of the text
 	ended  bool     // nothing more to take
 	err    error    // why, unless at the end of the text
@@ -120,8 +135,14 @@ func (s *source) take(buf []byte) *block {
 		b.lines++
 	}
 	s.lines += b.lines
-	if len(s.tail) > len(buf)/2 {
+	s.bytes += int64(len(text))
+	switch {
+	case len(s.tail) > len(buf)/2:
 		s.err = &LineError{s.lines + 1, errLongLine}
+	case s.lines > MaxLines:
+		s.err, s.ended = &LineError{MaxLines, fmt.Errorf("the text goes on after %d lines: split it", MaxLines)}, true
+	case s.bytes > MaxText:
+		s.err, s.ended = &LineError{s.lines, fmt.Errorf("the text is larger than %d GiB: split it", MaxText>>30)}, true
 	}
 	s.blocks = append(s.blocks, b)
 	return b
@@ -137,6 +158,7 @@ func (s *source) result() (Set, ReadStats, error) {
 		}
 		st.Entries += part.entries
 		st.Masked += part.masked
+		st.Unended = part.unended
 		b.v4.addChunk(part.v4, part.unsorted4 == 0)
 		b.v6.addChunk(part.v6, part.unsorted6 == 0)
 	}

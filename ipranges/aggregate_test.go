@@ -35,7 +35,7 @@ func TestReadSet(t *testing.T) {
 	if err != nil || !set.Equal(want) {
 		t.Errorf("got %v, %v; want %v", set, err, want)
 	}
-	if stats != (ReadStats{Lines: 10, Entries: 7}) {
+	if stats != (ReadStats{Lines: 10, Entries: 7, Unended: true}) {
 		t.Errorf("stats %+v", stats)
 	}
 }
@@ -62,7 +62,7 @@ func TestReadSetMistakes(t *testing.T) {
 		{"last line without end", "10.0.0.0/8\n10.0.0.", 2},
 		{"mapped", "10.0.0.0/8\n::ffff:10.0.0.0/104\n", 2},
 		{"comma", "10.0.0.0/8,\n", 1},
-		{"blanks around the dash", "10.0.0.1 - 10.0.0.2\n10.0.0.1 -\n-\n", 3},
+		{"blanks around the dash", "10.0.0.1 - 10.0.0.2\n10.0.0.1 -\n-\n", 2},
 		{"binary", "\x00\x01\x02\xff\xfe\n", 1},
 		{"late", strings.Repeat("10.0.0.0/8\n", 50000) + "bad\n" + strings.Repeat("10.0.0.0/8\nworse\n", 50000), 50001},
 		{"long line", "10.0.0.0/8\n" + strings.Repeat("x", 300<<10), 2},
@@ -83,6 +83,39 @@ func TestReadSetReaderFails(t *testing.T) {
 		r := io.MultiReader(strings.NewReader(strings.Repeat("10.0.0.0/8\n", lines)), iotest.ErrReader(broken))
 		if set, _, err := ReadSet(r, ReadOptions{}); !errors.Is(err, broken) || !set.IsEmpty() {
 			t.Errorf("after %d lines: %v, %v; want the reader's error and no set", lines, set, err)
+		}
+	}
+}
+
+// endless repeats its text for ever.
+type endless struct {
+	text string
+	at   int
+}
+
+func (e *endless) Read(p []byte) (int, error) {
+	n := copy(p, e.text[e.at:])
+	for n < len(p) {
+		m := copy(p[n:], e.text)
+		n += m
+	}
+	e.at = (e.at + n) % len(e.text)
+	return n, nil
+}
+
+// TestReadSetEndless: what never ends is refused.
+func TestReadSetEndless(t *testing.T) {
+	if testing.Short() {
+		t.Skip("reads gigabytes")
+	}
+	for text, want := range map[string]string{
+		"\n":                                     "after 20000000 lines",
+		"#" + strings.Repeat(".", 32_000) + "\n": "larger than 2 GiB",
+		"\x00":                                   "64 KiB",
+	} {
+		set, _, err := ReadSet(&endless{text: text}, ReadOptions{})
+		if err == nil || !strings.Contains(err.Error(), want) || !set.IsEmpty() {
+			t.Errorf("%.10q without end: %v, want %q", text, err, want)
 		}
 	}
 }
@@ -127,30 +160,15 @@ func TestReadSetDescendingBlocks(t *testing.T) {
 	checkInvariant(t, set)
 }
 
-// readSlowly is ReadSet line by line with nothing but the standard library
-// and the Builder.
-func readSlowly(text string, lenient bool) (set Set, badLine int) {
+// readSlowly is ReadSet line by line, without the scanner.
+func readSlowly(text string, opt ReadOptions) (set Set, badLine int) {
 	var b Builder
 	for i, line := range strings.Split(strings.TrimPrefix(text, "\ufeff"), "\n") {
-		line, _, _ = strings.Cut(line, "#")
-		words := strings.FieldsFunc(line, func(r rune) bool { return strings.ContainsRune(" \t\r\v\f", r) })
-		if len(words) == 0 {
-			continue
+		r, ok, err := ParseLine(line, opt)
+		if err == nil && ok {
+			err = b.AddRange(r)
 		}
-		if from, to, isRange := strings.Cut(words[0], "-"); isRange {
-			a, err1 := netip.ParseAddr(from)
-			z, err2 := netip.ParseAddr(to)
-			if err1 != nil || err2 != nil || b.AddRange(netipx.IPRangeFrom(a, z)) != nil {
-				return Set{}, i + 1
-			}
-		} else if p, err := netip.ParsePrefix(words[0]); err == nil {
-			if lenient {
-				p = p.Masked()
-			}
-			if b.AddPrefix(p) != nil {
-				return Set{}, i + 1
-			}
-		} else if a, err := netip.ParseAddr(words[0]); err != nil || b.AddAddr(a) != nil {
+		if err != nil {
 			return Set{}, i + 1
 		}
 	}
@@ -162,16 +180,18 @@ func FuzzReadSet(f *testing.F) {
 	for _, s := range []string{
 		"10.0.0.0/8\n", "10.0.0.1/8 # x\n", "1.2.3.4-1.2.3.9\r\n::1\n", "\ufeff::/0", "1.2.3.4\v1\n\n#\n-\n",
 		"fe80::1%eth0\n", "::ffff:1.2.3.4/96\n", "255.255.255.255/32\n0.0.0.0/32\n", "1.2.3.4/\n", "1:2:3:4:5:6:7:8/128#",
+		"10.0.0.0 255.0.0.0\n10.0.0.0/8,NL\n", "10.0.0.0 - 10.0.0.9 ; x\n10.0.0.0 10.0.0.255 24 y",
 	} {
-		f.Add(s, true)
-		f.Add(s, false)
+		f.Add(s, true, true)
+		f.Add(s, false, false)
 	}
-	f.Fuzz(func(t *testing.T, text string, lenient bool) {
-		want, badLine := readSlowly(text, lenient)
+	f.Fuzz(func(t *testing.T, text string, lenient, noWords bool) {
+		opt := ReadOptions{Lenient: lenient, NoWords: noWords}
+		want, badLine := readSlowly(text, opt)
 		// The second is followed by room, so that the scanner sees every line.
 		for _, text := range []string{text, text + "\n" + strings.Repeat("#", 2*scanRoom)} {
-			for _, size := range []int{300, 1 << 16} {
-				set, _, err := readSet(strings.NewReader(text), ReadOptions{Lenient: lenient}, size)
+			for _, size := range []int{300, 1 << 14} {
+				set, _, err := readSet(strings.NewReader(text), opt, size)
 				var at *LineError
 				if errors.As(err, &at) && errors.Is(err, errLongLine) {
 					continue

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"math/bits"
-	"net/netip"
 )
 
 // block is some whole lines of a text and what was found in them.
@@ -14,6 +13,7 @@ type block struct {
 	lines  int
 
 	entries, masked      int
+	unended              bool    // the last entry reaches the end of the text, without a line end
 	v4                   []span4 // in the order of the lines
 	v6                   []span6
 	unsorted4, unsorted6 uint64 // 1 when one starts before the one before it
@@ -35,52 +35,49 @@ func (b *block) parse(opt ReadOptions) {
 			i = nextLine(t, i)
 			continue
 		}
-		plain := e.scan(t, i) && wordEnds(t, e.next)
+		plain := e.scan(t, i)
+		if plain {
+			e.next, plain = plainEnd(t, e.next)
+		}
 		hostBits := plain && e.hostBits()
 		if !plain || hostBits && !opt.Lenient {
-			var err error
-			if i, err = b.parseOdd(i, opt); err != nil {
+			end := nextLine(t, i)
+			if err := b.parseOdd(t[i:end], opt); err != nil {
 				b.err = &LineError{b.before + 1 + bytes.Count(t[:i], []byte{'\n'}), err}
 				break
 			}
-		} else {
-			if hostBits {
-				b.masked++
-			}
-			b.add(&e)
-			i = e.next
+			i = end
+			continue
 		}
+		if hostBits {
+			b.masked++
+		}
+		b.add(&e)
 		b.entries++
-		i = nextLine(t, i)
+		b.unended = e.next == len(t)
+		i = nextLine(t, e.next)
 	}
 	b.text = nil
 }
 
-// parseOdd reads the word at i, which the scanner does not know: a range, an
-// odd form of an address, or a mistake. It returns the word's end, or its
-// start with an error.
-func (b *block) parseOdd(i int, opt ReadOptions) (int, error) {
-	end := i
-	for !wordEnds(b.text, end) {
-		end++
+// parseOdd reads a line that the scanner does not know.
+func (b *block) parseOdd(text []byte, opt ReadOptions) error {
+	l := splitLine(string(text))
+	e, ok, err := l.entry(opt)
+	if err != nil || !ok {
+		return err
 	}
-	word := string(b.text[i:end])
-	if opt.Lenient {
-		if p, err := netip.ParsePrefix(word); err == nil && p != p.Masked() {
-			word = p.Masked().String()
-			b.masked++
-		}
-	}
-	r, err := ParseRange(word)
-	if err != nil {
-		return i, err
-	}
-	if r.From().Is4() {
-		b.add4(spanOf4(r))
+	if e.r.From().Is4() {
+		b.add4(spanOf4(e.r))
 	} else {
-		b.add6(spanOf6(r))
+		b.add6(spanOf6(e.r))
 	}
-	return end, nil
+	b.entries++
+	if e.masked {
+		b.masked++
+	}
+	b.unended = !bytes.HasSuffix(text, []byte{'\n'}) && !l.commented
+	return nil
 }
 
 func (b *block) add(e *entry) {
@@ -115,16 +112,19 @@ func (b *block) add6(s span6) {
 	b.v6 = append(b.v6, s)
 }
 
-// wordEnds reports whether a word ends before t[i].
-func wordEnds(t []byte, i int) bool {
-	if i >= len(t) {
-		return true
+// plainEnd skips blanks from the end of an entry at t[i], and reports whether only the
+// end of the line or a comment follows.
+func plainEnd(t []byte, i int) (end int, ok bool) {
+	for ; i < len(t); i++ {
+		switch t[i] {
+		case ' ', '\t', '\r', '\v', '\f':
+		case '\n', '#':
+			return i, true
+		default:
+			return i, false
+		}
 	}
-	switch t[i] {
-	case '\n', ' ', '\t', '\r', '\v', '\f', '#':
-		return true
-	}
-	return false
+	return i, true
 }
 
 // nextLine returns the start of the line after the one that t[i] is in.

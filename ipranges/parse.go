@@ -20,11 +20,19 @@ func checkPrefix(p netip.Prefix) error {
 	case !p.IsValid():
 		return errors.New("invalid prefix")
 	case p.Addr().Is4In6():
-		return fmt.Errorf("%s is %w", p, errMapped)
+		return mapped(p)
 	case hasHostBits(p):
 		return fmt.Errorf("%s has host bits set: did you mean %s?", p, p.Masked())
 	}
 	return nil
+}
+
+// mapped is the error for an IPv4-mapped prefix, with what is meant.
+func mapped(p netip.Prefix) error {
+	if p.Bits() < 96 {
+		return fmt.Errorf("%s is %w", p, errMapped)
+	}
+	return fmt.Errorf("%s is %w, %s/%d", p, errMapped, p.Addr().Unmap(), p.Bits()-96)
 }
 
 // hasHostBits is p != p.Masked() for a valid p.
@@ -41,23 +49,22 @@ func checkAddr(a netip.Addr) error {
 	case !a.IsValid():
 		return errors.New("invalid address")
 	case a.Zone() != "":
-		return fmt.Errorf("%.60q %w", a.String(), errZone)
+		return fmt.Errorf("%s %w", printable(a.String()), errZone)
 	case a.Is4In6():
-		return fmt.Errorf("%s is %w", a, errMapped)
+		return fmt.Errorf("%s is %w, %s", a, errMapped, a.Unmap())
 	}
 	return nil
 }
 
 // checkRange returns why r cannot be in a set, or nil. A netipx range has no
-// zone: those of the addresses it is made from are dropped.
+// zone: those of the addresses it is made from are dropped. A range of IPv6 that only
+// begins or ends among the IPv4-mapped addresses, such as that of ::/80, is IPv6.
 func checkRange(r netipx.IPRange) error {
-	if err := checkAddr(r.From()); err != nil {
-		return err
-	}
-	if err := checkAddr(r.To()); err != nil {
-		return err
-	}
 	switch {
+	case !r.From().IsValid() || !r.To().IsValid():
+		return errors.New("invalid address")
+	case r.From().Is4In6() && r.To().Is4In6():
+		return checkAddr(r.From())
 	case r.From().BitLen() != r.To().BitLen():
 		return fmt.Errorf("%s-%s mixes IPv4 and IPv6", r.From(), r.To())
 	case r.To().Less(r.From()):
@@ -114,11 +121,14 @@ func ParseRange(s string) (netipx.IPRange, error) {
 	if err1 != nil || err2 != nil {
 		return netipx.IPRange{}, notA("prefix, range or address", s)
 	}
-	r := netipx.IPRangeFrom(a, b)
-	for _, err := range []error{checkAddr(a), checkAddr(b), checkRange(r)} {
-		if err != nil {
-			return netipx.IPRange{}, err
+	for _, end := range []netip.Addr{a, b} {
+		if end.Zone() != "" {
+			return netipx.IPRange{}, checkAddr(end)
 		}
+	}
+	r := netipx.IPRangeFrom(a, b)
+	if err := checkRange(r); err != nil {
+		return netipx.IPRange{}, err
 	}
 	return r, nil
 }
@@ -129,8 +139,29 @@ func notA(what, s string) error {
 	if s == "" {
 		return fmt.Errorf("an empty text is not a %s", what)
 	}
-	if len(s) > 60 {
-		return fmt.Errorf("%q... is not a %s", s[:60], what)
+	quoted := printable(s)
+	address, _, _ := strings.Cut(s, "/")
+	switch {
+	case strings.ContainsFunc(s, func(r rune) bool { return r > '~' }):
+		return fmt.Errorf("%s is not a %s: it holds characters that are not ASCII", quoted, what)
+	case leadingZero(address):
+		return fmt.Errorf("%s is not a %s: some programs read a number with a leading zero as octal, so write it without", quoted, what)
+	case strings.Contains(address, "%") && strings.Contains(address, ":"):
+		return fmt.Errorf("%s is not a %s: it %w", quoted, what, errZone)
 	}
-	return fmt.Errorf("%q is not a %s", s, what)
+	return fmt.Errorf("%s is not a %s", quoted, what)
+}
+
+// leadingZero reports whether s is four numbers with dots between, of which one begins
+// with a zero that is not all of it.
+func leadingZero(s string) bool {
+	parts := strings.Split(s, ".")
+	zero := false
+	for _, p := range parts {
+		if p == "" || len(p) > 3 || strings.Trim(p, "0123456789") != "" {
+			return false
+		}
+		zero = zero || len(p) > 1 && p[0] == '0'
+	}
+	return zero && len(parts) == 4
 }

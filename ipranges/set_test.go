@@ -73,7 +73,7 @@ func TestMapped(t *testing.T) {
 	for name, err := range map[string]error{
 		"mapped prefix":   b.AddPrefix(netip.PrefixFrom(in, 128)),
 		"mapped address":  b.AddAddr(in),
-		"half mapped":     b.AddRange(netipx.IPRangeFrom(netip.MustParseAddr("::1"), in)),
+		"mapped range":    b.AddRange(netipx.IPRangeFrom(in, out)),
 		"zone":            b.AddAddr(zoned),
 		"host bits":       b.AddPrefix(netip.MustParsePrefix("10.0.0.1/8")),
 		"zero prefix":     b.AddPrefix(netip.Prefix{}),
@@ -89,6 +89,14 @@ func TestMapped(t *testing.T) {
 	}
 	if !b.Set().IsEmpty() {
 		t.Errorf("refused input was added: %v", b.Set())
+	}
+	// What a prefix holds can be added and read as a range, too.
+	whole := MustParse("::/80")
+	for r := range whole.All() {
+		again, err := ParseRange(r.From().String() + "-" + r.To().String())
+		if back, addErr := FromRanges(r); err != nil || addErr != nil || again != r || !back.Equal(whole) {
+			t.Errorf("%v: %v, %v, %v", r, again, err, addErr)
+		}
 	}
 }
 
