@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 
 	"github.com/spf13/cobra"
 
+	"sallyport/internal/utf8text"
 	"sallyport/ipranges"
+	"sallyport/ipranges/text"
 )
 
 // aggregateFlags are the flags of aggregate.
@@ -27,8 +30,12 @@ func newAggregate(a *app) *cobra.Command {
 		Short: "Turn prefixes into the fewest that cover the same addresses",
 		Long: `aggregate reads prefixes, ranges (first-last) and addresses, one a line, and
 prints the fewest prefixes that hold exactly the same addresses. It reads
-standard input when no file is named or a file is called -. What follows a # or
-the first word of a line is ignored.`,
+standard input when no file is named or a file is called -.
+
+It reads the forms of published lists as well: netmasks (192.0.2.0 255.255.255.0),
+comments after # ; or //, fields with commas between, what ipset save prints, JSON
+arrays and JSON lines. Words after an entry are ignored; what could be part of the
+entry, and cannot be understood, is a mistake.`,
 		Example: `  sallyport aggregate prefixes.txt
   sallyport ranges show AzureCloud | sallyport aggregate --exclude mine.txt`,
 		Args: cobra.ArbitraryArgs,
@@ -72,37 +79,47 @@ func (a *app) readSets(ctx context.Context, files []string, lenient bool) (ipran
 		if stats.Masked > 0 {
 			fmt.Fprintf(a.err, "note: %s: host bits of %s were masked\n", name, plural(stats.Masked, "prefix"))
 		}
+		if stats.Unended {
+			text := called(name) + " ends within a line, without a line end: if the list was cut short, so may be its last entry"
+			fmt.Fprintln(a.err, "note:", hang(text, 6, 2, a.width))
+		}
 		union = union.Union(set)
 	}
 	return union, nil
 }
 
 func (a *app) readSet(ctx context.Context, name string, opt ipranges.ReadOptions) (ipranges.Set, ipranges.ReadStats, error) {
-	in := a.in
+	open := func() (io.ReadCloser, error) { return os.Open(name) }
 	if name == "-" {
-		name = "standard input"
-	} else {
-		file, err := os.Open(name)
-		if err != nil {
-			return ipranges.Set{}, ipranges.ReadStats{}, fmt.Errorf("reading prefixes: %w: name a file that you can read", err)
-		}
-		defer file.Close()
-		in = file
+		open = func() (io.ReadCloser, error) { return io.NopCloser(a.in), nil }
 	}
-	set, stats, err := readInterruptibly(ctx, in, opt)
+	set, stats, err := readInterruptibly(ctx, open, opt)
 	var line *ipranges.LineError
+	var list *text.Error
+	var path *fs.PathError
 	switch {
-	case errors.As(err, &line):
-		return set, stats, fmt.Errorf("%s: %w", name, err)
+	case errors.As(err, &line), errors.As(err, &list):
+		return set, stats, fmt.Errorf("%s: %w", called(name), err)
+	case errors.As(err, &path) && path.Op == "open":
+		return set, stats, fmt.Errorf("reading prefixes: %w: name a file that you can read", err)
 	case err != nil:
-		return set, stats, fmt.Errorf("reading %s: %w: name a file that you can read", name, err)
+		return set, stats, fmt.Errorf("reading %s: %w: name a file that you can read", called(name), err)
 	}
 	return set, stats, nil
 }
 
+// called is what messages call the file of that name.
+func called(name string) string {
+	if name == "-" {
+		return "standard input"
+	}
+	return name
+}
+
 // readInterruptibly gives up when ctx ends: the reader is then left behind, since
-// neither a pipe nor a terminal can be told to stop in a portable way.
-func readInterruptibly(ctx context.Context, in io.Reader, opt ipranges.ReadOptions) (ipranges.Set, ipranges.ReadStats, error) {
+// neither a pipe, which may wait as it is opened, nor a terminal can be told to stop in a
+// portable way.
+func readInterruptibly(ctx context.Context, open func() (io.ReadCloser, error), opt ipranges.ReadOptions) (ipranges.Set, ipranges.ReadStats, error) {
 	type answer struct {
 		set   ipranges.Set
 		stats ipranges.ReadStats
@@ -110,7 +127,13 @@ func readInterruptibly(ctx context.Context, in io.Reader, opt ipranges.ReadOptio
 	}
 	done := make(chan answer, 1)
 	go func() {
-		set, stats, err := ipranges.ReadSet(in, opt)
+		in, err := open()
+		if err != nil {
+			done <- answer{err: err}
+			return
+		}
+		defer in.Close()
+		set, stats, err := text.Read(utf8text.NewReader(in), opt)
 		done <- answer{set, stats, err}
 	}()
 	select {

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"compress/gzip"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -62,6 +64,8 @@ func TestScript(t *testing.T) {
 			"await":    cmdAwait,
 			"gz":       cmdGzip,
 			"edit":     cmdEdit,
+			"utf16":    cmdUTF16,
+			"cut":      cmdCut,
 			"writesto": cmdWritesTo,
 		},
 	})
@@ -263,6 +267,31 @@ func cmdGzip(ts *testscript.TestScript, neg bool, args []string) {
 	z := gzip.NewWriter(file)
 	_, err = z.Write([]byte(ts.ReadFile(args[0])))
 	ts.Check(errors.Join(err, z.Close(), file.Close()))
+}
+
+// cmdUTF16 writes a file as PowerShell 5 does, in UTF-16 with a byte order mark: utf16 FROM TO
+func cmdUTF16(ts *testscript.TestScript, neg bool, args []string) {
+	noNegation(ts, neg)
+	if len(args) != 2 {
+		ts.Fatalf("usage: utf16 FROM TO")
+	}
+	var data []byte
+	for _, c := range utf16.Encode([]rune("\ufeff" + ts.ReadFile(args[0]))) {
+		data = binary.LittleEndian.AppendUint16(data, c)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), data, 0o644))
+}
+
+// cmdCut takes bytes off the end of a file: cut FILE BYTES
+func cmdCut(ts *testscript.TestScript, neg bool, args []string) {
+	noNegation(ts, neg)
+	if len(args) != 2 {
+		ts.Fatalf("usage: cut FILE BYTES")
+	}
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	text := ts.ReadFile(args[0])
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text[:len(text)-n]), 0o644))
 }
 
 // cmdEdit replaces the one place of a file that holds a text: edit FILE OLD NEW

@@ -68,6 +68,9 @@ func (o *Opener) Open(ctx context.Context, spec Spec) (*Feed, error) {
 	}
 	src.Check = func(raw []byte) (fetch.Checked, error) {
 		c, err := d.decode(raw, spec.Cloud)
+		if err == nil && spec.File != "" && d.checkEnd != nil { // of a download, the answer shows the end
+			err = d.checkEnd(raw)
+		}
 		if err != nil {
 			return fetch.Checked{}, err
 		}

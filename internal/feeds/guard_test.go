@@ -120,7 +120,7 @@ func TestGuardLetsClouds(t *testing.T) {
 	}
 	for name, list := range cloudLists(t) {
 		file := filepath.Join(t.TempDir(), name)
-		if err := os.WriteFile(file, []byte(strings.Join(list, "\n")), 0o600); err != nil {
+		if err := os.WriteFile(file, []byte(strings.Join(list, "\n")+"\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		files = append(files, struct{ kind, cloud, file string }{"text", "", file})

@@ -19,8 +19,9 @@ import (
 type decoder struct {
 	version  string // of the decoder: raise it when it accepts or makes something else
 	decode   func(raw []byte, cloud string) (*catalog.Catalog, error)
+	checkEnd func(raw []byte) error   // looks whether a file is whole, where decode does not see it; nil: it does
 	accept   string                   // media type to ask for; "": JSON
-	showsEnd bool                     // decode refuses a file that is cut short
+	fix      string                   // what to do about a file that is refused; "": pass the published one
 	defaults string                   // the cloud meant by none
 	cloud    func(word string) string // the policy's word for the file's; nil: they are the same
 
@@ -43,7 +44,6 @@ func decoders() map[string]decoder {
 			decode: func(raw []byte, cloud string) (*catalog.Catalog, error) {
 				return azure.Decode(raw, azure.Options{Cloud: known(cloud)})
 			},
-			showsEnd: true,
 			defaults: "public",
 			cloud:    azureCloud,
 			remote:   remoteAzure,
@@ -53,16 +53,17 @@ func decoders() map[string]decoder {
 			decode: func(raw []byte, cloud string) (*catalog.Catalog, error) {
 				return m365.Decode(raw, m365.Options{Instance: known(cloud)})
 			},
-			showsEnd: true,
 			defaults: "worldwide",
 			remote:   remoteM365,
 		},
 		"text": {
-			version: "1",
+			version: "2",
 			decode: func(raw []byte, _ string) (*catalog.Catalog, error) {
 				return text.Decode(raw, text.Limits{})
 			},
-			accept: "text/plain",
+			accept:   "text/plain",
+			checkEnd: text.CheckEnd,
+			fix:      "pass another list with --feed %s=FILE",
 		},
 	}
 }
@@ -135,7 +136,7 @@ func remoteM365(instance string) (remote, error) {
 func (d decoder) source(spec Spec) (fetch.Source, error) {
 	src := fetch.Source{
 		Name: spec.Name, Kind: spec.Kind, Cloud: spec.Cloud, File: spec.File, URL: spec.URL, MaxAge: spec.MaxAge,
-		Accept: d.accept, ShowsEnd: d.showsEnd,
+		Accept: d.accept, Fix: d.fix, ShowsEnd: d.checkEnd == nil,
 		Format: strings.Join([]string{catalog.IndexFormat, spec.Kind, d.version}, "/"),
 	}
 	switch {

@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/http"
 	"strings"
+
+	"sallyport/internal/utf8text"
 )
 
 // readLimited reads r to its end. size is the expected size, or -1; more than
@@ -29,8 +31,8 @@ func tooLarge(limit int64) error {
 	return lasting(fmt.Errorf("%w of %s", ErrTooLarge, inBytes(limit)))
 }
 
-// unpack undoes a gzip packing that the file itself has, whatever its name,
-// and drops a UTF-8 byte order mark. limit holds for the unpacked file too.
+// unpack undoes a gzip packing that the file itself has, whatever its name, and makes
+// UTF-8 without a byte order mark of it. limit holds for the unpacked file too.
 func unpack(data []byte, limit int64) ([]byte, error) {
 	if bytes.HasPrefix(data, []byte{0x1f, 0x8b}) {
 		var err error
@@ -38,9 +40,12 @@ func unpack(data []byte, limit int64) ([]byte, error) {
 			return nil, err
 		}
 	}
-	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
-	if len(data) == 0 {
-		return nil, ErrEmpty
+	data, err := utf8text.Bytes(data)
+	if err == nil && len(data) == 0 {
+		err = ErrEmpty
+	}
+	if err != nil {
+		return nil, err
 	}
 	return data, nil
 }

@@ -102,6 +102,7 @@ type Source struct {
 	Version Version
 
 	Accept string        // media type to ask for; "" is application/json
+	Fix    string        // what to do about a file of the user's that is refused; "%s" is the feed's label; "" for a published file
 	MaxAge time.Duration // instead of Fetcher.MaxAge where not 0
 
 	// Pause is how long the origin wants to be left alone. A copy that was

@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -22,7 +23,7 @@ func (f *Fetcher) fetchLocal(ctx context.Context, src Source, m *meter) (*Result
 	now := f.now()
 	r := &Result{From: from, Fetched: now, Checked: now}
 	if err := r.admit(src, data, nil); err != nil {
-		return nil, hinted(fmt.Errorf("%s: %w", from, err), hintFile)
+		return nil, hinted(fmt.Errorf("%s: %w", from, err), cmp.Or(src.Fix, hintFile))
 	}
 	return r, nil
 }

@@ -90,14 +90,15 @@ func (e *Error) Error() string {
 }
 
 // Clean returns s fit for a terminal: what is not printable ASCII is escaped, and
-// what is longer than limit bytes is cut.
+// what is longer than limit bytes is cut. A backslash stays as it is, so that text that
+// was escaped before is not escaped twice.
 func Clean(s string, limit int) string {
 	cut := ""
 	if len(s) > limit {
 		s, cut = s[:limit], "..."
 	}
 	q := strconv.QuoteToASCII(s)
-	return strings.ReplaceAll(q[1:len(q)-1], `\"`, `"`) + cut
+	return strings.NewReplacer(`\"`, `"`, `\\`, `\`).Replace(q[1:len(q)-1]) + cut
 }
 
 // Quoted is Clean in quotation marks.

@@ -1,18 +1,20 @@
-// Package text reads plain lists of addresses: one prefix, range or address a
-// line, with "#" before a comment. It is the form of most lists that people
-// keep themselves, and of most that others publish.
+// Package text reads lists of addresses as people keep and publish them: one prefix,
+// range or address a line with comments (see [ipranges.ParseLine] for the forms of a
+// line), or a JSON array or JSON lines of them.
 //
 // [Decode] turns a list into a catalog of one tag, [All]. It is strict, because
 // what it lets through ends up in firewalls: a list with one mistake is refused
-// as a whole, with the line of the mistake. The package does no I/O.
+// as a whole, with the line of the mistake. [Read] reads a list as a set. The package
+// does no I/O but that of the reader that it is given.
 package text
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"math/bits"
-	"strconv"
 
 	"go4.org/netipx"
 
@@ -56,18 +58,19 @@ func (e *Error) Error() string {
 }
 
 const (
-	fixLine = "correct the line"
-	fixFile = "pass a list with one prefix, range or address a line, and comments after #"
-	fixWide = "list what is meant in narrower prefixes"
+	fixLine   = "correct the line"
+	fixFile   = "pass a list with one prefix, range or address a line, and comments after #"
+	fixWide   = "list what is meant in narrower prefixes"
+	fixCut    = "get the list again"
+	fixObject = "make a list with one prefix, range or address a line of it, for instance with jq -r"
+	fixOwn    = "take it out: addresses of your own belong into a set of the policy"
 )
 
-// Decode reads a list. Lines end in LF or CRLF, and a byte order mark is
-// skipped. A line holds a prefix without host bits, a range "first-last" or an
-// address; blanks around it, an empty line, and what follows a "#" mean
-// nothing, and anything else after it is a mistake. Addresses may come in any
-// order and more than once. Special-use addresses (see [ipranges.FindSpecial]),
-// IPv4-mapped ones, and prefixes wider than the limits are refused, and so is a
-// list without an address. The first mistake is an *[Error].
+// Decode reads a list, which must be UTF-8. A byte order mark is skipped. Addresses may
+// come in any order and more than once. Special-use addresses (see
+// [ipranges.FindSpecial]), IPv4-mapped ones, and prefixes wider than the limits are
+// refused, and so are words after an entry that are not a comment, and a list without an
+// address. The first mistake is an *[Error].
 //
 // The catalog's Info has the kind; nothing refers to data afterwards.
 func Decode(data []byte, limits Limits) (*catalog.Catalog, error) {
@@ -75,20 +78,96 @@ func Decode(data []byte, limits Limits) (*catalog.Catalog, error) {
 	if err := checkForm(data, limits); err != nil {
 		return nil, err
 	}
-	set, stats, err := ipranges.ReadSet(bytes.NewReader(data), ipranges.ReadOptions{})
-	var wrong *ipranges.LineError
+	var set ipranges.Set
+	var entries int
+	var err error
+	if isJSON(data) {
+		set, entries, err = decodeJSON(data, func(line int, r netipx.IPRange, text string) error { return checkEntry(line, r, text, limits) })
+	} else {
+		set, entries, err = decodeLines(data, limits)
+	}
 	switch {
-	case errors.As(err, &wrong):
-		return nil, &Error{wrong.Line, clean(wrong.Err.Error()), fixLine}
-	case err != nil: // bytes in memory do not fail to be read
-		return nil, &Error{Text: clean(err.Error()), Fix: fixFile}
-	case stats.Entries == 0:
+	case err != nil:
+		return nil, err
+	case entries == 0:
 		return nil, &Error{Text: "it holds no address", Fix: fixFile}
 	}
-	if err := checkLines(data, set, limits); err != nil {
-		return nil, err
-	}
 	return catalog.New(catalog.Info{Kind: "text"}, []catalog.Entry{{Tag: catalog.Tag{Name: All}, Set: set}})
+}
+
+func decodeLines(data []byte, limits Limits) (set ipranges.Set, entries int, err error) {
+	set, stats, err := ipranges.ReadSet(bytes.NewReader(data), ipranges.ReadOptions{NoWords: true})
+	if err == nil {
+		err = checkLines(data, set, limits)
+	}
+	return set, stats.Entries, asError(err)
+}
+
+// asError makes an *[Error] of the error of a reader in memory.
+func asError(err error) error {
+	var wrong *ipranges.LineError
+	var own *Error
+	switch {
+	case err == nil, errors.As(err, &own):
+		return err
+	case errors.As(err, &wrong):
+		return &Error{wrong.Line, clean(wrong.Err.Error()), fixLine}
+	}
+	return &Error{Text: clean(err.Error()), Fix: fixFile}
+}
+
+func decodeJSON(data []byte, check func(line int, r netipx.IPRange, text string) error) (set ipranges.Set, entries int, err error) {
+	var b ipranges.Builder
+	err = readJSON(data, func(line int, r netipx.IPRange, text string) error {
+		entries++
+		if err := check(line, r, text); err != nil {
+			return err
+		}
+		return b.AddRange(r)
+	})
+	if err != nil {
+		return ipranges.Set{}, 0, err
+	}
+	return b.Set(), entries, nil
+}
+
+// maxJSON is the largest JSON that Read takes.
+const maxJSON = 64 << 20
+
+// Read reads a list of any of the forms as a set. Lines are read as [ipranges.ReadSet]
+// does with the same options; the text must be UTF-8. The stats count lines only where
+// the list has lines. A mistake is an *[ipranges.LineError] or an *[Error]; an error of
+// r is returned as it is.
+func Read(r io.Reader, opt ipranges.ReadOptions) (ipranges.Set, ipranges.ReadStats, error) {
+	head := bufio.NewReaderSize(r, 4<<10)
+	start, _ := head.Peek(512) // an error comes again
+	if !isJSON(bytes.TrimPrefix(start, []byte("\ufeff"))) {
+		return ipranges.ReadSet(head, opt)
+	}
+	data, err := io.ReadAll(io.LimitReader(head, maxJSON+1))
+	switch {
+	case err != nil:
+		return ipranges.Set{}, ipranges.ReadStats{}, err
+	case len(data) > maxJSON:
+		return ipranges.Set{}, ipranges.ReadStats{}, &Error{Text: fmt.Sprintf("its JSON is larger than %d MiB", maxJSON>>20), Fix: "make a list with one entry a line of it"}
+	}
+	set, n, err := decodeJSON(bytes.TrimPrefix(data, []byte("\ufeff")), func(int, netipx.IPRange, string) error { return nil })
+	return set, ipranges.ReadStats{Entries: n}, err
+}
+
+// CheckEnd refuses a list that may be cut short: one whose last line holds an entry and
+// has no line end. It serves where nothing else shows the end, as for a file, and is of
+// use for a list that Decode takes. (JSON shows where it ends.)
+func CheckEnd(data []byte) error {
+	data = bytes.TrimPrefix(data, []byte("\ufeff"))
+	if isJSON(data) {
+		return nil
+	}
+	_, stats, err := ipranges.ReadSet(bytes.NewReader(data[bytes.LastIndexByte(data, '\n')+1:]), ipranges.ReadOptions{NoWords: true})
+	if err != nil || !stats.Unended {
+		return asError(err)
+	}
+	return &Error{1 + bytes.Count(data, []byte("\n")), "the list ends within a line, without a line end: it may be cut short", "end it with a newline if it is whole"}
 }
 
 // checkForm refuses what is no list at all before it is read as one.
@@ -106,68 +185,57 @@ func checkForm(data []byte, limits Limits) error {
 	return nil
 }
 
-// checkLines looks for what [ipranges.ReadSet] lets pass: words after the
-// first, and entries that are too wide or not public. set is all of data, which
-// was read without a mistake, so that a good list is looked at in little time.
+// checkLines looks for entries that are too wide or not public. set is all of data, which
+// was read without a mistake, so that a good list is looked at in little time: only one
+// whose set is wide or special somewhere can have such an entry.
 func checkLines(data []byte, set ipranges.Set, limits Limits) error {
-	special := set.Overlaps(ipranges.SpecialUse())
+	suspect := set.Overlaps(ipranges.SpecialUse())
+	for r := range set.All() {
+		suspect = suspect || bitsOf(r) < limits.least(r)
+	}
+	if !suspect {
+		return nil
+	}
 	n := 0
 	for line := range bytes.Lines(data) {
 		n++
-		line, _, _ = bytes.Cut(line, []byte("#"))
-		line = bytes.TrimSpace(line)
-		if len(line) == 0 {
-			continue
-		}
-		if i := bytes.IndexAny(line, " \t\v\f\r"); i >= 0 {
-			return &Error{n, fmt.Sprintf("%s follows the address", quoted(bytes.TrimSpace(line[i:]))), "put a # before comments, and each address on a line of its own"}
-		}
-		if !special && narrow(line, limits) {
-			continue
-		}
-		r, err := ipranges.ParseRange(string(line))
-		if err != nil {
+		text := string(bytes.TrimRight(line, "\r\n"))
+		r, ok, err := ipranges.ParseLine(text, ipranges.ReadOptions{NoWords: true})
+		if err != nil { // it was read before
 			return &Error{n, clean(err.Error()), fixLine}
 		}
-		if err := checkWidth(r, string(line), limits); err != nil {
-			return &Error{n, err.Error(), fixWide}
+		if !ok {
+			continue
 		}
-		if s, ok := findSpecial(r); ok {
-			return &Error{n, fmt.Sprintf("%s is not public: it holds addresses of %s, %s (%s)", line, s.Prefix, s.Name, s.RFC),
-				"take it out: addresses of your own belong into a set of the policy"}
+		if err := checkEntry(n, r, string(ipranges.AppendRange(nil, r)), limits); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// narrow reports whether the text is an address, or a prefix of so many bits
-// that the limits of neither family are against it. It is quick, and says no when
-// in doubt.
-func narrow(line []byte, limits Limits) bool {
-	i := bytes.IndexByte(line, '/')
-	if i < 0 {
-		return bytes.IndexByte(line, '-') < 0
+// checkEntry holds an entry against the limits, and against the special-use addresses.
+// A range is as wide as the prefix of the next power of two addresses.
+func checkEntry(line int, r netipx.IPRange, text string, limits Limits) error {
+	if least := limits.least(r); bitsOf(r) < least {
+		return &Error{line, fmt.Sprintf("%s is wider than /%d", clean(text), least), fixWide}
 	}
-	n, err := strconv.Atoi(string(line[i+1:]))
-	return err == nil && n >= max(minBits6, limits.MinBits4, limits.MinBits6)
+	if s, ok := findSpecial(r); ok {
+		return &Error{line, fmt.Sprintf("%s is not public: it holds addresses of %s, %s (%s)", clean(text), s.Prefix, s.Name, s.RFC), fixOwn}
+	}
+	return nil
 }
 
-// checkWidth holds an entry against the limits. A range is as wide as the
-// prefix of the next power of two addresses.
-func checkWidth(r netipx.IPRange, text string, limits Limits) error {
-	least := limits.MinBits4
-	if least == 0 {
-		least = minBits4
-	}
+// least is the bits that a prefix of r's family must have.
+func (l Limits) least(r netipx.IPRange) int {
+	bits, standard := l.MinBits4, minBits4
 	if r.From().Is6() {
-		if least = limits.MinBits6; least == 0 {
-			least = minBits6
-		}
+		bits, standard = l.MinBits6, minBits6
 	}
-	if bitsOf(r) < least {
-		return fmt.Errorf("%s is wider than /%d", text, least)
+	if bits == 0 {
+		return standard
 	}
-	return nil
+	return bits
 }
 
 // bitsOf is the bits of the shortest prefix that has at least as many addresses as r.
@@ -198,5 +266,3 @@ func findSpecial(r netipx.IPRange) (ipranges.Special, bool) {
 }
 
 func clean(s string) string { return refusal.Clean(s, 200) }
-
-func quoted(b []byte) string { return refusal.Quoted(string(b), 60) }
