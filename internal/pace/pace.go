@@ -22,6 +22,14 @@ type Scale int
 // Times is d, as long as the try needs it.
 func (s Scale) Times(d time.Duration) time.Duration { return time.Duration(s) * d }
 
+// Of is the Scale of the try that tb is of, for what a test sets up in functions.
+func Of(tb testing.TB) Scale {
+	if a, ok := tb.(*attempt); ok {
+		return a.scale
+	}
+	return 1
+}
+
 // scales are those of the tries of one test. Tests choose times for the first that are
 // some 1/25 of real ones.
 var scales = []Scale{1, 3, 9, 25, 25}
@@ -41,7 +49,7 @@ func Run(t *testing.T, try func(tb testing.TB, s Scale)) {
 func run(t testing.TB, try func(tb testing.TB, s Scale), watch func() (worst func() time.Duration)) {
 	t.Helper()
 	for i, s := range scales {
-		a := &attempt{TB: t}
+		a := &attempt{TB: t, scale: s}
 		worst := watch()
 		a.run(func() { try(a, s) })
 		stood := worst()
@@ -93,6 +101,7 @@ func lateness() (worst func() time.Duration) {
 // An attempt is the testing.TB of one try.
 type attempt struct {
 	testing.TB
+	scale Scale
 
 	mu       sync.Mutex
 	said     []any

@@ -45,6 +45,9 @@ func TestRun(t *testing.T) {
 		cleaned := 0
 		got := judged(t, c.stood, func(tb testing.TB, s Scale) {
 			tb.Cleanup(func() { cleaned++ })
+			if Of(tb) != s {
+				t.Errorf("of %d, not %d", Of(tb), s)
+			}
 			if seen = append(seen, s); s < c.needs {
 				tb.Fatal("too late")
 			}

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/net/dns/dnsmessage"
 
+	"sallyport/internal/pace"
 	"sallyport/verifier"
 )
 
@@ -175,32 +176,34 @@ func TestDNS(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			n := newNetwork(t)
-			for i, s := range c.servers {
-				n.nameServer([]string{resolver4, "20.202.1.53"}[i], s)
-			}
-			n.filter(n.Firewall, "forward", c.rules)
-			r := n.run(plan([]string{"udp/3478"}, host), Options{})
-			worst := outcomes{}
-			for _, f := range r.Findings {
-				if f.Kind == verifier.DNS && f.Outcome.Worse(worst[f.Check]) {
-					worst[f.Check] = f.Outcome
+			pace.Run(t, func(t testing.TB, s pace.Scale) {
+				n := newNetwork(t)
+				for i, s := range c.servers {
+					n.nameServer([]string{resolver4, "20.202.1.53"}[i], s)
 				}
-			}
-			for check, want := range c.want {
-				if worst[check] != want {
-					t.Errorf("%s: %q, want %q", check, worst[check], want)
-				}
-			}
-			asked := n.client.sent["udp "+netip.AddrPortFrom(relay4, 3478).String()] > 0
-			if asked != c.probed {
-				t.Errorf("the relay was asked: %v, want %v", asked, c.probed)
-			}
-			if t.Failed() {
+				n.filter(n.Firewall, "forward", c.rules)
+				r := n.run(plan([]string{"udp/3478"}, host), Options{})
+				worst := outcomes{}
 				for _, f := range r.Findings {
-					t.Logf("%s %s: %s: %s %q", f.Kind, f.Check, f.Outcome, f.Summary, f.Evidence)
+					if f.Kind == verifier.DNS && f.Outcome.Worse(worst[f.Check]) {
+						worst[f.Check] = f.Outcome
+					}
 				}
-			}
+				for check, want := range c.want {
+					if worst[check] != want {
+						t.Errorf("%s: %q, want %q", check, worst[check], want)
+					}
+				}
+				asked := n.client.sent["udp "+netip.AddrPortFrom(relay4, 3478).String()] > 0
+				if asked != c.probed {
+					t.Errorf("the relay was asked: %v, want %v", asked, c.probed)
+				}
+				if t.Failed() {
+					for _, f := range r.Findings {
+						t.Logf("%s %s: %s: %s %q", f.Kind, f.Check, f.Outcome, f.Summary, f.Evidence)
+					}
+				}
+			})
 		})
 	}
 }
@@ -209,52 +212,58 @@ func TestDNS(t *testing.T) {
 // servers say.
 func TestHostsFile(t *testing.T) {
 	t.Parallel()
-	n := newNetwork(t)
-	n.nameServer(resolver4, nameServer{zone: zone{"relay.lab.example.": {relay4.String()}}})
-	n.client.stub.Hosts = map[string][]netip.Addr{"relay.lab.example": {other4}}
-	r := n.run(plan([]string{"udp/3478"}, "relay.lab.example"), Options{})
-	if f := reach(t, r, other4, "udp", 3478); f.Outcome != verifier.Pass {
-		t.Errorf("%s %q", f.Summary, f.Evidence)
-	}
-	if sent := n.client.sent["udp "+netip.AddrPortFrom(relay4, 3478).String()]; sent != 0 {
-		t.Errorf("the server's address was asked %d times", sent)
-	}
+	pace.Run(t, func(t testing.TB, s pace.Scale) {
+		n := newNetwork(t)
+		n.nameServer(resolver4, nameServer{zone: zone{"relay.lab.example.": {relay4.String()}}})
+		n.client.stub.Hosts = map[string][]netip.Addr{"relay.lab.example": {other4}}
+		r := n.run(plan([]string{"udp/3478"}, "relay.lab.example"), Options{})
+		if f := reach(t, r, other4, "udp", 3478); f.Outcome != verifier.Pass {
+			t.Errorf("%s %q", f.Summary, f.Evidence)
+		}
+		if sent := n.client.sent["udp "+netip.AddrPortFrom(relay4, 3478).String()]; sent != 0 {
+			t.Errorf("the server's address was asked %d times", sent)
+		}
+	})
 }
 
 // TestSearchList: a name that has no meaning by itself is looked up under each domain of
 // the search list.
 func TestSearchList(t *testing.T) {
 	t.Parallel()
-	n := newNetwork(t)
-	n.nameServer(resolver4, nameServer{zone: zone{"relay.lab.example.": {relay4.String()}}})
-	n.client.stub.Search = []string{"nowhere.example", "lab.example"}
-	r := n.run(plan([]string{"udp/3478"}, "relay"), Options{})
-	if f := reach(t, r, relay4, "udp", 3478); f.Outcome != verifier.Pass {
-		t.Errorf("%s %q", f.Summary, f.Evidence)
-	}
+	pace.Run(t, func(t testing.TB, s pace.Scale) {
+		n := newNetwork(t)
+		n.nameServer(resolver4, nameServer{zone: zone{"relay.lab.example.": {relay4.String()}}})
+		n.client.stub.Search = []string{"nowhere.example", "lab.example"}
+		r := n.run(plan([]string{"udp/3478"}, "relay"), Options{})
+		if f := reach(t, r, relay4, "udp", 3478); f.Outcome != verifier.Pass {
+			t.Errorf("%s %q", f.Summary, f.Evidence)
+		}
+	})
 }
 
 // TestManyAddresses: all addresses of a name are asked, or the run does not pass.
 func TestManyAddresses(t *testing.T) {
 	t.Parallel()
 	for count, want := range map[int]verifier.Outcome{12: "", maxAddresses + 3: verifier.Undecided} {
-		n := newNetwork(t)
-		var addrs []string
-		for i := range count {
-			addrs = append(addrs, "20.202.7."+strconv.Itoa(i+1))
-		}
-		n.nameServer(resolver4, nameServer{zone: zone{"relay.lab.example.": addrs}})
-		n.filter(n.Firewall, "forward", "ip daddr 20.202.7.0/24 reject")
-		r := n.run(plan([]string{"udp/3478"}, "relay.lab.example"), Options{})
-		asked := len(find(t, r, func(f *verifier.Finding) bool { return f.Check == verifier.CheckReach }))
-		var left verifier.Outcome
-		for _, f := range r.Findings {
-			if f.Check == verifier.CheckCovered && f.Host != "" {
-				left = f.Outcome
+		pace.Run(t, func(t testing.TB, s pace.Scale) {
+			n := newNetwork(t)
+			var addrs []string
+			for i := range count {
+				addrs = append(addrs, "20.202.7."+strconv.Itoa(i+1))
 			}
-		}
-		if asked != min(count, maxAddresses) || left != want {
-			t.Errorf("of %d addresses %d were asked, and those left are %q", count, asked, left)
-		}
+			n.nameServer(resolver4, nameServer{zone: zone{"relay.lab.example.": addrs}})
+			n.filter(n.Firewall, "forward", "ip daddr 20.202.7.0/24 reject")
+			r := n.run(plan([]string{"udp/3478"}, "relay.lab.example"), Options{})
+			asked := len(find(t, r, func(f *verifier.Finding) bool { return f.Check == verifier.CheckReach }))
+			var left verifier.Outcome
+			for _, f := range r.Findings {
+				if f.Check == verifier.CheckCovered && f.Host != "" {
+					left = f.Outcome
+				}
+			}
+			if asked != min(count, maxAddresses) || left != want {
+				t.Errorf("of %d addresses %d were asked, and those left are %q", count, asked, left)
+			}
+		})
 	}
 }

@@ -10,9 +10,11 @@ import (
 	"testing"
 	"time"
 
+	"sallyport/internal/await"
 	"sallyport/internal/errqueue"
 	"sallyport/internal/lab"
 	"sallyport/internal/need"
+	"sallyport/internal/pace"
 	"sallyport/verifier"
 )
 
@@ -120,13 +122,13 @@ func (n *labNetwork) Sent() (m map[string]uint64, err error) {
 	return m, err
 }
 
-// labTimers are full scale at 1/25, but for waits that end as soon as an answer comes
-// and must not be shorter than a busy machine needs.
-func labTimers() verifier.Timers {
+// labTimers are full scale at 1/25 for the first try, but for waits that end as soon as
+// an answer comes.
+func labTimers(s pace.Scale) verifier.Timers {
 	t := verifier.DefaultTimers().Scale(1.0 / 25)
 	t.Hop, t.Query, t.Handshake = 150*time.Millisecond, 300*time.Millisecond, 3*time.Second
 	t.Walks = 5 * time.Second
-	return t
+	return t.Scale(float64(s))
 }
 
 // Addresses of the lab: relays in the documented ranges, and a dead host behind the
@@ -156,6 +158,18 @@ func newNetwork(tb testing.TB, opts ...lab.Option) *network {
 	// An ICMPv6 error comes from the target only where a link really has its address.
 	l.Server.MustRun(tb, "ip", "addr", "add", relay6.String()+"/128", "dev", "lo", "nodad")
 	return n
+}
+
+// accepts waits until the server is let in at an address of its own.
+func (n *network) accepts(at netip.AddrPort) {
+	n.tb.Helper()
+	await.NoError(n.tb, "a server at "+at.String(), func() error {
+		c, err := n.Server.Dial(nil, "tcp", at.String())
+		if err == nil {
+			err = c.Close()
+		}
+		return err
+	})
 }
 
 // filter loads rules into a host's hook.
@@ -194,7 +208,7 @@ func (n *network) run(p *verifier.Plan, opt Options) *verifier.Report {
 	n.tb.Helper()
 	opt.Network = n.client
 	if opt.Timers.RTO == 0 {
-		opt.Timers = labTimers()
+		opt.Timers = labTimers(pace.Of(n.tb))
 	}
 	return Run(context.Background(), p, opt)
 }

@@ -4,10 +4,12 @@ import (
 	"context"
 	"net/netip"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
 	"sallyport/internal/lab"
+	"sallyport/internal/pace"
 	"sallyport/verifier"
 	"sallyport/verifier/reflect/impair"
 )
@@ -33,29 +35,31 @@ func TestNAT(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			n := newNetwork(t)
-			if c.rules != "" {
-				n.Firewall.MustExec(t, "table ip t { chain c { type nat hook postrouting priority 100;\n"+c.rules+"\n}\n}\n", "nft", "-f", "-")
-				for _, a := range []string{"198.51.100.1/32", "198.51.100.2/32"} {
-					n.Server.MustRun(t, "ip", "route", "add", "table", "local", a, "via", "198.18.0.1", "dev", "eth0")
+			pace.Run(t, func(t testing.TB, s pace.Scale) {
+				n := newNetwork(t)
+				if c.rules != "" {
+					n.Firewall.MustExec(t, "table ip t { chain c { type nat hook postrouting priority 100;\n"+c.rules+"\n}\n}\n", "nft", "-f", "-")
+					for _, a := range []string{"198.51.100.1/32", "198.51.100.2/32"} {
+						n.Server.MustRun(t, "ip", "route", "add", "table", "local", a, "via", "198.18.0.1", "dev", "eth0")
+					}
 				}
-			}
-			ports := c.ports
-			if ports == nil {
-				ports = []string{"udp/3478-3481"}
-			}
-			r := n.run(plan(ports, c.hosts...), Options{})
-			for check, want := range map[verifier.Check]verifier.Outcome{verifier.CheckMapping: c.mapping, verifier.CheckPublic: c.public} {
-				f := find(t, r, func(f *verifier.Finding) bool { return f.Check == check })[0]
-				if f.Outcome != want {
-					t.Errorf("%s: %s, want %s: %s %q", check, f.Outcome, want, f.Summary, f.Evidence)
+				ports := c.ports
+				if ports == nil {
+					ports = []string{"udp/3478-3481"}
 				}
-			}
-			for to, count := range n.client.sent {
-				if count > 10 {
-					t.Errorf("%d datagrams to %s", count, to)
+				r := n.run(plan(ports, c.hosts...), Options{})
+				for check, want := range map[verifier.Check]verifier.Outcome{verifier.CheckMapping: c.mapping, verifier.CheckPublic: c.public} {
+					f := find(t, r, func(f *verifier.Finding) bool { return f.Check == check })[0]
+					if f.Outcome != want {
+						t.Errorf("%s: %s, want %s: %s %q", check, f.Outcome, want, f.Summary, f.Evidence)
+					}
 				}
-			}
+				for to, count := range n.client.sent {
+					if count > 10 {
+						t.Errorf("%d datagrams to %s", count, to)
+					}
+				}
+			})
 		})
 	}
 }
@@ -64,11 +68,13 @@ func TestNAT(t *testing.T) {
 func TestNATOnASlowLine(t *testing.T) {
 	t.Parallel()
 	slow := impair.NewPath(impair.Faults{Delay: 200 * time.Millisecond}, 1)
-	n := newNetwork(t, lab.FarRouter(slow.Carry, nil))
-	r := n.run(plan([]string{"udp/3478-3479"}, relay4.String(), other4.String()), Options{})
-	if f := find(t, r, func(f *verifier.Finding) bool { return f.Check == verifier.CheckMapping })[0]; f.Outcome != verifier.Pass {
-		t.Errorf("%s: %s %q", f.Outcome, f.Summary, f.Evidence)
-	}
+	pace.Run(t, func(t testing.TB, s pace.Scale) {
+		n := newNetwork(t, lab.FarRouter(slow.Carry, nil))
+		r := n.run(plan([]string{"udp/3478-3479"}, relay4.String(), other4.String()), Options{})
+		if f := find(t, r, func(f *verifier.Finding) bool { return f.Check == verifier.CheckMapping })[0]; f.Outcome != verifier.Pass {
+			t.Errorf("%s: %s %q", f.Outcome, f.Summary, f.Evidence)
+		}
+	})
 }
 
 // TestPersistence: only an answer that nothing asked for shows that a mapping lasts;
@@ -77,39 +83,46 @@ func TestPersistence(t *testing.T) {
 	t.Parallel()
 	idle := []time.Duration{200 * time.Millisecond, 3500 * time.Millisecond}
 	for name, c := range map[string]struct {
-		rules   string
-		persist *Persister
-		want    []verifier.Outcome
+		rules    string
+		outlives func(idle time.Duration) (kept, decided bool) // of a reflector
+		want     []verifier.Outcome
 	}{
 		"random ports":    {rules: "masquerade fully-random", want: []verifier.Outcome{verifier.Undecided, verifier.Warn}},
 		"ports preserved": {rules: "masquerade", want: []verifier.Outcome{verifier.Undecided, verifier.Undecided}},
-		"a reflector": {rules: "masquerade", want: []verifier.Outcome{verifier.Pass, verifier.Warn}, persist: &Persister{Reflector: netip.AddrPortFrom(relay4, 3478),
-			Outlives: func(_ context.Context, _ UDPConn, idle time.Duration) (bool, bool, string, error) {
-				return idle < time.Second, true, "played", nil
-			}}},
-		"a reflector that is gone": {rules: "masquerade", want: []verifier.Outcome{verifier.Undecided, verifier.Undecided}, persist: &Persister{Reflector: netip.AddrPortFrom(relay4, 3478),
-			Outlives: func(context.Context, UDPConn, time.Duration) (bool, bool, string, error) {
-				return false, false, "", nil
-			}}},
+		"a reflector": {rules: "masquerade", want: []verifier.Outcome{verifier.Pass, verifier.Warn},
+			outlives: func(idle time.Duration) (bool, bool) { return idle < time.Second, true }},
+		"a reflector that is gone": {rules: "masquerade", want: []verifier.Outcome{verifier.Undecided, verifier.Undecided},
+			outlives: func(time.Duration) (bool, bool) { return false, false }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			n := newNetwork(t)
-			n.Firewall.MustExec(t, "table ip t { chain c { type nat hook postrouting priority 100;\noifname wan0 "+c.rules+"\n}\n}\n", "nft", "-f", "-")
-			for _, name := range []string{"net.netfilter.nf_conntrack_udp_timeout", "net.netfilter.nf_conntrack_udp_timeout_stream"} {
-				if err := n.Firewall.Sysctl(name, "1"); err != nil {
-					t.Fatal(err)
+			pace.Run(t, func(t testing.TB, s pace.Scale) {
+				n := newNetwork(t)
+				n.Firewall.MustExec(t, "table ip t { chain c { type nat hook postrouting priority 100;\noifname wan0 "+c.rules+"\n}\n}\n", "nft", "-f", "-")
+				for _, name := range []string{"net.netfilter.nf_conntrack_udp_timeout", "net.netfilter.nf_conntrack_udp_timeout_stream"} {
+					if err := n.Firewall.Sysctl(name, strconv.Itoa(int(s))); err != nil {
+						t.Fatal(err)
+					}
 				}
-			}
-			timers := labTimers()
-			timers.Idle = idle
-			r := n.run(plan([]string{"udp/3478"}, relay4.String()), Options{Timers: timers, Long: true, Persist: c.persist})
-			for i, want := range c.want {
-				f := find(t, r, func(f *verifier.Finding) bool { return f.Check == verifier.CheckPersist && f.Case == idle[i].String() })[0]
-				if f.Outcome != want {
-					t.Errorf("%s: %s, want %s: %s %q", f.Case, f.Outcome, want, f.Summary, f.Evidence)
+				timers := labTimers(s)
+				timers.Idle = []time.Duration{s.Times(idle[0]), s.Times(idle[1])}
+				opt := Options{Timers: timers, Long: true}
+				if c.outlives != nil {
+					opt.Persist = &Persister{Reflector: netip.AddrPortFrom(relay4, 3478), Outlives: func(_ context.Context, _ UDPConn, idle time.Duration) (bool, bool, string, error) {
+						kept, decided := c.outlives(idle / time.Duration(s))
+						return kept, decided, "played", nil
+					}}
 				}
-			}
+				r := n.run(plan([]string{"udp/3478"}, relay4.String()), opt)
+				for i, want := range c.want {
+					f := find(t, r, func(f *verifier.Finding) bool {
+						return f.Check == verifier.CheckPersist && f.Case == timers.Idle[i].String()
+					})[0]
+					if f.Outcome != want {
+						t.Errorf("%s: %s, want %s: %s %q", f.Case, f.Outcome, want, f.Summary, f.Evidence)
+					}
+				}
+			})
 		})
 	}
 }

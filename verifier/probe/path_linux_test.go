@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"sallyport/internal/lab"
+	"sallyport/internal/pace"
 	"sallyport/verifier"
 )
 
@@ -42,38 +43,40 @@ func TestPath(t *testing.T) {
 				if !row.near { // the firewall is hop 1, the router hop 2 and the server hop 3
 					opts = append(opts, lab.FarRouter(nil, nil))
 				}
-				n := newNetwork(t, opts...)
-				serveTCP(t, n.Server, netip.AddrPortFrom(a, 443).String(), turnTCP)
-				if !row.near {
-					n.filter(n.Router, "forward", row.far)
-					n.filter(n.Router, "output", row.farOut)
-				}
-				n.filter(n.Client, "output", row.client)
-				n.filter(n.Firewall, "forward", row.first)
-				n.filter(n.Server, "input", row.server)
-				timers := labTimers()
-				timers.Connect /= 4
-				r := n.run(plan([]string{"udp/3478-3481", "tcp/443"}, a.String()), Options{Timers: timers})
-				f := reach(t, r, a, row.prot, row.port)
-				if f.Verdict != row.verdict {
-					t.Fatalf("%s, want %s: %q", f.Verdict, row.verdict, f.Evidence)
-				}
-				if row.name != "hop 2 says little" && f.Hop != row.hop {
-					t.Errorf("hop %d, want %d: %q", f.Hop, row.hop, f.Evidence)
-				}
-				first := map[string]netip.Addr{"ipv4": near4, "ipv6": near6}[verifier.FamilyOf(a)]
-				if row.hop == 1 && f.HopAddr != first {
-					t.Errorf("hop 1 is %v, want %v", f.HopAddr, first)
-				}
-				want := map[verifier.Verdict]verifier.Outcome{verifier.Filtered: verifier.Fail, verifier.Silent: verifier.Undecided}[row.verdict]
-				if f.Outcome != want {
-					t.Errorf("%s, want %s", f.Outcome, want)
-				}
-				for to, count := range n.client.sent {
-					if to[:3] == "udp" && count > 10 {
-						t.Errorf("%d datagrams to %s", count, to)
+				pace.Run(t, func(t testing.TB, s pace.Scale) {
+					n := newNetwork(t, opts...)
+					serveTCP(t, n.Server, netip.AddrPortFrom(a, 443).String(), turnTCP)
+					if !row.near {
+						n.filter(n.Router, "forward", row.far)
+						n.filter(n.Router, "output", row.farOut)
 					}
-				}
+					n.filter(n.Client, "output", row.client)
+					n.filter(n.Firewall, "forward", row.first)
+					n.filter(n.Server, "input", row.server)
+					timers := labTimers(s)
+					timers.Connect /= 4
+					r := n.run(plan([]string{"udp/3478-3481", "tcp/443"}, a.String()), Options{Timers: timers})
+					f := reach(t, r, a, row.prot, row.port)
+					if f.Verdict != row.verdict {
+						t.Fatalf("%s, want %s: %q", f.Verdict, row.verdict, f.Evidence)
+					}
+					if row.name != "hop 2 says little" && f.Hop != row.hop {
+						t.Errorf("hop %d, want %d: %q", f.Hop, row.hop, f.Evidence)
+					}
+					first := map[string]netip.Addr{"ipv4": near4, "ipv6": near6}[verifier.FamilyOf(a)]
+					if row.hop == 1 && f.HopAddr != first {
+						t.Errorf("hop 1 is %v, want %v", f.HopAddr, first)
+					}
+					want := map[verifier.Verdict]verifier.Outcome{verifier.Filtered: verifier.Fail, verifier.Silent: verifier.Undecided}[row.verdict]
+					if f.Outcome != want {
+						t.Errorf("%s, want %s", f.Outcome, want)
+					}
+					for to, count := range n.client.sent {
+						if to[:3] == "udp" && count > 10 {
+							t.Errorf("%d datagrams to %s", count, to)
+						}
+					}
+				})
 			})
 		}
 	}

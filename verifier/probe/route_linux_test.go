@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"sallyport/internal/pace"
 	"sallyport/ipranges"
 	"sallyport/verifier"
 )
@@ -141,28 +142,30 @@ func TestRoute(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			n := newNetwork(t)
-			if c.setup != nil {
-				c.setup(n)
-			}
-			d := c.direction
-			if d == "" {
-				d = verifier.Bypass
-			}
-			r := n.run(wayPlan(set, d), Options{Kinds: []verifier.Kind{verifier.Route}})
-			way := func(family string) verifier.Finding {
-				return find(t, r, func(f *verifier.Finding) bool { return f.Check == verifier.CheckWay && f.Family == family })[0]
-			}
-			f := way("ipv4")
-			if f.Outcome != c.want || f.Verdict != c.verdict || !strings.Contains(f.Summary, c.names) {
-				t.Errorf("IPv4: %s %s, want %s: %s %q", f.Outcome, f.Verdict, c.want, f.Summary, f.Evidence)
-			}
-			if f := way("ipv6"); f.Outcome != c.want6 {
-				t.Errorf("IPv6: %s, want %s: %s %q", f.Outcome, c.want6, f.Summary, f.Evidence)
-			}
-			if len(n.client.sent) != 0 {
-				t.Errorf("looking up routes sent %v", n.client.sent)
-			}
+			pace.Run(t, func(t testing.TB, s pace.Scale) {
+				n := newNetwork(t)
+				if c.setup != nil {
+					c.setup(n)
+				}
+				d := c.direction
+				if d == "" {
+					d = verifier.Bypass
+				}
+				r := n.run(wayPlan(set, d), Options{Kinds: []verifier.Kind{verifier.Route}})
+				way := func(family string) verifier.Finding {
+					return find(t, r, func(f *verifier.Finding) bool { return f.Check == verifier.CheckWay && f.Family == family })[0]
+				}
+				f := way("ipv4")
+				if f.Outcome != c.want || f.Verdict != c.verdict || !strings.Contains(f.Summary, c.names) {
+					t.Errorf("IPv4: %s %s, want %s: %s %q", f.Outcome, f.Verdict, c.want, f.Summary, f.Evidence)
+				}
+				if f := way("ipv6"); f.Outcome != c.want6 {
+					t.Errorf("IPv6: %s, want %s: %s %q", f.Outcome, c.want6, f.Summary, f.Evidence)
+				}
+				if len(n.client.sent) != 0 {
+					t.Errorf("looking up routes sent %v", n.client.sent)
+				}
+			})
 		})
 	}
 }
@@ -177,20 +180,22 @@ func TestCounted(t *testing.T) {
 	}{"marked": {true, verifier.Fail, verifier.Undecided}, "not marked": {false, verifier.Pass, verifier.Pass}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			n := newNetwork(t)
-			n.vpn()
-			set := ipranges.MustParse("20.202.0.0/16")
-			n.bypass(set)
-			n.rule("fwmark 7")
-			if c.marks {
-				n.Client.MustExec(t, "table ip m { chain c { type route hook output priority 0;\nudp dport 3478-3481 meta mark set 7\n}\n}\n", "nft", "-f", "-")
-			}
-			r := n.run(wayPlan(set, verifier.Bypass), Options{})
-			for check, want := range map[verifier.Check]verifier.Outcome{verifier.CheckCounted: c.want, verifier.CheckWay: c.way} {
-				if f := find(t, r, func(f *verifier.Finding) bool { return f.Check == check })[0]; f.Outcome != want {
-					t.Errorf("%s: %s, want %s: %s %q", check, f.Outcome, want, f.Summary, f.Evidence)
+			pace.Run(t, func(t testing.TB, s pace.Scale) {
+				n := newNetwork(t)
+				n.vpn()
+				set := ipranges.MustParse("20.202.0.0/16")
+				n.bypass(set)
+				n.rule("fwmark 7")
+				if c.marks {
+					n.Client.MustExec(t, "table ip m { chain c { type route hook output priority 0;\nudp dport 3478-3481 meta mark set 7\n}\n}\n", "nft", "-f", "-")
 				}
-			}
+				r := n.run(wayPlan(set, verifier.Bypass), Options{})
+				for check, want := range map[verifier.Check]verifier.Outcome{verifier.CheckCounted: c.want, verifier.CheckWay: c.way} {
+					if f := find(t, r, func(f *verifier.Finding) bool { return f.Check == check })[0]; f.Outcome != want {
+						t.Errorf("%s: %s, want %s: %s %q", check, f.Outcome, want, f.Summary, f.Evidence)
+					}
+				}
+			})
 		})
 	}
 }
@@ -198,86 +203,94 @@ func TestCounted(t *testing.T) {
 // TestOrdinary: a bridge with an address and no way on is not the way out.
 func TestOrdinary(t *testing.T) {
 	t.Parallel()
-	n := newNetwork(t)
-	n.Client.MustRun(t, "ip", "link", "add", "docker0", "type", "bridge")
-	n.Client.MustRun(t, "ip", "addr", "add", "172.17.0.1/16", "dev", "docker0")
-	n.Client.MustRun(t, "ip", "link", "set", "docker0", "up")
-	routing, err := n.client.Routing()
-	if err != nil {
-		t.Fatal(err)
-	}
-	e := newEnv(wayPlan(ipranges.MustParse("20.202.0.0/16"), verifier.Bypass), Options{Network: n.client})
-	slices.SortFunc(e.links, func(a, b Interface) int { return strings.Compare(a.Name, b.Name) }) // docker0 first
-	for _, v4 := range []bool{true, false} {
-		if got := e.ordinary(v4, nil, routing); got != "eth0" {
-			t.Errorf("IPv4 %v: %q", v4, got)
+	pace.Run(t, func(t testing.TB, s pace.Scale) {
+		n := newNetwork(t)
+		n.Client.MustRun(t, "ip", "link", "add", "docker0", "type", "bridge")
+		n.Client.MustRun(t, "ip", "addr", "add", "172.17.0.1/16", "dev", "docker0")
+		n.Client.MustRun(t, "ip", "link", "set", "docker0", "up")
+		routing, err := n.client.Routing()
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
+		e := newEnv(wayPlan(ipranges.MustParse("20.202.0.0/16"), verifier.Bypass), Options{Network: n.client})
+		slices.SortFunc(e.links, func(a, b Interface) int { return strings.Compare(a.Name, b.Name) }) // docker0 first
+		for _, v4 := range []bool{true, false} {
+			if got := e.ordinary(v4, nil, routing); got != "eth0" {
+				t.Errorf("IPv4 %v: %q", v4, got)
+			}
+		}
+	})
 }
 
 // TestEgress: what a relay sees is compared with what it sees by the ordinary way.
 func TestEgress(t *testing.T) {
 	t.Parallel()
-	n := newNetwork(t)
-	n.vpn()
-	set := ipranges.MustParse("20.202.0.0/16")
-	n.bypass(set)
-	r := n.run(wayPlan(set, verifier.Bypass), Options{})
-	f := find(t, r, func(f *verifier.Finding) bool { return f.Check == verifier.CheckEgress })[0]
-	if f.Outcome != verifier.Pass {
-		t.Errorf("%s: %s %q", f.Outcome, f.Summary, f.Evidence)
-	}
+	pace.Run(t, func(t testing.TB, s pace.Scale) {
+		n := newNetwork(t)
+		n.vpn()
+		set := ipranges.MustParse("20.202.0.0/16")
+		n.bypass(set)
+		r := n.run(wayPlan(set, verifier.Bypass), Options{})
+		f := find(t, r, func(f *verifier.Finding) bool { return f.Check == verifier.CheckEgress })[0]
+		if f.Outcome != verifier.Pass {
+			t.Errorf("%s: %s %q", f.Outcome, f.Summary, f.Evidence)
+		}
+	})
 }
 
 // TestLeaveBySource holds the portable lookup to the kernel's.
 func TestLeaveBySource(t *testing.T) {
 	t.Parallel()
-	n := newNetwork(t)
-	n.vpn()
-	n.bypass(ipranges.MustParse("20.202.0.0/16"))
-	n.Client.MustRun(t, "ip", "route", "add", "blackhole", "198.51.100.0/24")
-	var addrs []netip.Addr
-	for _, s := range []string{"20.202.0.1", "20.203.0.1", "10.20.0.1", "198.51.100.1"} {
-		addrs = append(addrs, netip.MustParseAddr(s))
-	}
-	flows := make([]Flow, len(addrs))
-	for i, a := range addrs {
-		flows[i].To = a
-	}
-	kernel, err := n.client.Leave(flows)
-	if err != nil {
-		t.Fatal(err)
-	}
-	portable, err := leaveBySource(n.client, flows)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range addrs {
-		k, p := kernel[i], portable[i]
-		if k.Interface != p.Interface || k.Source != p.Source || (k.Err == nil) != (p.Err == nil) {
-			t.Errorf("%s: %+v, the kernel says %+v", addrs[i], p, k)
+	pace.Run(t, func(t testing.TB, s pace.Scale) {
+		n := newNetwork(t)
+		n.vpn()
+		n.bypass(ipranges.MustParse("20.202.0.0/16"))
+		n.Client.MustRun(t, "ip", "route", "add", "blackhole", "198.51.100.0/24")
+		var addrs []netip.Addr
+		for _, s := range []string{"20.202.0.1", "20.203.0.1", "10.20.0.1", "198.51.100.1"} {
+			addrs = append(addrs, netip.MustParseAddr(s))
 		}
-	}
-	if len(n.client.sent) != 0 {
-		t.Errorf("it sent %v", n.client.sent)
-	}
+		flows := make([]Flow, len(addrs))
+		for i, a := range addrs {
+			flows[i].To = a
+		}
+		kernel, err := n.client.Leave(flows)
+		if err != nil {
+			t.Fatal(err)
+		}
+		portable, err := leaveBySource(n.client, flows)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range addrs {
+			k, p := kernel[i], portable[i]
+			if k.Interface != p.Interface || k.Source != p.Source || (k.Err == nil) != (p.Err == nil) {
+				t.Errorf("%s: %+v, the kernel says %+v", addrs[i], p, k)
+			}
+		}
+		if len(n.client.sent) != 0 {
+			t.Errorf("it sent %v", n.client.sent)
+		}
+	})
 }
 
 // TestRealSizes looks up as many prefixes as AzureCloud has.
 func TestRealSizes(t *testing.T) {
 	t.Parallel()
-	n := newNetwork(t)
-	n.vpn()
-	var list []string
-	for i := range 3500 {
-		list = append(list, fmt.Sprintf("%d.%d.%d.0/24", 20+i/1000, i%1000/4, i%4*2))
-	}
-	started := time.Now()
-	r := n.run(wayPlan(ipranges.MustParse(list...), verifier.Tunnel), Options{Kinds: []verifier.Kind{verifier.Route}})
-	if f := find(t, r, func(f *verifier.Finding) bool { return f.Check == verifier.CheckWay })[0]; f.Outcome != verifier.Pass {
-		t.Errorf("%s %q", f.Summary, f.Evidence)
-	}
-	if took := time.Since(started); took > 5*time.Second {
-		t.Errorf("7,000 lookups took %v", took)
-	}
+	pace.Run(t, func(t testing.TB, s pace.Scale) {
+		n := newNetwork(t)
+		n.vpn()
+		var list []string
+		for i := range 3500 {
+			list = append(list, fmt.Sprintf("%d.%d.%d.0/24", 20+i/1000, i%1000/4, i%4*2))
+		}
+		started := time.Now()
+		r := n.run(wayPlan(ipranges.MustParse(list...), verifier.Tunnel), Options{Kinds: []verifier.Kind{verifier.Route}})
+		if f := find(t, r, func(f *verifier.Finding) bool { return f.Check == verifier.CheckWay })[0]; f.Outcome != verifier.Pass {
+			t.Errorf("%s %q", f.Summary, f.Evidence)
+		}
+		if took := time.Since(started); took > s.Times(5*time.Second) {
+			t.Errorf("7,000 lookups took %v", took)
+		}
+	})
 }

@@ -3,12 +3,14 @@ package probe
 import (
 	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/pion/stun/v3"
 
+	"sallyport/internal/pace"
 	"sallyport/ipranges"
 	"sallyport/verifier"
 )
@@ -62,49 +64,51 @@ func TestEvidence(t *testing.T) {
 		for _, row := range rows {
 			t.Run(f.name+"/"+row.name, func(t *testing.T) {
 				t.Parallel()
-				n := newNetwork(t)
-				serveTCP(t, n.Server, netip.AddrPortFrom(f.relay, 443).String(), turnTCP)
-				if row.local != "" {
-					n.filter(n.Client, "output", "meta l4proto { tcp, udp } "+row.local)
-				}
-				if row.forward != "" {
-					n.filter(n.Firewall, "forward", "meta l4proto { tcp, udp } "+words[f.icmp].Replace(row.forward))
-				}
-				if row.setup != nil {
-					row.setup(n)
-				}
-				target := f.relay
-				if row.dead {
-					target = f.dead
-					n.deadHost()
-				}
-				udp, tcp := uint16(3478), uint16(443)
-				if row.port != 0 {
-					udp, tcp = row.port, row.port
-				}
-				p := plan([]string{netipService("udp", udp), netipService("tcp", tcp)}, target.String())
-				r := n.run(p, Options{})
-				u := reach(t, r, target, "udp", udp)
-				if u.Verdict != row.udp || u.Outcome != row.outcome {
-					t.Errorf("udp: %s, %s; want %s, %s: %q", u.Verdict, u.Outcome, row.udp, row.outcome, u.Evidence)
-				}
-				c := reach(t, r, target, "tcp", tcp)
-				if c.Verdict != row.tcp {
-					t.Errorf("tcp: %s, want %s: %q", c.Verdict, row.tcp, c.Evidence)
-				}
-				want := map[string]netip.Addr{"near": f.near, "target": target}[row.by]
-				if u.Offender != want && row.udp != verifier.DeniedLocally && row.name != "dead host" {
-					t.Errorf("udp: offender %v, want %v: %q", u.Offender, want, u.Evidence)
-				}
-				if row.name == "dead host" && !u.Offender.IsValid() {
-					t.Errorf("the router that looks for the host is not named: %q", u.Evidence)
-				}
-				if u.Outcome == verifier.Fail && (!strings.Contains(u.Remedy, "rule calls (policy.hcl:14), set acs_media (policy.hcl:3)")) {
-					t.Errorf("remedy %q", u.Remedy)
-				}
-				if len(u.Evidence) == 0 || len(c.Evidence) == 0 {
-					t.Error("a verdict without evidence")
-				}
+				pace.Run(t, func(t testing.TB, s pace.Scale) {
+					n := newNetwork(t)
+					serveTCP(t, n.Server, netip.AddrPortFrom(f.relay, 443).String(), turnTCP)
+					if row.local != "" {
+						n.filter(n.Client, "output", "meta l4proto { tcp, udp } "+row.local)
+					}
+					if row.forward != "" {
+						n.filter(n.Firewall, "forward", "meta l4proto { tcp, udp } "+words[f.icmp].Replace(row.forward))
+					}
+					if row.setup != nil {
+						row.setup(n)
+					}
+					target := f.relay
+					if row.dead {
+						target = f.dead
+						n.deadHost()
+					}
+					udp, tcp := uint16(3478), uint16(443)
+					if row.port != 0 {
+						udp, tcp = row.port, row.port
+					}
+					p := plan([]string{netipService("udp", udp), netipService("tcp", tcp)}, target.String())
+					r := n.run(p, Options{})
+					u := reach(t, r, target, "udp", udp)
+					if u.Verdict != row.udp || u.Outcome != row.outcome {
+						t.Errorf("udp: %s, %s; want %s, %s: %q", u.Verdict, u.Outcome, row.udp, row.outcome, u.Evidence)
+					}
+					c := reach(t, r, target, "tcp", tcp)
+					if c.Verdict != row.tcp {
+						t.Errorf("tcp: %s, want %s: %q", c.Verdict, row.tcp, c.Evidence)
+					}
+					want := map[string]netip.Addr{"near": f.near, "target": target}[row.by]
+					if u.Offender != want && row.udp != verifier.DeniedLocally && row.name != "dead host" {
+						t.Errorf("udp: offender %v, want %v: %q", u.Offender, want, u.Evidence)
+					}
+					if row.name == "dead host" && !u.Offender.IsValid() {
+						t.Errorf("the router that looks for the host is not named: %q", u.Evidence)
+					}
+					if u.Outcome == verifier.Fail && (!strings.Contains(u.Remedy, "rule calls (policy.hcl:14), set acs_media (policy.hcl:3)")) {
+						t.Errorf("remedy %q", u.Remedy)
+					}
+					if len(u.Evidence) == 0 || len(c.Evidence) == 0 {
+						t.Error("a verdict without evidence")
+					}
+				})
 			})
 		}
 	}
@@ -114,35 +118,39 @@ func TestEvidence(t *testing.T) {
 // router.
 func TestDeadNeighbour(t *testing.T) {
 	t.Parallel()
-	n := newNetwork(t)
-	for _, name := range []string{"net/ipv4/neigh/eth0/retrans_time_ms", "net/ipv6/neigh/eth0/retrans_time_ms"} {
-		if err := n.Client.Sysctl(name, "100"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	p := plan([]string{"udp/3478", "tcp/443"}, "10.20.0.77", "fd20::77")
-	p.Sets[0].To.Set = p.Sets[0].To.Union(ipranges.MustParse("10.20.0.0/16", "fd20::/64"))
-	r := n.run(p, Options{})
-	for _, a := range []string{"10.20.0.77", "fd20::77"} {
-		for prot, port := range map[string]uint16{"udp": 3478, "tcp": 443} {
-			if f := reach(t, r, netip.MustParseAddr(a), prot, port); f.Verdict != verifier.NoHost {
-				t.Errorf("%s %s: %s: %q", a, prot, f.Verdict, f.Evidence)
+	pace.Run(t, func(t testing.TB, s pace.Scale) {
+		n := newNetwork(t)
+		for _, name := range []string{"net/ipv4/neigh/eth0/retrans_time_ms", "net/ipv6/neigh/eth0/retrans_time_ms"} {
+			if err := n.Client.Sysctl(name, milliseconds(s.Times(100*time.Millisecond))); err != nil {
+				t.Fatal(err)
 			}
 		}
-	}
+		p := plan([]string{"udp/3478", "tcp/443"}, "10.20.0.77", "fd20::77")
+		p.Sets[0].To.Set = p.Sets[0].To.Union(ipranges.MustParse("10.20.0.0/16", "fd20::/64"))
+		r := n.run(p, Options{})
+		for _, a := range []string{"10.20.0.77", "fd20::77"} {
+			for prot, port := range map[string]uint16{"udp": 3478, "tcp": 443} {
+				if f := reach(t, r, netip.MustParseAddr(a), prot, port); f.Verdict != verifier.NoHost {
+					t.Errorf("%s %s: %s: %q", a, prot, f.Verdict, f.Evidence)
+				}
+			}
+		}
+	})
 }
 
 // TestOwnAddress: the target may be this machine.
 func TestOwnAddress(t *testing.T) {
 	t.Parallel()
-	n := newNetwork(t)
-	p := plan([]string{"udp/3478"}, "10.20.0.2", "fd20::2")
-	r := n.run(p, Options{})
-	for _, a := range []string{"10.20.0.2", "fd20::2"} {
-		if f := reach(t, r, netip.MustParseAddr(a), "udp", 3478); f.Verdict != verifier.Closed {
-			t.Errorf("%s: %s: %q", a, f.Verdict, f.Evidence)
+	pace.Run(t, func(t testing.TB, s pace.Scale) {
+		n := newNetwork(t)
+		p := plan([]string{"udp/3478"}, "10.20.0.2", "fd20::2")
+		r := n.run(p, Options{})
+		for _, a := range []string{"10.20.0.2", "fd20::2"} {
+			if f := reach(t, r, netip.MustParseAddr(a), "udp", 3478); f.Verdict != verifier.Closed {
+				t.Errorf("%s: %s: %q", a, f.Verdict, f.Evidence)
+			}
 		}
-	}
+	})
 }
 
 // deadHost gives the firewall a link on which nobody answers for the dead addresses,
@@ -154,11 +162,13 @@ func (n *network) deadHost() {
 	}
 	n.Firewall.MustRun(n.tb, "ip", "route", "add", "192.0.2.0/24", "dev", "wan0")
 	for _, name := range []string{"net/ipv4/neigh/wan0/retrans_time_ms", "net/ipv6/neigh/wan0/retrans_time_ms"} {
-		if err := n.Firewall.Sysctl(name, "100"); err != nil {
+		if err := n.Firewall.Sysctl(name, milliseconds(pace.Of(n.tb).Times(100*time.Millisecond))); err != nil {
 			n.tb.Fatal(err)
 		}
 	}
 }
+
+func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 
 func netipService(protocol string, port uint16) string {
 	return verifier.Service{Protocol: protocol, From: port, To: port}.String()
@@ -172,23 +182,25 @@ func TestOneLostDatagram(t *testing.T) {
 		for _, verdict := range []string{"", "reject"} {
 			t.Run(hook+verdict, func(t *testing.T) {
 				t.Parallel()
-				n := newNetwork(t)
-				// The first of every pair of ports is lost; the next are not.
-				rules := hook + " udp sport . udp dport != @seen add @seen { udp sport . udp dport } drop\n"
-				want := verifier.Reachable
-				if verdict != "" {
-					rules += "udp dport 3478-3481 " + verdict + "\n"
-					want = verifier.Rejected
-				}
-				n.Firewall.MustExec(t, "table inet t { set seen { typeof udp sport . udp dport; flags dynamic; size 1000; }\nchain c { type filter hook forward priority 0;\n"+rules+"}\n}\n", "nft", "-f", "-")
-				r := n.run(plan([]string{"udp/3478-3481"}, relay4.String(), relay6.String()), Options{})
-				for _, a := range []netip.Addr{relay4, relay6} {
-					for port := uint16(3478); port <= 3481; port++ {
-						if f := reach(t, r, a, "udp", port); f.Verdict != want {
-							t.Errorf("%s %d: %s: %q", a, port, f.Verdict, f.Evidence)
+				pace.Run(t, func(t testing.TB, s pace.Scale) {
+					n := newNetwork(t)
+					// The first of every pair of ports is lost; the next are not.
+					rules := hook + " udp sport . udp dport != @seen add @seen { udp sport . udp dport } drop\n"
+					want := verifier.Reachable
+					if verdict != "" {
+						rules += "udp dport 3478-3481 " + verdict + "\n"
+						want = verifier.Rejected
+					}
+					n.Firewall.MustExec(t, "table inet t { set seen { typeof udp sport . udp dport; flags dynamic; size 1000; }\nchain c { type filter hook forward priority 0;\n"+rules+"}\n}\n", "nft", "-f", "-")
+					r := n.run(plan([]string{"udp/3478-3481"}, relay4.String(), relay6.String()), Options{})
+					for _, a := range []netip.Addr{relay4, relay6} {
+						for port := uint16(3478); port <= 3481; port++ {
+							if f := reach(t, r, a, "udp", port); f.Verdict != want {
+								t.Errorf("%s %d: %s: %q", a, port, f.Verdict, f.Evidence)
+							}
 						}
 					}
-				}
+				})
 			})
 		}
 	}
@@ -201,33 +213,35 @@ func TestBudget(t *testing.T) {
 	for name, rules := range map[string]string{"open": "", "silent": "udp dport 3478-3481 drop", "one silent": "udp dport 3479 drop"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			n := newNetwork(t)
-			serveTCP(t, n.Server, netip.AddrPortFrom(relay4, 443).String(), turnTCP)
-			n.filter(n.Firewall, "forward", rules)
-			n.Server.MustExec(t, "table inet count { set seen { type inet_service; flags dynamic; }\nchain c { type filter hook input priority 0;\nudp dport 3478-3481 add @seen { udp dport counter }\n}\n}\n", "nft", "-f", "-")
-			n.run(plan([]string{"udp/3478-3481", "tcp/443"}, relay4.String(), other4.String()), Options{})
-			allowed := map[string]bool{}
-			for _, a := range []netip.Addr{relay4, other4} {
-				for port := uint16(3478); port <= 3481; port++ {
-					allowed["udp "+netip.AddrPortFrom(a, port).String()] = true
-					allowed["ttl "+netip.AddrPortFrom(a, port).String()] = true
+			pace.Run(t, func(t testing.TB, s pace.Scale) {
+				n := newNetwork(t)
+				serveTCP(t, n.Server, netip.AddrPortFrom(relay4, 443).String(), turnTCP)
+				n.filter(n.Firewall, "forward", rules)
+				n.Server.MustExec(t, "table inet count { set seen { type inet_service; flags dynamic; }\nchain c { type filter hook input priority 0;\nudp dport 3478-3481 add @seen { udp dport counter }\n}\n}\n", "nft", "-f", "-")
+				n.run(plan([]string{"udp/3478-3481", "tcp/443"}, relay4.String(), other4.String()), Options{})
+				allowed := map[string]bool{}
+				for _, a := range []netip.Addr{relay4, other4} {
+					for port := uint16(3478); port <= 3481; port++ {
+						allowed["udp "+netip.AddrPortFrom(a, port).String()] = true
+						allowed["ttl "+netip.AddrPortFrom(a, port).String()] = true
+					}
+					allowed["tcp "+netip.AddrPortFrom(a, 443).String()] = true
 				}
-				allowed["tcp "+netip.AddrPortFrom(a, 443).String()] = true
-			}
-			if len(n.client.sent) == 0 {
-				t.Fatal("nothing was recorded")
-			}
-			for to, count := range n.client.sent {
-				if !allowed[to] {
-					t.Errorf("%d packets to %s, which the plan does not name", count, to)
+				if len(n.client.sent) == 0 {
+					t.Fatal("nothing was recorded")
 				}
-				if strings.HasPrefix(to, "udp ") && count > 10 {
-					t.Errorf("%d datagrams to %s", count, to)
+				for to, count := range n.client.sent {
+					if !allowed[to] {
+						t.Errorf("%d packets to %s, which the plan does not name", count, to)
+					}
+					if strings.HasPrefix(to, "udp ") && count > 10 {
+						t.Errorf("%d datagrams to %s", count, to)
+					}
 				}
-			}
-			if name == "silent" && n.client.sent["udp "+netip.AddrPortFrom(relay4, 3478).String()] != 10 {
-				t.Errorf("a silent port got %d datagrams, want the 7 of RFC 8489 and 3 for TURN", n.client.sent["udp "+netip.AddrPortFrom(relay4, 3478).String()])
-			}
+				if name == "silent" && n.client.sent["udp "+netip.AddrPortFrom(relay4, 3478).String()] != 10 {
+					t.Errorf("a silent port got %d datagrams, want the 7 of RFC 8489 and 3 for TURN", n.client.sent["udp "+netip.AddrPortFrom(relay4, 3478).String()])
+				}
+			})
 		})
 	}
 }
@@ -235,30 +249,32 @@ func TestBudget(t *testing.T) {
 // TestManyTargets: targets are asked at once.
 func TestManyTargets(t *testing.T) {
 	t.Parallel()
-	n := newNetwork(t)
-	n.filter(n.Firewall, "forward", "udp dport 3481 drop")
-	var hosts []string
-	a := netip.MustParseAddr("20.202.100.1")
-	for range 198 {
-		hosts = append(hosts, a.String())
-		a = a.Next()
-	}
-	hosts = append(hosts, relay4.String(), relay6.String())
-	p := plan([]string{"udp/3478", "udp/3481"}, hosts...)
-	timers := labTimers()
-	started := time.Now()
-	r := n.run(p, Options{Timers: timers, Kinds: []verifier.Kind{verifier.STUN}})
-	took := time.Since(started)
-	// The slowest target is silent for all of RFC 8489's time.
-	if limit := timers.Silence() + 2*time.Second; took > limit {
-		t.Errorf("200 targets took %v, want %v at most", took, limit)
-	}
-	if f := reach(t, r, relay4, "udp", 3478); f.Verdict != verifier.Reachable {
-		t.Errorf("%s: %q", f.Verdict, f.Evidence)
-	}
-	if f := reach(t, r, netip.MustParseAddr("20.202.100.1"), "udp", 3481); f.Verdict != verifier.Silent {
-		t.Errorf("%s: %q", f.Verdict, f.Evidence)
-	}
+	pace.Run(t, func(t testing.TB, s pace.Scale) {
+		n := newNetwork(t)
+		n.filter(n.Firewall, "forward", "udp dport 3481 drop")
+		var hosts []string
+		a := netip.MustParseAddr("20.202.100.1")
+		for range 198 {
+			hosts = append(hosts, a.String())
+			a = a.Next()
+		}
+		hosts = append(hosts, relay4.String(), relay6.String())
+		p := plan([]string{"udp/3478", "udp/3481"}, hosts...)
+		timers := labTimers(s)
+		started := time.Now()
+		r := n.run(p, Options{Timers: timers, Kinds: []verifier.Kind{verifier.STUN}})
+		took := time.Since(started)
+		// The slowest target is silent for all of RFC 8489's time.
+		if limit := timers.Silence() + s.Times(2*time.Second); took > limit {
+			t.Errorf("200 targets took %v, want %v at most", took, limit)
+		}
+		if f := reach(t, r, relay4, "udp", 3478); f.Verdict != verifier.Reachable {
+			t.Errorf("%s: %q", f.Verdict, f.Evidence)
+		}
+		if f := reach(t, r, netip.MustParseAddr("20.202.100.1"), "udp", 3481); f.Verdict != verifier.Silent {
+			t.Errorf("%s: %q", f.Verdict, f.Evidence)
+		}
+	})
 }
 
 // TestWithoutErrorQueue plays a system that does not tell who sent an ICMP error: no
@@ -278,16 +294,18 @@ func TestWithoutErrorQueue(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			n := newNetwork(t)
-			n.client.sys.NoQueue = true
-			n.filter(n.Firewall, "forward", c.rules)
-			r := n.run(plan([]string{netipService("udp", c.port)}, relay4.String(), relay6.String()), Options{})
-			for _, a := range []netip.Addr{relay4, relay6} {
-				f := reach(t, r, a, "udp", c.port)
-				if f.Verdict != c.want || f.Offender.IsValid() {
-					t.Errorf("%s: %s by %v, want %s: %q", a, f.Verdict, f.Offender, c.want, f.Evidence)
+			pace.Run(t, func(t testing.TB, s pace.Scale) {
+				n := newNetwork(t)
+				n.client.sys.NoQueue = true
+				n.filter(n.Firewall, "forward", c.rules)
+				r := n.run(plan([]string{netipService("udp", c.port)}, relay4.String(), relay6.String()), Options{})
+				for _, a := range []netip.Addr{relay4, relay6} {
+					f := reach(t, r, a, "udp", c.port)
+					if f.Verdict != c.want || f.Offender.IsValid() {
+						t.Errorf("%s: %s by %v, want %s: %q", a, f.Verdict, f.Offender, c.want, f.Evidence)
+					}
 				}
-			}
+			})
 		})
 	}
 }
@@ -295,14 +313,16 @@ func TestWithoutErrorQueue(t *testing.T) {
 // TestRelayThatOnlyAllocates: some relays answer no Binding.
 func TestRelayThatOnlyAllocates(t *testing.T) {
 	t.Parallel()
-	n := newNetwork(t)
-	n.filter(n.Server, "input", "udp dport 3478 @th,64,16 0x0001 drop")
-	r := n.run(plan([]string{"udp/3478"}, relay4.String(), relay6.String()), Options{})
-	for _, a := range []netip.Addr{relay4, relay6} {
-		if f := reach(t, r, a, "udp", 3478); f.Verdict != verifier.Reachable || !strings.Contains(strings.Join(f.Evidence, " "), "error 401") {
-			t.Errorf("%s: %s: %q", a, f.Verdict, f.Evidence)
+	pace.Run(t, func(t testing.TB, s pace.Scale) {
+		n := newNetwork(t)
+		n.filter(n.Server, "input", "udp dport 3478 @th,64,16 0x0001 drop")
+		r := n.run(plan([]string{"udp/3478"}, relay4.String(), relay6.String()), Options{})
+		for _, a := range []netip.Addr{relay4, relay6} {
+			if f := reach(t, r, a, "udp", 3478); f.Verdict != verifier.Reachable || !strings.Contains(strings.Join(f.Evidence, " "), "error 401") {
+				t.Errorf("%s: %s: %q", a, f.Verdict, f.Evidence)
+			}
 		}
-	}
+	})
 }
 
 // TestAnswersThatProveNothing: what comes back must be an answer to us.
@@ -320,26 +340,28 @@ func TestAnswersThatProveNothing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			n := newNetwork(t)
-			c, err := n.Server.ListenPacket("udp4", netip.AddrPortFrom(relay4, 3490).String())
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { c.Close() })
-			go func() {
-				buf := make([]byte, 1500)
-				for {
-					size, from, err := c.ReadFrom(buf)
-					if err != nil {
-						return
-					}
-					_, _ = c.WriteTo(reply(buf[:size]), from)
+			pace.Run(t, func(t testing.TB, s pace.Scale) {
+				n := newNetwork(t)
+				c, err := n.Server.ListenPacket("udp4", netip.AddrPortFrom(relay4, 3490).String())
+				if err != nil {
+					t.Fatal(err)
 				}
-			}()
-			r := n.run(plan([]string{"udp/3490"}, relay4.String()), Options{})
-			if f := reach(t, r, relay4, "udp", 3490); f.Verdict != verifier.Silent || f.Outcome != verifier.Undecided {
-				t.Errorf("%s %s: %q", f.Verdict, f.Outcome, f.Evidence)
-			}
+				t.Cleanup(func() { c.Close() })
+				go func() {
+					buf := make([]byte, 1500)
+					for {
+						size, from, err := c.ReadFrom(buf)
+						if err != nil {
+							return
+						}
+						_, _ = c.WriteTo(reply(buf[:size]), from)
+					}
+				}()
+				r := n.run(plan([]string{"udp/3490"}, relay4.String()), Options{})
+				if f := reach(t, r, relay4, "udp", 3490); f.Verdict != verifier.Silent || f.Outcome != verifier.Undecided {
+					t.Errorf("%s %s: %q", f.Verdict, f.Outcome, f.Evidence)
+				}
+			})
 		})
 	}
 }

@@ -9,9 +9,11 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"io"
 	"math/big"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,6 +22,7 @@ import (
 	"time"
 
 	"sallyport/internal/need"
+	"sallyport/internal/pace"
 	"sallyport/verifier"
 )
 
@@ -107,7 +110,7 @@ func TestTLS(t *testing.T) {
 		"expired":            {serve: page200(microsoft.issue(t, signalling, time.Now().Add(-time.Hour))), verdict: verifier.Inconclusive, outcome: verifier.Undecided, cert: verifier.Fail},
 		"no TLS":             {serve: plain200, verdict: verifier.Inconclusive, outcome: verifier.Fail},
 		"closes at once":     {serve: func(net.Conn) {}, verdict: verifier.Inconclusive, outcome: verifier.Fail},
-		"accepts, is silent": {serve: func(c net.Conn) { _, _ = c.Read(make([]byte, 1)); time.Sleep(5 * time.Second) }, verdict: verifier.Inconclusive, outcome: verifier.Fail},
+		"accepts, is silent": {serve: func(c net.Conn) { _, _ = io.Copy(io.Discard, c) }, verdict: verifier.Inconclusive, outcome: verifier.Fail},
 		"transparent proxy":  {serve: func(c net.Conn) { _, _ = c.Read(make([]byte, 600)) }, proxied: true, verdict: verifier.Inconclusive, outcome: verifier.Fail},
 		"transparent TLS":    {serve: page200(stranger.issue(t, signalling, soon)), proxied: true, verdict: verifier.Inconclusive, outcome: verifier.Undecided, cert: verifier.Fail},
 		"tcp reset":          {serve: plain200, rules: "tcp dport 443 reject with tcp reset", verdict: verifier.Refused, outcome: verifier.Fail},
@@ -115,36 +118,38 @@ func TestTLS(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			n := newNetwork(t)
-			n.nameServer(resolver4, nameServer{zone: zone{signalling + ".": {relay4.String()}}})
-			if c.proxied {
-				n.Firewall.MustExec(t, "table ip t { chain c { type nat hook prerouting priority -100;\ntcp dport 443 redirect to :8443\n}\n}\n", "nft", "-f", "-")
-				serveTCP(t, n.Firewall, "0.0.0.0:8443", c.serve)
-			} else {
-				serveTCP(t, n.Server, net.JoinHostPort(relay4.String(), "443"), c.serve)
-			}
-			n.filter(n.Firewall, "forward", c.rules)
-			p := plan([]string{"tcp/443"}, signalling)
-			p.Probes[0].Issuers = []string{"good corporation"}
-			timers := labTimers()
-			timers.Handshake = time.Second
-			r := n.run(p, Options{Roots: roots, Timers: timers})
-			f := reach(t, r, relay4, "tcp", 443)
-			if f.Kind != verifier.HTTPS || f.Verdict != c.verdict || f.Outcome != c.outcome {
-				t.Errorf("%s %s %s, want %s %s: %q", f.Kind, f.Verdict, f.Outcome, c.verdict, c.outcome, f.Evidence)
-			}
-			var cert verifier.Outcome
-			for _, f := range r.Findings {
-				if f.Check == verifier.CheckCert {
-					cert = f.Outcome
-					if len(f.Evidence) == 0 || f.Outcome == verifier.Fail && f.Remedy == "" {
-						t.Errorf("%+v", f)
+			pace.Run(t, func(t testing.TB, s pace.Scale) {
+				n := newNetwork(t)
+				n.nameServer(resolver4, nameServer{zone: zone{signalling + ".": {relay4.String()}}})
+				if c.proxied {
+					n.Firewall.MustExec(t, "table ip t { chain c { type nat hook prerouting priority -100;\ntcp dport 443 redirect to :8443\n}\n}\n", "nft", "-f", "-")
+					serveTCP(t, n.Firewall, "0.0.0.0:8443", c.serve)
+				} else {
+					serveTCP(t, n.Server, net.JoinHostPort(relay4.String(), "443"), c.serve)
+				}
+				n.filter(n.Firewall, "forward", c.rules)
+				p := plan([]string{"tcp/443"}, signalling)
+				p.Probes[0].Issuers = []string{"good corporation"}
+				timers := labTimers(s)
+				timers.Handshake = s.Times(time.Second)
+				r := n.run(p, Options{Roots: roots, Timers: timers})
+				f := reach(t, r, relay4, "tcp", 443)
+				if f.Kind != verifier.HTTPS || f.Verdict != c.verdict || f.Outcome != c.outcome {
+					t.Errorf("%s %s %s, want %s %s: %q", f.Kind, f.Verdict, f.Outcome, c.verdict, c.outcome, f.Evidence)
+				}
+				var cert verifier.Outcome
+				for _, f := range r.Findings {
+					if f.Check == verifier.CheckCert {
+						cert = f.Outcome
+						if len(f.Evidence) == 0 || f.Outcome == verifier.Fail && f.Remedy == "" {
+							t.Errorf("%+v", f)
+						}
 					}
 				}
-			}
-			if cert != c.cert {
-				t.Errorf("certificate %q, want %q", cert, c.cert)
-			}
+				if cert != c.cert {
+					t.Errorf("certificate %q, want %q", cert, c.cert)
+				}
+			})
 		})
 	}
 }
@@ -164,62 +169,61 @@ func TestHTTPNeverProves(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			n := newNetwork(t)
-			serveTCP(t, n.Server, net.JoinHostPort(relay4.String(), "80"), c.serve)
-			r := n.run(plan([]string{"tcp/80"}, relay4.String()), Options{})
-			f := reach(t, r, relay4, "tcp", 80)
-			if f.Kind != verifier.HTTP || f.Verdict != verifier.Inconclusive || f.Outcome != c.outcome {
-				t.Errorf("%s %s %s, want %s: %q", f.Kind, f.Verdict, f.Outcome, c.outcome, f.Evidence)
-			}
-			if strings.ContainsRune(strings.Join(f.Evidence, ""), 0x1b) {
-				t.Errorf("%q reaches the terminal", f.Evidence)
-			}
+			pace.Run(t, func(t testing.TB, s pace.Scale) {
+				n := newNetwork(t)
+				serveTCP(t, n.Server, net.JoinHostPort(relay4.String(), "80"), c.serve)
+				r := n.run(plan([]string{"tcp/80"}, relay4.String()), Options{})
+				f := reach(t, r, relay4, "tcp", 80)
+				if f.Kind != verifier.HTTP || f.Verdict != verifier.Inconclusive || f.Outcome != c.outcome {
+					t.Errorf("%s %s %s, want %s: %q", f.Kind, f.Verdict, f.Outcome, c.outcome, f.Evidence)
+				}
+				if strings.ContainsRune(strings.Join(f.Evidence, ""), 0x1b) {
+					t.Errorf("%q reaches the terminal", f.Evidence)
+				}
+			})
 		})
 	}
 }
 
 func TestTCPAloneNeverProves(t *testing.T) {
 	t.Parallel()
-	n := newNetwork(t)
-	serveTCP(t, n.Server, net.JoinHostPort(relay4.String(), "5061"), func(c net.Conn) { _, _ = c.Read(make([]byte, 1)) })
-	f := reach(t, n.run(plan([]string{"tcp/5061"}, relay4.String()), Options{}), relay4, "tcp", 5061)
-	if f.Kind != verifier.TCP || f.Verdict != verifier.Inconclusive || f.Outcome != verifier.Warn {
-		t.Errorf("%s %s %s: %q", f.Kind, f.Verdict, f.Outcome, f.Evidence)
-	}
+	pace.Run(t, func(t testing.TB, s pace.Scale) {
+		n := newNetwork(t)
+		serveTCP(t, n.Server, net.JoinHostPort(relay4.String(), "5061"), func(c net.Conn) { _, _ = c.Read(make([]byte, 1)) })
+		f := reach(t, n.run(plan([]string{"tcp/5061"}, relay4.String()), Options{}), relay4, "tcp", 5061)
+		if f.Kind != verifier.TCP || f.Verdict != verifier.Inconclusive || f.Outcome != verifier.Warn {
+			t.Errorf("%s %s %s: %q", f.Kind, f.Verdict, f.Outcome, f.Evidence)
+		}
+	})
 }
 
 // TestOpenSSL is a TLS server that is not Go's.
 func TestOpenSSL(t *testing.T) {
 	t.Parallel()
 	openssl := need.Program(t, "openssl")
-	n := newNetwork(t)
-	n.nameServer(resolver4, nameServer{zone: zone{signalling + ".": {relay4.String()}}})
-	good := newAuthority(t, "Good Corporation")
-	cert := good.issue(t, signalling, time.Now().Add(time.Hour))
-	key, err := x509.MarshalPKCS8PrivateKey(cert.PrivateKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(t.TempDir(), "server.pem")
-	pems := append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Certificate[0]}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})...)
-	if err := os.WriteFile(file, pems, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := n.Server.Start(exec.Command(openssl, "s_server", "-accept", net.JoinHostPort(relay4.String(), "443"), "-cert", file, "-key", file, "-www", "-quiet")); err != nil {
-		t.Fatal(err)
-	}
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		if c, err := n.Client.Dial(nil, "tcp", net.JoinHostPort(relay4.String(), "443")); err == nil {
-			c.Close()
-			break
-		} else if time.Now().After(deadline) {
+	pace.Run(t, func(t testing.TB, s pace.Scale) {
+		n := newNetwork(t)
+		n.nameServer(resolver4, nameServer{zone: zone{signalling + ".": {relay4.String()}}})
+		good := newAuthority(t, "Good Corporation")
+		cert := good.issue(t, signalling, time.Now().Add(time.Hour))
+		key, err := x509.MarshalPKCS8PrivateKey(cert.PrivateKey)
+		if err != nil {
 			t.Fatal(err)
 		}
-	}
-	roots := x509.NewCertPool()
-	roots.AddCert(good.cert)
-	r := n.run(plan([]string{"tcp/443"}, signalling), Options{Roots: roots})
-	if f := reach(t, r, relay4, "tcp", 443); f.Verdict != verifier.Reachable || f.Outcome != verifier.Pass {
-		t.Errorf("%s: %q", f.Verdict, f.Evidence)
-	}
+		file := filepath.Join(t.TempDir(), "server.pem")
+		pems := append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Certificate[0]}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})...)
+		if err := os.WriteFile(file, pems, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := n.Server.Start(exec.Command(openssl, "s_server", "-accept", net.JoinHostPort(relay4.String(), "443"), "-cert", file, "-key", file, "-www", "-quiet")); err != nil {
+			t.Fatal(err)
+		}
+		n.accepts(netip.AddrPortFrom(relay4, 443))
+		roots := x509.NewCertPool()
+		roots.AddCert(good.cert)
+		r := n.run(plan([]string{"tcp/443"}, signalling), Options{Roots: roots})
+		if f := reach(t, r, relay4, "tcp", 443); f.Verdict != verifier.Reachable || f.Outcome != verifier.Pass {
+			t.Errorf("%s: %q", f.Verdict, f.Evidence)
+		}
+	})
 }
