@@ -19,21 +19,20 @@ func checkPrefix(p netip.Prefix) error {
 	switch {
 	case !p.IsValid():
 		return errors.New("invalid prefix")
-	case p.Addr().Is4In6():
-		return mapped(p)
+	case p.Addr().Is4In6() && p.Bits() > mappedBits:
+		return fmt.Errorf("%s is %w, %s/%d", p, errMapped, p.Addr().Unmap(), p.Bits()-mappedBits)
 	case hasHostBits(p):
 		return fmt.Errorf("%s has host bits set: did you mean %s?", p, p.Masked())
 	}
 	return nil
 }
 
-// mapped is the error for an IPv4-mapped prefix, with what is meant.
-func mapped(p netip.Prefix) error {
-	if p.Bits() < 96 {
-		return fmt.Errorf("%s is %w", p, errMapped)
-	}
-	return fmt.Errorf("%s is %w, %s/%d", p, errMapped, p.Addr().Unmap(), p.Bits()-96)
-}
+// The block of IPv4-mapped addresses, ::ffff:0:0/96, is part of IPv6's address space: a
+// set holds all of it or nothing, so that what begins or ends beside it can be written and
+// read. An address in it means IPv4 (RFC 4291, section 2.5.5.2) and is refused.
+const mappedBits = 96
+
+var mappedFirst, mappedLast = netip.MustParseAddr("::ffff:0.0.0.0"), netip.MustParseAddr("::ffff:255.255.255.255")
 
 // hasHostBits is p != p.Masked() for a valid p.
 func hasHostBits(p netip.Prefix) bool {
@@ -57,18 +56,19 @@ func checkAddr(a netip.Addr) error {
 }
 
 // checkRange returns why r cannot be in a set, or nil. A netipx range has no
-// zone: those of the addresses it is made from are dropped. A range of IPv6 that only
-// begins or ends among the IPv4-mapped addresses, such as that of ::/80, is IPv6.
+// zone: those of the addresses it is made from are dropped.
 func checkRange(r netipx.IPRange) error {
 	switch {
 	case !r.From().IsValid() || !r.To().IsValid():
 		return errors.New("invalid address")
-	case r.From().Is4In6() && r.To().Is4In6():
-		return checkAddr(r.From())
 	case r.From().BitLen() != r.To().BitLen():
 		return fmt.Errorf("%s-%s mixes IPv4 and IPv6", r.From(), r.To())
 	case r.To().Less(r.From()):
 		return fmt.Errorf("%s-%s ends before it starts", r.From(), r.To())
+	case r.From().Is4In6() && (r.From() != mappedFirst || r.To().Less(mappedLast)):
+		return checkAddr(r.From())
+	case r.To().Is4In6() && (r.To() != mappedLast || mappedFirst.Less(r.From())):
+		return checkAddr(r.To())
 	}
 	return nil
 }

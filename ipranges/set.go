@@ -12,9 +12,10 @@
 // [Builder], and from each other by [Set.Union], [Set.Minus], [Set.Intersect]
 // and [Set.Complement].
 //
-// An IPv4 address has one form here. IPv4-mapped IPv6 addresses
-// (::ffff:0:0/96) are refused where sets are built, and looked up as the IPv4
-// address they stand for. Zones are refused.
+// An IPv4 address has one form here. IPv4-mapped IPv6 addresses stand for IPv4
+// and are refused where sets are built; their whole block, ::ffff:0:0/96, is IPv6
+// as any other. Who looks one up calls [netip.Addr.Unmap] first. Zones are
+// refused.
 package ipranges
 
 import (
@@ -48,11 +49,11 @@ func (f Family) String() string {
 	return "no address family"
 }
 
-// FamilyOf returns the family of a. An IPv4-mapped IPv6 address is IPv4, and
+// FamilyOf returns the family of a. An IPv4-mapped IPv6 address is IPv6, and
 // the zero Addr has family 0.
 func FamilyOf(a netip.Addr) Family {
 	switch {
-	case a.Is4() || a.Is4In6():
+	case a.Is4():
 		return IPv4
 	case a.Is6():
 		return IPv6
@@ -175,11 +176,11 @@ func (s Set) IsEmpty() bool { return len(s.v4) == 0 && len(s.v6) == 0 }
 // Equal reports whether s and t hold the same addresses.
 func (s Set) Equal(t Set) bool { return slices.Equal(s.v4, t.v4) && slices.Equal(s.v6, t.v6) }
 
-// Contains reports whether a is in s. An IPv4-mapped address is looked up as
-// IPv4. An address with a zone, or the zero Addr, is in no set.
+// Contains reports whether a is in s. An address with a zone, or the zero Addr, is
+// in no set.
 func (s Set) Contains(a netip.Addr) bool {
 	switch {
-	case a.Is4() || a.Is4In6() && a.Zone() == "":
+	case a.Is4():
 		w := wordOf4(a)
 		lo, hi := 0, len(s.v4)
 		for lo < hi {
@@ -205,11 +206,8 @@ func (s Set) ContainsPrefix(p netip.Prefix) bool {
 }
 
 // ContainsRange reports whether every address of r is in s. An invalid range
-// is in no set. A range between IPv4-mapped addresses is looked up as IPv4.
+// is in no set.
 func (s Set) ContainsRange(r netipx.IPRange) bool {
-	if r.From().Is4In6() && r.To().Is4In6() {
-		r = netipx.IPRangeFrom(r.From().Unmap(), r.To().Unmap())
-	}
 	switch {
 	case !r.IsValid():
 		return false

@@ -25,7 +25,9 @@ var (
 	lan   = rules.In("lan", ipranges.MustParse("10.20.0.0/16", "fd20::/48"))
 	lan4  = rules.In("lan4", ipranges.MustParse("10.20.0.0/16"))
 	only4 = rules.In("only4", ipranges.MustParse("13.64.0.0-13.107.255.254", "13.108.0.1"))
-	only6 = rules.In("only6", ipranges.MustParse("2603:1063::-2603:1063:0:ffff:ffff:ffff:ffff:fffe"))
+	// mapped begins and ends beside the block ::ffff:0:0/96, and holds it by itself.
+	mapped = rules.In("mapped", ipranges.MustParse("::fff0:0:0-::fffd:ffff:ffff", "::ffff:0:0/96", "1::/16", "20.0.0.0/8"))
+	only6  = rules.In("only6", ipranges.MustParse("2603:1063::-2603:1063:0:ffff:ffff:ffff:ffff:fffe"))
 
 	hosts     = rules.Named("hosts", []string{"login.example.com", "worldaz.relay.example.com"})
 	wildcards = rules.Named("wildcards", []string{"*.example.com", "*-files.example.net", "login.example.com"})
@@ -94,6 +96,7 @@ func FilterCases() []Case {
 		{"edges of the space", filter(allow("edges", any, rules.In("edges", ipranges.MustParse(
 			"0.0.0.0", "255.255.255.255", "127.255.255.255-128.0.0.0", "::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
 			"7fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff-8000::")), media))},
+		{"beside the IPv4-mapped block", filter(allow("beside", any, mapped, media))},
 		{"whole space as a set", filter(allow("world", lan, rules.In("world", ipranges.Full(ipranges.IPv4).Union(ipranges.Full(ipranges.IPv6))), media))},
 		{"whole space of one family", filter(allow("world", any, rules.In("world4", ipranges.Full(ipranges.IPv4)), media))},
 		{"many ranges", filter(allow("calls", any, rules.In("many", manyRanges(1, 1500)), media))},
@@ -204,6 +207,7 @@ func RouteCases() []Case {
 		for _, to := range []rules.Addresses{cloud, inner, only4, only6, rules.In("many", manyRanges(1, 1500)),
 			rules.In("hosts", ipranges.MustParse("9.9.9.9", "2620:fe::9")),
 			rules.In("edges", ipranges.MustParse("1.0.0.0", "223.255.255.255", "127.255.255.255-128.0.0.0", "2000::", "3fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff")),
+			mapped,
 		} {
 			p := routes(v, to)
 			cases = append(cases, Case{v.String() + " " + to.Name(), p})

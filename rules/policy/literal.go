@@ -19,6 +19,9 @@ func (c *compiler) literal(s string, r hcl.Range) (ipranges.Set, bool) {
 	if err == nil {
 		set, err = ipranges.FromRanges(rng)
 	}
+	if err == nil && rng.From().Is4In6() && rng.To().Is4In6() {
+		err = errors.New("the block of IPv4-mapped addresses") // who writes it means IPv4
+	}
 	if err == nil && strings.Contains(s, "%") {
 		err = errors.New("addresses with zones are not taken") // ranges drop them
 	}
@@ -70,6 +73,10 @@ func literalMistake(s string) (summary, detail, fix string) {
 		b, errB := netip.ParseAddr(to)
 		switch {
 		case errA != nil || errB != nil:
+		case a.Is4In6():
+			return mappedMistake(a, 128)
+		case b.Is4In6():
+			return mappedMistake(b, 128)
 		case a.BitLen() != b.BitLen():
 			return s + " mixes address families", "", "write two ranges, one for each family"
 		case b.Less(a):
@@ -94,7 +101,7 @@ func literalMistake(s string) (summary, detail, fix string) {
 
 func mappedMistake(a netip.Addr, bits int) (summary, detail, fix string) {
 	fix = "write the IPv4 addresses that are meant"
-	if bits >= 96 {
+	if bits > 96 {
 		if p, err := a.Unmap().Prefix(bits - 96); err == nil {
 			fix = fmt.Sprintf("write %q", p)
 		}
