@@ -49,7 +49,7 @@ Start with
 	root.SetHelpFunc(a.printHelp)
 	root.AddCommand(
 		newInit(a), newCheck(a), newGenerate(a),
-		newRanges(a), newAggregate(a), newBudget(a), newTargets(a), newVersion(a),
+		newRanges(a), newAggregate(a), newBudget(a), newTargets(a), newOutputs(a), newVersion(a),
 		newVerify(a), newReflect(a), newSize(a),
 	)
 	root.InitDefaultHelpCmd()
