@@ -11,7 +11,8 @@ import (
 
 // ruleset is what a file makes: the tables by family and name.
 type ruleset struct {
-	tables map[string]*table
+	tables  map[string]*table
+	deleted []string // tables
 }
 
 type table struct {
@@ -182,6 +183,7 @@ func (rs *ruleset) command(s *scanner) error {
 		family, name := s.next(), s.next()
 		if verb == "delete" && what == "table" {
 			delete(rs.tables, family+" "+name)
+			rs.deleted = append(rs.deleted, family+" "+name)
 			return nil
 		}
 		return rs.table(family, name).change(s, verb+" "+what, s.next())

@@ -37,6 +37,9 @@ func (r *renderer) ReadBack(files []renderers.File) (*rules.Plan, error) {
 	if t := after.tables[r.table]; t != nil && len(t.chains)+len(t.sets) > 0 {
 		return nil, fmt.Errorf("%s leaves objects of ours behind", removePath(r.env.Path))
 	}
+	if theirs := r.foreign(after); theirs != "" {
+		return nil, fmt.Errorf("%s touches %s, which is not ours", removePath(r.env.Path), theirs)
+	}
 	return p, nil
 }
 

@@ -47,17 +47,16 @@ func (r *renderer) retired(objects []*set, chains []chain) (leftover, error) {
 	if read == 0 && damage != nil && renderers.Marked(r.env.Previous(r.env.Path), r.env.Name) {
 		return leftover{}, r.damaged(damage)
 	}
-	ours := func(name string) bool { return name == r.chain || strings.HasPrefix(name, r.chain+".") }
 	var left leftover
 	for _, name := range slices.Sorted(maps.Keys(old.declaredChains)) {
 		used := slices.ContainsFunc(chains, func(c chain) bool { return c.name == name })
-		if ours(name) && isTable(name) && !used {
+		if r.ours(name) && isTable(name) && !used {
 			left.chains = append(left.chains, name)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(old.declaredSets)) {
 		used := slices.ContainsFunc(objects, func(s *set) bool { return s.name == name })
-		if typ := old.declaredSets[name]; ours(name) && isTable(name) && !used && knownType(typ) {
+		if typ := old.declaredSets[name]; r.ours(name) && isTable(name) && !used && knownType(typ) {
 			left.sets = append(left.sets, set{name: name, typ: typ, merge: typ != serviceType})
 		}
 	}
@@ -71,6 +70,31 @@ func (r *renderer) damaged(err error) error {
 		Cause: fmt.Sprintf("%s and %s of an earlier run are damaged (%s), so nothing tells which sets and chains of ours are loaded and not needed any more", file, remove, renderers.Clean(err.Error())),
 		Fix: fmt.Sprintf("put them back from a copy; or, where they were loaded, delete your jump and then each chain and set that begins with %s from table %s, delete both files, and run again",
 			r.chain, r.table)}
+}
+
+// ours reports whether a chain or set of a shared table is one of ours by its name.
+func (r *renderer) ours(name string) bool {
+	return name == r.chain || strings.HasPrefix(name, r.chain+".")
+}
+
+// foreign is something in rs, there or deleted since, that is the admin's; empty where
+// there is nothing.
+func (r *renderer) foreign(rs *ruleset) string {
+	for _, name := range slices.Concat(rs.deleted, slices.Sorted(maps.Keys(rs.tables))) {
+		if name != r.table || r.opt.Placement != standalone && slices.Contains(rs.deleted, name) {
+			return "table " + name
+		}
+	}
+	t := rs.tables[r.table]
+	if t == nil || r.opt.Placement == standalone {
+		return ""
+	}
+	for _, name := range slices.Concat(slices.Sorted(maps.Keys(t.declaredChains)), slices.Sorted(maps.Keys(t.declaredSets))) {
+		if !r.ours(name) {
+			return name
+		}
+	}
+	return ""
 }
 
 // placedMark begins the header line that says where a file's rules live, so that
