@@ -148,9 +148,9 @@ func Execute(target, name string, own fs.FS, data any) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	var b bytes.Buffer
-	if err := t.Execute(&b, data); err != nil {
-		return nil, fmt.Errorf("%w: mend the template", err)
+	text, err := templates.Execute(t, data)
+	if err != nil {
+		return nil, err
 	}
-	return append(bytes.TrimRight(b.Bytes(), "\n"), '\n'), nil
+	return append(bytes.TrimRight(text, "\n"), '\n'), nil
 }

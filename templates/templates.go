@@ -49,7 +49,11 @@ func Load(target, name string, overrides fs.FS) (tmpl *template.Template, overri
 			return nil, false, fmt.Errorf("reading your template %s: %w", file, err)
 		}
 	}
-	tmpl, err = Parse(file, string(src))
+	if overridden {
+		tmpl, err = Own(file, string(src))
+	} else {
+		tmpl, err = parseWith(file, string(src), template.FuncMap{"lines": prefixLines, "join": strings.Join})
+	}
 	return tmpl, overridden, err
 }
 
@@ -68,13 +72,9 @@ func isScript(file string) bool {
 	return slices.Contains([]string{".sh", ".ps1", ".pac"}, path.Ext(strings.TrimSuffix(file, ".tmpl")))
 }
 
-// Parse parses src with the functions that every template has. A key that the
-// data lacks is an error.
-func Parse(name, src string) (*template.Template, error) {
-	t, err := template.New(name).Option("missingkey=error").Funcs(template.FuncMap{
-		"lines": prefixLines,
-		"join":  strings.Join,
-	}).Parse(src)
+// parseWith parses src with the functions. A key that the data lacks is an error.
+func parseWith(name, src string, funcs template.FuncMap) (*template.Template, error) {
+	t, err := template.New(name).Option("missingkey=error").Funcs(funcs).Parse(src)
 	if err != nil {
 		return nil, fmt.Errorf("%w: mend the template", err)
 	}

@@ -14,7 +14,6 @@
 package uplink
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -76,13 +75,11 @@ func (s Script) Render(header []string, set ipranges.Set) ([]byte, error) {
 			listed = append(listed, fmt.Sprint(int(f)))
 		}
 	}
-	var b bytes.Buffer
-	err = t.Execute(&b, map[string]any{
+	return templates.Execute(t, map[string]any{
 		"Header": header, "Name": s.Name, "File": s.File, "Past": s.Past, "Protocol": s.Protocol, "Next": s.Protocol + 1, "Metric": s.Metric,
 		"Ours": strings.Join(ours, " "), "Listed": strings.Join(listed, " "),
 		"List4": s.list(set, ipranges.IPv4), "List6": s.list(set, ipranges.IPv6),
 	})
-	return b.Bytes(), err
 }
 
 func (s Script) list(set ipranges.Set, f ipranges.Family) string {

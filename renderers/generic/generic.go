@@ -147,14 +147,14 @@ func newTemplate(opt Options, env renderers.Env) (*templateFormat, error) {
 		return nil, &renderers.OptionError{Option: "template", Cause: err.Error(), Fix: "paths are relative to the policy's folder"}
 	}
 	f := &templateFormat{path.Base(opt.Template), string(src)}
-	if _, err := templates.Parse(f.name, f.src); err != nil {
+	if _, err := templates.Own(f.name, f.src); err != nil {
 		return nil, &renderers.OptionError{Option: "template", Cause: templateCause(err), Fix: "see docs/targets/generic.md for what a template can use"}
 	}
 	return f, nil
 }
 
 func (f *templateFormat) write(p *rules.Plan) ([]byte, error) {
-	t, err := templates.Parse(f.name, f.src)
+	t, err := templates.Own(f.name, f.src)
 	if err != nil {
 		return nil, err
 	}
@@ -167,11 +167,11 @@ func (f *templateFormat) write(p *rules.Plan) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	var b strings.Builder
-	if err := t.Execute(&b, d); err != nil {
+	text, err := templates.Execute(t, d)
+	if err != nil {
 		return nil, &renderers.OptionError{Option: "template", Cause: templateCause(err), Fix: "see docs/targets/generic.md for what a template can use"}
 	}
-	return []byte(b.String()), nil
+	return text, nil
 }
 
 func (f *templateFormat) read([]byte) (*rules.Plan, error) {
@@ -179,4 +179,6 @@ func (f *templateFormat) read([]byte) (*rules.Plan, error) {
 }
 
 // templateCause is text/template's message without its own prefix.
-func templateCause(err error) string { return strings.TrimPrefix(err.Error(), "template: ") }
+func templateCause(err error) string {
+	return strings.TrimSuffix(strings.TrimPrefix(err.Error(), "template: "), ": mend the template")
+}

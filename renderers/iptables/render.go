@@ -1,8 +1,6 @@
 package iptables
 
 import (
-	"bytes"
-	"fmt"
 	"io/fs"
 	"maps"
 	"path"
@@ -11,7 +9,6 @@ import (
 
 	"sallyport/renderers"
 	"sallyport/rules"
-	"sallyport/templates"
 )
 
 // paths are where the files of a target go: edge.rules in the policy stands for
@@ -145,16 +142,7 @@ func (r *renderer) setView(v view, sets []set) *view {
 }
 
 func (r *renderer) execute(name string, v *view) ([]byte, error) {
-	t, _, err := templates.Load("iptables", name, r.env.Templates)
-	if err != nil {
-		return nil, err
-	}
-	var b bytes.Buffer
-	b.Grow(len(v.Declare) + len(v.Body) + 4096)
-	if err := t.Execute(&b, v); err != nil {
-		return nil, fmt.Errorf("%w: mend the template", err)
-	}
-	return append(bytes.TrimRight(b.Bytes(), "\n"), '\n'), nil
+	return renderers.Execute("iptables", name, r.env.Templates, v)
 }
 
 // previous is the file that was published at path before, or nil.

@@ -33,7 +33,6 @@ import (
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/rules"
-	"sallyport/templates"
 )
 
 // Options are the target's options in a policy.
@@ -197,15 +196,7 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 }
 
 func (r *renderer) execute(name string, v *view) ([]byte, error) {
-	t, _, err := templates.Load("nftables", name, r.env.Templates)
-	if err != nil {
-		return nil, err
-	}
-	var b strings.Builder
-	if err := t.Execute(&b, v); err != nil {
-		return nil, fmt.Errorf("%w: mend the template", err)
-	}
-	return []byte(strings.TrimRight(b.String(), "\n") + "\n"), nil
+	return renderers.Execute("nftables", name, r.env.Templates, v)
 }
 
 // removePath is where the file goes that undoes path: edge.nft, edge.remove.nft.

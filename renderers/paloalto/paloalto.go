@@ -34,7 +34,6 @@ package paloalto
 
 import (
 	"bytes"
-	"fmt"
 	"io/fs"
 	"path"
 	"slices"
@@ -43,7 +42,6 @@ import (
 
 	"sallyport/renderers"
 	"sallyport/rules"
-	"sallyport/templates"
 )
 
 var info = renderers.Info{
@@ -240,16 +238,7 @@ func (r *renderer) header(p *rules.Plan) []string {
 }
 
 func (r *renderer) execute(name string, v *view) ([]byte, error) {
-	t, _, err := templates.Load("paloalto", name, r.env.Templates)
-	if err != nil {
-		return nil, err
-	}
-	var b bytes.Buffer
-	b.Grow(len(v.Commands) + len(v.Tree) + 4096)
-	if err := t.Execute(&b, v); err != nil {
-		return nil, fmt.Errorf("%w: mend the template", err)
-	}
-	return append(bytes.TrimRight(b.Bytes(), "\n"), '\n'), nil
+	return renderers.Execute("paloalto", name, r.env.Templates, v)
 }
 
 func fileName(p string) string { return renderers.Clean(path.Base(p)) }

@@ -44,7 +44,6 @@ import (
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/rules"
-	"sallyport/templates"
 )
 
 // Options are the target's options in a policy.
@@ -212,13 +211,5 @@ func (r *renderer) setFiles(p *rules.Plan, o *objects) []renderers.File {
 }
 
 func (r *renderer) execute(name string, v *view) ([]byte, error) {
-	t, _, err := templates.Load("pfsense", name, r.env.Templates)
-	if err != nil {
-		return nil, err
-	}
-	var b strings.Builder
-	if err := t.Execute(&b, v); err != nil {
-		return nil, fmt.Errorf("%w: mend the template", err)
-	}
-	return []byte(strings.TrimRight(b.String(), "\n") + "\n"), nil
+	return renderers.Execute("pfsense", name, r.env.Templates, v)
 }
