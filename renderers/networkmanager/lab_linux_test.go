@@ -241,6 +241,66 @@ func TestNmcliTakesEveryRoute(t *testing.T) {
 	}
 }
 
+// TestNetworkManagerTakesTheForms loads each form of a profile, and what comes of it, into
+// NetworkManager itself: what it takes we take, and the other way round, and the output
+// has the routes.
+func TestNetworkManagerTakesTheForms(t *testing.T) {
+	m := newManager(t)
+	only := func(o *Options) { o.Gateway4, o.Profile = "192.0.2.1", "office.nmconnection" }
+	p := rules.RoutePlan("edge", rules.OnlyIPv4, rules.Bypass, relays.Only(ipranges.IPv4))
+	n := 0
+	file := map[string]string{}
+	for name, form := range forms {
+		n++
+		file[name] = fmt.Sprintf("form%d", n)
+		text := strings.ReplaceAll(form.text, "UUID", fmt.Sprintf("11111111-2222-3333-4444-5555555555%02d", n))
+		m.write(t, filepath.Join("connections", file[name]+"-own.nmconnection"), strings.ReplaceAll(text, "11111111-", "22222222-"))
+		if !form.taken {
+			continue
+		}
+		r, err := buildWith(t, options(only), text)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		files, err := r.Render(p)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		m.write(t, filepath.Join("connections", file[name]+"-out.nmconnection"), string(files[0].Data))
+	}
+	m.mustNmcli(t, "connection", "reload")
+	list, err := m.nmcli("-t", "-f", "FILENAME,UUID", "connection", "show")
+	if err != nil {
+		t.Fatal(err)
+	}
+	uuid := map[string]string{}
+	for line := range strings.Lines(list) {
+		path, id, _ := strings.Cut(strings.TrimSpace(line), ".nmconnection:")
+		uuid[filepath.Base(path)] = id
+	}
+	for name, form := range forms {
+		if _, taken := uuid[file[name]+"-own"]; taken != form.taken {
+			t.Errorf("%s: NetworkManager takes it: %v", name, taken)
+		}
+		id, taken := uuid[file[name]+"-out"]
+		if taken != form.taken {
+			t.Errorf("%s: NetworkManager takes what comes of it: %v", name, taken)
+		}
+		if !taken {
+			continue
+		}
+		routes, err := m.nmcli("-t", "-f", "ipv4.routes", "connection", "show", id)
+		for prefix := range relays.Prefixes(ipranges.IPv4) {
+			if err != nil || !strings.Contains(routes, prefix.String()+" 192.0.2.1") {
+				t.Errorf("%s: %v, the routes are %s", name, err, routes)
+			}
+		}
+		if strings.Contains(form.text, "198.51.100.0/24") && !strings.Contains(routes, "198.51.100.0/24 192.0.2.9") {
+			t.Errorf("%s: the user's routes are lost: %s", name, routes)
+		}
+	}
+}
+
 func TestWeekChangesFewLines(t *testing.T) {
 	routecheck.Week(t, false, func(set ipranges.Set) []renderers.File {
 		_, files, err := render(t, options(merged), plan(rules.Bypass, set), "")

@@ -13,8 +13,10 @@
 // Quirks, NetworkManager 1.42.4 (Debian 12), tried 2026-11-23:
 //   - profiles that others than root can read are ignored: files are of mode 0600.
 //   - a list as an argument of nmcli ends at 128 KiB, the longest argument of Linux.
-//   - a family whose method is disabled or ignore can have no routes: the whole profile
-//     would be invalid.
+//   - routes of a family whose method is disabled or ignore are never set, or the whole
+//     profile is invalid (by version).
+//   - a group [ipv4] or [ipv6] without a method makes the whole profile invalid, and one
+//     that is not there does not.
 package networkmanager
 
 import (
@@ -23,6 +25,7 @@ import (
 	"io/fs"
 	"maps"
 	"net/netip"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -63,6 +66,7 @@ type renderer struct {
 	env      renderers.Env
 	gateways map[ipranges.Family]netip.Addr
 	profile  []byte // the admin's own, ending in a newline; nil where there is none
+	from     string // its name
 	keys     keys   // of the profile
 }
 
@@ -100,7 +104,7 @@ func (r *renderer) readProfile(name string) error {
 	if len(data) > 0 && data[len(data)-1] != '\n' {
 		data = append(slices.Clone(data), '\n')
 	}
-	r.profile = data
+	r.profile, r.from = data, name
 	if r.keys, err = readProfile(data); err != nil {
 		return &renderers.OptionError{Option: "profile", Cause: err.Error(), Fix: "name your own .nmconnection file, without routes of ours"}
 	}
@@ -158,7 +162,11 @@ func (r *renderer) Claims() []renderers.Claim {
 	if r.profile == nil {
 		return nil
 	}
-	return []renderers.Claim{{Thing: "the profile of UUID " + renderers.Clean(r.keys.last("connection", "uuid")), Option: "profile", MayDiffer: true,
+	thing := "the profile of UUID " + renderers.Clean(r.keys.last("connection", "uuid"))
+	if !r.keys.has("connection", "uuid") {
+		thing = "the profile called " + renderers.Clean(path.Base(r.env.Path))
+	}
+	return []renderers.Claim{{Thing: thing, Option: "profile", MayDiffer: true,
 		Cost: "the profile that is loaded last has its own routes and not those of the other", Fix: "where both are for one machine, put both lists into one target"}}
 }
 
@@ -190,13 +198,13 @@ func (r *renderer) apply(v rules.Verdict) string {
 	if device := r.keys.last("connection", "interface-name"); v == rules.Bypass && device != "" {
 		return "nmcli device reapply " + renderers.ShellWord(device)
 	}
-	return "nmcli connection up uuid " + renderers.ShellWord(r.keys.last("connection", "uuid"))
+	return "nmcli connection up " + r.known()
 }
 
 // refuse says what the options and the profile do not allow.
 func (r *renderer) refuse(p *rules.Plan, set ipranges.Set, v rules.Verdict) error {
 	e := &rules.RuleError{Rule: p.Rules[0].Name, Place: p.Rules[0].Place}
-	kind := r.keys.last("connection", "type")
+	kind := r.keys.kind()
 	switch {
 	case v == rules.Bypass && len(r.gateways) == 0:
 		return &renderers.OptionError{Option: "gateway4", Cause: "routes past a VPN need the uplink's router", Fix: "name gateway4 and gateway6"}
@@ -213,7 +221,7 @@ func (r *renderer) refuse(p *rules.Plan, set ipranges.Set, v rules.Verdict) erro
 	for _, f := range p.Families.List() {
 		method := r.keys.last(group(f), "method")
 		if set.Has(f) && (method == "disabled" || method == "ignore") {
-			e.Cause = fmt.Sprintf("the profile has method=%s for %s, and can have no routes of it", method, f)
+			e.Cause = fmt.Sprintf("the profile has method=%s for %s, and no routes of it are set", method, f)
 			e.Fix = "say in families which the target is of, or change the profile"
 			return e
 		}
@@ -260,7 +268,7 @@ func (r *renderer) groups(set ipranges.Set, fams rules.Families, v rules.Verdict
 		if v == rules.Bypass && !set.Has(f) {
 			continue
 		}
-		dst = fmt.Appendf(dst, "[%s]\n", group(f))
+		dst = fmt.Appendf(dst, "[%s]\n%s", group(f), r.missing(f))
 		after := "\n"
 		if v == rules.Tunnel {
 			dst = append(dst, "never-default=true\n"...)

@@ -113,7 +113,18 @@ func TestOptionMistakes(t *testing.T) {
 		{"gateway6", func(o *Options) { o.Gateway6 = "::ffff:192.0.2.1" }, ""},
 		{"profile", func(o *Options) { o.Profile = "testdata/missing" }, ""},
 		{"profile", merged, "hello\n"},
-		{"profile", merged, "[connection]\nid=x\ntype=ethernet\n"},
+		{"profile", merged, "[connection]\nid=x\n"},
+		{"profile", merged, "[ipv4]\nmethod=auto\n"},
+		{"profile", merged, "\ufeff" + string(good)},
+		{"profile", merged, strings.Replace(string(good), "uuid=", "uuid=x", 1)},
+		{"profile", merged, string(good) + "[ethernet] # a comment\n"},
+		{"profile", merged, string(good) + "; a comment\n"},
+		{"profile", merged, string(good) + "[]\n"},
+		{"profile", merged, string(good) + "method\n"},
+		{"profile", merged, string(good) + "=x\n"},
+		{"profile", merged, strings.ReplaceAll(string(good), "\n", "\r")},
+		{"profile", merged, strings.ReplaceAll(string(good), "method=manual", "dns=192.0.2.53;")},
+		{"profile", merged, strings.Replace(string(good), "uuid=", "master=br0\nslave-type=bridge\nuuid=", 1)},
 		{"profile", merged, string(good) + "# made by\n# routes: bypass of IPv4: x\n"},
 		{"profile", merged, string(good) + "\x00"},
 		{"profile", merged, "id=x\n" + string(good)},
@@ -160,6 +171,97 @@ func TestRefusals(t *testing.T) {
 		told := errors.As(err, &opt) && opt.Fix != "" || errors.As(err, &rule) && rule.Fix != ""
 		if tt.ok && (err != nil || len(files) != 1) || !tt.ok && !told {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// forms are profiles as people and programs write them, and whether NetworkManager takes
+// them (and we).
+var forms = map[string]struct {
+	text  string
+	taken bool
+}{
+	"as nmcli writes it":    {"[connection]\nid=office\nuuid=UUID\ntype=ethernet\n\n[ethernet]\n\n[ipv4]\nmethod=auto\n\n[ipv6]\naddr-gen-mode=default\nmethod=auto\n\n[proxy]\n", true},
+	"no uuid":               {"[connection]\nid=office\ntype=ethernet\n\n[ipv4]\nmethod=auto\n", true},
+	"neither uuid nor id":   {"[connection]\ntype=ethernet\n\n[ipv4]\nmethod=auto\n", true},
+	"CR LF":                 {"[connection]\r\nid=office\r\nuuid=UUID\r\ntype=ethernet\r\n\r\n[ipv4]\r\nmethod=auto\r\n", true},
+	"no [ipv4]":             {"[connection]\nid=office\nuuid=UUID\ntype=ethernet\n", true},
+	"no end of line":        {"[connection]\nid=office\nuuid=UUID\ntype=ethernet", true},
+	"a type by its group":   {"[connection]\nid=office\nuuid=UUID\n[ethernet]\nmtu=1400\n", true},
+	"a type of old":         {"[connection]\nid=office\nuuid=UUID\ntype=802-3-ethernet\n", true},
+	"comments":              {"# by hand\n\n[connection]\n  # who\nid=office\nuuid=UUID\ntype=ethernet\n#[ipv4]\n#method=disabled\n", true},
+	"blanks":                {"  [connection]  \n  id = office\n\tuuid= UUID\ntype =ethernet\n[ipv4]\t\n method = auto\n", true},
+	"groups twice":          {"[connection]\nid=office\nuuid=UUID\n[ipv4]\nmethod=disabled\n[connection]\ntype=ethernet\n[ipv4]\nmethod=auto\ndns=192.0.2.53;\n", true},
+	"escapes in a name":     {"[connection]\nid=of\\sfice\\\\\nuuid=UUID\ntype=ethernet\n", true},
+	"lists":                 {"[connection]\nid=office\nuuid=UUID\ntype=ethernet\npermissions=user:root:;\n[ipv4]\naddress1=192.0.2.7/24,192.0.2.1\naddresses2=192.0.2.8/24\ndns=192.0.2.53;192.0.2.54;\nroute1=198.51.100.0/24,192.0.2.9\nroutes2=203.0.113.0/24,192.0.2.9,5\nmethod=manual\n", true},
+	"other languages":       {"[connection]\nid=office\nid[de]=Büro\nuuid=UUID\ntype=ethernet\n[ipv4]\nmethod[de]=disabled\nmethod=auto\n", true},
+	"settings of the user":  {"[connection]\nid=office\nuuid=UUID\ntype=ethernet\n[user]\nx.y=a=b\n[.nmmeta]\nnm-generated=false\n", true},
+	"no type":               {"[connection]\nid=office\nuuid=UUID\n", false},
+	"no [connection]":       {"[ethernet]\nmtu=1400\n", true},
+	"an empty uuid":         {"[connection]\nid=office\nuuid=\ntype=ethernet\n", false},
+	"a broken uuid":         {"[connection]\nid=office\nuuid=1111\ntype=ethernet\n", false},
+	"[ipv4] without method": {"[connection]\nid=office\nuuid=UUID\ntype=ethernet\n[ipv4]\ndns=192.0.2.53;\n", false},
+	"comments by semicolon": {"[connection]\nid=office\nuuid=UUID\ntype=ethernet\n; who\n", false},
+	"behind a group":        {"[connection] # who\nid=office\nuuid=UUID\ntype=ethernet\n", false},
+	"a byte order mark":     {"\ufeff[connection]\nid=office\nuuid=UUID\ntype=ethernet\n", false},
+	"CR alone":              {"[connection]\rid=office\ruuid=UUID\rtype=ethernet\r", false},
+	"a group without name":  {"[connection]\nid=office\nuuid=UUID\ntype=ethernet\n[]\n", false},
+	"a key without value":   {"[connection]\nid=office\nuuid=UUID\ntype=ethernet\nautoconnect\n", false},
+	"a value without key":   {"[connection]\nid=office\nuuid=UUID\ntype=ethernet\n=x\n", false},
+	"no group in front":     {"id=office\n[connection]\nuuid=UUID\ntype=ethernet\n", false},
+}
+
+// TestFormsOfProfiles takes what NetworkManager takes, and keeps it byte for byte.
+func TestFormsOfProfiles(t *testing.T) {
+	only := func(o *Options) { o.Gateway4, o.Profile = "192.0.2.1", "office.nmconnection" }
+	p := rules.RoutePlan("edge", rules.OnlyIPv4, rules.Bypass, relays.Only(ipranges.IPv4))
+	for name, form := range forms {
+		text := strings.ReplaceAll(form.text, "UUID", "11111111-2222-3333-4444-555555555555")
+		r, err := buildWith(t, options(only), text)
+		if (err == nil) != form.taken {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err != nil || !form.taken {
+			continue
+		}
+		files, err := r.Render(p)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if !strings.HasPrefix(string(files[0].Data), text) {
+			t.Errorf("%s: the profile is changed", name)
+		}
+		if got, err := r.ReadBack(files); err != nil || rules.Compare(p, got) != nil {
+			t.Errorf("%s: it reads back otherwise: %v", name, err)
+		}
+		if has := strings.Contains(string(files[0].Data), "[ipv4]\nmethod=auto\nroute"); has == strings.Contains(text, "\n[ipv4]") || strings.Contains(text, "\n [ipv4]") {
+			t.Errorf("%s: a method of ours: %v\n%s", name, has, files[0].Data)
+		}
+	}
+}
+
+// TestAdvice: a profile that is known by its file's name keeps that name.
+func TestAdvice(t *testing.T) {
+	const without = "[connection]\nid=office\ntype=ethernet\n"
+	for _, tt := range []struct {
+		from, text string
+		told       bool
+	}{
+		{"mine/edge.nmconnection", without, false}, // the output is called so
+		{"office.nmconnection", without, true},
+		{"office.nmconnection", without + "uuid=11111111-2222-3333-4444-555555555555\n", false},
+	} {
+		r, err := buildWith(t, options(func(o *Options) { gateways(o); o.Profile = tt.from }), tt.text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		advice := r.(renderers.Adviser).Advice(plan(rules.Bypass, relays))
+		if (len(advice) == 1) != tt.told || tt.told && !strings.Contains(advice[0].Fix, tt.from) {
+			t.Errorf("%s: %v", tt.from, advice)
+		}
+		f, err := r.Render(plan(rules.Bypass, relays))
+		if want := map[bool]string{true: "id office", false: "uuid 11111111"}[tt.text == without]; err != nil || !strings.Contains(f[0].Use, want) {
+			t.Errorf("%s: %v, used by %s", tt.from, err, f[0].Use)
 		}
 	}
 }
