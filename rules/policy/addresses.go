@@ -35,11 +35,10 @@ type part struct {
 
 // addresses evaluates an argument such as to or include.
 func (c *compiler) addresses(a *hclsyntax.Attribute, anyIsFine bool) addresses {
-	if d, isNames := c.namesRef(a); isNames {
-		if d != nil {
-			c.error(a.Expr.Range(), fmt.Sprintf("%s takes addresses, and these are host names", a.Name), "Their addresses change while rules do not, so they are never resolved here.",
-				"list addresses, a set or a tag")
-		}
+	d, isNames := c.namesRef(a)
+	if d != nil {
+		c.error(a.Expr.Range(), fmt.Sprintf("%s takes addresses, and these are host names", a.Name), "Their addresses change while rules do not, so they are never resolved here.",
+			"list addresses, a set or a tag")
 		return addresses{}
 	}
 	if isAny(a.Expr) {
@@ -51,7 +50,7 @@ func (c *compiler) addresses(a *hclsyntax.Attribute, anyIsFine bool) addresses {
 			"name a set, or write any in the rule where any is meant: to = any")
 		return addresses{}
 	}
-	out := addresses{known: true}
+	out := addresses{known: !isNames}
 	add := func(sub addresses, r hcl.Range) {
 		out.known = out.known && sub.known
 		out.one = sub.one
@@ -105,7 +104,12 @@ func (c *compiler) element(it item, add func(addresses, hcl.Range)) {
 			return
 		}
 		var sub addresses
-		if word, name, rest := splitRef(e.Traversal); word == "feed" && len(rest) == 0 && c.f.index["feed"][name] != nil {
+		word, name, rest := splitRef(e.Traversal)
+		if word == "names" { // namesRef has said that they stand alone
+			add(sub, e.Range())
+			return
+		}
+		if word == "feed" && len(rest) == 0 && c.f.index["feed"][name] != nil {
 			sub = c.wholeFeed(c.f.index["feed"][name], e.Range())
 		} else if d := c.lookup(e.Traversal, "set"); d != nil {
 			sub = c.sets[d.name]
@@ -258,14 +262,16 @@ func (c *compiler) hasTag(feed *decl, name string, r hcl.Range) bool {
 // evalSets evaluates the sets, in the order that their references ask for.
 func (c *compiler) evalSets(p *Program) {
 	for _, d := range c.f.order {
-		if !d.broken {
-			c.sets[d.name] = c.set(d)
+		v := c.set(d)
+		v.known = v.known && !d.broken
+		if !d.repeated {
+			c.sets[d.name] = v
 		}
 	}
 	for _, d := range c.f.decls["set"] {
 		v := c.sets[d.name]
 		desc, _ := c.textOr(d, "description", "")
-		if v.known {
+		if v.known && !d.repeated {
 			p.Sets = append(p.Sets, NamedSet{Name: d.name, Description: desc, Set: v.set, Feeds: v.feeds, Place: place(d.header)})
 		}
 	}
@@ -274,20 +280,28 @@ func (c *compiler) evalSets(p *Program) {
 // set is the value of a set block. A set that comes out empty is a mistake.
 func (c *compiler) set(d *decl) addresses {
 	a := c.need(d, "include", `say what is in it: include = ["192.0.2.0/24"]`)
+	var out, minus addresses
+	if a != nil {
+		out = c.addresses(a, false)
+	}
+	x := d.attr("exclude")
+	if x != nil {
+		minus = c.addresses(x, false)
+	}
 	if a == nil {
 		return addresses{}
 	}
-	out := c.addresses(a, false)
 	out.parts = nil
 	if out.known && out.set.IsEmpty() {
 		c.error(a.Expr.Range(), fmt.Sprintf("set %q is empty", d.name), "What it includes holds no address.", "include something that does")
 		out.known = false
 	}
-	x := d.attr("exclude")
+	if d.broken {
+		out.known = false // exclude may be what is missing
+	}
 	if x == nil {
 		return c.notEverything(a, out)
 	}
-	minus := c.addresses(x, false)
 	out.feeds = sortedSet(append(slices.Clone(out.feeds), minus.feeds...))
 	if !out.known || !minus.known {
 		out.known = false

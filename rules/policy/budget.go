@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"reflect"
+	"slices"
 
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 
@@ -41,9 +42,9 @@ func (t *target) budget() bool {
 		return true
 	}
 	var b budgetBlock
-	d := decoder{target: t, block: "budget"}
+	d := decoder{target: t}
 	ok := d.blocks(reflect.ValueOf(&b).Elem(), option{name: "budget", block: true}, t.d.body, t.d.header, "budget")
-	if _, there := t.out.Places["budget"]; !there || !ok {
+	if _, there := t.out.Places["budget"]; !there {
 		return ok
 	}
 	if t.plan.Default != rules.Tunnel && t.plan.Default != rules.Bypass {
@@ -54,7 +55,7 @@ func (t *target) budget() bool {
 	out := &rules.Budget{Added: b.MaxAdded.value, Missing: b.MaxMissing.value, Must: b.Must, Protect: b.Protect}
 	if out.Added != nil && out.Missing != nil {
 		t.c.error(t.budgetBlock().DefRange(), "the budget has max_added and max_missing", "A list holds more than its set or less, not both.", "keep one of the two")
-		return false
+		ok = false
 	}
 	limits := []struct {
 		option string
@@ -70,22 +71,24 @@ func (t *target) budget() bool {
 	}
 	for _, l := range limits {
 		at, given := t.out.Places["budget."+l.option]
-		if !given {
+		if !given || slices.Contains(t.out.Mistaken, "budget."+l.option) {
 			continue
 		}
 		if l.n < 1 {
 			t.c.error(t.budgetBlock().Body.Attributes[l.option].Expr.Range(), fmt.Sprintf("budget.%s is %d", l.option, l.n), "", "write a number from 1")
-			return false
+			ok = false
+			continue
 		}
 		l.limit.Max, l.limit.Device, l.limit.Source = l.n, rules.BudgetDevice, fmt.Sprintf("line %d", at.Start.Line)
 		out.Limits = append(out.Limits, l.limit)
 	}
-	if a := t.budgetBlock().Body.Attributes["together"]; a != nil && b.Together && b.Routes+b.Bytes == 0 {
+	given := func(option string) bool { return !t.out.Places["budget."+option].IsZero() }
+	if a := t.budgetBlock().Body.Attributes["together"]; a != nil && b.Together && !given("routes") && !given("bytes") {
 		t.c.error(a.Expr.Range(), "together says nothing here", "It is for routes, or bytes, of both families together.", "write routes = N or bytes = N, or remove it")
-		return false
+		ok = false
 	}
 	t.plan.Budget = out
-	return t.budgetAddresses(b)
+	return t.budgetAddresses(b) && ok
 }
 
 // budgetAddresses refuses what must and protect cannot be.

@@ -7,8 +7,6 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
-
-	"sallyport/internal/diag"
 )
 
 // decl is one block of a policy: its name is checked and its arguments are
@@ -19,7 +17,13 @@ type decl struct {
 	name   string
 	header hcl.Range // from the block's type to its last label
 	body   *hclsyntax.Body
-	broken bool // a mistake leaves the block without a value
+
+	// What a mistake leaves of the block is looked at for other mistakes. Its value is
+	// unknown where it is broken; arguments may be missing where it is cut; and others
+	// mean the first block of its name where it is repeated, or without a name.
+	broken, cut, repeated bool
+	guessed               bool // its kind is misspelt: what it lacks may be of another kind
+	wrongClass            bool // a target that holds what only those of the other class have
 }
 
 // blockSchema is what a kind of block looks like.
@@ -55,76 +59,143 @@ var blockKinds = []string{"variable", "feed", "set", "names", "service", "rule",
 
 // declare registers the blocks of the file.
 func (c *compiler) declare(body *hclsyntax.Body) {
-	syntax := slices.Clone(c.list)
-	for _, a := range body.Attributes {
+	c.sortDamage()
+	for _, a := range attributes(body) {
 		c.error(a.NameRange, fmt.Sprintf("%s stands outside of any block", a.Name), "A policy is made of blocks.",
 			"put it into a block, such as "+`set "NAME" { ... }`)
 	}
 	for _, b := range body.Blocks {
-		if b.Body == nil || overlaps(b, syntax) {
-			c.declareBroken(b)
-			continue
-		}
 		c.declareBlock(b)
 	}
 }
 
-// overlaps reports whether a mistake in syntax is within b: what the parser
-// made of the block is then a guess.
-func overlaps(b *hclsyntax.Block, syntax diag.List) bool {
-	r := b.Range()
-	for _, d := range syntax {
-		if d.Subject.Start.Byte < r.End.Byte && r.Start.Byte <= d.Subject.End.Byte {
-			return true
+// attributes are those of the body, in the order of the file.
+func attributes(body *hclsyntax.Body) []*hclsyntax.Attribute {
+	list := make([]*hclsyntax.Attribute, 0, len(body.Attributes))
+	for _, a := range body.Attributes {
+		if a != nil && a.Expr != nil {
+			list = append(list, a)
 		}
 	}
-	return false
-}
-
-func (c *compiler) declareBroken(b *hclsyntax.Block) {
-	if len(b.Labels) > 0 {
-		c.register(&decl{kind: b.Type, name: b.Labels[len(b.Labels)-1], header: b.DefRange(), body: &hclsyntax.Body{}, broken: true})
-	}
+	slices.SortFunc(list, func(a, b *hclsyntax.Attribute) int { return a.NameRange.Start.Byte - b.NameRange.Start.Byte })
+	return list
 }
 
 func (c *compiler) declareBlock(b *hclsyntax.Block) {
-	schema, ok := schemaOf(b.Type)
+	kind := b.Type
+	schema, ok := schemaOf(kind)
 	if !ok {
-		c.error(b.TypeRange, fmt.Sprintf("there is no kind of block %q", b.Type), "", didYouMean("", b.Type, blockKinds))
-		return
+		if !c.inDoubt(b.TypeRange) {
+			c.error(b.TypeRange, fmt.Sprintf("there is no kind of block %q", b.Type), "", didYouMean("", b.Type, blockKinds))
+		}
+		kind = misspelt(b.Type, blockKinds)
+		if schema, ok = schemaOf(kind); !ok {
+			return
+		}
 	}
-	want := strings.Count(schema.labels, `"`) / 2
-	if len(b.Labels) != want {
-		c.error(b.DefRange(), fmt.Sprintf("%s takes %s, and this has %s", article(b.Type), counted(want, "label"), counted(len(b.Labels), "label")), "",
-			fmt.Sprintf("write %s { ... }", schema.labels))
-		return
+	d := &decl{kind: kind, guessed: kind != b.Type, header: b.DefRange(), body: b.Body}
+	if at, hit := c.damageIn(b.Range()); hit || b.Body == nil {
+		d.broken, d.cut = true, true
+		d.body = undamaged(b.Body, at)
 	}
-	d := &decl{kind: b.Type, name: b.Labels[want-1], header: b.DefRange(), body: b.Body}
-	if want == 2 {
-		d.target = b.Labels[0]
-	}
-	if !c.checkName(b.Type, d.name, b.LabelRanges[want-1]) {
-		d.broken = true
-	}
-	if schema.args != nil && !c.checkArguments(d, schema) {
+	c.label(d, b, schema)
+	switch {
+	case kind == "target":
+		c.correctTarget(d)
+	case !c.correctArguments(d, schema):
 		d.broken = true
 	}
 	c.register(d)
 }
 
-// checkArguments reports arguments and blocks that d cannot have.
-func (c *compiler) checkArguments(d *decl, schema blockSchema) bool {
-	ok := true
-	for _, a := range d.body.Attributes {
-		if !slices.Contains(schema.args, a.Name) {
-			c.error(a.NameRange, fmt.Sprintf("%s has no argument %q", article(d.kind), a.Name), "", didYouMean("", a.Name, schema.args))
-			ok = false
+// sortDamage prepares damageIn: c.damaged by where it begins, with the furthest end up to
+// each in c.reach.
+func (c *compiler) sortDamage() {
+	slices.SortFunc(c.damaged, func(a, b hcl.Range) int { return a.Start.Byte - b.Start.Byte })
+	reach := 0
+	for _, m := range c.damaged {
+		reach = max(reach, m.End.Byte)
+		c.reach = append(c.reach, reach)
+	}
+}
+
+// damageIn finds the first mistake in the syntax of r, if there is one: what the parser
+// made of what follows it is a guess.
+func (c *compiler) damageIn(r hcl.Range) (first hcl.Range, hit bool) {
+	i, _ := slices.BinarySearch(c.reach, r.Start.Byte)
+	if i == len(c.damaged) || c.damaged[i].Start.Byte >= r.End.Byte {
+		return hcl.Range{}, false
+	}
+	return c.damaged[i], true
+}
+
+// inDoubt reports a place that a mistake in the syntax touches.
+func (c *compiler) inDoubt(r hcl.Range) bool {
+	_, hit := c.damageIn(r)
+	return hit
+}
+
+// undamaged is the part of a body that ends on lines before the mistake.
+func undamaged(body *hclsyntax.Body, mistake hcl.Range) *hclsyntax.Body {
+	out := &hclsyntax.Body{Attributes: hclsyntax.Attributes{}}
+	if body == nil {
+		return out
+	}
+	for name, a := range body.Attributes {
+		if a != nil && a.Expr != nil && a.SrcRange.End.Line < mistake.Start.Line {
+			out.Attributes[name] = a
 		}
+	}
+	for _, b := range body.Blocks {
+		if b.Body != nil && b.Body.EndRange.End.Line < mistake.Start.Line {
+			out.Blocks = append(out.Blocks, b)
+		}
+	}
+	return out
+}
+
+// label takes the name of d, and of a target the kind, from the block's labels. A block
+// without a name of its own is nobody's reference.
+func (c *compiler) label(d *decl, b *hclsyntax.Block, schema blockSchema) {
+	want := strings.Count(schema.labels, `"`) / 2
+	if n := len(b.Labels); n != want {
+		if !d.cut {
+			c.error(b.DefRange(), fmt.Sprintf("%s takes %s, and this has %s", article(d.kind), counted(want, "label"), counted(n, "label")), "",
+				fmt.Sprintf("write %s { ... }", schema.labels))
+		}
+		d.broken = true
+		d.repeated = n == 0 || n < want
+		if n > 0 {
+			d.name, d.target = b.Labels[n-1], b.Labels[0]
+		}
+		return
+	}
+	d.name = b.Labels[want-1]
+	if want == 2 {
+		d.target = b.Labels[0]
+	}
+	if !d.cut && !c.checkName(d.kind, d.name, b.LabelRanges[want-1]) {
+		c.meant[d.kind+" "+d.name] = true
+	}
+}
+
+// correctArguments reports arguments and blocks that d cannot have. A misspelt one
+// counts as the one that is meant.
+func (c *compiler) correctArguments(d *decl, schema blockSchema) bool {
+	ok := true
+	for _, a := range attributes(d.body) {
+		if slices.Contains(schema.args, a.Name) {
+			continue
+		}
+		meant, same := argumentMeant(d.kind, a.Name, schema.args)
+		c.error(a.NameRange, fmt.Sprintf("%s has no argument %q", article(d.kind), a.Name), "", meantOrKnown("", meant, schema.args))
+		ok = c.rename(d.body, a, meant, same) && ok
 	}
 	for _, b := range d.body.Blocks {
 		fix := "remove it, or close the block before it"
 		if slices.Contains(schema.args, b.Type) {
 			fix = fmt.Sprintf("write %s = ...", b.Type)
+			c.excuse(d.body, b.Type)
 		}
 		c.error(b.TypeRange, fmt.Sprintf("%s holds no blocks", article(d.kind)), "", fix)
 		ok = false
@@ -132,33 +203,68 @@ func (c *compiler) checkArguments(d *decl, schema blockSchema) bool {
 	return ok
 }
 
-// register enters d under its name. Targets of different kinds may share one.
-func (c *compiler) register(d *decl) {
-	key := d.name
-	if d.kind == "target" {
-		key = d.target + " " + d.name
+// rename lets the argument count as the one that it was meant for, unless there is that
+// one, too. It reports whether it could.
+func (c *compiler) rename(body *hclsyntax.Body, a *hclsyntax.Attribute, meant string, same bool) bool {
+	if meant == "" || body.Attributes[meant] != nil {
+		return false
 	}
+	if !same {
+		c.excuse(body, meant)
+		return false
+	}
+	delete(body.Attributes, a.Name)
+	a.Name = meant
+	body.Attributes[meant] = a
+	return true
+}
+
+// excuse keeps the want of an argument from being reported: something else stands where
+// it was meant.
+func (c *compiler) excuse(body *hclsyntax.Body, name string) {
+	if c.f.excused[body] == nil {
+		c.f.excused[body] = map[string]bool{}
+	}
+	c.f.excused[body][name] = true
+}
+
+// register enters d under its name.
+func (c *compiler) register(d *decl) {
 	index := c.f.index[d.kind]
 	if index == nil {
 		index = map[string]*decl{}
 		c.f.index[d.kind] = index
 	}
-	if first, dup := index[key]; dup {
-		if !d.broken && !first.broken {
-			c.error(d.header, fmt.Sprintf("there are two %s %q", plural(d.kind), key), "", "rename or remove one of them",
-				at(first.header, "the first is here"))
-		}
+	c.f.decls[d.kind] = append(c.f.decls[d.kind], d)
+	if d.repeated {
 		return
 	}
-	index[key] = d
-	c.f.decls[d.kind] = append(c.f.decls[d.kind], d)
+	first, dup := index[d.name]
+	if !dup {
+		index[d.name] = d
+		return
+	}
+	d.repeated = true
+	if !d.cut && !first.cut {
+		c.error(d.header, fmt.Sprintf("there are two %s %q", plural(d.kind), d.name), twiceWhy(d.kind), "rename or remove one of them",
+			at(first.header, "the first is here"))
+	}
+}
+
+func twiceWhy(kind string) string {
+	if kind == "target" {
+		return "A target is called by its name alone, on the command line and by tunnel, whatever its kind."
+	}
+	return ""
 }
 
 // names lists the declared names of a kind of block.
 func (f *File) names(kind string) []string {
 	out := make([]string, 0, len(f.decls[kind]))
 	for _, d := range f.decls[kind] {
-		out = append(out, d.name)
+		if !d.repeated {
+			out = append(out, d.name)
+		}
 	}
 	return out
 }
@@ -174,8 +280,13 @@ func (d *decl) attr(name string) *hclsyntax.Attribute {
 // need returns the argument, and reports when it is missing.
 func (c *compiler) need(d *decl, name, fix string) *hclsyntax.Attribute {
 	a := d.attr(name)
-	if a == nil {
+	if a == nil && !c.mayLack(d, name) {
 		c.error(d.header, fmt.Sprintf("%s %q has no %s", d.kind, d.name, name), "", fix)
 	}
 	return a
+}
+
+// mayLack reports that a mistake which has been told may be why d lacks the argument.
+func (c *compiler) mayLack(d *decl, name string) bool {
+	return d.cut || d.guessed || c.f.excused[d.body][name]
 }

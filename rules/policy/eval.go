@@ -181,25 +181,43 @@ func (c *compiler) checkScalar(e hclsyntax.Expression, env *hcl.EvalContext) boo
 			return true
 		}
 	}
-	ok, enough := true, false
-	hclsyntax.VisitAll(e, func(n hclsyntax.Node) hcl.Diagnostics {
-		if enough {
-			return nil
-		}
-		switch n := n.(type) {
-		case *hclsyntax.ForExpr, *hclsyntax.SplatExpr:
-			c.error(n.Range(), "this belongs into a list of its own", "For expressions make the elements of a list, not parts of a value.",
-				"write [for x in LIST : VALUE]")
-			ok, enough = false, true // its variables would look undeclared
-		case *hclsyntax.FunctionCallExpr:
-			c.badCall(n)
-			ok, enough = false, true // its arguments are not at fault
-		case *hclsyntax.ScopeTraversalExpr:
-			ok = c.checkVar(n.Traversal, env) && ok
-		}
+	w := scalarWalk{c: c, env: env, ok: true}
+	hclsyntax.Walk(e, &w)
+	return w.ok
+}
+
+// scalarWalk looks at the parts of an expression. What is within a part that cannot be
+// there is not at fault, and its variables would look undeclared.
+type scalarWalk struct {
+	c     *compiler
+	env   *hcl.EvalContext
+	ok    bool
+	wrong hclsyntax.Node // the part that the walk is within, if it cannot be there
+}
+
+func (w *scalarWalk) Enter(n hclsyntax.Node) hcl.Diagnostics {
+	if w.wrong != nil {
 		return nil
-	})
-	return ok
+	}
+	switch n := n.(type) {
+	case *hclsyntax.ForExpr, *hclsyntax.SplatExpr:
+		w.c.error(n.Range(), "this belongs into a list of its own", "For expressions make the elements of a list, not parts of a value.",
+			"write [for x in LIST : VALUE]")
+		w.ok, w.wrong = false, n
+	case *hclsyntax.FunctionCallExpr:
+		w.c.badCall(n)
+		w.ok, w.wrong = false, n
+	case *hclsyntax.ScopeTraversalExpr:
+		w.ok = w.c.checkVar(n.Traversal, w.env) && w.ok
+	}
+	return nil
+}
+
+func (w *scalarWalk) Exit(n hclsyntax.Node) hcl.Diagnostics {
+	if n == w.wrong {
+		w.wrong = nil
+	}
+	return nil
 }
 
 func (c *compiler) checkVar(t hcl.Traversal, env *hcl.EvalContext) bool {

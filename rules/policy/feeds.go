@@ -51,10 +51,7 @@ func kindOfFeed(spec FeedSpec) feedKind {
 func (c *compiler) feeds() {
 	c.start()
 	for _, d := range c.f.decls["feed"] {
-		if d.broken {
-			continue
-		}
-		if spec, ok := c.feed(d); ok {
+		if spec, ok := c.feed(d); ok && !d.broken && !d.repeated {
 			c.f.specs[d.name] = spec
 		}
 	}
@@ -62,15 +59,12 @@ func (c *compiler) feeds() {
 
 func (c *compiler) feed(d *decl) (FeedSpec, bool) {
 	spec := FeedSpec{Name: d.name, Place: place(d.header)}
-	kind, ok := c.feedKind(d)
-	if !ok {
-		return spec, false
-	}
+	kind, known := c.feedKind(d) // of an unknown kind, only what all kinds share is judged
 	spec.Kind = kind.name
-	cloudOK := c.feedCloud(d, kind, &spec)
+	cloudOK := c.feedCloud(d, kind, known, &spec)
 	sourceOK := c.feedSource(d, kind, &spec)
 	_, descOK := c.textOr(d, "description", "")
-	return spec, c.feedAge(d, kind, &spec) && cloudOK && sourceOK && descOK
+	return spec, c.feedAge(d, kind, &spec) && cloudOK && sourceOK && descOK && known
 }
 
 func (c *compiler) feedKind(d *decl) (feedKind, bool) {
@@ -89,14 +83,14 @@ func (c *compiler) feedKind(d *decl) (feedKind, bool) {
 	}
 	if a := d.attr("kind"); a != nil {
 		c.error(a.Expr.Range(), fmt.Sprintf("there is no kind of feed %.60q", name), "", didYouMean("", name, names))
-	} else {
+	} else if d.name != "" && !c.mayLack(d, "kind") {
 		c.error(d.header, fmt.Sprintf("feed %q has no kind", d.name), "Without a kind, the label has to be one.",
 			fmt.Sprintf("write kind = %q", cmp.Or(suggest(name, names), names[0])))
 	}
 	return feedKind{}, false
 }
 
-func (c *compiler) feedCloud(d *decl, kind feedKind, spec *FeedSpec) bool {
+func (c *compiler) feedCloud(d *decl, kind feedKind, known bool, spec *FeedSpec) bool {
 	a := d.attr("cloud")
 	if a == nil {
 		if len(kind.clouds) > 0 {
@@ -106,7 +100,7 @@ func (c *compiler) feedCloud(d *decl, kind feedKind, spec *FeedSpec) bool {
 	}
 	cloud, ok := c.text(a)
 	switch {
-	case !ok:
+	case !ok || !known:
 		return false
 	case len(kind.clouds) == 0:
 		c.error(a.NameRange, fmt.Sprintf("feeds of kind %s have no clouds", kind.name), "", "remove the argument")
@@ -122,29 +116,37 @@ func (c *compiler) feedCloud(d *decl, kind feedKind, spec *FeedSpec) bool {
 // feedSource evaluates file and url, which exclude each other.
 func (c *compiler) feedSource(d *decl, kind feedKind, spec *FeedSpec) bool {
 	file, link := d.attr("file"), d.attr("url")
+	ok := true
+	if file != nil {
+		ok = c.feedFile(file, spec)
+	}
+	if link != nil {
+		ok = c.feedURL(link, spec) && ok
+	}
 	switch {
 	case file != nil && link != nil:
 		c.error(link.NameRange, fmt.Sprintf("feed %q has a file and a url", d.name), "It is read from one of them.", "remove one of the two",
 			at(file.NameRange, "the file is here"))
 		return false
-	case file != nil:
-		name, ok := c.text(file)
-		switch {
-		case !ok:
-			return false
-		case name == "":
-			c.error(file.Expr.Range(), "the name of the file is empty", "", "name the file, or remove the argument")
-			return false
-		case !filepath.IsAbs(name):
-			name = filepath.Join(c.f.dir(), name)
-		}
-		spec.File = name
-	case link != nil:
-		return c.feedURL(link, spec)
-	case kind.located:
+	case file == nil && link == nil && kind.located && !c.mayLack(d, "file") && !c.mayLack(d, "url"):
 		c.error(d.header, fmt.Sprintf("feed %q has neither a file nor a url", d.name), "", `write file = "..." or url = "https://..."`)
 		return false
 	}
+	return ok
+}
+
+func (c *compiler) feedFile(a *hclsyntax.Attribute, spec *FeedSpec) bool {
+	name, ok := c.text(a)
+	switch {
+	case !ok:
+		return false
+	case name == "":
+		c.error(a.Expr.Range(), "the name of the file is empty", "", "name the file, or remove the argument")
+		return false
+	case !filepath.IsAbs(name):
+		name = filepath.Join(c.f.dir(), name)
+	}
+	spec.File = name
 	return true
 }
 

@@ -33,10 +33,11 @@ type listedName struct {
 
 func (c *compiler) evalNames(p *Program) {
 	for _, d := range c.f.decls["names"] {
-		if d.broken {
+		n := c.hostNames(d)
+		n.known = n.known && !d.broken
+		if d.repeated {
 			continue
 		}
-		n := c.hostNames(d)
 		c.names[d.name] = n
 		if n.known {
 			desc, _ := c.textOr(d, "description", "")
@@ -48,14 +49,19 @@ func (c *compiler) evalNames(p *Program) {
 func (c *compiler) hostNames(d *decl) hostNames {
 	_, ok := c.textOr(d, "description", "")
 	a := c.need(d, "include", `list the names: include = ["*.skype.com"]`)
+	var list []listedName
+	out := hostNames{known: ok && !d.broken}
+	good := false
+	if a != nil {
+		list, out.feeds, good = c.namesOf(a)
+		out.known = out.known && good
+	}
+	if b := d.attr("exclude"); b != nil {
+		list, good = c.withoutNames(list, b, good && !d.broken)
+		out.known = out.known && good
+	}
 	if a == nil {
 		return hostNames{}
-	}
-	list, feeds, good := c.namesOf(a)
-	out := hostNames{known: ok && good, feeds: feeds}
-	if b := d.attr("exclude"); b != nil && good {
-		list, good = c.withoutNames(list, b)
-		out.known = out.known && good
 	}
 	for _, n := range list {
 		if !c.checkPattern(n) {
@@ -119,18 +125,22 @@ func (c *compiler) namesCall(e *hclsyntax.FunctionCallExpr, env *hcl.EvalContext
 
 // withoutNames takes from list what the argument lists. Each must be in it as it is
 // written there: no target can say "all under a wildcard but one".
-func (c *compiler) withoutNames(list []listedName, a *hclsyntax.Attribute) ([]listedName, bool) {
+// That is judged only where all of list is known.
+func (c *compiler) withoutNames(list []listedName, a *hclsyntax.Attribute, known bool) ([]listedName, bool) {
 	out, _, ok := c.namesOf(a)
+	listed, taken := map[string]bool{}, map[string]bool{}
+	for _, l := range list {
+		listed[l.text] = true
+	}
 	for _, n := range out {
-		same := func(l listedName) bool { return l.text == n.text }
-		if !slices.ContainsFunc(list, same) {
+		if known && !listed[n.text] {
 			c.error(n.rng, fmt.Sprintf("include does not list %.80q", n.text), "Only what include lists can be taken out, as it is written there.",
 				"correct the name, or remove it")
 			ok = false
 		}
-		list = slices.DeleteFunc(slices.Clone(list), same)
+		taken[n.text] = true
 	}
-	return list, ok
+	return slices.DeleteFunc(list, func(l listedName) bool { return taken[l.text] }), ok
 }
 
 // checkPattern reports what cannot be a host name, or a * and the ending of one.
@@ -222,6 +232,15 @@ func (c *compiler) namesRef(a *hclsyntax.Attribute) (d *decl, is bool) {
 		mixed = true
 	}
 	return nil, mixed
+}
+
+// namesAlone returns the block that an argument refers to where it stands for host names
+// and nothing else, or nil.
+func (c *compiler) namesAlone(a *hclsyntax.Attribute) *decl {
+	if e, ok := a.Expr.(*hclsyntax.ScopeTraversalExpr); ok && e.Traversal.RootName() == "names" {
+		return c.lookup(e.Traversal, "names")
+	}
+	return nil
 }
 
 // hostsOf is the value of a block of names, or unknown where there is none.

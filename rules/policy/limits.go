@@ -1,8 +1,8 @@
 package policy
 
 import (
+	"bytes"
 	"fmt"
-	"math"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -27,38 +27,21 @@ const (
 
 // checkSize reports whether the parser can take the source.
 func (c *compiler) checkSize() bool {
-	if len(c.f.src) > MaxSize {
-		c.error(hcl.Range{Filename: c.f.name, Start: hcl.InitialPos, End: hcl.InitialPos},
+	if c.f.tooLong {
+		c.error(c.placeAt(0, 0),
 			fmt.Sprintf("the policy is too long: it has more than %d MiB", MaxSize>>20), "",
 			`keep long lists of addresses in files of their own: feed "lan" { kind = "text", file = "lan.txt" }`)
 		return false
 	}
-	// Mistakes of the scanner come again from the parser.
-	tokens, _ := hclsyntax.LexConfig(c.f.src, c.f.name, hcl.InitialPos)
-	if r, what, fix := tooDeep(tokens); what != "" {
+	c.chars = bytes.Clone(c.f.src)
+	if !c.checkText(c.f.wrong, c.f.wrongAt) {
+		return false
+	}
+	if r, what, fix := tooDeep(c.scan()); what != "" {
 		c.error(r, what, "", fix)
 		return false
 	}
-	c.unclosedString(tokens)
 	return true
-}
-
-// unclosedString reports the first string that does not end on its line. What
-// follows it looks inside out, so nothing is said about the syntax of that.
-func (c *compiler) unclosedString(tokens hclsyntax.Tokens) {
-	c.trust = math.MaxInt // what HCL says of the end of the file counts too
-	var open hcl.Range
-	for _, t := range tokens {
-		switch t.Type {
-		case hclsyntax.TokenOQuote:
-			open = t.Range
-		case hclsyntax.TokenQuotedNewline:
-			open.End = t.Range.Start
-			c.error(open, "this string is not closed", "A string ends on the line on which it begins.", `put a quote " at its end`)
-			c.trust = open.Start.Byte
-			return
-		}
-	}
 }
 
 // tooDeep finds the first token that could exhaust the parser, and says

@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -21,30 +20,38 @@ import (
 // File is a parsed policy. It is immutable: Compile may be called again, for
 // newer catalogs, and from several goroutines at once.
 type File struct {
-	name  string // as given
-	src   []byte
-	opt   Options
-	decls map[string][]*decl // by kind of block, in the order of the file
-	index map[string]map[string]*decl
-	used  map[string]map[string]bool // names that something refers to, by kind
-	order []*decl                    // sets, each after those that it refers to
-	vars  map[string]cty.Value
-	specs map[string]FeedSpec
-	hash  string
+	name    string // as given
+	src     []byte // as text in UTF-8
+	tooLong bool   // and not read
+	wrong   string // what keeps it from being text, and at which byte
+	wrongAt int
+	opt     Options
+	decls   map[string][]*decl // by kind of block, in the order of the file
+	index   map[string]map[string]*decl
+	used    map[string]map[string]bool // names that something refers to, by kind
+	order   []*decl                    // sets, each after those that it refers to
+	vars    map[string]cty.Value
+	specs   map[string]FeedSpec
+	hash    string
 
 	// partial says that blocks may be missing because of a mistake in the
 	// syntax: a name that is not there is then nobody's mistake.
 	partial  bool
 	reported map[string]bool // what Load has told already
+	// excused are arguments whose want a mistake explains that has been told.
+	excused map[*hclsyntax.Body]map[string]bool
 }
 
 // Load parses a policy and checks what needs no feed. The filename is used for
 // places and to find the policy's folder; nothing is read. Load returns as much
 // as it can: the File is never nil, and Compile(nil) of it is safe.
 func Load(filename string, src []byte, opt Options) (*File, diag.List) {
-	f := &File{name: filename, src: bytes.TrimPrefix(src, []byte("\xef\xbb\xbf")), opt: opt,
+	f := &File{name: filename, opt: opt,
 		decls: map[string][]*decl{}, index: map[string]map[string]*decl{}, used: map[string]map[string]bool{},
-		vars: map[string]cty.Value{}, specs: map[string]FeedSpec{}, reported: map[string]bool{}}
+		vars: map[string]cty.Value{}, specs: map[string]FeedSpec{}, reported: map[string]bool{}, excused: map[*hclsyntax.Body]map[string]bool{}}
+	if f.tooLong = len(src) > MaxSize; !f.tooLong {
+		f.src, f.wrong, f.wrongAt = decodeSource(src)
+	}
 	c := newCompiler(f, nil)
 	c.loading = true
 	body := c.parse()
@@ -54,11 +61,10 @@ func Load(filename string, src []byte, opt Options) (*File, diag.List) {
 		c.orderSets()
 		c.variables()
 		c.feeds()
-	}
-	f.hash = f.fingerprint()
-	if body != nil {
+		f.hash = f.fingerprint()
 		c.start()
 		c.program()
+		c.unevaluated(body)
 		c.unused()
 	}
 	list := c.finish()
@@ -155,8 +161,11 @@ type compiler struct {
 	catalogs map[string]*catalog.Catalog
 	list     diag.List
 	env      *hcl.EvalContext
-	work     int // left of loopWork
-	trust    int // the syntax is as it looks up to this byte
+	work     int         // left of loopWork
+	chars    []byte      // the source, with mistakes in its characters mended
+	trust    int         // the syntax is as it looks up to this byte
+	damaged  []hcl.Range // where a mistake in the syntax makes a guess of what was parsed
+	reach    []int       // the furthest end of damaged up to each
 	loading  bool
 	meant    map[string]bool // "KIND NAME" of what misspelt references were most likely for
 
@@ -185,9 +194,14 @@ func (c *compiler) parse() *hclsyntax.Body {
 		c.f.partial = true
 		return nil
 	}
-	file, diags := hclsyntax.ParseConfig(c.f.src, c.f.name, hcl.InitialPos)
+	file, diags := hclsyntax.ParseConfig(c.chars, c.f.name, hcl.InitialPos)
 	if diags.HasErrors() {
 		c.f.partial = true
+	}
+	for _, d := range diags {
+		if d.Subject != nil {
+			c.damaged = append(c.damaged, *d.Subject)
+		}
 	}
 	c.addSyntax(diags)
 	body, _ := file.Body.(*hclsyntax.Body)

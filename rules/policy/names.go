@@ -83,8 +83,13 @@ func suggest(name string, candidates []string) string {
 
 // didYouMean is a fix that names the likely candidate, or otherwise all of them.
 func didYouMean(prefix, name string, candidates []string) string {
-	if s := suggest(name, candidates); s != "" {
-		return fmt.Sprintf("did you mean %s%s?", prefix, s)
+	return meantOrKnown(prefix, suggest(name, candidates), candidates)
+}
+
+// meantOrKnown is a fix that names what was meant, or otherwise all candidates.
+func meantOrKnown(prefix, meant string, candidates []string) string {
+	if meant != "" {
+		return fmt.Sprintf("did you mean %s%s?", prefix, meant)
 	}
 	if len(candidates) == 0 {
 		return ""
@@ -134,4 +139,72 @@ func article(word string) string {
 		return "an " + word
 	}
 	return "a " + word
+}
+
+// misspelt returns the one candidate that name is so near to that what it stands for can
+// be judged as the candidate's, or "".
+func misspelt(name string, candidates []string) string {
+	best, bestDist, tie := "", 4, false
+	for _, cand := range candidates {
+		if len(name) > maxNameLength || len(cand) > maxNameLength {
+			continue
+		}
+		a, b := strings.ToLower(name), strings.ToLower(cand)
+		d := levenshtein.Distance(a, b, nil)
+		if transposed(a, b) {
+			d = 1
+		}
+		switch near := 1 + min(len(a), len(b))/7; {
+		case d > near || d >= len(cand)-1 || d > bestDist:
+		case d == bestDist:
+			tie = tie || cand != best
+		default:
+			best, bestDist, tie = cand, d, false
+		}
+	}
+	if tie {
+		return ""
+	}
+	return best
+}
+
+// transposed reports words that differ in the order of two neighbouring letters.
+func transposed(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	i := 0
+	for i < len(a) && a[i] == b[i] {
+		i++
+	}
+	return i+1 < len(a) && a[i] == b[i+1] && a[i+1] == b[i] && a[i+2:] == b[i+2:]
+}
+
+// otherWords are arguments as other programs call them. The value of those that hold the
+// same is judged as the value of ours.
+var otherWords = map[string]struct {
+	argument string
+	same     bool
+}{
+	"rule source": {"from", true}, "rule sources": {"from", true}, "rule src": {"from", true},
+	"rule destination": {"to", true}, "rule destinations": {"to", true}, "rule dst": {"to", true}, "rule dest": {"to", true},
+	"rule ports": {"services", false}, "rule port": {"services", false}, "rule protocol": {"services", false}, "rule proto": {"services", false},
+	"rule verdict": {"action", true}, "rule policy": {"action", true}, "rule logging": {"log", true}, "rule until": {"expires", true},
+	"set addresses": {"include", true}, "set prefixes": {"include", true}, "set ranges": {"include", true}, "set networks": {"include", true},
+	"set except": {"exclude", true}, "names hosts": {"include", true}, "names domains": {"include", true}, "names except": {"exclude", true},
+	"feed path": {"file", true}, "feed type": {"kind", true},
+	"variable value": {"default", true}, "probe name": {"host", true}, "probe address": {"host", true},
+	"target file": {"path", true}, "target output": {"path", true}, "target family": {"families", true},
+}
+
+// argumentMeant is the argument that name was most likely meant for, or "". same says
+// that the value can be judged as that one's.
+func argumentMeant(kind, name string, args []string) (meant string, same bool) {
+	if m := misspelt(name, args); m != "" {
+		return m, true
+	}
+	if w := otherWords[kind+" "+name]; slices.Contains(args, w.argument) {
+		return w.argument, w.same
+	}
+	return suggest(name, args), false
 }

@@ -5,7 +5,6 @@ import (
 	"encoding"
 	"fmt"
 	"reflect"
-	"slices"
 	"strings"
 	"time"
 
@@ -63,17 +62,15 @@ func isBlock(t reflect.Type) bool {
 // decoder fills the options of one target.
 type decoder struct {
 	*target
-	common []string
-	doc    string // of the option that is being decoded
-	block  string // a block that all targets of a class have; empty for a kind's own options
+	doc string // of the option that is being decoded
 }
 
 // decodeOptions decodes the arguments and blocks of the target that are not
 // common to all into what NewOptions returned.
 func (c *compiler) decodeOptions(t *target) bool {
-	d := decoder{target: t, common: commonArguments(t.kind.Class)}
+	d := decoder{target: t}
 	if t.out.Options == nil {
-		return d.unknown(nil, t.d.body)
+		return true
 	}
 	v := reflect.ValueOf(t.out.Options)
 	if v.Kind() != reflect.Pointer || v.IsNil() || v.Elem().Kind() != reflect.Struct {
@@ -88,7 +85,7 @@ func (c *compiler) decodeOptions(t *target) bool {
 // empty for the target.
 func (d decoder) body(v reflect.Value, body *hclsyntax.Body, header hcl.Range, path string) bool {
 	options := optionsOf(v.Type())
-	ok := d.unknown(options, body)
+	ok := true
 	for _, o := range options {
 		field := v.Field(o.index)
 		here := joinPath(path, o.name)
@@ -102,8 +99,10 @@ func (d decoder) body(v reflect.Value, body *hclsyntax.Body, header hcl.Range, p
 			d.out.Places[here] = place(a.Expr.Range())
 			ok = d.good(here, d.value(field, a, here)) && ok
 		case o.required:
-			d.c.error(header, fmt.Sprintf("option %s is missing", here), "This kind of target cannot do without it.",
-				fmt.Sprintf("write %s = ...", o.name))
+			if !d.mayLack(body, o.name) {
+				d.c.error(header, fmt.Sprintf("option %s is missing", here), fmt.Sprintf("Targets of kind %s cannot do without it: %s.", d.kind.Name, d.doc),
+					fmt.Sprintf("write %s = ...", o.name))
+			}
 			ok = d.good(here, false)
 		}
 	}
@@ -118,64 +117,9 @@ func (d decoder) good(path string, ok bool) bool {
 	return ok
 }
 
-// unknown reports arguments and blocks that are no options.
-func (d decoder) unknown(options []option, body *hclsyntax.Body) bool {
-	names := []string{}
-	if body == d.d.body {
-		names = append(names, d.common...)
-	}
-	isBlock := map[string]bool{}
-	for _, o := range options {
-		if o.name != "" && !o.label {
-			names = append(names, o.name)
-			isBlock[o.name] = o.block
-		}
-	}
-	if body == d.d.body && d.kind.Class&Routes != 0 {
-		names, isBlock["budget"] = append(names, "budget"), true
-	}
-	ok := true
-	for _, a := range body.Attributes {
-		switch {
-		case isBlock[a.Name]:
-			d.c.error(a.NameRange, fmt.Sprintf("%s is a block", a.Name), "", fmt.Sprintf("write %s { ... }", a.Name))
-			ok = false
-		case !slices.Contains(names, a.Name):
-			d.c.error(a.NameRange, fmt.Sprintf("%s has no option %q", d.owner(), a.Name), d.classHint(a.Name), didYouMean("", a.Name, names))
-			ok = false
-		}
-	}
-	for _, b := range body.Blocks {
-		switch {
-		case isBlock[b.Type]:
-		case slices.Contains(names, b.Type):
-			d.c.error(b.TypeRange, fmt.Sprintf("%s is not a block", b.Type), "", fmt.Sprintf("write %s = ...", b.Type))
-			ok = false
-		default:
-			d.c.error(b.TypeRange, fmt.Sprintf("%s has no block %q", d.owner(), b.Type), "", didYouMean("", b.Type, names))
-			ok = false
-		}
-	}
-	return ok
-}
-
-// owner is what has the options, for messages.
-func (d decoder) owner() string {
-	if d.block != "" {
-		return "the block " + d.block
-	}
-	return "target kind " + d.kind.Name
-}
-
-// classHint explains an argument that only the other class of targets has.
-func (d decoder) classHint(name string) string {
-	switch {
-	case d.kind.Class == Filter && (name == "bypass" || name == "include"):
-		return "It carries rules, and only lists of routes say this."
-	case d.kind.Class == Routes && (name == "rules" || name == "default"):
-		return "It is a list of routes: it says bypass or include."
-	}
-	return ""
+// mayLack is compiler.mayLack for an option in a body of the target.
+func (d decoder) mayLack(body *hclsyntax.Body, name string) bool {
+	return d.c.mayLack(d.d, "") || d.c.f.excused[body][name]
 }
 
 // blocks decodes the blocks of one name into a struct, a pointer to one, or a
@@ -189,8 +133,9 @@ func (d decoder) blocks(field reflect.Value, o option, body *hclsyntax.Body, hea
 	}
 	many := field.Kind() == reflect.Slice
 	if len(found) == 0 {
-		if o.required {
-			d.c.error(header, fmt.Sprintf("block %s is missing", path), "This kind of target cannot do without it.", fmt.Sprintf("write %s { ... }", o.name))
+		if o.required && !d.mayLack(body, o.name) {
+			d.c.error(header, fmt.Sprintf("block %s is missing", path), fmt.Sprintf("Targets of kind %s cannot do without it: %s.", d.kind.Name, d.doc),
+				fmt.Sprintf("write %s { ... }", o.name))
 		}
 		return d.good(path, !o.required)
 	}
@@ -316,16 +261,15 @@ func (d decoder) mapping(field reflect.Value, a *hclsyntax.Attribute, path strin
 	out := reflect.MakeMap(field.Type())
 	good := true
 	for _, pair := range e.Items {
-		key, ok := d.key(pair.KeyExpr)
-		if !ok {
-			good = false
-			continue
-		}
+		key, named := d.key(pair.KeyExpr)
 		elem := reflect.New(field.Type().Elem()).Elem()
-		here := joinPath(path, key)
-		d.out.Places[here] = place(pair.ValueExpr.Range())
+		here := path
+		if named {
+			here = joinPath(path, key)
+			d.out.Places[here] = place(pair.ValueExpr.Range())
+		}
 		v, ok := d.c.scalar(pair.ValueExpr, d.c.env)
-		if good = ok && d.set(elem, v, pair.ValueExpr.Range(), here) && good; !good {
+		if good = ok && d.set(elem, v, pair.ValueExpr.Range(), here) && named && good; !named {
 			continue
 		}
 		if prev := out.MapIndex(reflect.ValueOf(key).Convert(field.Type().Key())); prev.IsValid() {

@@ -6,6 +6,8 @@ import (
 
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
+
+	"sallyport/rules"
 )
 
 // ProbeKinds are the ways in which a probe can ask.
@@ -16,10 +18,7 @@ func ProbeKinds() []string {
 // evalProbes evaluates the probe blocks.
 func (c *compiler) evalProbes(p *Program) {
 	for _, d := range c.f.decls["probe"] {
-		if d.broken {
-			continue
-		}
-		if probe, ok := c.probe(d); ok {
+		if probe, ok := c.probe(d); ok && !d.broken && !d.repeated {
 			p.Probes = append(p.Probes, probe)
 		}
 	}
@@ -79,11 +78,9 @@ func (c *compiler) probeServices(d *decl, out *Probe) bool {
 	for _, use := range uses {
 		out.Feeds = append(out.Feeds, use.feed)
 	}
-	for _, s := range list {
-		if s.IsAny() {
-			c.error(a.Expr.Range(), "a probe asks ports, and any is all of them", "It never sweeps.", "name a service with a few ports")
-			return false
-		}
+	if slices.ContainsFunc(list, rules.Service.IsAny) {
+		c.error(a.Expr.Range(), "a probe asks ports, and any is all of them", "It never sweeps.", "name a service with a few ports")
+		return false
 	}
 	out.Services = list
 	return ok

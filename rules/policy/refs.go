@@ -77,7 +77,7 @@ func (c *compiler) lookup(t hcl.Traversal, kind string) *decl {
 	}
 	d := c.f.index[kind][name]
 	switch {
-	case d == nil && c.f.partial:
+	case d == nil && c.f.partial && (c.crowded() || misspelt(name, c.f.names(kind)) == ""):
 	case d == nil && c.crowded():
 		c.error(r, fmt.Sprintf("there is no %s %q", kind, name), "", "declare it, or correct the name")
 	case d == nil:
@@ -147,6 +147,36 @@ func (c *compiler) markUses(body *hclsyntax.Body) {
 			c.markUses(b.Body)
 		}
 	}
+}
+
+// unevaluated reports references to what there is not in expressions that were not
+// evaluated: the branch of a condition that is not taken, the elements of an empty loop.
+func (c *compiler) unevaluated(body *hclsyntax.Body) {
+	for _, a := range attributes(body) {
+		for _, t := range a.Expr.Variables() {
+			word, name, _ := splitRef(t)
+			kind := kindOf(word)
+			if kind == "" || name == "" || c.f.index[kind][name] != nil || c.crowded() || c.blamed(t.SourceRange()) {
+				continue
+			}
+			c.lookup(t, kind)
+		}
+	}
+	for _, b := range body.Blocks {
+		if b.Body != nil && !c.inDoubt(b.Range()) {
+			c.unevaluated(b.Body)
+		}
+	}
+}
+
+// blamed reports whether something is said of a place that holds r.
+func (c *compiler) blamed(r hcl.Range) bool {
+	for _, d := range c.list {
+		if d.Subject.Start.Byte <= r.Start.Byte && r.End.Byte <= d.Subject.End.Byte {
+			return true
+		}
+	}
+	return false
 }
 
 // orderSets puts the sets into f.order, each after those that it refers to, and

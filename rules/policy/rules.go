@@ -23,10 +23,11 @@ type rule struct {
 
 func (c *compiler) evalRules(p *Program) {
 	for _, d := range c.f.decls["rule"] {
-		if d.broken {
+		r := c.rule(d)
+		r.known = r.known && !d.broken
+		if d.repeated {
 			continue
 		}
-		r := c.rule(d)
 		c.rules[d.name] = r
 		if r.known {
 			p.Rules = append(p.Rules, r.out)
@@ -40,14 +41,15 @@ func (c *compiler) rule(d *decl) *rule {
 	r.out.Name, r.out.Place = d.name, place(d.header)
 	ok := func(good bool) { r.known = r.known && good }
 
-	ok(c.action(d, &r.out.Rule))
+	acted := c.action(d, &r.out.Rule)
+	ok(acted)
 	var uses []portUse
 	r.from = addresses{known: true, any: true}
 	if a := d.attr("from"); a != nil {
 		r.from = c.addresses(a, true)
 	}
 	if a := c.need(d, "to", "name the destinations, such as to = set.NAME, or write to = any"); a != nil {
-		if names, isNames := c.namesRef(a); isNames {
+		if names := c.namesAlone(a); names != nil {
 			r.to = c.hostsOf(names)
 		} else {
 			r.to = c.addresses(a, true)
@@ -80,11 +82,11 @@ func (c *compiler) rule(d *decl) *rule {
 	ok(good)
 	if !enabled {
 		r.out.LeftOut = "it is not enabled"
-	} else {
-		ok(c.expiry(d, &r.out))
 	}
-	if r.known && r.out.LeftOut == "" {
-		ok(c.someAddress(r, "from", r.from) && c.someAddress(r, "to", r.to) && c.sameFamily(r))
+	ok(c.expiry(d, &r.out, enabled && acted))
+	if r.from.known && r.to.known && r.out.LeftOut == "" && !d.broken {
+		from, to := c.someAddress(r, "from", r.from), c.someAddress(r, "to", r.to)
+		ok(from && to && c.sameFamily(r))
 	}
 	return r
 }
@@ -149,7 +151,8 @@ func actionFix(s, form string) string {
 // expiry judges the date in expires, which is the last day of the rule. A rule
 // that allowed is left out after it: less passes, as was meant. One that denied
 // would let more pass without anybody looking, so it stops the run.
-func (c *compiler) expiry(d *decl, r *Rule) bool {
+// Without judge only the form is looked at.
+func (c *compiler) expiry(d *decl, r *Rule, judge bool) bool {
 	a := d.attr("expires")
 	if a == nil {
 		return true
@@ -162,6 +165,9 @@ func (c *compiler) expiry(d *decl, r *Rule) bool {
 	if err != nil {
 		c.error(a.Expr.Range(), fmt.Sprintf("%.60q is not a date", s), "", `write the rule's last day as "2027-01-31"`)
 		return false
+	}
+	if !judge {
+		return true
 	}
 	now := c.f.opt.Now
 	today := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, time.UTC)

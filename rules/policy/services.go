@@ -22,12 +22,13 @@ type service struct {
 
 func (c *compiler) evalServices(p *Program) {
 	for _, d := range c.f.decls["service"] {
-		if d.broken {
+		s := c.service(d)
+		s.known = s.known && !d.broken
+		desc, _ := c.textOr(d, "description", "")
+		if d.repeated {
 			continue
 		}
-		s := c.service(d)
 		c.services[d.name] = s
-		desc, _ := c.textOr(d, "description", "")
 		if s.known {
 			p.Services = append(p.Services, NamedService{Service: s.value, Description: desc, Place: place(d.header)})
 		}
@@ -68,7 +69,7 @@ func (c *compiler) service(d *decl) service {
 		list(proto.String(), func(v cty.Value, r hcl.Range) bool { return c.icmpType(proto, v, r, add) })
 	}
 	list("protocols", func(v cty.Value, r hcl.Range) bool { return c.protocol(v, r, add) })
-	if out.known && len(matches) == 0 {
+	if out.known && len(matches) == 0 && !d.broken && !d.guessed {
 		c.error(d.header, fmt.Sprintf("service %q is empty", d.name), "An empty service matches nothing.",
 			"give it ports, such as udp = [\"3478-3481\"], or write services = any in the rule where any is meant")
 		out.known = false

@@ -38,6 +38,9 @@ type target struct {
 	plan  *rules.Plan
 	feeds []string
 	known bool // the plan and the options are
+	// judged says that nothing is wrong with the default and the families, so that
+	// warnings about the rules hold.
+	judged bool
 }
 
 func (c *compiler) evalTargets(p *Program) {
@@ -46,9 +49,6 @@ func (c *compiler) evalTargets(p *Program) {
 	}
 	var done []*target
 	for _, d := range c.f.decls["target"] {
-		if d.broken {
-			continue
-		}
 		if t := c.target(d); t != nil {
 			done = append(done, t)
 			if t.known {
@@ -59,6 +59,7 @@ func (c *compiler) evalTargets(p *Program) {
 		}
 	}
 	c.checkPaths(done)
+	done = slices.DeleteFunc(done, func(t *target) bool { return !t.judged })
 	c.warnShadowed(done)
 	c.warnFamilies(done)
 }
@@ -67,10 +68,9 @@ func (c *compiler) evalTargets(p *Program) {
 func (c *compiler) target(d *decl) *target {
 	kind, ok := c.f.opt.Kinds(d.target)
 	if !ok {
-		c.error(d.header, fmt.Sprintf("there is no kind of target %.60q", d.target), "", didYouMean("", d.target, c.f.opt.KindNames))
-		return nil
+		return nil // correctTarget has said so
 	}
-	t := &target{c: c, d: d, kind: kind, known: true}
+	t := &target{c: c, d: d, kind: kind, known: !d.broken && !d.repeated}
 	t.plan = &rules.Plan{Name: d.name, Families: rules.BothFamilies,
 		Provenance: rules.Provenance{Policy: filepath.Base(c.f.name), PolicyHash: c.f.hash}}
 	t.out = Target{Kind: d.target, Name: d.name, Plan: t.plan, Place: place(d.header),
@@ -80,17 +80,21 @@ func (c *compiler) target(d *decl) *target {
 			t.out.Places[name] = place(a.Expr.Range())
 		}
 	}
-	t.ok(t.path())
-	t.ok(t.families())
+	if !t.path() {
+		t.known, t.out.Path = false, ""
+	}
+	t.judged = t.families()
 	a, isRoutes := t.routeArgument()
 	switch {
 	case !isRoutes:
+		t.judged = t.defaultVerdict() && t.judged
 		t.filterPlan()
 	case a == nil:
 		t.known = false
 	default:
 		t.routePlan(a)
 	}
+	t.ok(t.judged)
 	t.ok(t.budget())
 	if kind.NewOptions != nil {
 		t.out.Options = kind.NewOptions()
@@ -177,21 +181,24 @@ func (t *target) families() bool {
 
 // filterPlan fills the plan with the rules that the target names, or all.
 func (t *target) filterPlan() {
-	t.ok(t.defaultVerdict())
 	list := t.c.f.decls["rule"]
 	place := t.d.header
+	all := true // of the rules are known
 	if a := t.d.attr("rules"); a != nil {
-		var ok bool
-		list, ok = t.c.refList(a, "rule", "name its rules, or remove the argument: a target without it has all of them")
-		t.ok(ok)
+		list, all = t.c.refList(a, "rule", "name its rules, or remove the argument: a target without it has all of them")
 		place = a.Expr.Range()
+	} else if t.d.cut || t.c.f.excused[t.d.body]["rules"] {
+		all, list = false, nil
 	}
 	var left []string
 	for _, d := range list {
+		if d.repeated {
+			continue
+		}
 		r := t.c.rules[d.name]
 		switch {
 		case r == nil || !r.known:
-			t.known = false
+			all = false
 		case r.out.LeftOut != "":
 			left = append(left, fmt.Sprintf("rule %q: %s", d.name, r.out.LeftOut))
 		default:
@@ -199,11 +206,12 @@ func (t *target) filterPlan() {
 			t.feeds = append(t.feeds, r.out.Feeds...)
 		}
 	}
-	if len(t.plan.Rules) > 0 || !t.known {
+	t.ok(all)
+	if len(t.plan.Rules) > 0 || !all {
 		return
 	}
 	t.known = false
-	if t.c.f.partial {
+	if t.c.f.partial || t.d.wrongClass {
 		return // its rules may be among the blocks that could not be read
 	}
 	detail := "The policy has no rules."
@@ -252,20 +260,31 @@ func (t *target) routeArgument() (a *hclsyntax.Attribute, isRoutes bool) {
 	}
 	switch len(used) {
 	case 0:
+		if t.c.mayLack(t.d, "bypass") || t.c.mayLack(t.d, "include") {
+			return nil, true
+		}
 		t.c.error(t.d.header, fmt.Sprintf("target %q says neither bypass nor include", t.d.name), "A target of this kind is a list of routes.",
 			"write bypass = set.NAME for what goes past the VPN, or include = set.NAME for what goes through it")
 		return nil, true
 	case 2:
 		t.c.error(include.NameRange, fmt.Sprintf("target %q says both bypass and include", t.d.name), "What one of them holds, the other does not.",
 			"remove one of the two", at(bypass.NameRange, "the other is here"))
-		return nil, true
+		for _, a := range used {
+			t.c.addresses(a, false)
+		}
 	}
 	for _, name := range []string{"rules", "default"} {
 		if other := t.d.attr(name); other != nil && t.kind.Class&Filter != 0 {
 			t.c.error(other.NameRange, fmt.Sprintf("a target with %s has no %s", used[0].Name, name), "It is a list of routes, not of rules.",
 				"remove one of the two", at(used[0].NameRange, "this makes it one of routes"))
 			t.known = false
+			if name == "rules" {
+				t.c.refList(other, "rule", "remove the argument")
+			}
 		}
+	}
+	if len(used) == 2 {
+		return nil, true
 	}
 	return used[0], true
 }
@@ -311,7 +330,6 @@ func (t *target) routable(a *hclsyntax.Attribute, set ipranges.Set) {
 			t.c.error(a.Expr.Range(), fmt.Sprintf("%s of target %q holds addresses of %s", a.Name, t.d.name, s.Prefix),
 				fmt.Sprintf("They are %s, which belongs to the machine or its link and has routes of its own.", s.Name), "take them out")
 			t.known = false
-			return
 		}
 	}
 }
@@ -326,6 +344,7 @@ func (c *compiler) checkPaths(targets []*target) {
 		}
 		return t.d.header
 	}
+	targets = slices.DeleteFunc(slices.Clone(targets), func(t *target) bool { return t.out.Path == "" || t.d.repeated })
 	for _, t := range targets {
 		key := strings.ToLower(t.out.Path)
 		if other := first[key]; other != nil {

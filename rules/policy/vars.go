@@ -18,13 +18,17 @@ import (
 func (c *compiler) variables() {
 	c.env = &hcl.EvalContext{}
 	for _, d := range c.f.decls["variable"] {
-		c.f.vars[d.name] = cty.DynamicVal
-		if d.broken {
-			continue
-		}
 		def, ok := cty.NilVal, true
 		if a := d.attr("default"); a != nil {
 			def, ok = c.constant(a)
+		}
+		c.textOr(d, "description", "") // for its mistakes
+		if d.repeated {
+			continue
+		}
+		c.f.vars[d.name] = cty.DynamicVal
+		if d.broken {
+			continue
 		}
 		text, given := c.f.opt.Vars[d.name]
 		switch {
@@ -66,7 +70,9 @@ func (c *compiler) unknownVars() {
 func (c *compiler) constant(a *hclsyntax.Attribute) (cty.Value, bool) {
 	const form = "write a string, a number, true or false, or a list of strings"
 	if refs := a.Expr.Variables(); len(refs) > 0 {
-		c.error(refs[0].SourceRange(), "a default cannot refer to anything", "", form)
+		for _, r := range refs {
+			c.error(r.SourceRange(), "a default cannot refer to anything", "", form)
+		}
 		return cty.DynamicVal, false
 	}
 	if _, list := a.Expr.(*hclsyntax.TupleConsExpr); !list {

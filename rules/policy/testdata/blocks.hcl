@@ -1,13 +1,16 @@
 colour = "red"             # ERROR: colour stands outside of any block
 
 rul "a" {                  # ERROR: there is no kind of block "rul"
+  log = "yes"              # ERROR: log is true or false
+}
+blob "a" {                 # ERROR: there is no kind of block "blob"
 }
 set {                      # ERROR: a set takes 1 label, and this has 0 labels
   include = ["192.0.2.0/24"]
 }
 target "nftables" {        # ERROR: a target takes 2 labels, and this has 1 label
 }
-set "a" "b" {              # ERROR: a set takes 1 label, and this has 2
+set "a" "b" {              # ERROR: a set takes 1 label, and this has 2 # ERROR: set "b" has no include
 }
 set "my-set" {             # ERROR: "my-set" cannot name a set
   include = ["192.0.2.0/24"]
@@ -22,7 +25,9 @@ set "any" {                # ERROR: "any" is a word of the language and cannot n
   include = ["192.0.2.0/24"]
 }
 rule "a_name_of_just_more_than_forty_characters" { # ERROR: has 41 characters
-  action = "allow"
+  action   = "allow"
+  to       = any
+  services = any
 }
 set "twice" {
   include = ["192.0.2.0/24"]

@@ -37,7 +37,7 @@ target "openvpn" "both_limits" {
 target "openvpn" "shares" {
   bypass = set.media
   budget {
-    routes      = 0
+    routes      = 0                  # ERROR: budget.routes is 0
     max_missing = "five"             # ERROR: option budget.max_missing: "five" is no share
   }
 }

@@ -35,9 +35,9 @@ target "nftables" "two" {
 target "nftables" "within" {
   path = "same.nft/x"               # ERROR: same.nft is a file of another target
 }
-target "nftables" "one" {           # ERROR: there are two targets "nftables one"
+target "nftables" "one" {           # ERROR: there are two targets "one"
 }
-target "openvpn" "one" {            # the same name for another kind is fine
+target "openvpn" "one" {            # ERROR: there are two targets "one"
   bypass = set.media
 }
 target "nftables" "families" {
@@ -52,7 +52,7 @@ target "nftables" "default" {
 target "nftables" "wrongclass" {
   bypass = set.media                # ERROR: target kind nftables has no option "bypass"
 }
-target "openvpn" "wrongclass" {
+target "openvpn" "wrongclass2" {
   bypass = set.media
   rules  = [rule.calls]             # ERROR: target kind openvpn has no option "rules"
 }
