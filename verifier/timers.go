@@ -15,8 +15,9 @@ type Timers struct {
 	Rc  int           `json:"rc"`
 	Rm  int           `json:"rm"`
 
-	// Connect bounds a TCP connection, Handshake the TLS and HTTP exchange, or the
-	// STUN exchange over TCP, that follows.
+	// Connect bounds a TCP connection, Handshake the TLS and HTTP exchange that
+	// follows, and three times the STUN exchange over TCP. Slow is not failed: on a
+	// line of bad radio, or a busy machine, a handshake takes many seconds.
 	Connect   time.Duration `json:"connect"`
 	Handshake time.Duration `json:"handshake"`
 
@@ -43,7 +44,7 @@ type Timers struct {
 func DefaultTimers() Timers {
 	return Timers{
 		RTO: 500 * time.Millisecond, Rc: 7, Rm: 16,
-		Connect: 21 * time.Second, Handshake: 10 * time.Second,
+		Connect: 21 * time.Second, Handshake: 30 * time.Second,
 		Query:       2 * time.Second,
 		Hop:         500 * time.Millisecond,
 		Walks:       8 * time.Second,

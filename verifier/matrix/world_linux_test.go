@@ -245,7 +245,7 @@ func isMedia(b []byte) bool {
 func (w *world) timers() verifier.Timers {
 	t := verifier.DefaultTimers().Scale(w.scale)
 	t.Connect = max(t.Connect, 1500*time.Millisecond)
-	t.Handshake = max(t.Handshake, 2*time.Second)
+	t.Handshake = max(t.Handshake, 9*time.Second)
 	t.Query = max(t.Query, 400*time.Millisecond)
 	t.Hop = max(t.Hop, 400*time.Millisecond)
 	t.Walks = max(t.Walks, 20*time.Second)

@@ -29,6 +29,8 @@ type Options struct {
 	Persist *Persister
 	// Roots are the certificate authorities to trust; nil: the system's.
 	Roots *x509.CertPool
+	// Public are the authorities that browsers ship; nil: those of this version.
+	Public *x509.CertPool
 	// Progress is called with each finding as it is made, one call at a time. Outcomes
 	// may still be softened when the whole run is known.
 	Progress func(verifier.Finding)

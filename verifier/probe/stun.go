@@ -54,6 +54,9 @@ type reached struct {
 	local    netip.AddrPort
 	rtt      time.Duration // 0: unknown, because more than one request was under way
 	tls      *tlsPeer      // of a port that was asked by TLS
+	// undecided says that there was not the time for what did not come about.
+	undecided bool
+	remedy    string // where the asking knows better
 }
 
 // allocateRc is how often an Allocate is sent. With the seven Bindings that makes the

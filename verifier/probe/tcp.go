@@ -91,7 +91,15 @@ func probeSTUN(ctx context.Context, e *env, t target) []verifier.Finding {
 	key := portKey{verifier.STUN, "", t.prot, t.dest()}
 	if t.prot == "tcp" {
 		key.host = t.tlsKey(verifier.STUN).host // it may end in a handshake
-		return []verifier.Finding{e.finish(t, verifier.STUN, e.ports.get(key, func() reached { return e.stunTCP(ctx, t) }))}
+		r := e.ports.get(key, func() reached { return e.stunTCP(ctx, t) })
+		if r.verdict == verifier.Reachable && r.tls == nil {
+			return []verifier.Finding{e.finish(t, verifier.STUN, r)}
+		}
+		list := e.finishTLS(t, verifier.STUN, r)
+		if f := &list[0]; r.rtt > 0 && r.tls == nil && f.Outcome == verifier.Fail {
+			f.Summary = fmt.Sprintf("%s accepts a connection, and then neither TURN nor TLS comes about", f.Target())
+		}
+		return list
 	}
 	r := e.ports.get(key, func() reached {
 		r := e.stunUDP(ctx, t.dest())
@@ -123,17 +131,21 @@ func (e *env) stunTCP(ctx context.Context, t target) reached {
 		return r
 	}
 	r.evidence = append(r.evidence, fmt.Sprintf("no answer to allocate over TCP: %v", err))
+	if ctx.Err() != nil { // there is no time left for TLS
+		r.verdict, r.undecided = verifier.Inconclusive, true
+		return r
+	}
 	over := e.ports.get(t.tlsKey(verifier.TLS), func() reached { return e.askTLS(ctx, t, false) })
 	over.evidence = append(r.evidence, over.evidence...)
 	return over
 }
 
 // allocateOver sends an Allocate over a stream and reads the answer. Nothing is sent
-// again: TCP does that.
+// again: TCP does that. It leaves time for TLS, which may be what the port speaks.
 func (e *env) allocateOver(ctx context.Context, conn net.Conn) (answer, error) {
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
-	if err := conn.SetDeadline(time.Now().Add(e.timers.Handshake)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(e.timers.Handshake / 3)); err != nil {
 		return answer{}, err
 	}
 	id := newTransaction()

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"bufio"
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -30,6 +31,8 @@ import (
 type authority struct {
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
+	// chain is its own certificate, where another authority vouches for it.
+	chain [][]byte
 }
 
 func newAuthority(tb testing.TB, organisation string) *authority {
@@ -44,7 +47,7 @@ func newAuthority(tb testing.TB, organisation string) *authority {
 	if c, err = x509.ParseCertificate(der); err != nil {
 		tb.Fatal(err)
 	}
-	return &authority{c, key}
+	return &authority{cert: c, key: key}
 }
 
 func newKey(tb testing.TB) *ecdsa.PrivateKey {
@@ -65,15 +68,36 @@ func (a *authority) issue(tb testing.TB, name string, until time.Time) tls.Certi
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+	return tls.Certificate{Certificate: append([][]byte{der}, a.chain...), PrivateKey: key}
 }
 
 const signalling = "signal.lab.example"
 
-// page answers HTTP over TLS.
-func page200(cert tls.Certificate) func(net.Conn) {
+// under makes an authority that a vouches for.
+func (a *authority) under(tb testing.TB, until time.Time) *authority {
+	tb.Helper()
+	key := newKey(tb)
+	c := &x509.Certificate{SerialNumber: big.NewInt(3), Subject: a.cert.Subject, NotBefore: time.Now().Add(-2 * time.Hour), NotAfter: until,
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+	c.Subject.CommonName += " Issuing"
+	der, err := x509.CreateCertificate(rand.Reader, c, a.cert, &key.PublicKey, a.key)
+	if err == nil {
+		c, err = x509.ParseCertificate(der)
+	}
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return &authority{cert: c, key: key, chain: [][]byte{der}}
+}
+
+// page200 answers HTTP over TLS.
+func page200(cert tls.Certificate) func(net.Conn) { return withTLS(cert, func(*tls.Config) {}) }
+
+func withTLS(cert tls.Certificate, change func(*tls.Config)) func(net.Conn) {
 	return func(c net.Conn) {
-		s := tls.Server(c, &tls.Config{Certificates: []tls.Certificate{cert}})
+		config := &tls.Config{Certificates: []tls.Certificate{cert}}
+		change(config)
+		s := tls.Server(c, config)
 		if s.Handshake() != nil {
 			return
 		}
@@ -91,23 +115,42 @@ func plain200(c net.Conn) {
 func TestTLS(t *testing.T) {
 	t.Parallel()
 	microsoft, proxy, stranger := newAuthority(t, "Good Corporation"), newAuthority(t, "Proxy Inc"), newAuthority(t, "Stranger")
+	mimic, public := newAuthority(t, "Microsoft Corporation"), newAuthority(t, "DigiCert Inc")
+	shipped := x509.NewCertPool()
+	shipped.AddCert(public.cert)
 	soon := time.Now().Add(time.Hour)
 	roots := x509.NewCertPool()
 	roots.AddCert(microsoft.cert)
 	roots.AddCert(proxy.cert) // the machine was made to trust it
+	roots.AddCert(mimic.cert)
 	for name, c := range map[string]struct {
 		serve   func(net.Conn)
 		rules   string
-		proxied bool // by the firewall
+		proxied bool   // by the firewall
+		issuers string // "none": the probe names none
 		verdict verifier.Verdict
 		outcome verifier.Outcome
 		cert    verifier.Outcome // "" when none was seen
 	}{
-		"good":               {serve: page200(microsoft.issue(t, signalling, soon)), verdict: verifier.Reachable, outcome: verifier.Pass, cert: verifier.Pass},
-		"untrusted":          {serve: page200(stranger.issue(t, signalling, soon)), verdict: verifier.Inconclusive, outcome: verifier.Undecided, cert: verifier.Fail},
-		"intercepted":        {serve: page200(proxy.issue(t, signalling, soon)), verdict: verifier.Inconclusive, outcome: verifier.Undecided, cert: verifier.Fail},
-		"another name":       {serve: page200(microsoft.issue(t, "other.example", soon)), verdict: verifier.Inconclusive, outcome: verifier.Undecided, cert: verifier.Fail},
-		"expired":            {serve: page200(microsoft.issue(t, signalling, time.Now().Add(-time.Hour))), verdict: verifier.Inconclusive, outcome: verifier.Undecided, cert: verifier.Fail},
+		"good":                           {serve: page200(microsoft.issue(t, signalling, soon)), verdict: verifier.Reachable, outcome: verifier.Pass, cert: verifier.Pass},
+		"untrusted":                      {serve: page200(stranger.issue(t, signalling, soon)), verdict: verifier.Inconclusive, outcome: verifier.Undecided, cert: verifier.Fail},
+		"intercepted":                    {serve: page200(proxy.issue(t, signalling, soon)), verdict: verifier.Inconclusive, outcome: verifier.Undecided, cert: verifier.Fail},
+		"another name":                   {serve: page200(microsoft.issue(t, "other.example", soon)), verdict: verifier.Inconclusive, outcome: verifier.Undecided, cert: verifier.Fail},
+		"expired":                        {serve: page200(microsoft.issue(t, signalling, time.Now().Add(-time.Hour))), verdict: verifier.Inconclusive, outcome: verifier.Undecided, cert: verifier.Fail},
+		"a public authority":             {serve: page200(public.issue(t, signalling, soon)), issuers: "DigiCert Inc", verdict: verifier.Reachable, outcome: verifier.Pass, cert: verifier.Warn}, // the machine does not know it
+		"a public authority, none named": {serve: page200(public.issue(t, signalling, soon)), issuers: "none", verdict: verifier.Reachable, outcome: verifier.Pass, cert: verifier.Warn},
+		"a borrowed name":                {serve: page200(mimic.issue(t, signalling, soon)), issuers: "Microsoft Corporation", verdict: verifier.Inconclusive, outcome: verifier.Undecided, cert: verifier.Fail},
+		"trusted here, none named":       {serve: page200(microsoft.issue(t, signalling, soon)), issuers: "none", verdict: verifier.Inconclusive, outcome: verifier.Undecided, cert: verifier.Fail},
+		"an authority that expired":      {serve: page200(microsoft.under(t, time.Now().Add(-time.Hour)).issue(t, signalling, soon)), verdict: verifier.Inconclusive, outcome: verifier.Undecided, cert: verifier.Fail},
+		"an authority between":           {serve: page200(microsoft.under(t, soon).issue(t, signalling, soon)), verdict: verifier.Reachable, outcome: verifier.Pass, cert: verifier.Pass},
+		"old TLS": {serve: withTLS(microsoft.issue(t, signalling, soon), func(c *tls.Config) { c.MinVersion, c.MaxVersion = tls.VersionTLS10, tls.VersionTLS11 }),
+			verdict: verifier.Inconclusive, outcome: verifier.Undecided, cert: verifier.Fail},
+		"a client certificate": {serve: withTLS(microsoft.issue(t, signalling, soon), func(c *tls.Config) { c.ClientAuth, c.MaxVersion = tls.RequireAnyClientCert, tls.VersionTLS12 }),
+			verdict: verifier.Inconclusive, outcome: verifier.Fail},
+		"slow": {serve: func(c net.Conn) {
+			time.Sleep(time.Second)
+			page200(microsoft.issue(t, signalling, soon))(c)
+		}, verdict: verifier.Reachable, outcome: verifier.Pass, cert: verifier.Pass},
 		"no TLS":             {serve: plain200, verdict: verifier.Inconclusive, outcome: verifier.Fail},
 		"closes at once":     {serve: func(net.Conn) {}, verdict: verifier.Inconclusive, outcome: verifier.Fail},
 		"accepts, is silent": {serve: func(c net.Conn) { _, _ = io.Copy(io.Discard, c) }, verdict: verifier.Inconclusive, outcome: verifier.Fail},
@@ -129,10 +172,13 @@ func TestTLS(t *testing.T) {
 				}
 				n.filter(n.Firewall, "forward", c.rules)
 				p := plan([]string{"tcp/443"}, signalling)
-				p.Probes[0].Issuers = []string{"good corporation"}
+				p.Probes[0].Issuers = []string{cmp.Or(c.issuers, "good corporation")}
+				if c.issuers == "none" {
+					p.Probes[0].Issuers = nil
+				}
 				timers := labTimers(s)
-				timers.Handshake = s.Times(time.Second)
-				r := n.run(p, Options{Roots: roots, Timers: timers})
+				timers.Handshake = s.Times(3 * time.Second)
+				r := n.run(p, Options{Roots: roots, Public: shipped, Timers: timers})
 				f := reach(t, r, relay4, "tcp", 443)
 				if f.Kind != verifier.HTTPS || f.Verdict != c.verdict || f.Outcome != c.outcome {
 					t.Errorf("%s %s %s, want %s %s: %q", f.Kind, f.Verdict, f.Outcome, c.verdict, c.outcome, f.Evidence)
