@@ -267,7 +267,9 @@ func TestOpenSSL(t *testing.T) {
 		n.accepts(netip.AddrPortFrom(relay4, 443))
 		roots := x509.NewCertPool()
 		roots.AddCert(good.cert)
-		r := n.run(plan([]string{"tcp/443"}, signalling), Options{Roots: roots})
+		p := plan([]string{"tcp/443"}, signalling)
+		p.Probes[0].Issuers = []string{"Good Corporation"}
+		r := n.run(p, Options{Roots: roots})
 		if f := reach(t, r, relay4, "tcp", 443); f.Verdict != verifier.Reachable || f.Outcome != verifier.Pass {
 			t.Errorf("%s: %q", f.Verdict, f.Evidence)
 		}
