@@ -3,6 +3,7 @@ package matrix
 import (
 	"testing"
 
+	"sallyport/internal/pace"
 	"sallyport/verifier"
 )
 
@@ -46,24 +47,26 @@ func TestDenied(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, plans, c.faults...)
-			report := w.verify()
-			ports := 0
-			for _, f := range report.Findings {
-				if f.Check != verifier.CheckReach {
-					continue
+			pace.Run(t, func(t testing.TB, _ pace.Scale) {
+				w := newWorld(t, plans, c.faults...)
+				report := w.verify()
+				ports := 0
+				for _, f := range report.Findings {
+					if f.Check != verifier.CheckReach {
+						continue
+					}
+					if ports++; f.Verdict != c.verdict || f.Outcome != c.outcome {
+						t.Errorf("%s: %s, %s; want %s, %s: %q", f.Target(), f.Verdict, f.Outcome, c.verdict, c.outcome, f.Evidence)
+					}
 				}
-				if ports++; f.Verdict != c.verdict || f.Outcome != c.outcome {
-					t.Errorf("%s: %s, %s; want %s, %s: %q", f.Target(), f.Verdict, f.Outcome, c.verdict, c.outcome, f.Evidence)
+				if ports != 8 {
+					t.Errorf("%d ports were asked", ports)
 				}
-			}
-			if ports != 8 {
-				t.Errorf("%d ports were asked", ports)
-			}
-			if code := report.ExitCode(); code != c.exit {
-				t.Errorf("exit code %d, want %d", code, c.exit)
-			}
-			w.onlyNamed(t)
+				if code := report.ExitCode(); code != c.exit {
+					t.Errorf("exit code %d, want %d", code, c.exit)
+				}
+				w.onlyNamed(t)
+			})
 		})
 	}
 }

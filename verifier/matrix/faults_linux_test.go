@@ -2,6 +2,7 @@ package matrix
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"slices"
@@ -10,6 +11,7 @@ import (
 
 	"golang.org/x/net/dns/dnsmessage"
 
+	"sallyport/internal/pace"
 	"sallyport/verifier"
 	"sallyport/verifier/reflect/impair"
 )
@@ -194,7 +196,8 @@ func (w *world) sysctl(place int, values map[string]string) {
 var deadHost = does("a dead host", func(w *world) {
 	w.ip(firewall, "link add dead0 type veth peer name dead1", "link set dead0 up", "link set dead1 up",
 		"route add 20.202.9.9/32 dev dead0", "-6 route add 2603:1063::9/128 dev dead0")
-	w.sysctl(firewall, map[string]string{"net/ipv4/neigh/dead0/retrans_time_ms": "150", "net/ipv6/neigh/dead0/retrans_time_ms": "150"})
+	between := fmt.Sprint(pace.Of(w.tb).Times(150 * time.Millisecond).Milliseconds())
+	w.sysctl(firewall, map[string]string{"net/ipv4/neigh/dead0/retrans_time_ms": between, "net/ipv6/neigh/dead0/retrans_time_ms": between})
 }, stop{place: firewall, when: atNeighbour, which: other, truth: fixed(absent)}).in("end")
 
 var noRoutes = does("no route", func(w *world) {
@@ -314,7 +317,7 @@ var (
 		_, _ = c.Read(make([]byte, 600))
 		_, _ = c.Write([]byte("HTTP/1.1 400 Bad Request\r\n\r\n"))
 	})
-	silentProxy = between("a proxy that accepts and is silent", func(c net.Conn) { _, _ = c.Read(make([]byte, 1<<16)); time.Sleep(4 * time.Second) })
+	silentProxy = between("a proxy that accepts and is silent", func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
 	expired     = does("an expired certificate", func(w *world) { w.signal = pageBy(labCA(), time.Now().Add(-time.Hour)) },
 		stop{place: server, which: signals, truth: fixed(impostor)})
 	noBinding = fault{name: "Binding is dropped, Allocate is not", rules: []rule{{firewall, "forward", "udp dport 3478-3481 @th,64,16 0x0001 drop"}}}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"sallyport/internal/pace"
 	"sallyport/verifier"
 	"sallyport/verifier/reflect/impair"
 )
@@ -88,58 +89,21 @@ func TestMatrix(t *testing.T) {
 	}
 }
 
-// run tries a row. Where the verdicts are not the expected ones and this machine stood
-// still meanwhile, so that answers looked late, it is tried again; a lie never is.
+// run tries a row.
 func (r row) run(t *testing.T, plans map[bool][]byte) {
 	t.Helper()
-	const tries = 4
-	for try := 1; ; try++ {
+	pace.Run(t, func(t testing.TB, _ pace.Scale) {
 		w := newWorld(t, plans, r.faults...)
-		late := lateness()
 		report := w.verify()
-		stood := late()
 		w.noLies(t, report)
 		w.onlyNamed(t)
-		problems := r.judge(w, report)
-		if len(problems) > 0 && stood > 100*time.Millisecond && try < tries && !t.Failed() {
-			t.Logf("once more, because the machine stood still for %s: %q", stood, problems)
-			continue
-		}
-		for _, p := range problems {
+		for _, p := range r.judge(w, report) {
 			t.Error(p)
 		}
 		if t.Failed() {
-			t.Logf("the machine stood still for %s", stood)
 			explain(t, report)
 		}
-		return
-	}
-}
-
-// lateness watches how late this process is woken, and returns a function that ends
-// this and tells the worst.
-func lateness() (worst func() time.Duration) {
-	const tick = 10 * time.Millisecond
-	stop, told := make(chan struct{}), make(chan time.Duration)
-	go func() {
-		var late time.Duration
-		ticker := time.NewTicker(tick)
-		defer ticker.Stop()
-		for last := time.Now(); ; {
-			select {
-			case <-ticker.C:
-				late = max(late, time.Since(last)-tick)
-				last = time.Now()
-			case <-stop:
-				told <- max(late, time.Since(last)-tick)
-				return
-			}
-		}
-	}()
-	return func() time.Duration {
-		close(stop)
-		return <-told
-	}
+	})
 }
 
 // judge says what of a report is not as the row expects.
@@ -171,6 +135,7 @@ func (r row) judge(w *world, report *verifier.Report) (problems []string) {
 		}
 	}
 	for idle, want := range r.persist {
+		idle = pace.Of(w.tb).Times(idle)
 		f := finding(report, func(f *verifier.Finding) bool {
 			return f.Check == verifier.CheckPersist && f.Family == "ipv4" && f.Case == idle.String()
 		})
@@ -195,7 +160,7 @@ func finding(report *verifier.Report, fits func(f *verifier.Finding) bool) *veri
 }
 
 // noLies holds that no finding, and not the exit code, contradicts what is true.
-func (w *world) noLies(t *testing.T, report *verifier.Report) {
+func (w *world) noLies(t testing.TB, report *verifier.Report) {
 	t.Helper()
 	for i := range report.Findings {
 		f := &report.Findings[i]
@@ -211,7 +176,7 @@ func (w *world) noLies(t *testing.T, report *verifier.Report) {
 	}
 }
 
-func explain(t *testing.T, report *verifier.Report) {
+func explain(t testing.TB, report *verifier.Report) {
 	t.Helper()
 	for _, f := range report.Findings {
 		if f.Outcome != verifier.Pass {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"sallyport/internal/pace"
 	train "sallyport/verifier/media"
 	"sallyport/verifier/reflect"
 )
@@ -52,15 +53,19 @@ var (
 // a reflector outside whether mappings outlive the silences.
 func remembers(seconds int, idle ...time.Duration) fault {
 	return does(fmt.Sprintf("UDP time-outs of %d s", seconds), func(w *world) {
-		w.facts.mapping = time.Duration(seconds) * time.Second
+		s := pace.Of(w.tb)
+		w.facts.mapping = s.Times(time.Duration(seconds) * time.Second)
 		for _, name := range []string{"net.netfilter.nf_conntrack_udp_timeout", "net.netfilter.nf_conntrack_udp_timeout_stream"} {
-			w.sysctl(firewall, map[string]string{name: strconv.Itoa(seconds)})
+			w.sysctl(firewall, map[string]string{name: strconv.Itoa(int(w.facts.mapping.Seconds()))})
 		}
 		w.reflector()
 		w.opt.Probe.Long = true
 		w.opt.Probe.Timers = w.timers()
 		if len(idle) > 0 {
-			w.opt.Probe.Timers.Idle = idle
+			w.opt.Probe.Timers.Idle = nil
+		}
+		for _, d := range idle {
+			w.opt.Probe.Timers.Idle = append(w.opt.Probe.Timers.Idle, s.Times(d))
 		}
 	}).in("translate", "dns", "routes")
 }
@@ -87,5 +92,5 @@ func (w *world) reflector() {
 		}
 	})
 	w.opt.Reflectors, w.opt.Host, w.opt.Key = []netip.AddrPort{reflector4}, "reflector", key
-	w.opt.Train = train.Options{Rate: 100, Duration: 500 * time.Millisecond, Linger: 300 * time.Millisecond}
+	w.opt.Train = train.Options{Rate: 100, Duration: 500 * time.Millisecond, Linger: pace.Of(w.tb).Times(300 * time.Millisecond)}
 }

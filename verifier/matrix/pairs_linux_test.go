@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"sallyport/internal/pace"
 	"sallyport/verifier"
 	"sallyport/verifier/reflect/impair"
 )
@@ -110,13 +111,15 @@ func TestAnyPair(t *testing.T) {
 			tried++
 			t.Run(b.name+" + "+a.name, func(t *testing.T) {
 				t.Parallel()
-				w := newWorld(t, plans, b, a)
-				report := w.verify()
-				w.noLies(t, report)
-				w.onlyNamed(t)
-				if t.Failed() {
-					explain(t, report)
-				}
+				pace.Run(t, func(t testing.TB, _ pace.Scale) {
+					w := newWorld(t, plans, b, a)
+					report := w.verify()
+					w.noLies(t, report)
+					w.onlyNamed(t)
+					if t.Failed() {
+						explain(t, report)
+					}
+				})
 			})
 		}
 	}

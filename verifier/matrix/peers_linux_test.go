@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sallyport/internal/await"
 	"sallyport/internal/need"
 	"sallyport/verifier"
 	"sallyport/verifier/reflect/impair"
@@ -44,7 +45,6 @@ func TestRealPeers(t *testing.T) {
 	} {
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
-			var wire *capture
 			real := does("", func(w *world) {
 				w.peers = true
 				// Interception redirects TCP 443, where signalling is and the relay is not.
@@ -55,11 +55,11 @@ func TestRealPeers(t *testing.T) {
 				}
 				w.coturn()
 				w.openssl()
-				wire = w.capture(t)
+				wire := w.capture(w.tb)
+				w.tb.Cleanup(func() { wire.check(w.tb) }) // before the network goes
 			})
 			r.faults = append(slices.Clone(r.faults), real)
 			r.run(t, plans)
-			wire.check(t)
 		})
 	}
 }
@@ -129,14 +129,13 @@ func (w *world) program(name string, args ...string) {
 // accepts waits until the server itself is let in at an address of its own.
 func (w *world) accepts(at netip.AddrPort) {
 	w.tb.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		if c, err := w.Server.Dial(nil, "tcp", at.String()); err == nil {
-			c.Close()
-			return
-		} else if time.Now().After(deadline) {
-			w.tb.Fatal(err)
+	await.NoError(w.tb, "a server at "+at.String(), func() error {
+		c, err := w.Server.Dial(nil, "tcp", at.String())
+		if err == nil {
+			err = c.Close()
 		}
-	}
+		return err
+	})
 }
 
 // A capture is the frames of the client's link, as a file that Wireshark's tools read
@@ -215,7 +214,7 @@ func record(file, socket *os.File, head []byte) error {
 // check lets tshark decode what was recorded: every packet from and to a relay is
 // valid STUN, questions and answers are those that were meant, and no answer has an id
 // that was not asked.
-func (c *capture) check(t *testing.T) {
+func (c *capture) check(t testing.TB) {
 	t.Helper()
 	c.stop()
 	tshark := func(filter string, fields ...string) [][]string {

@@ -20,6 +20,7 @@ import (
 	"github.com/pion/stun/v3"
 	"golang.org/x/net/dns/dnsmessage"
 
+	"sallyport/internal/await"
 	"sallyport/internal/lab"
 )
 
@@ -108,7 +109,7 @@ func (w *world) tcp(h *lab.Host, address string, serve func(net.Conn)) {
 			}
 			go func() {
 				defer c.Close()
-				_ = c.SetDeadline(time.Now().Add(20 * time.Second)) // so that none outlives the test by much
+				_ = c.SetDeadline(await.Deadline())
 				serve(c)
 			}()
 		}

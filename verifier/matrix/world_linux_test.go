@@ -22,6 +22,7 @@ import (
 	"sallyport/internal/fetch"
 	"sallyport/internal/lab"
 	"sallyport/internal/need"
+	"sallyport/internal/pace"
 	"sallyport/internal/pipeline"
 	"sallyport/internal/verify"
 	"sallyport/verifier"
@@ -239,9 +240,9 @@ func isMedia(b []byte) bool {
 	return media(at) || media(at+2)
 }
 
-// timers are those of full time at the world's scale. At 1/25, waits that end as soon
-// as an answer comes are not shorter than a busy machine needs, and TCP has the time to
-// send its first packet again, which its own timer does after a second.
+// timers are those of full time at the world's scale, and longer where the machine stood
+// still at that. At 1/25, TCP has the time to send its first packet again, which its own
+// timer does after a second.
 func (w *world) timers() verifier.Timers {
 	t := verifier.DefaultTimers().Scale(w.scale)
 	t.Connect = max(t.Connect, 1500*time.Millisecond)
@@ -250,7 +251,7 @@ func (w *world) timers() verifier.Timers {
 	t.Hop = max(t.Hop, 400*time.Millisecond)
 	t.Walks = max(t.Walks, 20*time.Second)
 	t.NoHostAfter = max(t.NoHostAfter, 200*time.Millisecond)
-	return t
+	return t.Scale(float64(pace.Of(w.tb)))
 }
 
 // verify runs the plan as the command does.
@@ -335,7 +336,7 @@ func (w *world) named() []string {
 }
 
 // onlyNamed holds that nothing was sent but to who is named, and that something was.
-func (w *world) onlyNamed(t *testing.T) {
+func (w *world) onlyNamed(t testing.TB) {
 	t.Helper()
 	sent, named := w.sent(), w.named()
 	for _, s := range sent {
