@@ -77,9 +77,11 @@ type policyFlags struct {
 	policy string
 	how    string // policy was chosen, where the command line does not say it
 	vars   []string
-	today  string
-	quiet  bool
-	strict bool
+	// allowRead are folders, besides the policy's own, whose files the policy may name.
+	allowRead []string
+	today     string
+	quiet     bool
+	strict    bool
 }
 
 // usualPolicy is the policy of a folder where none is named.
@@ -109,6 +111,7 @@ func (f *policyFlags) add(cmd *cobra.Command) {
 	fl.StringVar(&f.today, "now", "", "judge expiry dates on `DATE` (2006-01-02) instead of today")
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "print errors and changes only, and nothing where there is neither")
 	fl.BoolVar(&f.strict, "strict", false, "fail on warnings, too, before anything is written")
+	fl.StringArrayVar(&f.allowRead, "allow-read", nil, "let the policy name files in `DIR` too, besides those in its own folder; may be repeated")
 	if err := cmd.MarkFlagFilename("policy", "hcl"); err != nil {
 		panic(err) // the flag is defined above
 	}
@@ -118,7 +121,7 @@ func (f *policyFlags) request(a *app) (pipeline.Request, error) {
 	a.quiet, a.strict = f.quiet, f.strict
 	name, how := f.chosen()
 	f.how = how
-	req := pipeline.Request{Policy: name, Vars: map[string]string{}, Version: a.version, Now: a.now()}
+	req := pipeline.Request{Policy: name, Vars: map[string]string{}, Version: a.version, Now: a.now(), AllowRead: f.allowRead}
 	for _, s := range f.vars {
 		name, value, ok := strings.Cut(s, "=")
 		if !ok || name == "" {

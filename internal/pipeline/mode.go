@@ -56,11 +56,3 @@ func open(name string) fs.FileMode {
 	}
 	return group<<3 | others
 }
-
-// inputPath is where a file is that the policy names.
-func inputPath(req Request, name string) string {
-	if filepath.IsAbs(name) {
-		return name
-	}
-	return filepath.Join(filepath.Dir(req.Policy), name)
-}

@@ -45,6 +45,7 @@ type Request struct {
 	Feeds     map[string]string // a file, "-" or https address for a feed, by its label
 	Targets   []string          // names of targets to render; empty: all
 	Out       string            // the folder that outputs are published in
+	AllowRead []string          // folders, besides the policy's own, whose files the policy may name
 	Templates string            // a folder of the user's own templates; empty: none
 	Version   string            // of sallyport, for headers
 	Now       time.Time         // its date decides what has expired

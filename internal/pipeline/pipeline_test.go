@@ -32,7 +32,7 @@ func request(t *testing.T, src string) Request {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Request{Policy: name, Out: filepath.Join(dir, "out"), Version: "test", SelfCheck: true,
+	return Request{Policy: name, Out: filepath.Join(dir, "out"), Version: "test", SelfCheck: true, AllowRead: []string{"../../renderers"},
 		Now: time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC), Opener: &feeds.Opener{Fetcher: &fetch.Fetcher{Cache: cache}}}
 }
 

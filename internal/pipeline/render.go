@@ -3,14 +3,12 @@ package pipeline
 import (
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
 	"sallyport/internal/changes"
 	"sallyport/internal/diag"
 	"sallyport/internal/publish"
-	"sallyport/internal/readfile"
 	"sallyport/renderers"
 	"sallyport/renderers/all"
 	"sallyport/rules"
@@ -128,11 +126,7 @@ func environment(t *policy.Target, req Request) renderers.Env {
 		Path:      t.Path,
 		PathGiven: t.Places["path"] != diag.Range{},
 		Read: func(name string) ([]byte, error) {
-			name = inputPath(req, name)
-			if req.reads != nil {
-				req.reads(name)
-			}
-			return readfile.File(name, maxOwnFile)
+			return readInput(req, name)
 		},
 		Previous: func(path string) []byte {
 			if req.Out == "" {
@@ -146,7 +140,7 @@ func environment(t *policy.Target, req Request) renderers.Env {
 		},
 	}
 	if req.Templates != "" {
-		env.Templates = os.DirFS(req.Templates)
+		env.Templates = insideOf(req.Templates)
 	}
 	return env
 }
