@@ -23,7 +23,7 @@ type feedFlags struct {
 	offline  bool
 	refresh  bool
 	insecure bool
-	accept   bool
+	accept   acceptFlag
 	cache    string
 }
 
@@ -33,7 +33,8 @@ func (f *feedFlags) add(cmd *cobra.Command) {
 	fl.BoolVar(&f.offline, "offline", false, "use the cached copy of feeds, however old, and send nothing")
 	fl.BoolVar(&f.refresh, "refresh", false, "ask for a newer feed even if the cached copy is of today")
 	fl.BoolVar(&f.insecure, "insecure", false, "allow feeds over http")
-	fl.BoolVar(&f.accept, "accept-feed-change", false, "accept a feed that grew or shrank suddenly, or opens very much")
+	fl.Var(&f.accept, "accept-feed-change", "accept a feed that changed suddenly or opens very much: any, or with =`SHA256` only the file of that checksum; may be repeated")
+	fl.Lookup("accept-feed-change").NoOptDefVal = acceptAny
 	fl.StringVar(&f.cache, "cache", "", "keep feeds in `DIR` instead of the user's cache folder")
 	exclusive(cmd, "offline", "refresh")
 }
@@ -46,7 +47,7 @@ func (f *feedFlags) opener(a *app) (*feeds.Opener, error) {
 	}
 	a.noCache = err // of no matter where no feed is downloaded; noteFeeds says so where one is
 	return &feeds.Opener{
-		AcceptChange: f.accept,
+		AcceptChange: f.accept.any, Accept: f.accept.sums,
 		Fetcher: &fetch.Fetcher{
 			Cache: cache, Offline: f.offline, Refresh: f.refresh, Insecure: f.insecure,
 			Stdin: a.in, Now: a.now, UserAgent: "sallyport/" + a.version,

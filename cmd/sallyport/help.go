@@ -127,7 +127,11 @@ func (a *app) writeFlags(w io.Writer, flags *pflag.FlagSet) {
 		if f.Shorthand != "" {
 			label = "  -" + f.Shorthand + ", --" + f.Name
 		}
-		label = strings.TrimRight(label+" "+name, " ")
+		if name != "" && f.NoOptDefVal != "" {
+			label += "[=" + name + "]"
+		} else {
+			label = strings.TrimRight(label+" "+name, " ")
+		}
 		if !slices.Contains(noDefault, f.DefValue) {
 			text += " (default " + f.DefValue + ")"
 		}

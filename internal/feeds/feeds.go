@@ -8,6 +8,7 @@ package feeds
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,18 +39,25 @@ type Feed struct {
 // Opener opens feeds. It is safe for concurrent use once its Fetcher is set.
 type Opener struct {
 	Fetcher *fetch.Fetcher
-	// AcceptChange turns off the guard against a sudden growth or shrink, and
-	// against a feed that opens too much.
+	// AcceptChange turns off the guard against sudden change, and against a feed that
+	// opens too much.
 	AcceptChange bool
+	// Accept does so for the files whose SHA-256, in hex, begins with one of these: see
+	// [CheckAccept].
+	Accept []string
 }
 
 // AtHand is an opener of what needs no network: files, and cached copies of
 // whatever age.
 func (o *Opener) AtHand() *Opener {
 	f := o.Fetcher
-	return &Opener{AcceptChange: o.AcceptChange, Fetcher: &fetch.Fetcher{
+	return &Opener{AcceptChange: o.AcceptChange, Accept: o.Accept, Fetcher: &fetch.Fetcher{
 		Cache: f.Cache, Offline: true, Insecure: f.Insecure, MaxBytes: f.MaxBytes, Stdin: f.Stdin, Now: f.Now,
 	}}
+}
+
+func (o *Opener) accepts(sum string) bool {
+	return o.AcceptChange || slices.ContainsFunc(o.Accept, func(a string) bool { return len(a) >= acceptLeast && strings.HasPrefix(sum, a) })
 }
 
 // Open fetches the feed and returns its catalog. The error says what to do.
@@ -80,8 +88,12 @@ func (o *Opener) Open(ctx context.Context, spec Spec) (*Feed, error) {
 		}
 		return fetch.Checked{Compiled: c.AppendIndex(nil), Change: c.Info().Change}, nil
 	}
-	if !o.AcceptChange {
-		src.Guard = func(before []byte) error { return guard(before, fresh) }
+	src.Guard = func(before []byte, sum string) error {
+		err := guard(before, fresh)
+		if err == nil || o.accepts(sum) {
+			return nil
+		}
+		return fmt.Errorf("%w: look at the file, and accept it with --accept-feed-change=%s if it is right", err, sum[:acceptLength])
 	}
 	src.Open = func(index []byte) error {
 		_, err := catalog.OpenIndex(index)

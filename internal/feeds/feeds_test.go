@@ -36,7 +36,7 @@ func opener(t *testing.T) *Opener {
 func again(o *Opener, change func(*fetch.Fetcher)) *Opener {
 	f := &fetch.Fetcher{Cache: o.Fetcher.Cache, Insecure: true, Retries: -1, MaxAge: -1}
 	change(f)
-	return &Opener{Fetcher: f, AcceptChange: o.AcceptChange}
+	return &Opener{Fetcher: f, AcceptChange: o.AcceptChange, Accept: o.Accept}
 }
 
 func read(t *testing.T, name string) string {
@@ -172,10 +172,35 @@ func TestGuard(t *testing.T) {
 	if f.Catalog.Info().Change != "7" || f.Result.Problem == nil || !strings.Contains(f.Result.Problem.Error(), "accept-feed-change") {
 		t.Errorf("change %s is used, and the problem is %v", f.Catalog.Info().Change, f.Result.Problem)
 	}
-	o.AcceptChange = true
-	f, err = again(o, func(*fetch.Fetcher) {}).Open(context.Background(), spec)
-	if err != nil || f.Catalog.Info().Change != "8" {
-		t.Errorf("accepted on purpose: %v, %v", f, err)
+	_, sum, ok := strings.Cut(f.Result.Problem.Error(), "--accept-feed-change=")
+	if !ok || len(sum) < acceptLength || CheckAccept(sum[:acceptLength]) != nil {
+		t.Fatalf("the problem names no checksum: %v", f.Result.Problem)
+	}
+	sum = sum[:acceptLength]
+	for _, other := range []string{"", sum[:acceptLeast-1], strings.Repeat("0", 64)} {
+		o.Accept = []string{other}
+		f, err = again(o, func(*fetch.Fetcher) {}).Open(context.Background(), spec)
+		if err != nil || f.Catalog.Info().Change != "7" {
+			t.Errorf("accepted by %q: %v, %v", other, f, err)
+		}
+	}
+	good := body
+	body = strings.Replace(body, "20.202.0.0/16", "20.203.0.0/16", 1) // another file
+	o.Accept = []string{strings.Repeat("f", 64), sum}
+	if f, err = again(o, func(*fetch.Fetcher) {}).Open(context.Background(), spec); err != nil || f.Catalog.Info().Change != "7" {
+		t.Errorf("another file is accepted: %v, %v", f, err)
+	}
+	body = good
+	if f, err = again(o, func(*fetch.Fetcher) {}).Open(context.Background(), spec); err != nil || f.Catalog.Info().Change != "8" {
+		t.Errorf("accepted by its checksum: %v, %v", f, err)
+	}
+}
+
+func TestCheckAccept(t *testing.T) {
+	for text, ok := range map[string]bool{"": false, "12345678": true, "1234567": false, "ABCDEF01": false, "xyzxyzxy": false, strings.Repeat("a", 64): true, strings.Repeat("a", 65): false} {
+		if err := CheckAccept(text); (err == nil) != ok {
+			t.Errorf("%q: %v", text, err)
+		}
 	}
 }
 
@@ -193,10 +218,10 @@ func TestGuardLetsAWeekPass(t *testing.T) {
 	}
 }
 
-func TestPercentChange(t *testing.T) {
-	for _, tt := range []struct{ a, b, want int64 }{{100, 100, 0}, {100, 125, 25}, {100, 126, 26}, {100, 50, 50}, {3, 4, 34}, {0, 0, 0}, {0, 5, 1000}, {1, 1 << 40, 1000}} {
-		if got := percentChange(big.NewInt(tt.a), big.NewInt(tt.b)); got != tt.want {
-			t.Errorf("from %d to %d is %d %%, not %d", tt.a, tt.b, got, tt.want)
+func TestPercent(t *testing.T) {
+	for _, tt := range []struct{ a, b, want int64 }{{100, 100, 100}, {125, 100, 125}, {126, 100, 126}, {50, 100, 50}, {4, 3, 134}, {0, 0, 100}, {5, 0, maxPercent}, {1 << 40, 1, maxPercent}, {0, 5, 0}} {
+		if got := percent(big.NewInt(tt.a), big.NewInt(tt.b)); got != tt.want {
+			t.Errorf("%d is %d %% of %d, not %d", tt.a, got, tt.b, tt.want)
 		}
 	}
 }

@@ -1,19 +1,29 @@
 package feeds
 
 import (
+	"errors"
 	"fmt"
 	"math/big"
+	"net/netip"
+	"slices"
 
 	"sallyport/ipranges"
 	"sallyport/ipranges/catalog"
 )
 
-// What one step of a feed may change before a person has to look. A real step of
-// two change numbers, 396 to 398 of Azure's public cloud in 2026, changed 0.4 % of
-// the addresses and 2 of 3,136 tags.
+// The guard refuses a file that is damaged or opens far more than the one before it,
+// until a person has looked. It must not refuse a real week: then people learn to accept
+// whatever comes. So it looks at prefixes first, and at numbers of addresses only above a
+// floor: in a small cloud, one prefix of IPv6 can be most of the addresses (Azure China,
+// October 2025: a /40 became a /39, IPv6 +64 %; Azure Public began with IPv6 in 2020).
+//
+// A real step of two change numbers, 396 to 398 of Azure's public cloud in 2026, changed
+// 0.4 % of the addresses and 2 of 3,136 tags.
 const (
-	maxChange   = 25 // percent of the addresses of a family, more or fewer
-	maxTagsGone = 20 // percent of the tags
+	maxGrowth   = 25 // percent of the addresses of a family, above growthBits
+	maxLost     = 25 // percent of the prefixes of a family, if it is smaller than before, or of the addresses, above lossBits
+	maxTagsGone = 33 // percent of the tags that are gone or lost most of what they held
+	minLost     = 3  // fewer prefixes may always go
 
 	// A tag may grow by this factor, or by few addresses and ports: a region that
 	// opens does both, and no tag of 396 to 398 does.
@@ -21,92 +31,247 @@ const (
 	maxNewPorts  = 100
 )
 
-// tagGrowthBits are the addresses that a tag may gain whatever its size, as bits:
-// an IPv4 /14, an IPv6 /36.
-var tagGrowthBits = map[ipranges.Family]uint{ipranges.IPv4: 18, ipranges.IPv6: 92}
+// families are what is judged of each family.
+var families = []family{
+	// Azure Public has 2^25.6 addresses, Azure China 2^19.4; the widest prefixes
+	// that they come to are a /12 and a /16.
+	{
+		Family: ipranges.IPv4, bits: 32, mostBits: 29, growthBits: 16, tagGrowthBits: 18, goneBits: 8, lossBits: 20,
+		widths: []width{{wider: 1, free: 14}, {wider: 4, free: 20}},
+	},
+	// Azure Public has 2^90.6 addresses, Azure China 2^89.2, Microsoft 365 2^94.7; their
+	// widest prefixes are a /40, a /39 and a /36.
+	{
+		Family: ipranges.IPv6, bits: 128, mostBits: 112, growthBits: 92, tagGrowthBits: 92, goneBits: 80, lossBits: 92,
+		widths: []width{{wider: 1, free: 38}},
+	},
+}
 
-// mostBits are the addresses that a feed may hold in all, as bits: what an IPv4 /3 and
-// an IPv6 /16 hold. The first copy of a feed has no other bound but that on each prefix.
-//
-// IPv4: an eighth of the space. Azure has 1.2 % of it, AWS 2.4 %, Google's cloud 0.4 %,
-// Microsoft 365 0.1 % (2026). IPv6: a share of 2000::/3 would bound nothing, which is
-// nearly empty: the five registries were given some ten of its 512 /12s. The largest
-// feed, AWS, has less than a /27.
-var mostBits = map[ipranges.Family]uint{ipranges.IPv4: 29, ipranges.IPv6: 112}
+// family is an address family and its limits, as numbers of bits.
+type family struct {
+	ipranges.Family
+	bits int // of an address
+
+	// mostBits: a feed may hold as many addresses in all. The first copy of a feed has no
+	// other bound but that on each prefix.
+	//
+	// IPv4: an eighth of the space. Azure has 1.2 % of it, AWS 2.4 %, Google's cloud 0.4 %,
+	// Microsoft 365 0.1 % (2026). IPv6: a share of 2000::/3 would bound nothing, which is
+	// nearly empty: the five registries were given some ten of its 512 /12s. The largest
+	// feed, AWS, has less than a /27.
+	mostBits uint
+
+	growthBits    uint // a feed may always gain as many addresses
+	tagGrowthBits uint // and a tag
+	goneBits      uint // a feed may always lose a family of as many addresses
+	lossBits      uint // and as many of one that stays
+	widths        []width
+}
+
+// width lets a prefix be new that is wider than the widest one before by so many bits, or
+// that is not wider than free.
+type width struct{ wider, free int }
+
+func (f family) exceeds(n *big.Int, bits uint) bool {
+	return n.Cmp(new(big.Int).Lsh(big.NewInt(1), bits)) > 0
+}
 
 // guard judges a new catalog by itself and against the index of the last good one,
-// before, which may be nil.
+// before, which may be nil. The error says what is against it.
 func guard(before []byte, now *catalog.Catalog) error {
-	const fix = "look at the file, and accept it with --accept-feed-change if it is right"
 	var old *catalog.Catalog
 	if before != nil {
 		old, _ = catalog.OpenIndex(before) // without it there is nothing to compare with
 	}
-	if err := guardAll(old, now); err != nil {
-		return fmt.Errorf("%w: %s", err, fix)
+	if err := guardAll(old, now); err != nil || old == nil {
+		return err
 	}
-	if old == nil {
-		return nil
-	}
-	if err := guardChange(old, now); err != nil {
-		return fmt.Errorf("%w: %s", err, fix)
-	}
-	return nil
+	return guardChange(old, now)
 }
 
 // guardAll refuses a feed that opens too much. One that did so before was accepted.
 // Decoders let no special-use address pass, so that all that counts is public.
 func guardAll(old, now *catalog.Catalog) error {
-	for _, f := range []ipranges.Family{ipranges.IPv4, ipranges.IPv6} {
-		if holdsTooMuch(now, f) && (old == nil || !holdsTooMuch(old, f)) {
-			return fmt.Errorf("in all it holds more %s addresses than a /%d, which is more than a feed should open", f, bitsOf(f)-mostBits[f])
+	for _, f := range families {
+		if f.holdsTooMuch(now) && (old == nil || !f.holdsTooMuch(old)) {
+			return fmt.Errorf("in all it holds more %s addresses than a /%d, which is more than a feed should open", f, f.bits-int(f.mostBits))
 		}
 	}
 	return nil
 }
 
-func bitsOf(f ipranges.Family) uint {
-	if f == ipranges.IPv4 {
-		return 32
-	}
-	return 128
-}
-
 // holdsTooMuch first adds the tags up, which is quick and rarely too much, although
 // they overlap.
-func holdsTooMuch(c *catalog.Catalog, f ipranges.Family) bool {
-	most := new(big.Int).Lsh(big.NewInt(1), mostBits[f])
+func (f family) holdsTooMuch(c *catalog.Catalog) bool {
 	sum := new(big.Int)
 	for t := range c.Tags() {
 		s, _ := c.Set(t.Name)
-		sum.Add(sum, s.Count(f))
+		sum.Add(sum, s.Count(f.Family))
 	}
-	return sum.Cmp(most) > 0 && union(c).Count(f).Cmp(most) > 0
+	return f.exceeds(sum, f.mostBits) && f.exceeds(union(c).Count(f.Family), f.mostBits)
 }
 
 // guardChange compares a new catalog with the last good one.
 func guardChange(old, now *catalog.Catalog) error {
-	gone := 0
-	for t := range old.Tags() {
-		if _, ok := now.Tag(t.Name); !ok {
-			gone++
-		}
+	since := " since " + stateOf(old)
+	a, b := union(old), union(now)
+	if err := guardTags(old, now, a); err != nil {
+		return err
 	}
-	if gone*100 > old.Len()*maxTagsGone {
-		return fmt.Errorf("%d of the %d tags of %s are gone, more than %d %%", gone, old.Len(), stateOf(old), maxTagsGone)
+	for _, f := range families {
+		for _, judge := range []func(a, b ipranges.Set) error{f.gone, f.lost, f.wide, f.grown} {
+			if err := judge(a.Only(f.Family), b.Only(f.Family)); err != nil {
+				return fmt.Errorf("%w%s", err, since)
+			}
+		}
 	}
 	for t := range now.Tags() {
 		if err := guardTag(old, now, t.Name); err != nil {
 			return err
 		}
 	}
-	a, b := union(old), union(now)
-	for _, f := range []ipranges.Family{ipranges.IPv4, ipranges.IPv6} {
-		if p := percentChange(a.Count(f), b.Count(f)); p > maxChange {
-			return fmt.Errorf("the %s addresses of all tags changed by %d %% since %s, more than %d %%", f, p, stateOf(old), maxChange)
+	return nil
+}
+
+// gone refuses a file that lost a family.
+func (f family) gone(a, b ipranges.Set) error {
+	if b.IsEmpty() && f.exceeds(a.Count(f.Family), f.goneBits) {
+		return fmt.Errorf("no %s address of all tags is left", f)
+	}
+	return nil
+}
+
+// lost refuses a file that lost many prefixes, as one does whose lists were cut, or much
+// of its addresses. Prefixes that others took the place of are no loss.
+func (f family) lost(a, b ipranges.Set) error {
+	if !smaller(a, b, f.Family) {
+		return nil
+	}
+	was, is := a.Count(f.Family), b.Count(f.Family)
+	if p := percent(is, was); p < 100-maxLost && f.exceeds(new(big.Int).Sub(was, is), f.lossBits) {
+		return fmt.Errorf("the %s addresses of all tags shrank by %d %%, more than %d %% and a /%d,", f, 100-p, maxLost, f.bits-int(f.lossBits))
+	}
+	lost, all := lostPrefixes(a, b, f.Family)
+	if lost >= minLost && lost*100 > all*maxLost {
+		return fmt.Errorf("%d of the %d %s prefixes of all tags are no longer there, more than %d %%,", lost, all, f, maxLost)
+	}
+	return nil
+}
+
+// smaller reports whether b has clearly fewer prefixes or addresses than a.
+func smaller(a, b ipranges.Set, f ipranges.Family) bool {
+	return b.NumPrefixes(f)*100 < a.NumPrefixes(f)*(100-maxLost) || percent(b.Count(f), a.Count(f)) < 100-maxLost
+}
+
+// lostPrefixes counts the prefixes of a, and those of which b lacks a part.
+func lostPrefixes(a, b ipranges.Set, f ipranges.Family) (lost, all int) {
+	all = a.NumPrefixes(f)
+	gone := a.Minus(b)
+	if gone.IsEmpty() {
+		return 0, all
+	}
+	for p := range a.Prefixes(f) {
+		if !b.ContainsPrefix(p) {
+			lost++
+		}
+	}
+	return lost, all
+}
+
+// wide refuses a prefix that is new and far wider than any before.
+func (f family) wide(a, b ipranges.Set) error {
+	if a.IsEmpty() {
+		return nil // the first addresses of a family: how many they are is judged by grown
+	}
+	widest := f.bits
+	for p := range a.Prefixes(f.Family) {
+		widest = min(widest, p.Bits())
+	}
+	for p := range b.Minus(a).Prefixes(f.Family) {
+		if slices.ContainsFunc(f.widths, func(w width) bool { return p.Bits() < widest-w.wider && p.Bits() < w.free }) {
+			return fmt.Errorf("%s is new, and wider than any prefix of all tags before, of which the widest is a /%d,", within(p, b, f.Family), widest)
 		}
 	}
 	return nil
+}
+
+// within returns the prefix of s that holds p.
+func within(p netip.Prefix, s ipranges.Set, f ipranges.Family) netip.Prefix {
+	for q := range s.Prefixes(f) {
+		if q.Overlaps(p) {
+			return q
+		}
+	}
+	return p
+}
+
+// grown refuses a file that holds many more addresses.
+func (f family) grown(a, b ipranges.Set) error {
+	was, is := a.Count(f.Family), b.Count(f.Family)
+	if p := percent(is, was) - 100; p > maxGrowth && f.exceeds(new(big.Int).Sub(is, was), f.growthBits) {
+		return fmt.Errorf("the %s addresses of all tags grew by %s, more than %d %% and a /%d,", f, times(p), maxGrowth, f.bits-int(f.growthBits))
+	}
+	return nil
+}
+
+// times writes a growth in percent for people.
+func times(percent int64) string {
+	if percent >= maxPercent-100 {
+		return fmt.Sprintf("more than %d %%", maxPercent-100)
+	}
+	return fmt.Sprintf("%d %%", percent)
+}
+
+// guardTags refuses a file that lost tags, or most of what they hold. all is the union of
+// the old ones.
+func guardTags(old, now *catalog.Catalog, all ipranges.Set) error {
+	gone, cut := 0, 0
+	var large error
+	for t := range old.Tags() {
+		was, _ := old.Set(t.Name)
+		is, ok := now.Set(t.Name)
+		switch {
+		case !ok:
+			gone++
+		case lostMost(was, is):
+			cut++
+			if isLarge(was, all) {
+				large = fmt.Errorf("tag %s lost most of its prefixes since %s", t.Name, stateOf(old))
+			}
+		}
+	}
+	if (gone+cut)*100 > old.Len()*maxTagsGone {
+		of := fmt.Sprintf("of the %d tags of %s", old.Len(), stateOf(old))
+		switch {
+		case cut == 0:
+			return fmt.Errorf("%d %s are gone, more than %d %%", gone, of, maxTagsGone)
+		case gone == 0:
+			return fmt.Errorf("%d %s lost most of their prefixes, more than %d %%", cut, of, maxTagsGone)
+		}
+		return fmt.Errorf("%d %s are gone, and %d lost most of their prefixes, more than %d %%", gone, of, cut, maxTagsGone)
+	}
+	return large
+}
+
+// lostMost reports whether a tag lost more than half of its prefixes.
+func lostMost(was, is ipranges.Set) bool {
+	lost, all := 0, 0
+	for _, f := range families {
+		l, a := lostPrefixes(was, is, f.Family)
+		lost, all = lost+l, all+a
+	}
+	return lost >= minLost && 2*lost > all
+}
+
+// isLarge reports whether a tag is one of those that sum others up: it has half of the
+// addresses of each family. A service may move, but not a cloud.
+func isLarge(tag, all ipranges.Set) bool {
+	for _, f := range families {
+		if percent(tag.Count(f.Family), all.Count(f.Family)) < 50 {
+			return false
+		}
+	}
+	return true
 }
 
 // guardTag refuses a tag that becomes something else, which the union of all tags
@@ -117,11 +282,9 @@ func guardTag(old, now *catalog.Catalog, name string) error {
 	if !ok || was.IsEmpty() {
 		return nil
 	}
-	for _, f := range []ipranges.Family{ipranges.IPv4, ipranges.IPv6} {
-		least := new(big.Int).Lsh(big.NewInt(1), tagGrowthBits[f])
-		a, b := was.Count(f), is.Count(f)
-		grown := new(big.Int).Sub(b, a)
-		if grown.Cmp(least) > 0 && b.Cmp(new(big.Int).Mul(a, big.NewInt(maxTagGrowth))) > 0 {
+	for _, f := range families {
+		a, b := was.Count(f.Family), is.Count(f.Family)
+		if f.exceeds(new(big.Int).Sub(b, a), f.tagGrowthBits) && b.Cmp(new(big.Int).Mul(a, big.NewInt(maxTagGrowth))) > 0 {
 			return fmt.Errorf("the %s addresses of tag %s grew more than %d-fold since %s", f, name, maxTagGrowth, stateOf(old))
 		}
 	}
@@ -159,19 +322,41 @@ func union(c *catalog.Catalog) ipranges.Set {
 	return ipranges.Union(sets...)
 }
 
-// percentChange is how far b is from a, in percent of a, rounded up, at most 1000.
-func percentChange(a, b *big.Int) int64 {
-	diff := new(big.Int).Sub(b, a)
-	diff.Abs(diff)
+const maxPercent = 10_000
+
+// percent is a in percent of b, rounded up, at most maxPercent. Nothing is all of nothing.
+func percent(a, b *big.Int) int64 {
 	switch {
-	case diff.Sign() == 0:
-		return 0
-	case a.Sign() == 0:
-		return 1000
+	case a.Sign() == 0 && b.Sign() == 0:
+		return 100
+	case b.Sign() == 0:
+		return maxPercent
 	}
-	diff.Mul(diff, big.NewInt(100)).Add(diff, new(big.Int).Sub(a, big.NewInt(1))).Div(diff, a)
-	if !diff.IsInt64() {
-		return 1000
+	p := new(big.Int).Mul(a, big.NewInt(100))
+	p.Add(p, b).Sub(p, big.NewInt(1)).Div(p, b)
+	if !p.IsInt64() {
+		return maxPercent
 	}
-	return min(diff.Int64(), 1000)
+	return min(p.Int64(), maxPercent)
+}
+
+// acceptLength is how many digits of a checksum name a file in --accept-feed-change, and
+// the least that do.
+const (
+	acceptLength = 16
+	acceptLeast  = 8
+)
+
+// CheckAccept says whether text can name a file that is to be accepted: it must be the
+// beginning of a SHA-256 in hex.
+func CheckAccept(text string) error {
+	if len(text) < acceptLeast || len(text) > 64 {
+		return fmt.Errorf("%d to 64 digits of the file's SHA-256 are needed, as the message about the file has them", acceptLeast)
+	}
+	for _, c := range text {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return errors.New("it is not the beginning of a SHA-256 in hexadecimal, in lower case")
+		}
+	}
+	return nil
 }

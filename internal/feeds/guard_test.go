@@ -138,10 +138,10 @@ func TestGuardLetsClouds(t *testing.T) {
 		t.Error(err)
 	}
 	// Far: less than half of the IPv4 bound, and a thousandth of the IPv6 bound.
-	if n := everything.Count(ipranges.IPv4); n.BitLen() > int(mostBits[ipranges.IPv4])-1 {
+	if n := everything.Count(ipranges.IPv4); n.BitLen() > int(families[0].mostBits)-1 {
 		t.Errorf("%v IPv4 addresses are too near the bound", n)
 	}
-	if n := everything.Count(ipranges.IPv6); n.BitLen() > int(mostBits[ipranges.IPv6])-10 {
+	if n := everything.Count(ipranges.IPv6); n.BitLen() > int(families[1].mostBits)-10 {
 		t.Errorf("%v IPv6 addresses are too near the bound", n)
 	}
 }

@@ -81,7 +81,7 @@ func TestGuard(t *testing.T) {
 	src := docSource(o.URL)
 	var seen []string
 	refuse := false
-	src.Guard = func(before []byte) error {
+	src.Guard = func(before []byte, _ string) error {
 		seen = append(seen, string(before))
 		if refuse {
 			return errors.New("too much at once")

@@ -123,8 +123,8 @@ type Source struct {
 	// Guard, if set, has the last word on a file that Check has just taken and that
 	// is new: not on a copy in the cache that is compiled anew. before is the blob of
 	// the good copy that the file would replace, or nil; it serves to refuse a sudden
-	// change, and must not be kept.
-	Guard func(before []byte) error
+	// change, and must not be kept. sha256 is the file's, in hex.
+	Guard func(before []byte, sha256 string) error
 
 	// ShowsEnd says that Check sees it when a file is cut short. For other files, an
 	// answer has to say where it ends.

@@ -99,7 +99,7 @@ func (r *Result) admit(src Source, data, before []byte) error {
 	if err := r.accept(src, data); err != nil || src.Guard == nil {
 		return err
 	}
-	return src.Guard(before)
+	return src.Guard(before, r.SHA256)
 }
 
 // accept checks data and takes it as the result's.

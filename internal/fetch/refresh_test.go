@@ -111,7 +111,7 @@ func TestNewVersion(t *testing.T) {
 	o.now(versioned(t, 398))
 	c.pass(2 * day)
 	var before []byte
-	src.Guard = func(b []byte) error {
+	src.Guard = func(b []byte, _ string) error {
 		before = bytes.Clone(b)
 		return nil
 	}
