@@ -79,8 +79,15 @@ type File struct {
 	Mode fs.FileMode
 	Data []byte
 	// Use is the command that loads it, empty for files that go with another. Undo is the
-	// command that takes away what it loaded. In both {} stands for the file's path.
+	// command that takes away what it loaded. In both, and in Hand, {} stands for the file's
+	// path.
 	Use, Undo string
+	// On is the machine that Use or Hand is for, as in "a Linux machine with nftables".
+	On string
+	// Hand is what somebody has to do by hand: before Use, or where no command loads the file.
+	Hand string
+	// Once are commands that are wanted after the first load, and never again.
+	Once []string
 	// From is the file of the user's, as a policy names it, whose content is in this one:
 	// what is published is no more open than that.
 	From string

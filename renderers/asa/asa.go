@@ -243,7 +243,7 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []renderers.File{{Path: r.env.Path, Mode: fs.FileMode(0o644), Data: data, Use: use}}, nil
+	return []renderers.File{{Path: r.env.Path, Mode: fs.FileMode(0o644), Data: data, Use: use, On: "a machine that reaches the ASA by ssh"}}, nil
 }
 
 // use enters the file into the running configuration. It does not save it: write memory

@@ -146,7 +146,8 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 		b.WriteString("# " + l + "\n")
 	}
 	b.Write(body)
-	return []renderers.File{{Path: r.env.Path, Mode: fs.FileMode(0o755), Data: b.Bytes(), Use: "sh {}", Undo: "sh {} remove"}}, nil
+	return []renderers.File{{Path: r.env.Path, Mode: fs.FileMode(0o755), Data: b.Bytes(),
+		Use: "sh {}", Undo: "sh {} remove", On: "a machine with the AWS CLI"}}, nil
 }
 
 // body is the script without its header. Nobody overrides it: what another script

@@ -132,7 +132,8 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []renderers.File{{Path: r.env.Path, Mode: mode, Data: data}}, nil
+	return []renderers.File{{Path: r.env.Path, Mode: mode, Data: data,
+		On: "the clients", Hand: "put the element of {} into your azurevpnconfig.xml, and import that anew"}}, nil
 }
 
 func (r *renderer) renderMerge(header []string, set ipranges.Set, v rules.Verdict) ([]renderers.File, error) {
@@ -151,7 +152,8 @@ func (r *renderer) renderMerge(header []string, set ipranges.Set, v rules.Verdic
 	}
 	merged := slices.Concat(r.profile.data[:s.start], r.profile.fill(s, set), r.profile.data[s.end:])
 	stepsPath := strings.TrimSuffix(r.env.Path, path.Ext(r.env.Path)) + ".steps.txt"
-	return []renderers.File{{Path: r.env.Path, Mode: secret, Data: merged, From: r.opt.Config}, {Path: stepsPath, Mode: mode, Data: steps}}, nil
+	return []renderers.File{{Path: r.env.Path, Mode: secret, Data: merged, From: r.opt.Config,
+		On: "the clients", Hand: "import {} in the Azure VPN Client"}, {Path: stepsPath, Mode: mode, Data: steps}}, nil
 }
 
 // Modes of files. A profile holds the serversecret, which all clients share.

@@ -161,7 +161,8 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []renderers.File{{Path: r.env.Path, Mode: fs.FileMode(0o644), Data: data, Use: "birdc configure"}}, nil
+	return []renderers.File{{Path: r.env.Path, Mode: fs.FileMode(0o644), Data: data, Use: "birdc configure",
+		On: "the router with BIRD", Hand: "once, in bird.conf: include \"{}\";"}}, nil
 }
 
 // channel is what BIRD calls a family.

@@ -195,6 +195,7 @@ func (s *suite) run(t *testing.T, c Case) bool {
 		checkText(t, f)
 		s.checkFrom(t, f)
 	}
+	s.checkLoad(t, files)
 	s.readBack(t, r, files, lowered)
 	return true
 }

@@ -209,7 +209,8 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 		b.WriteString("# " + l + "\n")
 	}
 	b.Write(body)
-	return []renderers.File{{Path: r.env.Path, Mode: fs.FileMode(0o755), Data: b.Bytes(), Use: "ssh root@BIG-IP sh -s < {}"}}, nil
+	return []renderers.File{{Path: r.env.Path, Mode: fs.FileMode(0o755), Data: b.Bytes(), Use: "ssh root@BIG-IP sh -s < {}",
+		On: "a machine that reaches the BIG-IP by ssh"}}, nil
 }
 
 // body is the script without its header. Nobody overrides it: what another script

@@ -206,7 +206,8 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []renderers.File{{Path: r.env.Path, Mode: fs.FileMode(0o644), Data: data, Use: useSSH}}, nil
+	return []renderers.File{{Path: r.env.Path, Mode: fs.FileMode(0o644), Data: data, Use: useSSH,
+		On: "a machine that reaches the FortiGate by ssh"}}, nil
 }
 
 // missingFamily refuses an include without one of its families: a tunnel without a list

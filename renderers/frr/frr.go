@@ -174,7 +174,7 @@ func (r *renderer) script() (renderers.File, error) {
 	data, err := renderers.Execute("frr", "load.sh.tmpl", r.env.Templates, map[string]any{
 		"Tag": r.opt.Tag, "Ext": renderers.ShellWord(path.Ext(r.env.Path)), "Ours": r.ours("p"), "Theirs": r.theirs(),
 	})
-	return renderers.File{Path: r.scriptPath(), Mode: fs.FileMode(0o755), Data: data, Use: "sh {}", Undo: r.remove()}, err
+	return renderers.File{Path: r.scriptPath(), Mode: fs.FileMode(0o755), Data: data, Use: "sh {}", Undo: r.remove(), On: "the router with FRR"}, err
 }
 
 // Render implements renderers.Renderer.

@@ -180,7 +180,7 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 		if err != nil {
 			return nil, err
 		}
-		return []renderers.File{{Path: r.main, Mode: mode, Data: text, Use: useSet}}, nil
+		return []renderers.File{{Path: r.main, Mode: mode, Data: text, Use: useSet, On: useOn}}, nil
 	}
 	data["Load"] = r.loads(v)
 	script, err := renderers.Execute("globalprotect", "load.set.tmpl", r.env.Templates, data)
@@ -194,10 +194,16 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []renderers.File{{Path: r.main, Mode: mode, Data: tree}, {Path: r.script, Mode: mode, Data: script, Use: useSet}}, nil
+	return []renderers.File{
+		{Path: r.main, Mode: mode, Data: tree, On: "the firewall", Hand: "scp import configuration from USER@HOST:{}"},
+		{Path: r.script, Mode: mode, Data: script, Use: useSet, On: useOn},
+	}, nil
 }
 
 const mode = fs.FileMode(0o644)
+
+// useOn is where useSet runs.
+const useOn = "a machine that reaches the firewall by ssh"
 
 // useSet feeds a file of commands to a device's candidate configuration and shows what
 // that changes. The commit is the admin's: it takes along what else is there.

@@ -138,7 +138,8 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 		if err != nil {
 			return nil, err
 		}
-		files = append(files, renderers.File{Path: name, Mode: fs.FileMode(0o644), Data: data, Use: routes.Load(f, "{}"), Undo: routes.Remove(f)})
+		files = append(files, renderers.File{Path: name, Mode: fs.FileMode(0o644), Data: data,
+			Use: routes.Load(f, "{}"), Undo: routes.Remove(f), On: "the Linux machine"})
 	}
 	return files, nil
 }

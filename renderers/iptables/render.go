@@ -87,7 +87,16 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 	if err := add(r.paths.load(), "load.sh.tmpl", 0o755, common); err != nil {
 		return nil, err
 	}
-	files[len(files)-1].Use = "sh {}"
+	load := &files[len(files)-1]
+	load.Use, load.On = "sh {}", "a Linux machine with iptables"
+	if len(sets) > 0 {
+		load.On += " and ipset"
+	}
+	for _, prog := range common.Programs {
+		if r.opt.Placement == fragment {
+			load.Once = append(load.Once, prog.Jump)
+		}
+	}
 	err := add(r.paths.remove(), "remove.sh.tmpl", 0o755, common)
 	files[len(files)-1].Undo = "sh {}"
 	return files, err

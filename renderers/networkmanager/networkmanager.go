@@ -185,8 +185,11 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := renderers.File{Path: r.env.Path, Mode: fs.FileMode(0o600), Data: append(slices.Clip(r.profile), data...)}
-	if r.profile != nil {
+	f := renderers.File{Path: r.env.Path, Mode: fs.FileMode(0o600), Data: append(slices.Clip(r.profile), data...),
+		On: "the Linux machine with NetworkManager"}
+	if r.profile == nil {
+		f.Hand = "append {} to a copy of the profile, then: nmcli connection reload && " + r.apply(v)
+	} else {
 		f.Use = "install -m 600 {} /etc/NetworkManager/system-connections/ && nmcli connection reload && " + r.apply(v)
 	}
 	return []renderers.File{f}, nil

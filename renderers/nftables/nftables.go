@@ -189,10 +189,11 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 		return nil, err
 	}
 	const mode = fs.FileMode(0o644)
-	return []renderers.File{
-		{Path: r.env.Path, Mode: mode, Data: main, Use: "nft -f {}"},
-		{Path: removePath(r.env.Path), Mode: mode, Data: remove, Undo: "nft -f {}"},
-	}, nil
+	load := renderers.File{Path: r.env.Path, Mode: mode, Data: main, Use: "nft -f {}", On: "a Linux machine with nftables"}
+	if r.opt.Placement == fragment {
+		load.Once = []string{fmt.Sprintf("nft insert rule %s %s jump %s", r.table, r.opt.Hook, r.chain)}
+	}
+	return []renderers.File{load, {Path: removePath(r.env.Path), Mode: mode, Data: remove, Undo: "nft -f {}"}}, nil
 }
 
 func (r *renderer) execute(name string, v *view) ([]byte, error) {

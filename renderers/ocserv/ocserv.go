@@ -133,7 +133,8 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []renderers.File{{Path: r.env.Path, Mode: fs.FileMode(0o644), Data: data}}, nil
+	return []renderers.File{{Path: r.env.Path, Mode: fs.FileMode(0o644), Data: data, Use: "occtl reload",
+		On: "the VPN server with ocserv", Hand: "once, in ocserv.conf: default-user-config = {}"}}, nil
 }
 
 // Lines of the configuration.

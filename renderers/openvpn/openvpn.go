@@ -230,7 +230,8 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 		if err != nil {
 			return nil, err
 		}
-		files = append(files, renderers.File{Path: r.scriptPath(), Mode: fs.FileMode(0o755), Data: data, Use: "sh {} up", Undo: "sh {} down"})
+		files = append(files, renderers.File{Path: r.scriptPath(), Mode: fs.FileMode(0o755), Data: data, Use: "sh {} up", Undo: "sh {} down",
+			On: "the Linux client, while the tunnel is up", Hand: "copy {} to " + r.hook.File + " for the hooks"})
 		hooks = r.hooks()
 	}
 	for i, l := range header {
@@ -245,6 +246,12 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 		return nil, err
 	}
 	main := renderers.File{Path: r.env.Path, Mode: fs.FileMode(0o644), Data: data}
+	if r.side == server {
+		main.On, main.Hand = "the OpenVPN server", "put a line 'config {}' into the server's file, and restart the server after each change"
+	} else {
+		main.On, main.Hand = "the OpenVPN client", "CLIENT.ovpn is your own file; a line 'config {}' in it does the same"
+		main.Use = "openvpn --config CLIENT.ovpn --config {}"
+	}
 	return append([]renderers.File{main}, files...), nil
 }
 

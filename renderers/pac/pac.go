@@ -176,7 +176,8 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 		b.WriteString("// " + l + "\n")
 	}
 	b.Write(body)
-	return []renderers.File{{Path: r.env.Path, Mode: fs.FileMode(0o644), Data: b.Bytes()}}, nil
+	return []renderers.File{{Path: r.env.Path, Mode: fs.FileMode(0o644), Data: b.Bytes(),
+		On: "a web server", Hand: "serve {} where the clients look for their proxy configuration"}}, nil
 }
 
 // names are the elements of the list of names.

@@ -129,22 +129,23 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 		return nil, err
 	}
 	v := r.view(c)
-	name, use := "main.set.tmpl", useSet
-	if v.XML {
-		name, use = "main.xml.tmpl", ""
-	}
 	const mode = fs.FileMode(0o644)
-	main, err := r.execute(name, v)
-	if err != nil {
+	main := renderers.File{Path: r.main, Mode: mode, Use: useSet, On: useOn}
+	name := "main.set.tmpl"
+	if v.XML {
+		name, main.Use, main.On = "main.xml.tmpl", "", "the firewall"
+		main.Hand = "scp import configuration from USER@HOST:{}"
+	}
+	if main.Data, err = r.execute(name, v); err != nil {
 		return nil, err
 	}
-	files := append([]renderers.File{{Path: r.main, Mode: mode, Data: main, Use: use}}, c.lists...)
+	files := append([]renderers.File{main}, c.lists...)
 	if v.XML {
 		load, err := r.execute("load.set.tmpl", v)
 		if err != nil {
 			return nil, err
 		}
-		files = append(files, renderers.File{Path: r.loadPath(), Mode: mode, Data: load, Use: useSet})
+		files = append(files, renderers.File{Path: r.loadPath(), Mode: mode, Data: load, Use: useSet, On: useOn})
 	}
 	remove, err := r.execute("remove.set.tmpl", v)
 	if err != nil {
@@ -152,6 +153,9 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 	}
 	return append(files, renderers.File{Path: r.removePath(), Mode: mode, Data: remove, Undo: useSet}), nil
 }
+
+// useOn is where useSet runs.
+const useOn = "a machine that reaches the firewall by ssh"
 
 // useSet feeds a file of commands to a device's candidate configuration and shows
 // what that changes. The commit is the admin's: it would take along whatever else is

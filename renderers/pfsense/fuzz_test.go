@@ -43,7 +43,7 @@ func FuzzMerge(f *testing.F) {
 		}
 		again, _, err := merge(string(files[0].Data))
 		if err != nil || string(again[0].Data) != string(files[0].Data) {
-			t.Fatalf("merging again: %v\n%s\n%s", err, files[0].Data, again)
+			t.Fatalf("merging again: %v\n%s\n%+v", err, files[0].Data, again)
 		}
 	})
 }

@@ -153,7 +153,12 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append([]renderers.File{file(r.env.Path, main)}, r.setFiles(p, o)...), nil
+	first := file(r.env.Path, main)
+	first.On, first.Hand = "pfSense", "serve the .txt files under the url, then make the aliases and rules that {} lists"
+	if r.opt.Form == formImport {
+		first.Hand = "paste each .txt file at Firewall > Aliases > IP > Import, then make the rules that {} lists"
+	}
+	return append([]renderers.File{first}, r.setFiles(p, o)...), nil
 }
 
 func (r *renderer) renderMerge(p *rules.Plan, o *objects) ([]renderers.File, error) {
@@ -167,6 +172,7 @@ func (r *renderer) renderMerge(p *rules.Plan, o *objects) ([]renderers.File, err
 	}
 	main := file(r.env.Path, merged)
 	main.From = r.opt.Config
+	main.On, main.Hand = "pfSense", "restore {} at Diagnostics > Backup & Restore, as its .steps.txt says"
 	files := []renderers.File{main, file(r.base+".steps.txt", steps)}
 	if r.fetched() {
 		files = append(files, r.setFiles(p, o)...)

@@ -170,7 +170,7 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 		return nil, err
 	}
 	return []renderers.File{{Path: r.env.Path, Mode: fs.FileMode(0o644), Data: data,
-		Use: "cp {} /etc/swanctl/conf.d/ && swanctl --load-conns"}}, nil
+		On: "the machine with strongSwan", Use: "cp {} /etc/swanctl/conf.d/ && swanctl --load-conns"}}, nil
 }
 
 // includable refuses ports, which narrow what goes past the tunnel.

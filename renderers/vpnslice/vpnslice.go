@@ -124,7 +124,8 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []renderers.File{{Path: r.env.Path, Mode: fs.FileMode(0o755), Data: data}}, nil
+	return []renderers.File{{Path: r.env.Path, Mode: fs.FileMode(0o755), Data: data,
+		On: "the client", Use: "openconnect --script {} SERVER"}}, nil
 }
 
 // first is the first address of a family, or "".

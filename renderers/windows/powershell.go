@@ -84,7 +84,7 @@ func (r *renderer) renderScript(header []string, set ipranges.Set) ([]renderers.
 	}
 	b.Write(body)
 	return []renderers.File{{Path: r.path, Mode: 0o644, Data: b.Bytes(), Use: "powershell -ExecutionPolicy Bypass -File {}",
-		Undo: "powershell -ExecutionPolicy Bypass -File {} -Remove"}}, nil
+		Undo: "powershell -ExecutionPolicy Bypass -File {} -Remove", On: "the Windows client"}}, nil
 }
 
 // What stands around a prefix in a script's list.

@@ -232,7 +232,12 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []renderers.File{{Path: r.env.Path, Mode: fs.FileMode(0o644), Data: data, From: r.opt.EAP}}, nil
+	hand := "load {} as ProfileXML of the connection, in Intune or with the MDM bridge"
+	if r.opt.Form == formRoutes {
+		hand = "put the elements of {} into the connection's ProfileXML, and load that anew"
+	}
+	return []renderers.File{{Path: r.env.Path, Mode: fs.FileMode(0o644), Data: data, From: r.opt.EAP,
+		On: "the Windows clients", Hand: hand}}, nil
 }
 
 // comment makes s safe inside an XML comment, which "--" must not be in.

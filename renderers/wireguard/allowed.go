@@ -50,7 +50,8 @@ func (r *renderer) renderAllowed(p *rules.Plan, set ipranges.Set, v rules.Verdic
 	if err != nil {
 		return nil, err
 	}
-	return []renderers.File{{Path: r.env.Path, Mode: fs.FileMode(0o644), Data: data}}, nil
+	return []renderers.File{{Path: r.env.Path, Mode: fs.FileMode(0o644), Data: data,
+		On: "the client", Hand: "put the lines of {} into the section [Peer] of its configuration"}}, nil
 }
 
 // manyAllowed is how many AllowedIPs are told of: Android's VPN service is given them in

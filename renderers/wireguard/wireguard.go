@@ -215,6 +215,12 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 	return r.renderAllowed(p, set, v)
 }
 
+// Where files of routes past the tunnel go.
+const (
+	linuxClient    = "the Linux client, while the tunnel is up"
+	interfaceLines = "once: put the lines of {} into the section [Interface] of its wg-quick file"
+)
+
 // renderScript writes the script, and the hooks that run it.
 func (r *renderer) renderScript(p *rules.Plan, set ipranges.Set) ([]renderers.File, error) {
 	header := renderers.RouteHeader(p)
@@ -229,8 +235,9 @@ func (r *renderer) renderScript(p *rules.Plan, set ipranges.Set) ([]renderers.Fi
 		return nil, err
 	}
 	return []renderers.File{
-		{Path: r.scriptPath(), Mode: fs.FileMode(0o755), Data: text, Use: "sh {} up", Undo: "sh {} down"},
-		{Path: r.env.Path, Mode: fs.FileMode(0o644), Data: data},
+		{Path: r.scriptPath(), Mode: fs.FileMode(0o755), Data: text, Use: "sh {} up", Undo: "sh {} down",
+			On: linuxClient, Hand: "once: copy {} to " + r.script.File + " for the hooks"},
+		{Path: r.env.Path, Mode: fs.FileMode(0o644), Data: data, On: linuxClient, Hand: interfaceLines},
 	}, nil
 }
 
@@ -275,7 +282,8 @@ func (r *renderer) renderHooks(p *rules.Plan, set ipranges.Set) ([]renderers.Fil
 		if err != nil {
 			return nil, err
 		}
-		files = append(files, renderers.File{Path: name, Mode: fs.FileMode(0o644), Data: data, Use: routes.Load(f, "{}"), Undo: routes.Remove(f)})
+		files = append(files, renderers.File{Path: name, Mode: fs.FileMode(0o644), Data: data, Use: routes.Load(f, "{}"), Undo: routes.Remove(f),
+			On: linuxClient, Hand: "once: copy {} to " + r.installed(f) + " for the hooks"})
 	}
 	data, err := renderers.Execute("wireguard", "hooks.conf.tmpl", r.env.Templates, map[string]any{
 		"Header": header, "Tunnel": r.env.Name, "Folder": r.opt.Folder, "Load": load, "Remove": remove, "Hooks": r.hooks(set),
@@ -283,7 +291,7 @@ func (r *renderer) renderHooks(p *rules.Plan, set ipranges.Set) ([]renderers.Fil
 	if err != nil {
 		return nil, err
 	}
-	return append(files, renderers.File{Path: r.env.Path, Mode: fs.FileMode(0o644), Data: data}), nil
+	return append(files, renderers.File{Path: r.env.Path, Mode: fs.FileMode(0o644), Data: data, On: linuxClient, Hand: interfaceLines}), nil
 }
 
 // batchPath is where a family's batch file goes.
