@@ -155,9 +155,7 @@ func sum(data []byte) string {
 }
 
 func fileRow(out string, f renderers.File, status string) fileJSON {
-	row := fileJSON{Path: filepath.Join(out, filepath.FromSlash(f.Path)), Status: status, Bytes: len(f.Data), SHA256: sum(f.Data)}
-	if f.Use != "" {
-		row.Load = command(f.Use, out, f.Path)
-	}
+	row := fileJSON{Path: filepath.Join(out, filepath.FromSlash(f.Path)), Status: status, Bytes: len(f.Data), SHA256: sum(f.Data), On: f.On, Once: f.Once}
+	row.Load, row.ByHand = command(f.Use, out, f.Path), command(f.Hand, out, f.Path)
 	return row
 }

@@ -58,12 +58,15 @@ type targetJSON struct {
 }
 
 type fileJSON struct {
-	Path   string `json:"path"`
-	Status string `json:"status"`
-	Bytes  int    `json:"bytes"`
-	SHA256 string `json:"sha256"`
-	Load   string `json:"load,omitempty"`
-	Diff   string `json:"diff,omitempty"`
+	Path   string   `json:"path"`
+	Status string   `json:"status"`
+	Bytes  int      `json:"bytes"`
+	SHA256 string   `json:"sha256"`
+	On     string   `json:"on,omitempty"`      // the machine that load and by_hand are for
+	Load   string   `json:"load,omitempty"`    // a command
+	ByHand string   `json:"by_hand,omitempty"` // what to do where no command does it
+	Once   []string `json:"once,omitempty"`    // commands after the first load
+	Diff   string   `json:"diff,omitempty"`
 }
 
 type diagnosticJSON struct {
@@ -202,7 +205,6 @@ func (a *app) printReport(res *pipeline.Result, f *generateFlags, report publish
 	for _, path := range report.Recovered {
 		fmt.Fprintf(a.out, "finished   %s, which an earlier run had left half-way\n", path)
 	}
-	var load []string
 	next := report.Files
 	for _, o := range res.Outputs {
 		files := next[:len(o.Files)]
@@ -221,9 +223,6 @@ func (a *app) printReport(res *pipeline.Result, f *generateFlags, report publish
 				continue
 			}
 			fmt.Fprintf(a.out, "  %-9s  %s  %s\n", row.Status, row.Path, a.dim(size(row.Bytes)))
-			if row.Load != "" {
-				load = append(load, row.Load)
-			}
 		}
 		a.printChange(&o)
 		a.printPrices(res, &o)
@@ -232,13 +231,7 @@ func (a *app) printReport(res *pipeline.Result, f *generateFlags, report publish
 		return
 	}
 	a.printOrphans(f.out, report)
-	if len(load) > 0 {
-		fmt.Fprintf(a.out, "\n%s\n", a.bold("To load:"))
-		for _, l := range load {
-			fmt.Fprintf(a.out, "  %s\n", l)
-		}
-		fmt.Fprintf(a.out, "The beginning of each file says what else to do once, and how to remove it.\n")
-	}
+	a.printLoads(f.out, loadsOf(f.out, res.Outputs))
 	if policyName(res) == pipeline.Builtin {
 		fmt.Fprintf(a.out, "\nThis is the built-in policy: media of Azure Communication Services only. What\n"+
 			"else calls need is in docs/acs.md; sallyport init writes a policy of your own.\n")

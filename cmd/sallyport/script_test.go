@@ -218,11 +218,17 @@ func cmdColumns(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+// loadCommand are the lines that say how an output is loaded, which stay whole to be copied.
+var loadCommand = regexp.MustCompile(`^    (nft|sh|ip6?tables|openvpn|\(echo) `)
+
 // tooWide are the lines of text that are wider than width, other than by a path
 // or an address, which stay whole to be copied.
 func tooWide(text string, width int) []string {
 	var list []string
 	for line := range strings.SplitSeq(text, "\n") {
+		if loadCommand.MatchString(line) {
+			continue
+		}
 		n := utf8.RuneCountInString(line)
 		long := slices.ContainsFunc(strings.Fields(line), func(word string) bool {
 			return strings.Contains(word, "/") && n-len(word)+20 < width && len(word) > 20

@@ -12,6 +12,21 @@ variable "table" {
   default     = "inet filter"
 }
 
+variable "pfsense_interface" {
+  description = "the pfSense interface that the callers are behind"
+  default     = "lan"
+}
+
+variable "from_zones" {
+  description = "the Palo Alto zones that the callers are in"
+  default     = ["trust"]
+}
+
+variable "to_zones" {
+  description = "the Palo Alto zones that their calls go to"
+  default     = ["untrust"]
+}
+
 set "acs_media" {
   description = "Azure Communication Services media: relays and media processors"
   include = [
@@ -43,13 +58,59 @@ rule "calls" {
   services    = [service.media]
 }
 
+# One target for each kind of firewall and VPN client, each in a folder of its own: load
+# those that you have, and leave the rest.
+
+# A Linux gateway with nftables: a chain and its sets in your table.
 target "nftables" "acs_media" {
-  path    = "acs_media.nft"
+  path    = "nftables/acs_media.nft"
   table   = var.table
   hook    = "forward"
   ingress = var.ingress
 }
 
+# A Linux gateway with iptables and ipset, beside your own rules.
+target "iptables" "acs_iptables" {
+  path    = "iptables/acs_media.rules"
+  hook    = "forward"
+  ingress = var.ingress
+}
+
+# pfSense: text for Bulk Import, which needs no web server. The default form, URL tables,
+# refreshes itself.
+target "pfsense" "acs_pfsense" {
+  path      = "pfsense/acs_media.xml"
+  form      = "import"
+  interface = var.pfsense_interface
+}
+
+# Palo Alto: address objects, which need no web server. The default form, external lists,
+# refreshes without a commit.
+target "paloalto" "acs_paloalto" {
+  path       = "paloalto/acs_media.set"
+  form       = "objects"
+  prefix     = "sallyport-"
+  from_zones = var.from_zones
+  to_zones   = var.to_zones
+  position   = "top"
+}
+
+# OpenVPN clients of any system whose tunnel takes the default route. IPv4 only: OpenVPN
+# has no way of its own to send IPv6 past its tunnel; docs/targets/openvpn.md has others.
+target "openvpn" "acs_openvpn" {
+  path     = "vpn/openvpn/acs_media.conf"
+  families = ["ipv4"]
+  bypass   = set.acs_media
+}
+
+# Linux clients with wg-quick whose tunnel takes the default route. For phones, Windows
+# and macOS: form = "allowed_ips".
+target "wireguard" "acs_wireguard" {
+  path   = "vpn/wireguard/acs_media.conf"
+  bypass = set.acs_media
+}
+
+# The same as data, for a program of yours.
 target "generic" "acs_media_plan" {
   path   = "acs_media.json"
   format = "json"
