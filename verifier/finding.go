@@ -25,8 +25,11 @@ type Finding struct {
 	Case     string     `json:"case,omitempty"` // tells findings of one check apart, such as "35s" of silence
 
 	Offender netip.Addr `json:"offender,omitzero"` // who sent the ICMP error
-	Hop      int        `json:"hop,omitzero"`      // for Filtered: 0 is before the first hop
-	HopAddr  netip.Addr `json:"hop_address,omitzero"`
+	// Forbidden says that the error can only mean that somebody forbids it; a router
+	// without a route sends others.
+	Forbidden bool       `json:"forbidden,omitzero"`
+	Hop       int        `json:"hop,omitzero"` // for Filtered: 0 is before the first hop
+	HopAddr   netip.Addr `json:"hop_address,omitzero"`
 	// Mapped is our address and port as the target saw it.
 	Mapped netip.AddrPort `json:"mapped,omitzero"`
 

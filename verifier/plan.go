@@ -57,9 +57,11 @@ type Set struct {
 type Rule struct {
 	Name string `json:"name"`
 	// Deny turns the meaning round: what is reached is a failure.
-	Deny     bool      `json:"deny,omitzero"`
-	Set      string    `json:"set,omitempty"` // the set that it leads to; empty only with Any
-	Any      bool      `json:"any,omitzero"`  // it leads anywhere
+	Deny bool   `json:"deny,omitzero"`
+	Set  string `json:"set,omitempty"` // the set that it leads to; empty only with Any
+	Any  bool   `json:"any,omitzero"`  // it leads anywhere
+	// From is the set of the sources that it holds for; empty: all.
+	From     string    `json:"from,omitempty"`
 	Services []Service `json:"services"`
 	Place    Place     `json:"place,omitzero"`
 }
@@ -124,6 +126,12 @@ func (p *Plan) Allows(r *Rule, a netip.Addr) bool {
 	}
 	s := p.SetNamed(r.Set)
 	return s != nil && s.To.Contains(a)
+}
+
+// HoldsFor reports whether the rule holds for packets from a.
+func (p *Plan) HoldsFor(r *Rule, a netip.Addr) bool {
+	s := p.SetNamed(r.From)
+	return r.From == "" || s != nil && s.To.Contains(a)
 }
 
 // ServicesFor are the services that a probe asks: its own, or those of its rule.

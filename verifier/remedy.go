@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 )
 
 // Finish fills in what a finding says of the policy: the rule's set and place, the
@@ -19,7 +20,7 @@ func (p *Plan) Finish(f *Finding) {
 		if f.Place == (Place{}) {
 			f.Place = r.Place
 		}
-		if r.Deny && f.Check == CheckReach {
+		if r.Deny {
 			denied(f)
 		}
 	}
@@ -34,20 +35,33 @@ func (p *Plan) Finish(f *Finding) {
 	}
 }
 
-// denied judges a finding under a rule that denies.
+// denied judges a finding under a rule that denies. Its remedies never open anything.
 func denied(f *Finding) {
-	switch f.Verdict {
-	case Reachable, Closed: // a port that the target itself calls closed was reached, too
+	const look = "nothing, if the rule's firewall is known to deny it; else ask from where it must be denied, beside a target that answers"
+	switch f.Check {
+	case CheckReach:
+	case CheckCovered:
+		return
+	default: // whether the name resolves, or who answers, is not what the rule asks
+		if f.Outcome == Fail || f.Outcome == Undecided {
+			f.Outcome, f.Remedy = Warn, "nothing: the rule denies it"
+		}
+		return
+	}
+	f.Remedy = look
+	switch {
+	case f.Verdict == Reachable, f.Verdict == Closed: // a port that the target itself calls closed was reached, too
 		f.Outcome = Fail
 		f.Summary += ", though the rule denies it"
 		f.Remedy = "load the rules that deny it, and look for a rule before them that allows"
-	case Rejected, DeniedLocally, Filtered, NoRoute:
+	case f.Verdict == DeniedLocally, f.Verdict == Filtered, f.Verdict == Rejected && f.Forbidden:
 		f.Outcome = Pass
-		f.Summary += ", as the rule asks"
-	case NotProbed:
+		f.Summary += ", as the rule asks: it denies"
+	case f.Verdict == NotProbed:
 	default:
 		f.Outcome = Undecided
-		f.Note("nothing tells a deny rule from a target that does not answer")
+		f.Summary += "; the rule denies it, and nothing shows that it is the rule that does"
+		f.Note("nothing tells a deny rule from a target that does not answer, or a network that does not work")
 	}
 }
 
@@ -113,6 +127,28 @@ func named(a netip.Addr) string {
 		return ""
 	}
 	return " (" + a.String() + ")"
+}
+
+// Control lets a rule that denies pass where a router says that it has no route, or that
+// nobody is there, if the network is shown to work: something was reached by the same
+// family. Call it when all findings are there.
+func (p *Plan) Control(findings []Finding) {
+	works := map[string]bool{}
+	for i := range findings {
+		f := &findings[i]
+		works[f.Family] = works[f.Family] || f.Check == CheckReach && f.Verdict == Reachable
+	}
+	for i := range findings {
+		f := &findings[i]
+		r := p.RuleNamed(f.Rule)
+		if r == nil || !r.Deny || f.Check != CheckReach || f.Verdict != Rejected || f.Outcome != Undecided || !works[f.Family] {
+			continue
+		}
+		f.Outcome, f.Remedy = Pass, ""
+		f.Summary, _, _ = strings.Cut(f.Summary, "; the rule denies it")
+		f.Summary += ", as the rule asks: it denies"
+		f.Note("other targets are reached, so that it is no broken network")
+	}
 }
 
 // Soften turns a failure into a warning where it does not matter: this machine has no

@@ -150,12 +150,39 @@ func TestDenyTurnsTheMeaningRound(t *testing.T) {
 	t.Parallel()
 	p := samplePlan()
 	p.Rules[0].Deny = true
-	for v, want := range map[Verdict]Outcome{Reachable: Fail, Rejected: Pass, DeniedLocally: Pass, Filtered: Pass, NoRoute: Pass,
+	for v, want := range map[Verdict]Outcome{Reachable: Fail, Rejected: Undecided, DeniedLocally: Pass, Filtered: Pass, NoRoute: Undecided,
 		Silent: Undecided, Closed: Fail, Refused: Undecided, NoHost: Undecided, Inconclusive: Undecided} {
 		f := finding(Pass, v)
 		f.Rule = "calls"
 		if p.Finish(&f); f.Outcome != want {
 			t.Errorf("%s: %s, want %s", v, f.Outcome, want)
+		}
+		if strings.Contains(f.Remedy, "pass") || !strings.Contains(f.Summary, "denies it") && !strings.Contains(f.Summary, "it denies") {
+			t.Errorf("%s: %q, %q", v, f.Summary, f.Remedy)
+		}
+	}
+}
+
+// TestControl: that a router has no route shows a deny rule only where the network works.
+func TestControl(t *testing.T) {
+	t.Parallel()
+	p := samplePlan()
+	p.Rules[0].Deny = true
+	for _, c := range []struct {
+		forbidden, other bool
+		want             Outcome
+	}{{true, false, Pass}, {false, false, Undecided}, {false, true, Pass}} {
+		f := finding(Fail, Rejected)
+		f.Rule, f.Forbidden = "calls", c.forbidden
+		p.Finish(&f)
+		o := finding(Pass, Reachable)
+		o.Rule = ""
+		list := []Finding{f, o}
+		if !c.other {
+			list = list[:1]
+		}
+		if p.Control(list); list[0].Outcome != c.want {
+			t.Errorf("%+v: %s, %s", c, list[0].Outcome, list[0].Summary)
 		}
 	}
 }

@@ -122,6 +122,7 @@ func (v *validator) rules() {
 		v.check(len(r.Services) > 0, "rule %q has no service", r.Name)
 		v.check(r.Any != (r.Set != ""), "rule %q needs a set or any, one of them", r.Name)
 		v.check(r.Any || sets[r.Set], "rule %q: no set %q", r.Name, r.Set)
+		v.check(r.From == "" || sets[r.From], "rule %q: no set %q", r.Name, r.From)
 	}
 }
 

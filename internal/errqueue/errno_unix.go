@@ -38,6 +38,9 @@ func classify(err error) (Cause, bool) {
 	return Other, true
 }
 
+// NoAddress reports whether the system had no address, or no port that was free.
+func (e *Error) NoAddress() bool { return errors.Is(e.Err, unix.EADDRNOTAVAIL) }
+
 func setTTL(raw syscall.RawConn, v6 bool, ttl int) (err error) {
 	if ctlErr := raw.Control(func(fd uintptr) { err = setTTLOn(int(fd), v6, ttl) }); ctlErr != nil {
 		return ctlErr

@@ -34,6 +34,9 @@ func classify(err error) (Cause, bool) {
 	return Other, true
 }
 
+// NoAddress reports whether the system had no address, or no port that was free.
+func (e *Error) NoAddress() bool { return errors.Is(e.Err, windows.WSAEADDRNOTAVAIL) }
+
 func setTTL(raw syscall.RawConn, v6 bool, ttl int) (err error) {
 	ctlErr := raw.Control(func(fd uintptr) {
 		if v6 {

@@ -120,6 +120,12 @@ func (e *Error) NoRoute() bool {
 	return e.Origin == ICMP && e.Type == 3 && (e.Code == 0 || e.Code == 6) || e.Origin == ICMPv6 && e.Type == 1 && e.Code == 0
 }
 
+// Prohibited reports whether e is what only somebody says who forbids it.
+func (e *Error) Prohibited() bool {
+	return e.Origin == ICMP && e.Type == 3 && (e.Code == 9 || e.Code == 10 || e.Code == 13) ||
+		e.Origin == ICMPv6 && e.Type == 1 && (e.Code == 1 || e.Code == 5 || e.Code == 6)
+}
+
 // Options are how a socket is opened. The zero value is an ordinary socket with its
 // error queue read.
 type Options struct {

@@ -70,6 +70,9 @@ func (n *setNames) add(name string, set ipranges.Set) string {
 
 func verifyRule(r *policy.Rule, names *setNames) verifier.Rule {
 	out := verifier.Rule{Name: r.Name, Deny: r.Verdict == rules.Deny, Services: servicesOf(r.Services), Place: placeOf(r.Place)}
+	if !r.From.IsAny() {
+		out.From = names.add(r.From.Name(), r.From.Set())
+	}
 	if r.To.IsAny() || r.To.ByName() { // the firewall decides by name, so any address may be right
 		out.Any = true
 		return out

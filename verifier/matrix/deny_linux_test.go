@@ -43,6 +43,7 @@ func TestDenied(t *testing.T) {
 		{"denied here", []fault{drops("", client, relay)}, deniedHere, verifier.Pass, 0},
 		{"dropped", []fault{drops("", firewall, relay)}, silent, verifier.Undecided, 3},
 		{"closed", []fault{rejects("", server, relay, "port-unreachable", "port-unreachable")}, isClosed, verifier.Fail, 1},
+		{"a router without a route", []fault{rejects("", firewall, relay, "net-unreachable", "no-route")}, isRejected, verifier.Undecided, 3},
 		{"ICMP blocked", []fault{rejects("", server, relay, "port-unreachable", "port-unreachable"), noICMP}, silent, verifier.Undecided, 3},
 	} {
 		t.Run(c.name, func(t *testing.T) {

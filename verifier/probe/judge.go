@@ -22,6 +22,9 @@ type ruling struct {
 	verdict  verifier.Verdict
 	offender netip.Addr
 	why      string // a line of evidence
+	// forbidden says that the error can only mean that somebody forbids it.
+	forbidden bool
+	own       string // the kind of this machine's own route that stops it
 }
 
 // judge says what one error means for packets to target. It is the table of evidence:
@@ -61,6 +64,7 @@ func (e *env) judge(s sign, target netip.Addr) ruling {
 		r.why += ", which is this machine"
 	default:
 		r.verdict = verifier.Rejected
+		r.forbidden = x.Prohibited() || x.PortUnreachable()
 		if x.NoRoute() || x.NoNeighbour() {
 			r.why += "; a router without a route says the same"
 		}
@@ -90,6 +94,27 @@ func judgeUnknown(x *errqueue.Error) ruling {
 	}
 	if x.Why != "" {
 		r.why += "; " + x.Why
+	}
+	return r
+}
+
+// ownRoute looks closer at what this machine refused to send: a route of its own may
+// stop it, or all of its ports may be in use, and neither is what the error reads like.
+func (e *env) ownRoute(r ruling, x *errqueue.Error, prot string, to netip.AddrPort) ruling {
+	if x.Origin != errqueue.Local {
+		return r
+	}
+	leave, err := e.net.Leave([]Flow{{To: to.Addr(), Protocol: prot, Port: to.Port()}})
+	if err != nil {
+		return r
+	}
+	switch l := leave[0]; {
+	case l.Own != "":
+		r.verdict, r.own = verifier.NoRoute, l.Own
+		r.why = fmt.Sprintf("a route of this machine's own, of type %s, stops it", l.Own)
+	case r.verdict == verifier.NoRoute && l.Err == nil && x.NoAddress():
+		r.verdict = verifier.Inconclusive
+		r.why = "this machine has a route, and no source address or port that is free for it"
 	}
 	return r
 }

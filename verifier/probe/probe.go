@@ -76,6 +76,7 @@ func Run(ctx context.Context, plan *verifier.Plan, opt Options) *verifier.Report
 	}
 	all.Wait()
 	e.coverage(ctx)
+	plan.Control(e.findings)
 	verifier.Soften(e.findings)
 	slices.SortStableFunc(e.findings, func(a, b verifier.Finding) int { return cmp.Compare(e.place(&a), e.place(&b)) })
 	machine, _ := os.Hostname() // a report without it is a report
@@ -156,6 +157,9 @@ func (e *env) host(ctx context.Context, pr *verifier.Probe) {
 		e.report([]verifier.Finding{f})
 	}
 	for _, a := range addrs {
+		if !e.isSource(base, a, len(asks) > 0) {
+			continue
+		}
 		for _, ask := range asks {
 			if !e.runs(ask.Kind) {
 				continue
@@ -211,6 +215,27 @@ func (e *env) addresses(ctx context.Context, pr *verifier.Probe) []netip.Addr {
 	return list
 }
 
+// isSource reports whether the target's rule holds for packets from this machine, and
+// says so where it does not: what becomes of them then says nothing about the rule.
+func (e *env) isSource(base target, to netip.Addr, asked bool) bool {
+	if base.rule == nil || base.rule.From == "" {
+		return true
+	}
+	leave, err := e.net.Leave([]Flow{{To: to}})
+	if err != nil || leave[0].Err != nil || !leave[0].Source.IsValid() || e.plan.HoldsFor(base.rule, leave[0].Source) {
+		return true
+	}
+	if asked {
+		base.addr = to
+		f := base.finding(verifier.Coverage, verifier.CheckCovered)
+		f.Outcome, f.Verdict = verifier.Skipped, verifier.NotProbed
+		f.Summary = fmt.Sprintf("this machine, %s, is not one of the sources of rule %s, so %s was not asked", leave[0].Source, base.rule.Name, to)
+		f.Remedy = fmt.Sprintf("run it on a machine in set %s", base.rule.From)
+		e.report([]verifier.Finding{f})
+	}
+	return false
+}
+
 // leftOut tells of addresses that were not asked: what is known of the others says
 // nothing about them.
 func (e *env) leftOut(ctx context.Context, base target, asked int) {
@@ -243,6 +268,9 @@ func (e *env) coverage(ctx context.Context) {
 		}
 		if inside {
 			continue
+		}
+		if slices.ContainsFunc(e.findings, func(f verifier.Finding) bool { return f.Rule == r.Name && f.Kind == verifier.Coverage }) {
+			continue // why is known
 		}
 		f := verifier.Finding{Kind: verifier.Coverage, Check: verifier.CheckCovered, Outcome: verifier.Skipped,
 			Verdict: verifier.NotProbed, Rule: r.Name, Place: r.Place,

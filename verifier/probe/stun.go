@@ -277,7 +277,7 @@ func (x *exchange) evidence() []string {
 // dialFailed rules on a socket that could not be opened or connected.
 func (e *env) dialFailed(err error, to netip.AddrPort) reached {
 	if x, ok := asError(err); ok {
-		r := e.judge(sign{err: x}, to.Addr())
+		r := e.ownRoute(e.judge(sign{err: x}, to.Addr()), x, "udp", to)
 		return reached{ruling: r, evidence: []string{r.why}}
 	}
 	r := ruling{verdict: verifier.Inconclusive, why: fmt.Sprintf("no socket: %v", err)}

@@ -39,7 +39,7 @@ func (e *env) connectOnce(ctx context.Context, to netip.AddrPort) (net.Conn, rea
 	var r ruling
 	switch x, ok := asError(err); {
 	case ok:
-		r = e.judge(sign{err: x, lag: took}, to.Addr())
+		r = e.ownRoute(e.judge(sign{err: x, lag: took}, to.Addr()), x, "tcp", to)
 		if r.verdict == verifier.Refused && x.Origin == errqueue.Unknown {
 			r.why += "; a target where nobody listens and a firewall that resets in its name look the same"
 		}
@@ -57,8 +57,12 @@ func (e *env) connectOnce(ctx context.Context, to netip.AddrPort) (net.Conn, rea
 func (e *env) finish(t target, k verifier.Kind, r reached) verifier.Finding {
 	f := t.finding(k, verifier.CheckReach)
 	f.Verdict, f.Offender, f.Mapped, f.Evidence = r.verdict, r.offender, r.mapped, r.evidence
-	f.Outcome = outcomeOf(f.Verdict)
+	f.Outcome, f.Forbidden = outcomeOf(f.Verdict), r.forbidden
 	f.Summary = fmt.Sprintf("%s %s", f.Target(), f.Words())
+	if r.own != "" {
+		f.Summary = fmt.Sprintf("%s is stopped by a route of this machine's own, of type %s", f.Target(), r.own)
+		f.Remedy = fmt.Sprintf("take the %s route to %s away (ip route), or ask whose it is: a VPN client's kill switch looks so", r.own, t.addr)
+	}
 	if r.rtt > 0 && r.verdict == verifier.Reachable {
 		f.Metrics = []verifier.Metric{{Name: "rtt_seconds", Value: r.rtt.Seconds()}}
 	}
