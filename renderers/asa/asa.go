@@ -157,7 +157,7 @@ func isName(s string, most int, extra string) bool {
 func suffixes(patterns []string) ([]string, error) {
 	whole := map[string]bool{} // names that are listed with all names under them
 	for _, p := range patterns {
-		if !isName(strings.TrimPrefix(p, "*"), 253, "-._") {
+		if !renderers.IsHostPattern(p) {
 			return nil, wrong("domains", "write it in letters, digits, dots and dashes", "%.80q is no host name", p)
 		}
 		if base, wild := strings.CutPrefix(p, "*."); wild && slices.Contains(patterns, base) {

@@ -105,6 +105,11 @@ func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
 			all.Option(fmt.Sprintf("profiles.%d", i), fmt.Sprintf("%.80q %s", p, why), "write it as Access > Profiles / Policies does")
 		}
 	}
+	for _, d := range opt.Domains.Patterns {
+		if !renderers.IsHostPattern(d) {
+			return nil, &renderers.OptionError{Option: "domains", Cause: fmt.Sprintf("%.80q is no host name", d), Fix: "write it in letters, digits, dots and dashes"}
+		}
+	}
 	for _, n := range []struct {
 		option string
 		value  int

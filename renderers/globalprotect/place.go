@@ -50,7 +50,7 @@ func checkDomains(patterns []string) error {
 	}
 	var all renderers.Mistakes
 	for _, d := range patterns {
-		if !isDomain(strings.TrimPrefix(d, "*")) {
+		if !renderers.IsHostPattern(d) {
 			all.Add(wrong("domains", "write it in letters, digits, dots and dashes", "%.80q is no host name", d))
 		} else if rest, wild := strings.CutPrefix(d, "*"); wild && !strings.HasPrefix(rest, ".") {
 			all.Add(wrong("domains", "list the names themselves, or leave it out", "GlobalProtect has a * for whole labels only: %.80q is not *.NAME", d))
@@ -72,17 +72,6 @@ func isName(s string, most int, extra string) bool {
 		}
 	}
 	return true
-}
-
-// isDomain reports whether s holds nothing but what host names are written with.
-func isDomain(s string) bool {
-	for _, c := range []byte(s) {
-		plain := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
-		if !plain && c != '.' && c != '-' && c != '_' {
-			return false
-		}
-	}
-	return s != "" && len(s) <= 253
 }
 
 // word writes a name in a command. Names hold neither quotes nor backslashes.

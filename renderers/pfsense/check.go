@@ -90,8 +90,8 @@ func (r *renderer) checkWords() error {
 		all.Add(optionError("prefix", `up to 16 letters, digits and underscores, such as "sp_"; pkg_ belongs to packages`,
 			"%q cannot begin the name of an alias", renderers.Clean(r.opt.Prefix)))
 	}
-	if name := path.Base(r.base); r.fetched() && url.PathEscape(name) != name {
-		all.Add(optionError("path", "use letters, digits, dots, dashes and underscores", "%q needs escaping in a URL", name))
+	if name := path.Base(r.base); r.fetched() && strings.ContainsFunc(name, func(c rune) bool { return !isNameChar(c) && c != '.' && c != '-' }) {
+		all.Add(optionError("path", "use letters, digits, dots, dashes and underscores", "%q needs escaping in a URL", renderers.Clean(name)))
 	}
 	return all.Err()
 }

@@ -107,14 +107,19 @@ func (e *elements) line(text string) {
 	e.WriteByte('\n')
 }
 
-func (e *elements) leaf(name, text string) { e.line("<" + name + ">" + text + "</" + name + ">") }
+func (e *elements) leaf(name, text string) { e.raw(name, escaper.Replace(text)) }
 
+var escaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
+
+// cdata writes text that checkDescription has held to what a CDATA section can hold.
 func (e *elements) cdata(name, text string) {
 	if text != "" {
 		text = "<![CDATA[" + text + "]]>"
 	}
-	e.leaf(name, text)
+	e.raw(name, text)
 }
+
+func (e *elements) raw(name, text string) { e.line("<" + name + ">" + text + "</" + name + ">") }
 
 func (e *elements) open(name string)  { e.line("<" + name + ">"); e.level++ }
 func (e *elements) close(name string) { e.level--; e.line("</" + name + ">") }

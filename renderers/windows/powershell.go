@@ -38,6 +38,9 @@ func (r *renderer) checkScript() error {
 	}
 	name := r.opt.Connection
 	switch {
+	case !strings.EqualFold(path.Ext(r.path), ".ps1"):
+		return &renderers.OptionError{Option: "path", Cause: fmt.Sprintf("PowerShell runs no file called %.80q", path.Base(r.path)),
+			Fix: "end it in .ps1, or leave path out"}
 	case name == "":
 		return &renderers.OptionError{Option: "connection", Cause: "a script needs the VPN connection that the routes are for",
 			Fix: `add connection = "NAME", as Get-VpnConnection shows it`}

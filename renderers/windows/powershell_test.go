@@ -37,15 +37,30 @@ func TestScriptIncludesAlone(t *testing.T) {
 	}
 }
 
+// TestScriptPath holds the path to what PowerShell runs.
 func TestScriptPath(t *testing.T) {
-	for given, want := range map[bool]string{false: "edge.ps1", true: "edge.xml"} {
-		r, err := Kind().Build(options(script), renderers.Env{Name: "edge", Path: "edge.xml", PathGiven: given})
+	for _, tt := range []struct {
+		path  string
+		given bool
+		want  string // empty: refused
+	}{
+		{"edge.xml", false, "edge.ps1"}, {"fw/routes.ps1", true, "fw/routes.ps1"}, {"routes.PS1", true, "routes.PS1"},
+		{"edge.xml", true, ""}, {"edge", true, ""}, {"edge.ps1.txt", true, ""},
+	} {
+		r, err := Kind().Build(options(script), renderers.Env{Name: "edge", Path: tt.path, PathGiven: tt.given})
+		if tt.want == "" {
+			var wrong *renderers.OptionError
+			if !errors.As(err, &wrong) || wrong.Option != "path" || wrong.Fix == "" {
+				t.Errorf("%s: %v", tt.path, err)
+			}
+			continue
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
 		files, err := r.Render(include())
-		if err != nil || files[0].Path != want {
-			t.Errorf("%v: %s, %v", given, files[0].Path, err)
+		if err != nil || files[0].Path != tt.want {
+			t.Errorf("%s: %s, %v", tt.path, files[0].Path, err)
 		}
 	}
 }

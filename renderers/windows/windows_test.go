@@ -25,20 +25,22 @@ func options(change func(*Options)) *Options {
 
 func fragment(o *Options) { o.Form, o.Server = formRoutes, "" }
 
-func TestConformance(t *testing.T) {
-	conformance.Run(t, Kind(),
-		conformance.Variant{Name: "profile", Options: options(func(*Options) {})},
-		conformance.Variant{Name: "profile with EAP", Options: options(func(o *Options) {
+func variants() []conformance.Variant {
+	return []conformance.Variant{
+		{Name: "profile", Options: options(func(*Options) {})},
+		{Name: "profile with EAP", Options: options(func(o *Options) {
 			o.EAP, o.AlwaysOn, o.TrustedNetwork, o.Protocol = "testdata/eap.xml", true, "corp.example.com,example.net", "Automatic"
 		})},
-		conformance.Variant{Name: "routes", Options: options(fragment)},
-		conformance.Variant{Name: "powershell", Options: options(script)},
-		conformance.Variant{Name: "powershell for all users", Options: options(func(o *Options) {
+		{Name: "routes", Options: options(fragment)},
+		{Name: "powershell", Options: options(script)},
+		{Name: "powershell for all users", Options: options(func(o *Options) {
 			script(o)
 			o.Connection, o.AllUsers = "Bob's ’Büro‘; $(calc) `", true
 		})},
-	)
+	}
 }
+
+func TestConformance(t *testing.T) { conformance.Run(t, Kind(), variants()...) }
 
 func TestOptionMistakes(t *testing.T) {
 	files := map[string]string{

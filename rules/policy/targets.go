@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -136,8 +137,8 @@ func pathProblem(s string) string {
 		return "It holds a backslash; folders are separated by slashes on every system."
 	case slices.Contains(strings.Split(s, "/"), ".."):
 		return "It leaves the output folder."
-	case strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f || strings.ContainsRune(`<>:"|?*`, r) }):
-		return "It holds a character that file names cannot have on every system."
+	case strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) || strings.ContainsRune(`<>:"|?*`, r) }):
+		return "It holds a character that file names cannot have on every system, or that nobody sees."
 	case len(s) > 255:
 		return "It is longer than 255 bytes."
 	case !fs.ValidPath(s):
