@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -136,7 +137,9 @@ func environment(t *policy.Target, req Request) renderers.Env {
 			if err != nil {
 				return nil // publishing will say so
 			}
-			return data
+			// Each output ends its lines. What follows the last one is of a file that was cut,
+			// and half a line can name something else.
+			return data[:bytes.LastIndexByte(data, '\n')+1]
 		},
 	}
 	if req.Templates != "" {

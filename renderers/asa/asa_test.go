@@ -30,12 +30,16 @@ func full(o *Options) {
 	o.GroupPolicy, o.ACL, o.Domains, o.MaxRoutes = "All Users", "SPLIT", saas, 200
 }
 
-func TestConformance(t *testing.T) {
-	conformance.Run(t, Kind(),
-		conformance.Variant{Name: "routes", Options: options(plain)},
-		conformance.Variant{Name: "domains", Options: options(full)},
-	)
+func variants() []conformance.Variant {
+	return []conformance.Variant{
+		{Name: "routes", Options: options(plain)},
+		{Name: "domains", Options: options(full)},
+	}
 }
+
+func TestConformance(t *testing.T) { conformance.Run(t, Kind(), variants()...) }
+
+func FuzzFiles(f *testing.F) { conformance.Fuzz(f, Kind(), variants()...) }
 
 func TestOptionMistakes(t *testing.T) {
 	domains := func(patterns ...string) func(*Options) {

@@ -19,13 +19,17 @@ import (
 
 func merge(config string) *Options { return &Options{Form: formMerge, Config: config} }
 
-func TestConformance(t *testing.T) {
-	conformance.Run(t, Kind(),
-		conformance.Variant{Name: "fragment", Options: &Options{Form: formFragment}},
-		conformance.Variant{Name: "merge", Options: merge("testdata/azurevpnconfig.xml")},
-		conformance.Variant{Name: "merge beside DNS", Options: merge("testdata/dns.xml")},
-	)
+func variants() []conformance.Variant {
+	return []conformance.Variant{
+		{Name: "fragment", Options: &Options{Form: formFragment}},
+		{Name: "merge", Options: merge("testdata/azurevpnconfig.xml")},
+		{Name: "merge beside DNS", Options: merge("testdata/dns.xml")},
+	}
 }
+
+func TestConformance(t *testing.T) { conformance.Run(t, Kind(), variants()...) }
+
+func FuzzFiles(f *testing.F) { conformance.Fuzz(f, Kind(), variants()...) }
 
 // inMemory is an environment with one file, profile.xml.
 func inMemory(text string) renderers.Env {

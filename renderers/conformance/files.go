@@ -51,6 +51,9 @@ func (s *suite) damage(t *testing.T) {
 }
 
 func (s *suite) readFile(name string) ([]byte, error) {
+	if data, ok := s.read[name]; ok {
+		return data, nil
+	}
 	data, err := os.ReadFile(name)
 	if err == nil {
 		s.read[name] = data

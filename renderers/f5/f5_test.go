@@ -30,15 +30,19 @@ func full(o *Options) {
 	o.MaxBytes, o.MaxTotalBytes = 1<<18, 1<<19
 }
 
-func TestConformance(t *testing.T) {
-	conformance.Run(t, Kind(),
-		conformance.Variant{Name: "plain", Options: options(plain)},
-		conformance.Variant{Name: "profiles and names", Options: options(func(o *Options) {
+func variants() []conformance.Variant {
+	return []conformance.Variant{
+		{Name: "plain", Options: options(plain)},
+		{Name: "profiles and names", Options: options(func(o *Options) {
 			full(o)
 			o.Domains, o.MaxBytes, o.MaxTotalBytes = rules.Hosts{}, 40<<10, 100<<10
 		})},
-	)
+	}
 }
+
+func TestConformance(t *testing.T) { conformance.Run(t, Kind(), variants()...) }
+
+func FuzzFiles(f *testing.F) { conformance.Fuzz(f, Kind(), variants()...) }
 
 func TestOptionMistakes(t *testing.T) {
 	for _, tt := range []struct {

@@ -27,12 +27,16 @@ func portal(o *Options) {
 	o.Form, o.Tunnel, o.VDOM, o.Prefix, o.MaxRoutes = formSSL, "full access", "root", "acs.", 600
 }
 
-func TestConformance(t *testing.T) {
-	conformance.Run(t, Kind(),
-		conformance.Variant{Name: "ipsec", Options: options(plain)},
-		conformance.Variant{Name: "ssl", Options: options(portal)},
-	)
+func variants() []conformance.Variant {
+	return []conformance.Variant{
+		{Name: "ipsec", Options: options(plain)},
+		{Name: "ssl", Options: options(portal)},
+	}
 }
+
+func TestConformance(t *testing.T) { conformance.Run(t, Kind(), variants()...) }
+
+func FuzzFiles(f *testing.F) { conformance.Fuzz(f, Kind(), variants()...) }
 
 func TestOptionMistakes(t *testing.T) {
 	for _, tt := range []struct {

@@ -136,24 +136,32 @@ func sameRule(a, b []string) bool {
 	return true
 }
 
+// readDefault reads what becomes of the rest, of one family.
 func readDefault(p *rules.Plan, row []string) error {
-	first, err := netip.ParseAddr(row[4])
+	rest, err := rangeOf(row[4], row[5])
 	if err != nil {
 		return err
 	}
-	if first.Is4() {
-		p.Families |= rules.OnlyIPv4
-	} else {
-		p.Families |= rules.OnlyIPv6
+	fam := rules.OnlyIPv4
+	if rest.Has(ipranges.IPv6) {
+		fam = rules.OnlyIPv6
 	}
-	var ok bool
-	if p.Default, ok = rules.VerdictNamed(row[1]); !ok {
-		return fmt.Errorf("unknown default %q", row[1])
+	verdict, ok := rules.VerdictNamed(row[1])
+	switch {
+	case !ok || p.Families != 0 && p.Default != verdict:
+		return fmt.Errorf("unknown default %q, or another one than before", row[1])
+	case !rest.Equal(ipranges.Full(fam.List()[0])) || row[2] != "false" || row[3] != "any" || row[6] != "any":
+		return errors.New("the default is not for all the rest of a family")
 	}
+	p.Families |= fam
+	p.Default = verdict
 	return nil
 }
 
 func readRow(row []string, to ipranges.Set) (rules.Rule, error) {
+	if row[2] != "true" && row[2] != "false" {
+		return rules.Rule{}, fmt.Errorf("log is %q, and neither true nor false", row[2])
+	}
 	r := rules.Rule{Name: row[0], Log: row[2] == "true", From: rules.Any(), To: rules.In(row[0]+"_to", to)}
 	if err := setAction(&r, row[1]); err != nil {
 		return r, err

@@ -29,14 +29,18 @@ func panorama(o *Options) {
 	o.Gateway, o.Config, o.Template, o.VSYS, o.Domains, o.MaxRoutes = "Branch GW", "All users", "Branch Template", "vsys3", saas, 200
 }
 
-func TestConformance(t *testing.T) {
-	conformance.Run(t, Kind(),
-		conformance.Variant{Name: "set", Options: options(plain)},
-		conformance.Variant{Name: "set panorama", Options: options(panorama)},
-		conformance.Variant{Name: "xml", Options: options(func(o *Options) { o.Form = formXML })},
-		conformance.Variant{Name: "xml panorama", Options: options(func(o *Options) { panorama(o); o.Form = formXML })},
-	)
+func variants() []conformance.Variant {
+	return []conformance.Variant{
+		{Name: "set", Options: options(plain)},
+		{Name: "set panorama", Options: options(panorama)},
+		{Name: "xml", Options: options(func(o *Options) { o.Form = formXML })},
+		{Name: "xml panorama", Options: options(func(o *Options) { panorama(o); o.Form = formXML })},
+	}
 }
+
+func TestConformance(t *testing.T) { conformance.Run(t, Kind(), variants()...) }
+
+func FuzzFiles(f *testing.F) { conformance.Fuzz(f, Kind(), variants()...) }
 
 func TestOptionMistakes(t *testing.T) {
 	many := make([]string, maxDomains+1)

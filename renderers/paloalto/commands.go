@@ -125,10 +125,11 @@ func joinWords(words []string) string {
 // parseRef is the inverse of path, for any place and prefix: it reads what was
 // published before, which other options may have shaped.
 func parseRef(path string) (ref, error) {
-	w, err := splitWords(path)
+	all, err := splitWords(path)
 	if err != nil {
 		return ref{}, err
 	}
+	w := all
 	switch {
 	case len(w) > 1 && w[0] == "shared":
 		w = w[1:]
@@ -143,7 +144,7 @@ func parseRef(path string) (ref, error) {
 	if !ok {
 		return ref{}, fmt.Errorf("%q is nothing that this target makes", path)
 	}
-	return ref{t, deleteWord + path}, nil
+	return ref{t, deleteWord + joinWords(all)}, nil // one way to write it, to know it again
 }
 
 // retired is what the file published before at the path of the remove file
@@ -164,7 +165,7 @@ func (r *renderer) retired(now []ref) []ref {
 	}
 	var list []ref
 	for line := range strings.Lines(old) {
-		path, ok := strings.CutPrefix(strings.TrimRight(line, "\n"), deleteWord)
+		path, ok := strings.CutPrefix(strings.TrimRight(line, "\r\n"), deleteWord)
 		if !ok {
 			continue
 		}
@@ -172,8 +173,8 @@ func (r *renderer) retired(now []ref) []ref {
 		if err != nil {
 			return nil // not a file of ours
 		}
-		if !made[path] {
-			made[path] = true
+		if !made[gone.path()] {
+			made[gone.path()] = true
 			list = append(list, gone)
 		}
 	}

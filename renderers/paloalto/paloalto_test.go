@@ -53,3 +53,5 @@ func variants() []conformance.Variant {
 func ptr(o Options) *Options { return &o }
 
 func TestConformance(t *testing.T) { conformance.Run(t, Kind(), variants()...) }
+
+func FuzzFiles(f *testing.F) { conformance.Fuzz(f, Kind(), variants()...) }

@@ -42,6 +42,17 @@ func variants() []conformance.Variant {
 
 func TestConformance(t *testing.T) { conformance.Run(t, Kind(), variants()...) }
 
+// FuzzFiles takes a small config.xml: a large one is slow.
+func FuzzFiles(f *testing.F) {
+	list := variants()[:2]
+	for _, url := range []string{"", "https://files.example.net"} {
+		o := options(formMerge)
+		o.Config, o.URL, o.Before, o.Like, o.Accept = "testdata/small.xml", url, "all", "all", []string{"1", "2"}
+		list = append(list, conformance.Variant{Name: "merge", Options: &o})
+	}
+	conformance.Fuzz(f, Kind(), list...)
+}
+
 func env() renderers.Env {
 	return renderers.Env{Name: "edge", Path: "fw/edge.xml", Read: os.ReadFile}
 }

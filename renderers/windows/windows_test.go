@@ -42,6 +42,8 @@ func variants() []conformance.Variant {
 
 func TestConformance(t *testing.T) { conformance.Run(t, Kind(), variants()...) }
 
+func FuzzFiles(f *testing.F) { conformance.Fuzz(f, Kind(), variants()...) }
+
 func TestOptionMistakes(t *testing.T) {
 	files := map[string]string{
 		"text": "nothing", "other": "<VPNProfile/>", "half": "<EapHostConfig><EapMethod>", "two": "<EapHostConfig/><EapHostConfig/>",

@@ -1,0 +1,74 @@
+package conformance
+
+import (
+	"slices"
+	"testing"
+
+	"sallyport/renderers"
+	"sallyport/rules"
+)
+
+// Fuzz feeds the readers of a kind with files that were edited: one to read back, one that
+// an earlier run published, and the user's files that options name. Nothing panics, and
+// what is rendered then reads back as the plan.
+//
+// An input is two edits of a file and not the file: the fuzzer minimizes each input that is
+// new to it, which takes it minutes where an input has some thousand bytes. So the texts
+// that are put in are short.
+func Fuzz(f *testing.F, kind renderers.Kind, variants ...Variant) {
+	type subject struct {
+		s     *suite
+		r     renderers.Renderer
+		files []renderers.File
+		next  *rules.Plan
+	}
+	var list []subject
+	for _, v := range variants {
+		x := subject{s: &suite{kind: kind, variant: v, read: map[string][]byte{}}}
+		x.r = x.s.build(f, "edge")
+		lowered, _, errs := rules.Lower(x.s.rich(f), renderers.CapsOf(kind, x.r))
+		if len(errs) > 0 {
+			f.Fatal(errs[0])
+		}
+		x.files = x.s.render(f, x.r, lowered)
+		if x.next, _, errs = rules.Lower(x.s.plan(f, cloud), renderers.CapsOf(kind, x.r)); len(errs) > 0 {
+			f.Fatal(errs[0])
+		}
+		for i, file := range x.files {
+			f.Add(uint8(len(list)), uint8(i), uint16(len(file.Data)/2), uint16(1), "\n", uint16(0), uint16(0), "<!--")
+			f.Add(uint8(len(list)), uint8(i), uint16(len(file.Data)-1), uint16(9), " ", uint16(len(file.Data)/3), uint16(100), "\"")
+		}
+		list = append(list, x)
+	}
+	f.Fuzz(func(t *testing.T, variant, at uint8, from1, n1 uint16, text1 string, from2, n2 uint16, text2 string) {
+		if len(text1) > longest || len(text2) > longest {
+			return
+		}
+		x := list[int(variant)%len(list)]
+		edit := func(data []byte) []byte {
+			return replace(replace(data, int(from1), int(n1), text1), int(from2), int(n2), text2)
+		}
+		files := slices.Clone(x.files)
+		file := &files[int(at)%len(files)]
+		file.Data = edit(file.Data)
+		if p, err := x.r.ReadBack(files); err == nil && p == nil {
+			t.Error("neither a plan nor an error")
+		}
+		before := func(path string) []byte {
+			f, _ := renderers.FileAt(files, path)
+			return f.Data
+		}
+		x.s.renderIn(t, "after "+file.Path, x.next, renderers.Env{Read: x.s.readFile, Previous: before})
+		if len(x.s.read) > 0 {
+			x.s.renderIn(t, "with a file of the user's", x.next, renderers.Env{Read: func(name string) ([]byte, error) { return edit(x.s.read[name]), nil }})
+		}
+	})
+}
+
+const longest = 16
+
+// replace is data with n bytes from an offset on replaced.
+func replace(data []byte, from, n int, with string) []byte {
+	from = min(from, len(data))
+	return slices.Concat(data[:from], []byte(with), data[min(from+n, len(data)):])
+}
