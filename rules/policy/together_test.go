@@ -1,17 +1,13 @@
 package policy
 
 import (
-	"fmt"
-	"math/rand/v2"
-	"regexp"
-	"slices"
-	"strings"
 	"testing"
 
 	"sallyport/internal/diag"
+	"sallyport/internal/marked"
 )
 
-// manyMistakes is a policy in which each <right|wrong|summary> is a mistake of its own.
+// manyMistakes is a policy with many places for mistakes, see marked.Try.
 const manyMistakes = `
 variable <"nets"|"my-nets"|cannot name a variable> {
   default = [<"10.0.0.0/8"|5|holds strings, and this is the number 5>, "10.1.0.0/16"]
@@ -124,79 +120,10 @@ probe "relay" {
 }
 `
 
-var mistakeMark = regexp.MustCompile(`<([^<>|]+)\|([^<>|]+)\|([^<>|]+)>`)
-
-// with writes the template with the mistakes that are chosen, and says what has to be
-// found: the line and the summary of each.
-func with(template string, chosen func(i int) bool) (src string, want []string) {
-	i, line := 0, 1
-	for l := range strings.Lines(template) {
-		src += mistakeMark.ReplaceAllStringFunc(l, func(m string) string {
-			p := mistakeMark.FindStringSubmatch(m)
-			i++
-			if !chosen(i - 1) {
-				return p[1]
-			}
-			want = append(want, fmt.Sprintf("%d %s", line, p[3]))
-			return p[2]
-		})
-		line++
-	}
-	return src, want
-}
-
-// differ says which of the wanted errors are not found, and which are found besides.
-func differ(list diag.List, want []string) (missing []string, more diag.List) {
-	missing = slices.Clone(want)
-	for _, d := range list {
-		if d.Severity != diag.Error {
-			continue
-		}
-		i := slices.IndexFunc(missing, func(w string) bool {
-			line, summary, _ := strings.Cut(w, " ")
-			return line == itoa(d.Subject.Start.Line) && strings.Contains(d.Summary, summary)
-		})
-		if i < 0 {
-			more = append(more, d)
-			continue
-		}
-		missing = slices.Delete(missing, i, i+1)
-	}
-	return missing, more
-}
-
-// Whatever mistakes a policy has, all of them are reported at once, and nothing else: no
-// mistake hides another, and none has consequences that are reported too.
+// Whatever mistakes a policy has, all of them are reported at once, and nothing else.
 func TestMistakesTogether(t *testing.T) {
-	n := len(mistakeMark.FindAllString(manyMistakes, -1))
-	if n < 80 {
-		t.Fatalf("only %d mistakes", n)
-	}
-	try := func(name string, chosen func(i int) bool) bool {
-		src, want := with(manyMistakes, chosen)
+	marked.Try(t, manyMistakes, 80, 400, func(src string) diag.List {
 		_, list := check(t, "test.hcl", src, nil)
-		missing, more := differ(list, want)
-		if len(missing)+len(more) > 0 {
-			t.Errorf("%s: not found: %q; found besides:\n%s", name, missing, show(more, src))
-		}
-		return len(missing)+len(more) == 0
-	}
-	if !try("none", func(int) bool { return false }) {
-		return
-	}
-	for i := range n {
-		try(fmt.Sprintf("mistake %d", i), func(k int) bool { return k == i })
-	}
-	try("all", func(int) bool { return true })
-	rng := rand.New(rand.NewPCG(1, 2))
-	for round := range 400 {
-		share := 0.02 + 0.9*rng.Float64()
-		picked := make([]bool, n)
-		for i := range picked {
-			picked[i] = rng.Float64() < share
-		}
-		if !try(fmt.Sprintf("round %d", round), func(i int) bool { return picked[i] }) {
-			return
-		}
-	}
+		return list
+	})
 }
