@@ -40,7 +40,7 @@ func (c *compiler) service(d *decl) service {
 	out := service{known: true}
 	var matches []rules.Match
 	add := func(m rules.Match) { matches = append(matches, m) }
-	list := func(name string, one func(v cty.Value, r hcl.Range) bool) {
+	list := func(name, what string, one func(v cty.Value, r hcl.Range) bool) {
 		a := d.attr(name)
 		if a == nil {
 			return
@@ -50,6 +50,10 @@ func (c *compiler) service(d *decl) service {
 			n++
 			if word := it.ref(); len(word) == 1 && word.RootName() == "any" {
 				c.error(it.rng, fmt.Sprintf("any is written in quotes in %s", name), "", fmt.Sprintf(`write %s = ["any"]`, name))
+				out.known = false
+				return
+			}
+			if !c.noSum(it, what) {
 				out.known = false
 				return
 			}
@@ -63,12 +67,12 @@ func (c *compiler) service(d *decl) service {
 		out.known = out.known && ok && n > 0
 	}
 	for _, proto := range []rules.Protocol{rules.UDP, rules.TCP, rules.SCTP} {
-		list(proto.String(), func(v cty.Value, r hcl.Range) bool { return c.port(proto, v, r, add) })
+		list(proto.String(), "a range of ports", func(v cty.Value, r hcl.Range) bool { return c.port(proto, v, r, add) })
 	}
 	for _, proto := range []rules.Protocol{rules.ICMP, rules.ICMPv6} {
-		list(proto.String(), func(v cty.Value, r hcl.Range) bool { return c.icmpType(proto, v, r, add) })
+		list(proto.String(), "a type with its code", func(v cty.Value, r hcl.Range) bool { return c.icmpType(proto, v, r, add) })
 	}
-	list("protocols", func(v cty.Value, r hcl.Range) bool { return c.protocol(v, r, add) })
+	list("protocols", "a list of protocols", func(v cty.Value, r hcl.Range) bool { return c.protocol(v, r, add) })
 	if out.known && len(matches) == 0 && !d.broken && !d.guessed {
 		c.error(d.header, fmt.Sprintf("service %q is empty", d.name), "An empty service matches nothing.",
 			"give it ports, such as udp = [\"3478-3481\"], or write services = any in the rule where any is meant")
@@ -80,16 +84,16 @@ func (c *compiler) service(d *decl) service {
 
 // port evaluates a port, a range of them, or "any".
 func (c *compiler) port(proto rules.Protocol, v cty.Value, r hcl.Range, add func(rules.Match)) bool {
-	form := fmt.Sprintf(`write ports from 1 to 65535: %s = [443, "3478-3481"], or "any"`, proto)
-	bad := func(detail string) bool {
-		c.error(r, fmt.Sprintf("%s is not a port", describe(v)), detail, form)
+	bad := func() bool {
+		detail, fix := portMistake(proto, v)
+		c.error(r, fmt.Sprintf("%s is not a port", describe(v)), detail, fix)
 		return false
 	}
 	switch v.Type() {
 	case cty.Number:
 		n, ok := integer(v)
 		if !ok || n < 1 || n > 65535 {
-			return bad(portReason(n == 0 && ok))
+			return bad()
 		}
 		add(rules.Ports(proto, uint16(n), uint16(n)))
 		return true
@@ -106,10 +110,8 @@ func (c *compiler) port(proto rules.Protocol, v cty.Value, r hcl.Range, add func
 			hi, okHi = number(strings.TrimSpace(to), 65535)
 		}
 		switch {
-		case !okLo || !okHi:
-			return bad("")
-		case lo == 0:
-			return bad(portReason(true))
+		case !okLo || !okHi || lo == 0:
+			return bad()
 		case lo > hi:
 			c.error(r, fmt.Sprintf("port range %s ends before it starts", s), "", fmt.Sprintf("write \"%d-%d\"", hi, lo))
 			return false
@@ -117,14 +119,7 @@ func (c *compiler) port(proto rules.Protocol, v cty.Value, r hcl.Range, add func
 		add(rules.Ports(proto, uint16(lo), uint16(hi)))
 		return true
 	}
-	return bad("")
-}
-
-func portReason(zero bool) string {
-	if zero {
-		return "Port 0 is reserved: no service has it."
-	}
-	return ""
+	return bad()
 }
 
 // number parses a decimal number without sign and leading zeros.
