@@ -17,6 +17,7 @@ type Caps struct {
 	Families  Families
 	Verdicts  []Verdict // of rules
 	Defaults  []Verdict // of the plan
+	NoDeny    string    // why Defaults lacks Deny where another placement has it, as a clause
 	Sources   bool      // rules may name source addresses
 	Names     bool      // rules may go to host names
 	Wildcards bool      // names may begin with a *
@@ -115,8 +116,7 @@ func Lower(p *Plan, caps Caps) (*Plan, []Loss, []*RuleError) {
 		return nil, nil, errs
 	}
 	if !slices.Contains(caps.Defaults, p.Default) {
-		errs = append(errs, &RuleError{Option: "default", Cause: fmt.Sprintf("the target cannot have the default %q", p.Default),
-			Fix: "choose another default or another placement"})
+		errs = append(errs, noDefault(p, caps))
 	}
 	for i := range p.Rules {
 		r := p.Rules[i]
@@ -147,6 +147,19 @@ func Lower(p *Plan, caps Caps) (*Plan, []Loss, []*RuleError) {
 		return nil, nil, errs
 	}
 	return fitted, losses, nil
+}
+
+// noDefault says why the target cannot do with the rest of the traffic what p says.
+func noDefault(p *Plan, caps Caps) *RuleError {
+	e := &RuleError{Option: "default", Cause: fmt.Sprintf("the target cannot have the default %q", p.Default), Fix: "choose another target"}
+	if p.Default != Deny {
+		return e
+	}
+	const lastRule = `end its rules with one that denies: action = "deny", to = any, services = any`
+	if e.Fix = "leave default out, and what no rule decides is left to your own rules; or " + lastRule; caps.NoDeny != "" {
+		e.Cause, e.Fix = e.Cause+": "+caps.NoDeny, `say placement = "standalone" for a chain that decides alone, or leave default out; or `+lastRule
+	}
+	return e
 }
 
 // Unsupported lists what p asks for and caps lack: its families, its direction, and the

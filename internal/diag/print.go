@@ -266,13 +266,17 @@ func clean(s string) string {
 }
 
 // wrap breaks text into lines of at most width columns, between words. Line
-// breaks in the text stay.
+// breaks in the text stay, and a line of it that begins with blanks stays as it is.
 func wrap(text string, width int) []string {
 	var lines []string
 	if text == "" {
 		return nil
 	}
 	for para := range strings.SplitSeq(text, "\n") {
+		if strings.HasPrefix(para, "  ") {
+			lines = append(lines, clean(para))
+			continue
+		}
 		line, used := "", 0
 		for word := range strings.FieldsSeq(para) {
 			word = clean(word)

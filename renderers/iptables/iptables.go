@@ -127,8 +127,8 @@ func (r *renderer) Caps() rules.Caps {
 		caps.MaxElements = maxElements
 	}
 	if r.opt.Placement == fragment {
-		// A drop at the end of our chain would cut what the admin's later rules allow.
 		caps.Defaults = []rules.Verdict{rules.Continue}
+		caps.NoDeny = "a fragment stands before your own rules, and a deny at its end would cut what those allow"
 	}
 	return caps
 }

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -94,9 +95,21 @@ func (c *compiler) declareBlock(b *hclsyntax.Block) {
 		}
 	}
 	d := &decl{kind: kind, guessed: kind != b.Type, header: b.DefRange(), body: b.Body}
-	if at, hit := c.damageIn(b.Range()); hit || b.Body == nil {
+	whole := b.Range()
+	if def := b.DefRange(); whole.End.Byte <= def.End.Byte { // it has no content: the line that it begins on counts
+		whole.End = def.End
+		if i := bytes.IndexByte(c.chars[def.End.Byte:], '\n'); i >= 0 {
+			whole.End.Byte += i
+		}
+	}
+	if at, hit := c.damageIn(whole); hit || b.Body == nil {
 		d.broken, d.cut = true, true
 		d.body = undamaged(b.Body, at)
+		if line := c.oneLinerAt(at.Start); line != nil && line.header.Start.Byte == b.TypeRange.Start.Byte {
+			if body := c.oneLinerBody(line); body != nil {
+				d.body, d.broken, d.cut = body, false, false
+			}
+		}
 	}
 	c.label(d, b, schema)
 	switch {
@@ -123,7 +136,7 @@ func (c *compiler) sortDamage() {
 // made of what follows it is a guess.
 func (c *compiler) damageIn(r hcl.Range) (first hcl.Range, hit bool) {
 	i, _ := slices.BinarySearch(c.reach, r.Start.Byte)
-	if i == len(c.damaged) || c.damaged[i].Start.Byte >= r.End.Byte {
+	if i == len(c.damaged) || c.damaged[i].Start.Byte > r.End.Byte {
 		return hcl.Range{}, false
 	}
 	return c.damaged[i], true

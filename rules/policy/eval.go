@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"math/big"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -251,10 +252,24 @@ func (c *compiler) text(a *hclsyntax.Attribute) (string, bool) {
 		return "", false
 	}
 	if v.Type() != cty.String {
-		c.error(a.Expr.Range(), fmt.Sprintf("%s is a string, and this is %s", a.Name, describe(v)), "", "put it in quotes")
+		c.error(a.Expr.Range(), fmt.Sprintf("%s is a string, and this is %s", a.Name, describe(v)), "", c.quoteFix(v, a.Expr.Range()))
 		return "", false
 	}
 	return v.AsString(), true
+}
+
+// quoteFix says how to make a string of v, which stands at r.
+func (c *compiler) quoteFix(v cty.Value, r hcl.Range) string {
+	text := c.sourceAt(r)
+	switch {
+	case isList(v) && v.LengthInt() == 1:
+		return "write the one value, without brackets"
+	case !v.Type().IsPrimitiveType():
+		return "write one value"
+	case strings.ContainsAny(text, "\"\n") || len(text) >= maxQuoted:
+		return "put it in quotes"
+	}
+	return fmt.Sprintf("put it in quotes: %q", text)
 }
 
 // textOr is the argument's text, or the default when the block lacks it.
@@ -276,10 +291,23 @@ func (c *compiler) flag(d *decl, name string, def bool) (value, ok bool) {
 		return def, false
 	}
 	if v.Type() != cty.Bool {
-		c.error(a.Expr.Range(), fmt.Sprintf("%s is true or false, and this is %s", name, describe(v)), "", "write true or false, without quotes")
+		c.error(a.Expr.Range(), fmt.Sprintf("%s is true or false, and this is %s", name, describe(v)), "", truthFix(v))
 		return def, false
 	}
 	return v.True(), true
+}
+
+// truthFix says what to write in the place of v, which is neither true nor false.
+func truthFix(v cty.Value) string {
+	if v.Type() == cty.String {
+		switch strings.ToLower(v.AsString()) {
+		case "true", "yes", "on", "1":
+			return "write true, without quotes"
+		case "false", "no", "off", "0":
+			return "write false, without quotes"
+		}
+	}
+	return "write true or false"
 }
 
 // parseDuration takes what time.ParseDuration takes, and days: "7d".

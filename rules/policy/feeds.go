@@ -1,11 +1,11 @@
 package policy
 
 import (
-	"cmp"
 	"fmt"
 	"net/url"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -61,7 +61,7 @@ func (c *compiler) feed(d *decl) (FeedSpec, bool) {
 	spec := FeedSpec{Name: d.name, Place: place(d.header)}
 	kind, known := c.feedKind(d) // of an unknown kind, only what all kinds share is judged
 	spec.Kind = kind.name
-	cloudOK := c.feedCloud(d, kind, known, &spec)
+	cloudOK := c.feedCloud(d, kind, kind.name != "", &spec)
 	sourceOK := c.feedSource(d, kind, &spec)
 	_, descOK := c.textOr(d, "description", "")
 	return spec, c.feedAge(d, kind, &spec) && cloudOK && sourceOK && descOK && known
@@ -81,11 +81,18 @@ func (c *compiler) feedKind(d *decl) (feedKind, bool) {
 	for _, k := range kinds {
 		names = append(names, k.name)
 	}
-	if a := d.attr("kind"); a != nil {
-		c.error(a.Expr.Range(), fmt.Sprintf("there is no kind of feed %.60q", name), "", didYouMean("", name, names))
-	} else if d.name != "" && !c.mayLack(d, "kind") {
-		c.error(d.header, fmt.Sprintf("feed %q has no kind", d.name), "Without a kind, the label has to be one.",
-			fmt.Sprintf("write kind = %q", cmp.Or(suggest(name, names), names[0])))
+	meant, detail, fix := feedMeant(name, names)
+	switch a := d.attr("kind"); {
+	case a != nil:
+		c.error(a.Expr.Range(), fmt.Sprintf("there is no kind of feed %.60q", name), detail, fix)
+	case d.name == "" || c.mayLack(d, "kind"):
+	default:
+		c.error(d.header, fmt.Sprintf("feed %q has no kind", d.name), strings.TrimSpace("Without a kind, the label has to be one. "+detail), fix)
+	}
+	for _, k := range kinds { // what else is wrong is judged by the kind that is meant
+		if k.name == meant {
+			return k, false
+		}
 	}
 	return feedKind{}, false
 }

@@ -37,7 +37,8 @@ func (c *compiler) checkSize() bool {
 	if !c.checkText(c.f.wrong, c.f.wrongAt) {
 		return false
 	}
-	if r, what, fix := tooDeep(c.scan()); what != "" {
+	c.tokens = c.scan()
+	if r, what, fix := tooDeep(c.tokens); what != "" {
 		c.error(r, what, "", fix)
 		return false
 	}

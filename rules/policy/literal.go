@@ -3,7 +3,9 @@ package policy
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -46,10 +48,8 @@ func (c *compiler) literal(s string, r hcl.Range) (ipranges.Set, bool) {
 func literalMistake(s string) (summary, detail, fix string) {
 	const form = `write a prefix "192.0.2.0/24", a range "192.0.2.1-192.0.2.9" or an address`
 	summary = fmt.Sprintf("%.60q is not an address, a prefix or a range", s)
-	if t := strings.Join(strings.Fields(s), ""); t != s {
-		if _, err := ipranges.ParseRange(t); err == nil {
-			return summary, "It holds blanks.", fmt.Sprintf("write %q", t)
-		}
+	if detail, fix = otherForm(s); fix != "" {
+		return summary, detail, fix
 	}
 	if p, err := netip.ParsePrefix(s); err == nil {
 		switch {
@@ -63,7 +63,7 @@ func literalMistake(s string) (summary, detail, fix string) {
 	if a, err := netip.ParseAddr(s); err == nil {
 		switch {
 		case a.Zone() != "":
-			return s + " has a zone", "Zones name an interface of one machine, so rules do not have them.", fmt.Sprintf("write %q", a.WithZone(""))
+			return fmt.Sprintf("%.60s has a zone", s), "Zones name an interface of one machine, so rules do not have them.", fmt.Sprintf("write %q", a.WithZone(""))
 		case a.Is4In6():
 			return mappedMistake(a, 128)
 		}
@@ -73,10 +73,6 @@ func literalMistake(s string) (summary, detail, fix string) {
 		b, errB := netip.ParseAddr(to)
 		switch {
 		case errA != nil || errB != nil:
-		case a.Is4In6():
-			return mappedMistake(a, 128)
-		case b.Is4In6():
-			return mappedMistake(b, 128)
 		case a.BitLen() != b.BitLen():
 			return s + " mixes address families", "", "write two ranges, one for each family"
 		case b.Less(a):
@@ -97,6 +93,88 @@ func literalMistake(s string) (summary, detail, fix string) {
 			"list the addresses, or a tag of a feed"
 	}
 	return summary, "", form
+}
+
+// otherForm recognizes addresses in forms that other programs write, and references in
+// quotes, and says how the policy writes them. fix is empty for anything else.
+func otherForm(s string) (detail, fix string) {
+	word := strings.TrimSpace(s)
+	kind, name, _ := strings.Cut(word, ".")
+	switch {
+	case word == "":
+		return "It is empty.", "write an address, or take it out"
+	case strings.EqualFold(word, "any"), strings.EqualFold(word, "all"), word == "*":
+		return "In quotes it is a text like any other.", "write any, without quotes and brackets, where any address is meant"
+	case kindOf(kind) != "" && plainName(name), strings.HasPrefix(word, "tag("), strings.HasPrefix(word, "names("):
+		return "In quotes it is a text like any other.", fmt.Sprintf("write it without quotes: %.80s", word)
+	case strings.Contains(word, "://"):
+		return "It is a URL.", "list the addresses, or a tag of a feed"
+	}
+	plain := strings.NewReplacer("–", "-", "—", "-", "−", "-", "‑", "-", "..", "-", "\\", "/", "[", "", "]", "").Replace(strings.Join(strings.Fields(word), " "))
+	if t := strings.ReplaceAll(plain, " ", ""); t != s && isLiteral(t) {
+		return map[bool]string{true: "It holds blanks.", false: "It is written otherwise here."}[t == strings.Join(strings.Fields(s), "")], fmt.Sprintf("write %q", t)
+	}
+	if list := strings.FieldsFunc(plain, func(r rune) bool { return r == ',' || r == ';' || r == ' ' }); len(list) > 1 {
+		if bits, ok := maskBits(list[1]); ok && len(list) == 2 {
+			if p, err := netip.ParsePrefix(fmt.Sprintf("%s/%d", list[0], bits)); err == nil {
+				return "Prefixes are written with the number of their bits.", fmt.Sprintf("write %q", p.Masked())
+			}
+		}
+		var quotedItems []string
+		for _, w := range list {
+			if !isLiteral(w) {
+				quotedItems = nil
+				break
+			}
+			quotedItems = append(quotedItems, strconv.Quote(w))
+		}
+		if len(quotedItems) > 0 {
+			return "Each address is an element of the list.", fmt.Sprintf("write %.200s", strings.Join(quotedItems, ", "))
+		}
+	}
+	return shortForm(plain)
+}
+
+// shortForm recognizes IPv4 addresses that leave something out, or say too much.
+func shortForm(s string) (detail, fix string) {
+	if host, _, err := net.SplitHostPort(s); err == nil && isAddress(host) {
+		return "It holds a port, and ports are part of a service.", fmt.Sprintf("write %q, and the port in a service", host)
+	}
+	if from, to, ok := strings.Cut(s, "-"); ok {
+		if n, small := number(to, 255); small && isAddress(from) && strings.Count(from, ".") == 3 {
+			return "Both ends of a range are whole addresses.", fmt.Sprintf("write \"%s-%s%d\"", from, from[:strings.LastIndexByte(from, '.')+1], n)
+		}
+	}
+	addr, _, _ := strings.Cut(s, "/")
+	var parts []string
+	for _, p := range strings.Split(strings.TrimSuffix(addr, "."), ".") {
+		n, err := strconv.ParseUint(p, 10, 8)
+		switch {
+		case p == "*" || p == "x" || p == "X":
+		case err != nil:
+			return "", ""
+		default:
+			parts = append(parts, strconv.FormatUint(n, 10))
+		}
+	}
+	switch n := len(parts); {
+	case n == 4 && addr == s && strings.Join(parts, ".") != addr:
+		return "A number with a zero in front is read as octal by some programs.", fmt.Sprintf("write %q", strings.Join(parts, "."))
+	case n > 0 && n < 4 && (addr != s || strings.ContainsAny(s, "*xX.")):
+		whole, length := strings.Join(parts, ".")+strings.Repeat(".0", 4-n), strconv.Itoa(8*n)
+		if addr != s {
+			length = s[len(addr)+1:]
+		}
+		if p, err := netip.ParsePrefix(whole + "/" + length); err == nil {
+			return "An IPv4 address has four numbers.", fmt.Sprintf("write %q", p.Masked())
+		}
+	}
+	return "", ""
+}
+
+func isLiteral(s string) bool {
+	_, err := ipranges.ParseRange(s)
+	return err == nil
 }
 
 func mappedMistake(a netip.Addr, bits int) (summary, detail, fix string) {

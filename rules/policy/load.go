@@ -161,7 +161,8 @@ type compiler struct {
 	catalogs map[string]*catalog.Catalog
 	list     diag.List
 	env      *hcl.EvalContext
-	work     int         // left of loopWork
+	work     int // left of loopWork
+	tokens   hclsyntax.Tokens
 	chars    []byte      // the source, with mistakes in its characters mended
 	trust    int         // the syntax is as it looks up to this byte
 	damaged  []hcl.Range // where a mistake in the syntax makes a guess of what was parsed

@@ -305,6 +305,9 @@ func (d decoder) set(field reflect.Value, v cty.Value, r hcl.Range, path string)
 	problem, fix := store(field, v)
 	if problem != "" {
 		detail := ""
+		if fix == fixQuotes {
+			fix = d.c.quoteFix(v, r)
+		}
 		if d.doc != "" {
 			detail = "The option means: " + d.doc + "."
 		}

@@ -155,5 +155,8 @@ func (c *compiler) sourceAt(r hcl.Range) string {
 	if r.Start.Byte < 0 || r.End.Byte > len(c.f.src) || r.End.Byte < r.Start.Byte {
 		return ""
 	}
-	return fmt.Sprintf("%.60s", c.f.src[r.Start.Byte:r.End.Byte])
+	return fmt.Sprintf("%.*s", maxQuoted, c.f.src[r.Start.Byte:r.End.Byte])
 }
+
+// maxQuoted is how much of the source a message repeats.
+const maxQuoted = 60

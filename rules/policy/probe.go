@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
@@ -126,7 +127,13 @@ func (c *compiler) texts(a *hclsyntax.Attribute, what string) ([]string, bool) {
 func (c *compiler) oneRule(a *hclsyntax.Attribute) (string, bool) {
 	t, ok := a.Expr.(*hclsyntax.ScopeTraversalExpr)
 	if !ok {
-		c.error(a.Expr.Range(), "a single rule belongs here", "", "write rule = rule.NAME")
+		fix := "write rule = rule.NAME"
+		if v, _ := a.Expr.Value(nil); v.IsKnown() && !v.IsNull() && v.Type() == cty.String && plainName(strings.TrimPrefix(v.AsString(), "rule.")) {
+			name := strings.TrimPrefix(v.AsString(), "rule.")
+			c.meant["rule "+name] = true
+			fix = fmt.Sprintf("write rule = rule.%s, without quotes", name)
+		}
+		c.error(a.Expr.Range(), "a single rule belongs here", "", fix)
 		return "", false
 	}
 	d := c.lookup(t.Traversal, "rule")

@@ -117,6 +117,16 @@ func (c *compiler) unknownWord(r hcl.Range, word, name, wanted string) {
 			return
 		}
 	}
+	for _, w := range []string{"true", "false", "any"} {
+		if strings.EqualFold(word, w) {
+			c.error(r, summary, "Words of the language are written in lower case.", "write "+w)
+			return
+		}
+	}
+	if wanted == "var" && name == "" {
+		c.error(r, summary, "Without quotes it is the name of something.", fmt.Sprintf("put it in quotes: %q", word))
+		return
+	}
 	if s := suggest(word, append(slices.Clone(referable), "any")); s != "" {
 		c.meant[kindOf(s)+" "+name] = true
 		c.error(r, summary, "", "did you mean "+strings.TrimSuffix(s+"."+name, ".")+"?")

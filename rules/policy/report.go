@@ -84,6 +84,22 @@ func syntaxFix(summary string) string {
 		return "write NAME = VALUE, or a block"
 	case "Invalid argument name":
 		return "write the name without quotes"
+	case "Invalid number literal":
+		return "put it in quotes, as addresses, dates and times are written"
+	case "Unbalanced parentheses", "Missing closing parenthesis", "Unterminated function call":
+		return `close the parenthesis with ")"`
+	case "Unterminated object constructor expression":
+		return `close the map with "}"`
+	case "Missing attribute separator":
+		return "put a comma between the items"
+	case "Invalid escape sequence":
+		return `write \\ for a backslash`
+	case "Unclosed template interpolation sequence":
+		return `close it with "}", or write $${ for the characters themselves`
+	case "Invalid block definition":
+		return `write the block as KIND "NAME" { ... }`
+	case "Invalid template directive", "Invalid template control keyword":
+		return "write %%{ for the characters themselves"
 	case "Unclosed configuration block":
 		return `close the block with "}"; if the file was cut short, take a whole copy of it`
 	case "Unterminated template string":
@@ -119,6 +135,16 @@ func (c *compiler) addHCL(diags hcl.Diagnostics) {
 	for _, d := range diags {
 		out := diag.Diagnostic{Severity: diag.Error, Summary: lowerFirst(strings.TrimSuffix(d.Summary, ".")), Detail: d.Detail,
 			Fix: syntaxFix(d.Summary)}
+		switch d.Summary {
+		case "Invalid single-argument block definition", "Argument definition required", "Invalid character":
+			if d.Subject == nil {
+				break
+			}
+			if line := c.oneLinerAt(d.Subject.Start); line != nil {
+				out.Detail = "A block on one line has one argument."
+				out.Fix = "write one argument a line:\n" + line.text(c.chars)
+			}
+		}
 		if d.Summary == "Attribute redefined" {
 			out.Detail = "Each argument can be set only once." // HCL's place is not written as ours
 		}

@@ -277,9 +277,14 @@ func (c *compiler) notReference(it item, kind string) {
 		return
 	}
 	fix := fmt.Sprintf("write %s.NAME", kind)
-	if v.Type() == cty.String && c.f.index[kind][v.AsString()] != nil {
-		c.meant[kind+" "+v.AsString()] = true
-		fix = fmt.Sprintf("write %s.%s, without quotes", kind, v.AsString())
+	if v.Type() == cty.String {
+		name := strings.TrimPrefix(v.AsString(), kind+".")
+		if c.f.index[kind][name] != nil {
+			c.meant[kind+" "+name] = true
+			fix = fmt.Sprintf("write %s.%s, without quotes", kind, name)
+		} else if name == "any" {
+			fix = "write any, without quotes and brackets"
+		}
 	}
 	c.error(it.rng, fmt.Sprintf("%s belongs here, and this is %s", article(kind), describe(v)), "", fix)
 }

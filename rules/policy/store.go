@@ -10,6 +10,9 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
+// fixQuotes stands for a fix that needs the source, see quoteFix.
+const fixQuotes = "put it in quotes"
+
 // store puts v into a field of a target's options. It returns what is wrong
 // with v for that field and what to write instead. Types are strict: "100" is
 // not 100, so that a policy means one thing to its readers and to the program.
@@ -25,12 +28,12 @@ func store(field reflect.Value, v cty.Value) (problem, fix string) {
 		return storeDuration(field, v)
 	case field.Kind() == reflect.String:
 		if v.Type() != cty.String {
-			return "a string belongs here, and this is " + describe(v), "put it in quotes"
+			return "a string belongs here, and this is " + describe(v), fixQuotes
 		}
 		field.SetString(v.AsString())
 	case field.Kind() == reflect.Bool:
 		if v.Type() != cty.Bool {
-			return "true or false belongs here, and this is " + describe(v), "write true or false, without quotes"
+			return "true or false belongs here, and this is " + describe(v), truthFix(v)
 		}
 		field.SetBool(v.True())
 	case field.CanInt(), field.CanUint(), field.CanFloat():
@@ -43,7 +46,7 @@ func store(field reflect.Value, v cty.Value) (problem, fix string) {
 
 func storeText(u encoding.TextUnmarshaler, v cty.Value) (problem, fix string) {
 	if v.Type() != cty.String && v.Type() != cty.Number {
-		return "a string belongs here, and this is " + describe(v), "put it in quotes"
+		return "a string belongs here, and this is " + describe(v), fixQuotes
 	}
 	if err := u.UnmarshalText([]byte(showValue(v))); err != nil {
 		return strings.TrimSuffix(err.Error(), "."), ""
