@@ -37,6 +37,7 @@ xmllint                 libxml2-utils
 shellcheck              shellcheck
 aws                     awscli
 node                    nodejs
+jq                      jq
 duk                     duktape
 mujs                    mujs
 npm                     npm

@@ -6,6 +6,7 @@
 package feeds
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -80,7 +81,7 @@ func (o *Opener) Open(ctx context.Context, spec Spec) (*Feed, error) {
 			err = d.checkEnd(raw)
 		}
 		if err != nil {
-			return fetch.Checked{}, err
+			return fetch.Checked{}, cmp.Or(misplaced(raw, spec.Kind), err)
 		}
 		fresh = c
 		if spec.File != "" { // never cached: an index would be for nothing

@@ -59,6 +59,9 @@ func hinted(err error, hint string) error {
 	return hintedError{err, hint}
 }
 
+// WithHint returns err with what to do about it, in the place of what Fetch would say.
+func WithHint(err error, hint string) error { return hinted(err, hint) }
+
 func feedError(feed string, err error) error {
 	hint := hintByHand
 	if h := (hintedError{}); errors.As(err, &h) {
