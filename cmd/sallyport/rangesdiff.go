@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sallyport/internal/fetch"
 	"sallyport/ipranges"
 	"sallyport/ipranges/catalog"
 )
@@ -70,6 +71,9 @@ func (a *app) rangesDiff(ctx context.Context, f *diffFlags, args []string) error
 	if err != nil {
 		return err
 	}
+	if text := oddPair(catalogs[0].Info(), catalogs[1].Info()); text != "" {
+		fmt.Fprintln(a.err, a.style("1;33", "warning:"), hang(text, 9, 2, a.width))
+	}
 	switch {
 	case f.json:
 		err = a.printJSON(struct {
@@ -86,6 +90,29 @@ func (a *app) rangesDiff(ctx context.Context, f *diffFlags, args []string) error
 		return exit{exitChanged}
 	}
 	return err
+}
+
+// oddPair says why two states of a feed are hardly meant to be compared, or in this order.
+func oddPair(from, to catalog.Info) string {
+	old, now := feedState(from), feedState(to)
+	switch {
+	case from.Kind != to.Kind:
+		return fmt.Sprintf("the old one is of %s and the new one of %s: two kinds of feeds", old, now)
+	case from.Cloud != to.Cloud:
+		return fmt.Sprintf("the old one is of %s and the new one of %s: two clouds", old, now)
+	case fetch.Older(to.Change, from.Change):
+		return fmt.Sprintf("the old one is of %s and the new one of %s, which is older: name the older one first", old, now)
+	}
+	return ""
+}
+
+// feedState is a kind, cloud and change for people, as far as they are known.
+func feedState(i catalog.Info) string {
+	text := strings.TrimSpace(i.Kind + " " + i.Cloud)
+	if i.Change != "" {
+		text += ", change " + i.Change
+	}
+	return text
 }
 
 // pick is the differences of the tags that were asked for, or of all.
@@ -143,7 +170,9 @@ func (a *app) printAddresses(diffs []catalog.TagDiff) {
 func (a *app) printDiffs(c [2]*catalog.Catalog, diffs []catalog.TagDiff) error {
 	from, to := c[0].Info(), c[1].Info()
 	what := strings.TrimSpace(to.Kind + " " + to.Cloud)
-	if from.Change != "" || to.Change != "" {
+	if from.Kind != to.Kind || from.Cloud != to.Cloud {
+		what = feedState(from) + ", to " + feedState(to)
+	} else if from.Change != "" || to.Change != "" {
 		what += fmt.Sprintf(", change %s to %s", cmp.Or(from.Change, "unknown"), cmp.Or(to.Change, "unknown"))
 	}
 	fmt.Fprintf(a.out, "%s: %s changed\n", what, plural(len(diffs), "tag"))

@@ -40,6 +40,7 @@ type feedJSON struct {
 	Fetched time.Time `json:"fetched,omitzero"`
 	Cached  bool      `json:"cached"`
 	Stale   bool      `json:"stale"`
+	Newer   string    `json:"older_than,omitempty"` // the change that was used before, if that is newer
 }
 
 type targetJSON struct {
@@ -98,7 +99,7 @@ func (a *app) jsonOf(res *pipeline.Result) generateJSON {
 	}
 	for _, f := range res.Feeds {
 		i := f.Catalog.Info()
-		j.Feeds = append(j.Feeds, feedJSON{f.Name, i.Kind, i.Cloud, i.Change, i.Source, i.SHA256, i.Fetched, f.Result.FromCache, f.Result.Stale})
+		j.Feeds = append(j.Feeds, feedJSON{f.Name, i.Kind, i.Cloud, i.Change, i.Source, i.SHA256, i.Fetched, f.Result.FromCache, f.Result.Stale, f.Result.Newer})
 	}
 	for _, o := range res.Outputs {
 		t := targetJSON{Name: o.Target.Name, Kind: o.Kind.Name, Rules: len(o.Plan.Rules), Equal: o.ReadBack}

@@ -174,6 +174,7 @@ type Result struct {
 	SHA256  string    // of the data as used (unpacked), in hex
 	Size    int64     // of the data, in bytes
 	Change  string    // as Check said
+	Newer   string    // the Change of the file that was used before this one, if that is newer
 	Fetched time.Time // when the bytes came from their origin
 	Checked time.Time // when the origin last confirmed that they are current
 

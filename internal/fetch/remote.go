@@ -142,6 +142,9 @@ func (f *Fetcher) refresh(ctx context.Context, src Source, have *Result, m *mete
 		return nil, fmt.Errorf("%s: the file is refused: %w", shown(u), err)
 	}
 	r.label(version, have)
+	if have != nil {
+		r.WarnOlder(have.Change)
+	}
 	if a.final.Host != u.Host {
 		r.note(fmt.Sprintf("%s redirected to %s", u.Host, a.final.Host))
 	}

@@ -163,6 +163,7 @@ func Run(ctx context.Context, req Request) (*Result, error) {
 	if err != nil {
 		return res, err
 	}
+	before.warnOlder(res.Feeds)
 	res.complete = len(targets) == len(res.Program.Targets)
 	for _, t := range targets {
 		out, diags := b.render(t, before)

@@ -63,6 +63,28 @@ func look(req Request) (published, error) {
 	return published{req.Out, m}, err
 }
 
+// warnOlder warns of feeds that are of an older version than the outputs that are there.
+func (p published) warnOlder(feeds []Feed) {
+	for _, e := range p.manifest {
+		var o Origin
+		made := e.Current // the newest, where it is another than the one of the bytes
+		if len(made) == 0 {
+			made = e.Made
+		}
+		if len(made) == 0 || json.Unmarshal(made, &o) != nil {
+			continue
+		}
+		for _, f := range feeds {
+			now := f.Catalog.Info()
+			for _, was := range o.Feeds {
+				if was.Name == f.Name && was.Kind == now.Kind && was.Cloud == now.Cloud {
+					f.Result.WarnOlder(was.Change)
+				}
+			}
+		}
+	}
+}
+
 // holds reports whether each of files is in its place with the same bytes.
 func (p published) holds(files []renderers.File) bool {
 	for _, f := range files {
