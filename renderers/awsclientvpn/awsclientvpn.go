@@ -13,6 +13,9 @@
 //     take them when they next connect ("AWS Client VPN routes").
 //   - 100 routes a subnet, both families together; 200 authorization rules ("AWS Client VPN
 //     quotas").
+//   - EC2 takes about ten changes of an endpoint at a time, each of a minute or two, and
+//     answers ConcurrentMutationLimitExceeded to more (hashicorp/terraform-provider-aws,
+//     issue 19750, 2021; cloudposse/terraform-aws-ec2-client-vpn, pull request 40, 2022).
 //   - dual-stack endpoints route IPv6, too ("IPv6 considerations for AWS Client VPN"); the
 //     EC2 API's own text of DestinationCidrBlock speaks of IPv4 alone.
 package awsclientvpn

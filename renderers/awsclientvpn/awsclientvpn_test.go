@@ -212,10 +212,17 @@ func TestScriptStops(t *testing.T) {
 		t.Errorf("another word: %v, %s", err, out)
 	}
 	c.routes = []route{{"10.0.0.0/16", subnetA, "sallyport-edge", "failed"}}
-	if out, err := c.run(f, ""); err == nil || !strings.Contains(out, "failed") {
-		t.Errorf("a failed route: %v, %s", err, out)
+	if out, err := c.run(f, ""); err != nil || c.state() != "10.0.0.0/16 0a, 10.0.0.0/16 all" || c.routes[0].status != "active" {
+		t.Errorf("a failed route is not made anew: %v, %s", err, out)
 	}
-	c.routes, c.quota, c.log = nil, 0, nil
+	c.refuse = func(action string) string { // EC2 cannot make it after all
+		c.setRoute(route{cidr: "10.0.0.0/16", subnet: subnetA}, "failed")
+		return ""
+	}
+	if out, err := c.run(f, ""); err == nil || !strings.Contains(out, "these routes failed") {
+		t.Errorf("a route that fails: %v, %s", err, out)
+	}
+	c.routes, c.quota, c.log, c.refuse = nil, 0, nil, nil
 	if out, err := c.run(f, ""); err == nil || !strings.Contains(out, "ClientVpnRouteLimitExceeded") {
 		t.Errorf("no room: %v, %s", err, out)
 	}

@@ -1,9 +1,9 @@
 package awsclientvpn
 
 import (
-	"bufio"
 	"encoding/xml"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -13,7 +13,9 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"sallyport/renderers"
@@ -21,20 +23,35 @@ import (
 
 // cloud imitates the part of EC2 that is about one Client VPN endpoint, with the EC2
 // API's own actions, parameters and error codes (EC2 API Reference, 2016-11-15). It
-// answers the AWS CLI, and a few lines of shell in its place that take no time.
+// answers the AWS CLI, and this test's own program in its place, which takes no time.
+//
+// A change is in progress for as many calls as takes says, and no more than limit are at a
+// time. Time plays no part.
 type cloud struct {
 	*httptest.Server
-	t      *testing.T
-	split  bool
-	quota  int // of routes of a subnet
+	t     *testing.T
+	split bool
+	quota int // of routes of a subnet
+	limit int // of changes in progress; 0: none
+	takes int // calls that a change is in progress for
+
+	mu     sync.Mutex
 	routes []route
 	rules  []rule
-	log    []string // the changes, in their order
+	log    []string                   // the changes, in their order
+	calls  int                        // so far
+	refuse func(action string) string // the code of an error in place of an answer
+	ends   map[int][]func()           // by call: what a change becomes
+	busy   int
 }
 
 type route struct{ cidr, subnet, description, status string }
 
 type rule struct{ cidr, group, description, status string } // group is all for all groups
+
+func (r route) is(o route) bool { return r.cidr == o.cidr && r.subnet == o.subnet }
+
+func (r rule) is(o rule) bool { return r.cidr == o.cidr && r.group == o.group }
 
 const (
 	endpoint = "cvpn-endpoint-0123456789abcdef0"
@@ -44,14 +61,43 @@ const (
 
 func newCloud(t *testing.T) *cloud {
 	t.Helper()
-	c := &cloud{t: t, split: true, quota: 100}
+	c := &cloud{t: t, split: true, quota: 100, ends: map[int][]func(){}}
 	c.Server = httptest.NewServer(http.HandlerFunc(c.answerAPI))
 	t.Cleanup(c.Close)
 	return c
 }
 
+// begin counts a call, and ends the changes that are due.
+func (c *cloud) begin() {
+	c.calls++
+	for _, end := range c.ends[c.calls] {
+		end()
+	}
+	delete(c.ends, c.calls)
+}
+
+// progress leaves a change in progress, and then lets it end.
+func (c *cloud) progress(end func()) {
+	if c.takes == 0 {
+		end()
+		return
+	}
+	c.busy++
+	at := c.calls + c.takes
+	c.ends[at] = append(c.ends[at], func() { c.busy--; end() })
+}
+
 // act carries out an action, or returns the code of an error.
 func (c *cloud) act(action string, p url.Values) string {
+	c.begin()
+	if c.refuse != nil {
+		if code := c.refuse(action); code != "" {
+			return code
+		}
+	}
+	if strings.HasPrefix(action, "Describe") {
+		return ""
+	}
 	cidr, subnet, group := p.Get("DestinationCidrBlock"), p.Get("TargetVpcSubnetId"), p.Get("AccessGroupId")
 	if strings.HasSuffix(action, "Ingress") {
 		cidr = p.Get("TargetNetworkCidr")
@@ -62,11 +108,14 @@ func (c *cloud) act(action string, p url.Values) string {
 			group = everybody
 		}
 	}
-	if _, err := netip.ParsePrefix(cidr); err != nil && !strings.HasPrefix(action, "Describe") {
+	if _, err := netip.ParsePrefix(cidr); err != nil {
 		return "InvalidParameterValue"
 	}
-	aRoute := slices.IndexFunc(c.routes, func(r route) bool { return r.cidr == cidr && r.subnet == subnet })
-	aRule := slices.IndexFunc(c.rules, func(r rule) bool { return r.cidr == cidr && r.group == group })
+	if c.limit > 0 && c.busy >= c.limit {
+		return "ConcurrentMutationLimitExceeded"
+	}
+	newRoute, newRule := route{cidr, subnet, p.Get("Description"), "creating"}, rule{cidr, group, p.Get("Description"), "authorizing"}
+	aRoute, aRule := slices.IndexFunc(c.routes, newRoute.is), slices.IndexFunc(c.rules, newRule.is)
 	switch action {
 	case "CreateClientVpnRoute":
 		if aRoute >= 0 {
@@ -75,27 +124,45 @@ func (c *cloud) act(action string, p url.Values) string {
 		if c.routesOf(subnet) >= c.quota {
 			return "ClientVpnRouteLimitExceeded"
 		}
-		c.routes = append(c.routes, route{cidr, subnet, p.Get("Description"), "creating"})
+		c.routes = append(c.routes, newRoute)
+		c.progress(func() { c.setRoute(newRoute, "active") })
 	case "DeleteClientVpnRoute":
-		if aRoute < 0 {
+		if aRoute < 0 || c.routes[aRoute].status == "deleting" {
 			return "InvalidClientVpnRouteNotFound"
 		}
-		c.routes = slices.Delete(c.routes, aRoute, aRoute+1)
+		c.setRoute(newRoute, "deleting")
+		c.progress(func() { c.routes = slices.DeleteFunc(c.routes, newRoute.is) })
 	case "AuthorizeClientVpnIngress":
 		if aRule >= 0 {
 			return "InvalidClientVpnDuplicateAuthorizationRule"
 		}
-		c.rules = append(c.rules, rule{cidr, group, p.Get("Description"), "authorizing"})
+		c.rules = append(c.rules, newRule)
+		c.progress(func() { c.setRule(newRule, "active") })
 	case "RevokeClientVpnIngress":
-		if aRule < 0 {
+		if aRule < 0 || c.rules[aRule].status == "revoking" {
 			return "InvalidClientVpnEndpointAuthorizationRuleNotFound"
 		}
-		c.rules = slices.Delete(c.rules, aRule, aRule+1)
-	default:
-		return ""
+		c.setRule(newRule, "revoking")
+		c.progress(func() { c.rules = slices.DeleteFunc(c.rules, newRule.is) })
 	}
 	c.log = append(c.log, strings.TrimSpace(action+" "+cidr+" "+subnet+group))
 	return ""
+}
+
+func (c *cloud) setRoute(of route, status string) {
+	for i := range c.routes {
+		if c.routes[i].is(of) {
+			c.routes[i].status = status
+		}
+	}
+}
+
+func (c *cloud) setRule(of rule, status string) {
+	for i := range c.rules {
+		if c.rules[i].is(of) {
+			c.rules[i].status = status
+		}
+	}
 }
 
 func (c *cloud) routesOf(subnet string) (n int) {
@@ -111,6 +178,14 @@ func (c *cloud) routesOf(subnet string) (n int) {
 func (c *cloud) answerAPI(w http.ResponseWriter, r *http.Request) {
 	if err := r.ParseForm(); err != nil {
 		c.t.Error(err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if args := r.Form["arg"]; args != nil {
+		text, status := c.answerProgram(args)
+		w.Header().Set("Status", fmt.Sprint(status))
+		_, _ = io.WriteString(w, text)
+		return
 	}
 	action := r.Form.Get("Action")
 	if code := c.act(action, r.Form); code != "" {
@@ -198,7 +273,7 @@ func (c *cloud) answerProgram(args []string) (text string, status int) {
 		c.t.Errorf("another endpoint, or no text: %q", args)
 	}
 	if code := c.act(camel(args[1]), form); code != "" {
-		return "An error occurred (" + code + ")\n", 254
+		return "An error occurred (" + code + ") when calling the " + camel(args[1]) + " operation: no\n", 254
 	}
 	return c.query(args[1], form.Get("Query")), 0
 }
@@ -229,20 +304,22 @@ func (c *cloud) query(command, q string) string {
 	switch command + " " + q {
 	case "describe-client-vpn-endpoints ClientVpnEndpoints[0].SplitTunnel":
 		return map[bool]string{true: "True\n", false: "False\n"}[c.split]
-	case "describe-client-vpn-routes Routes[?Status.Code!='deleting'].[DestinationCidr,TargetSubnet,Description=='MINE']":
+	case "describe-client-vpn-routes Routes[?Status.Code!='deleting'].[DestinationCidr,TargetSubnet,Description=='MINE',Status.Code]":
 		for _, r := range c.routes {
 			if r.status != "deleting" {
-				fmt.Fprintf(&b, "%s\t%s\t%s\n", r.cidr, r.subnet, is(r.description))
+				fmt.Fprintf(&b, "%s\t%s\t%s\t%s\n", r.cidr, r.subnet, is(r.description), r.status)
 			}
 		}
-	case "describe-client-vpn-authorization-rules AuthorizationRules[?Status.Code!='revoking'].[DestinationCidr,AccessAll && 'all' || GroupId,Description=='MINE']":
+	case "describe-client-vpn-authorization-rules AuthorizationRules[?Status.Code!='revoking'].[DestinationCidr,AccessAll && 'all' || GroupId,Description=='MINE',Status.Code]":
 		for _, r := range c.rules {
-			fmt.Fprintf(&b, "%s\t%s\t%s\n", r.cidr, r.group, is(r.description))
+			if r.status != "revoking" {
+				fmt.Fprintf(&b, "%s\t%s\t%s\t%s\n", r.cidr, r.group, is(r.description), r.status)
+			}
 		}
-	case "describe-client-vpn-routes Routes[?Status.Code=='failed' && Description=='MINE'].[DestinationCidr,TargetSubnet,Status.Message]":
+	case "describe-client-vpn-routes Routes[?Description=='MINE'].[DestinationCidr,TargetSubnet,Status.Code,Status.Message]":
 		for _, r := range c.routes {
-			if r.status == "failed" && is(r.description) == "True" {
-				fmt.Fprintf(&b, "%s\t%s\tNone\n", r.cidr, r.subnet)
+			if is(r.description) == "True" {
+				fmt.Fprintf(&b, "%s\t%s\t%s\tNone\n", r.cidr, r.subnet, r.status)
 			}
 		}
 	default:
@@ -253,16 +330,42 @@ func (c *cloud) query(command, q string) string {
 	return b.String()
 }
 
-// run runs a script, with aws as the program of that name or, where it is empty, with
-// answerProgram; it returns what the script says.
-func (c *cloud) run(f renderers.File, aws string, args ...string) (string, error) {
+// TestMain is the AWS CLI where the environment names a cloud.
+func TestMain(m *testing.M) {
+	at := os.Getenv("SALLYPORT_TEST_CLOUD")
+	if at == "" {
+		os.Exit(m.Run())
+	}
+	answer, err := http.PostForm(at, url.Values{"arg": os.Args[1:]})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(255)
+	}
+	text, err := io.ReadAll(answer.Body)
+	status, statusErr := strconv.Atoi(answer.Header.Get("Status"))
+	switch {
+	case err != nil || statusErr != nil:
+		status = 255
+	case status == 0:
+		fmt.Print(string(text))
+	default:
+		fmt.Fprint(os.Stderr, string(text))
+	}
+	os.Exit(status)
+}
+
+// command is a run of a script, with aws as the program of that name or, where it is
+// empty, with this test in its place.
+func (c *cloud) command(f renderers.File, aws string, args ...string) *exec.Cmd {
 	c.t.Helper()
 	dir := c.t.TempDir()
 	wrapper := "#!/bin/sh\nexec '" + aws + "' --endpoint-url " + c.URL + " \"$@\"\n"
 	if aws == "" {
-		var stop func()
-		wrapper, stop = c.pipes(dir)
-		defer stop()
+		self, err := os.Executable()
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		wrapper = "#!/bin/sh\nSALLYPORT_TEST_CLOUD=" + c.URL + " exec '" + self + "' \"$@\"\n"
 	}
 	script := filepath.Join(dir, "script.sh")
 	for name, text := range map[string]string{script: string(f.Data), filepath.Join(dir, "aws"): wrapper} {
@@ -273,44 +376,14 @@ func (c *cloud) run(f renderers.File, aws string, args ...string) (string, error
 	cmd := exec.Command("sh", append([]string{script}, args...)...)
 	cmd.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"), "AWS_ACCESS_KEY_ID=x", "AWS_SECRET_ACCESS_KEY=y",
 		"AWS_REGION=eu-west-1", "AWS_DEFAULT_REGION=eu-west-1", // the second for version 1
-		"AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null", "AWS_EC2_METADATA_DISABLED=true", "AWS_MAX_ATTEMPTS=1")
-	out, err := cmd.CombinedOutput()
-	return string(out), err
+		"AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null", "AWS_EC2_METADATA_DISABLED=true", "AWS_MAX_ATTEMPTS=1",
+		"SALLYPORT_PAUSE=0", "TMPDIR="+dir)
+	return cmd
 }
 
-// pipes answers the program that it returns, one call after the other: its arguments
-// come by one named pipe, a line each, and the answer goes back by another. Nothing is
-// answered once stop returns.
-func (c *cloud) pipes(dir string) (program string, stop func()) {
+// run runs a script, and returns what it says.
+func (c *cloud) run(f renderers.File, aws string, args ...string) (string, error) {
 	c.t.Helper()
-	question, answer := filepath.Join(dir, "question"), filepath.Join(dir, "answer")
-	if out, err := exec.Command("mkfifo", question, answer).CombinedOutput(); err != nil {
-		c.t.Fatalf("%v\n%s", err, out)
-	}
-	from, err := os.OpenFile(question, os.O_RDWR, 0) // so that it outlives each call
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	done := make(chan struct{})
-	stop = func() {
-		_ = from.Close()
-		<-done
-	}
-	go func() {
-		defer close(done)
-		var args []string
-		for lines := bufio.NewScanner(from); lines.Scan(); {
-			if lines.Text() != "END" {
-				args = append(args, lines.Text())
-				continue
-			}
-			text, status := c.answerProgram(args)
-			args = nil
-			if err := os.WriteFile(answer, []byte(fmt.Sprintf("%d\n%s", status, text)), 0); err != nil {
-				c.t.Error(err)
-			}
-		}
-	}()
-	return "#!/bin/sh\nprintf '%s\\n' \"$@\" END >'" + question + "'\n" +
-		"{ read -r status; [ \"$status\" = 0 ] || exec >&2; cat; exit \"$status\"; } <'" + answer + "'\n", stop
+	out, err := c.command(f, aws, args...).CombinedOutput()
+	return string(out), err
 }

@@ -26,12 +26,95 @@ routes='
 '
 
 export LC_ALL=C AWS_PAGER='' AWS_RETRY_MODE="${AWS_RETRY_MODE:-standard}" AWS_MAX_ATTEMPTS="${AWS_MAX_ATTEMPTS:-10}"
+pause=${SALLYPORT_PAUSE:-5} tries=${SALLYPORT_TRIES:-120} # seconds between tries, and how many: 10 minutes
 tab=$(printf '\t')
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+made=0 planned=0 at=''
+# shellcheck disable=SC2317 # it is called at the end
+finish() {
+	status=$?
+	if [ "$status" != 0 ] && [ -n "$at" ]; then
+		echo "$made of $planned changes are made, and it stopped at: $at" >&2
+		echo "what is listed and was there stays in force; run this again, and it goes on from here" >&2
+	fi
+	rm -rf "$work"
+	exit "$status"
+}
+trap finish EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
 
-ec2() {
-	aws ec2 "$@" --client-vpn-endpoint-id "$endpoint" --output text </dev/null
+# once COMMAND...: asks EC2, and leaves the answer and the error in files
+once() {
+	aws ec2 "$@" --client-vpn-endpoint-id "$endpoint" --output text </dev/null >"$work/answer" 2>"$work/error"
+}
+
+# again: waits after EC2 refused, where it may not the next time
+again() {
+	try=$((try + 1))
+	[ "$try" -le "$tries" ] || return 1
+	[ "$try" != 10 ] || echo "waiting for EC2: $(tr '\n' ' ' <"$work/error")" >&2
+	sleep "$pause"
+}
+
+# busy: EC2 makes about ten changes of an endpoint at a time, each in a minute or two, and
+# answers only so many calls
+busy() {
+	grep -q -e '(ConcurrentMutationLimitExceeded)' -e '(RequestLimitExceeded)' -e '(Throttling' "$work/error"
+}
+
+# ask COMMAND...: prints the answer, as soon as there is one
+ask() {
+	try=0
+	until once "$@"; do
+		if ! busy || ! again; then
+			cat "$work/error" >&2
+			return 1
+		fi
+	done
+	cat "$work/answer"
+}
+
+# change NAME LINE COMMAND...: makes a change of a line of NAME, which may be made already:
+# by another run, or in vain where the old one is still being deleted
+change() {
+	name=$1 line=$2
+	shift 2
+	at="$*" try=0
+	until once "$@"; do
+		if busy; then
+			:
+		elif grep -q '(InvalidClientVpnDuplicate' "$work/error"; then
+			cp "$work/error" "$work/first"
+			tried=$try
+			look "$name" || return 1
+			try=$tried
+			cp "$work/first" "$work/error"
+			! cut -f 1,2 "$work/$name.all" | grep -qxF "$line" || break
+		elif grep -q -e '(InvalidClientVpnRouteNotFound)' -e '(InvalidClientVpnEndpointAuthorizationRuleNotFound)' "$work/error"; then
+			break
+		elif [ -z "$full" ] || ! grep -q '(ClientVpnRouteLimitExceeded)' "$work/error"; then
+			cat "$work/error" >&2
+			return 1
+		fi
+		again || {
+			cat "$work/error" >&2
+			return 1
+		}
+	done
+	made=$((made + 1)) at=''
+}
+
+# look NAME: all that is in place and stays
+look() {
+	if [ "$1" = routes ]; then
+		ask describe-client-vpn-routes \
+			--query "Routes[?Status.Code!='deleting'].[DestinationCidr,TargetSubnet,Description=='$mine',Status.Code]"
+	else
+		ask describe-client-vpn-authorization-rules \
+			--query "AuthorizationRules[?Status.Code!='revoking'].[DestinationCidr,AccessAll && 'all' || GroupId,Description=='$mine',Status.Code]"
+	fi >"$work/$1.all"
 }
 
 # wanted FILE WORD...: each route with each word, a line each
@@ -43,24 +126,67 @@ wanted() {
 	done | sort >"$file"
 }
 
-# compare NAME: from all in place and all wanted, what is new and what of ours is gone
+# compare NAME: from all in place and all wanted, what is new and what of ours is gone.
+# What failed is made anew, once.
 compare() {
-	cut -f 1,2 "$work/$1.all" | sort >"$work/$1.have"
+	awk -F '\t' '$3 == "True" && $4 == "failed" { print $1 "\t" $2 }' "$work/$1.all" | sort | comm -23 - "$work/$1.anew" >"$work/$1.failed"
 	awk -F '\t' '$3 == "True" { print $1 "\t" $2 }' "$work/$1.all" | sort >"$work/$1.mine"
+	cut -f 1,2 "$work/$1.all" | sort | comm -23 - "$work/$1.failed" >"$work/$1.have"
 	comm -13 "$work/$1.have" "$work/$1.wanted" >"$work/$1.new"
-	comm -23 "$work/$1.mine" "$work/$1.wanted" >"$work/$1.gone"
+	comm -23 "$work/$1.mine" "$work/$1.wanted" | sort -u - "$work/$1.failed" >"$work/$1.gone"
+	left=$((left + $(lines "$work/$1.new") + $(lines "$work/$1.gone")))
+	for kind in new gone; do # what this run has changed may take a while to show
+		comm -23 "$work/$1.$kind" "$work/$1.$kind.done" >"$work/todo"
+		mv "$work/todo" "$work/$1.$kind"
+		todo=$((todo + $(lines "$work/$1.$kind")))
+	done
+}
+
+lines() { wc -l <"$1" | tr -d ' '; }
+
+# forget: that this run has changed something
+forget() {
+	for name in routes rules; do
+		: >"$work/$name.new.done"
+		: >"$work/$name.gone.done"
+	done
+}
+
+# remember: what this round has changed
+remember() {
+	for list in routes.new routes.gone rules.new rules.gone; do
+		sort -u "$work/$list" "$work/$list.done" >"$work/todo"
+		mv "$work/todo" "$work/$list.done"
+	done
+	for name in routes rules; do
+		sort -u "$work/$name.failed" "$work/$name.anew" >"$work/todo"
+		mv "$work/todo" "$work/$name.anew"
+	done
 }
 
 make_routes() {
 	while IFS=$tab read -r cidr subnet; do
-		ec2 create-client-vpn-route --destination-cidr-block "$cidr" --target-vpc-subnet-id "$subnet" --description "$mine" >/dev/null
+		change routes "$cidr$tab$subnet" create-client-vpn-route --destination-cidr-block "$cidr" --target-vpc-subnet-id "$subnet" --description "$mine"
 	done <"$work/routes.new"
 }
 
 withdraw_routes() {
 	while IFS=$tab read -r cidr subnet; do
-		ec2 delete-client-vpn-route --destination-cidr-block "$cidr" --target-vpc-subnet-id "$subnet" >/dev/null
+		change routes "$cidr$tab$subnet" delete-client-vpn-route --destination-cidr-block "$cidr" --target-vpc-subnet-id "$subnet"
 	done <"$work/routes.gone"
+}
+
+# rules COMMAND WORD FILE OPTION...: a change for each line, of all groups or of one
+rules() {
+	command=$1 word=$2 file=$3
+	shift 3
+	while IFS=$tab read -r cidr who; do
+		if [ "$who" = all ]; then
+			change rules "$cidr$tab$who" "$command" --target-network-cidr "$cidr" "--$word-all-groups" "$@"
+		else
+			change rules "$cidr$tab$who" "$command" --target-network-cidr "$cidr" --access-group-id "$who" "$@"
+		fi
+	done <"$file"
 }
 
 case ${1-} in
@@ -80,9 +206,6 @@ remove)
 	;;
 esac
 
-ec2 describe-client-vpn-routes --query "Routes[?Status.Code!='deleting'].[DestinationCidr,TargetSubnet,Description=='$mine']" >"$work/routes.all"
-ec2 describe-client-vpn-authorization-rules \
-	--query "AuthorizationRules[?Status.Code!='revoking'].[DestinationCidr,AccessAll && 'all' || GroupId,Description=='$mine']" >"$work/rules.all"
 # shellcheck disable=SC2086 # a subnet is a word
 wanted "$work/routes.wanted" $subnets
 if [ "$group" = none ]; then
@@ -90,39 +213,69 @@ if [ "$group" = none ]; then
 else
 	wanted "$work/rules.wanted" "$group"
 fi
-compare routes
-compare rules
 
-while IFS=$tab read -r cidr who; do
-	if [ "$who" = all ]; then
-		ec2 authorize-client-vpn-ingress --target-network-cidr "$cidr" --authorize-all-groups --description "$mine" >/dev/null
-	else
-		ec2 authorize-client-vpn-ingress --target-network-cidr "$cidr" --access-group-id "$who" --description "$mine" >/dev/null
+# Another run, or another person, may change the endpoint meanwhile: it looks again until
+# nothing is left to do.
+routes_new=0 routes_gone=0 rules_new=0 rules_gone=0 rounds=0 looks=0
+forget
+: >"$work/routes.anew"
+: >"$work/rules.anew"
+while :; do
+	at='another look' left=0 todo=0
+	look routes
+	look rules
+	compare routes
+	compare rules
+	at=''
+	[ "$left" -gt 0 ] || break
+	if [ "$todo" = 0 ]; then # all of it was changed a moment ago, or has been changed back
+		looks=$((looks + 1))
+		if [ "$looks" -le 6 ]; then
+			sleep "$pause"
+		else
+			forget
+		fi
+		continue
 	fi
-done <"$work/rules.new"
-
-# What replaces a route comes first, where there is room for both.
-# shellcheck disable=SC2086
-set -- $subnets
-if [ $(($(wc -l <"$work/routes.have") + $(wc -l <"$work/routes.new"))) -gt $((most * $#)) ]; then
-	withdraw_routes
-	make_routes
-else
-	make_routes
-	withdraw_routes
-fi
-
-while IFS=$tab read -r cidr who; do
-	if [ "$who" = all ]; then
-		ec2 revoke-client-vpn-ingress --target-network-cidr "$cidr" --revoke-all-groups >/dev/null
-	else
-		ec2 revoke-client-vpn-ingress --target-network-cidr "$cidr" --access-group-id "$who" >/dev/null
+	planned=$((made + todo)) rounds=$((rounds + 1)) looks=0
+	if [ "$rounds" -gt 8 ]; then
+		echo "something else changes the same routes and rules all the time, such as another script with the name $mine" >&2
+		exit 1
 	fi
-done <"$work/rules.gone"
+	routes_new=$((routes_new + $(lines "$work/routes.new"))) routes_gone=$((routes_gone + $(lines "$work/routes.gone")))
+	rules_new=$((rules_new + $(lines "$work/rules.new"))) rules_gone=$((rules_gone + $(lines "$work/rules.gone")))
 
-failed=$(ec2 describe-client-vpn-routes --query "Routes[?Status.Code=='failed' && Description=='$mine'].[DestinationCidr,TargetSubnet,Status.Message]")
-if [ -n "$failed" ]; then
-	printf 'these routes failed: delete them, and run this again\n%s\n' "$failed" >&2
+	rules authorize-client-vpn-ingress authorize "$work/rules.new" --description "$mine"
+	# What replaces a route comes first, where there is room for both.
+	# shellcheck disable=SC2086
+	set -- $subnets
+	full=''
+	if [ $(($(lines "$work/routes.have") + $(lines "$work/routes.new"))) -gt $((most * $#)) ]; then
+		full=yes
+		withdraw_routes
+		make_routes
+	else
+		make_routes
+		withdraw_routes
+	fi
+	rules revoke-client-vpn-ingress revoke "$work/rules.gone"
+	remember
+done
+
+# A route is made in a minute or two, and may fail.
+try=0
+while :; do
+	at='waiting for the routes'
+	ask describe-client-vpn-routes --query "Routes[?Description=='$mine'].[DestinationCidr,TargetSubnet,Status.Code,Status.Message]" >"$work/ours"
+	at=''
+	grep -q "$tab\(creating\|deleting\)$tab" "$work/ours" || break
+	again || {
+		echo "EC2 is still at some routes; look later: aws ec2 describe-client-vpn-routes --client-vpn-endpoint-id $endpoint" >&2
+		break
+	}
+done
+if grep "${tab}failed$tab" "$work/ours" >"$work/failed"; then
+	printf 'these routes failed: mend what EC2 says of them, and run this again\n%s\n' "$(cat "$work/failed")" >&2
 	exit 1
 fi
-echo "routes: $(wc -l <"$work/routes.new" | tr -d ' ') new, $(wc -l <"$work/routes.gone" | tr -d ' ') withdrawn; rules: $(wc -l <"$work/rules.new" | tr -d ' ') new, $(wc -l <"$work/rules.gone" | tr -d ' ') withdrawn"
+echo "routes: $routes_new new, $routes_gone withdrawn; rules: $rules_new new, $rules_gone withdrawn"
