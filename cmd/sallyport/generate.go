@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -57,7 +58,7 @@ Services, without any feed.`,
 		panic(err) // the flag is defined above
 	}
 	fl.StringVar(&f.templates, "templates", "", "use the templates in `DIR` where it has them")
-	fl.BoolVar(&f.stdout, "stdout", false, "print the one target's file instead of writing it")
+	fl.BoolVar(&f.stdout, "stdout", false, "print the one target's file instead of writing it, where it has only one to load")
 	fl.BoolVar(&f.diff, "diff", false, "show what would change, and write nothing")
 	fl.BoolVar(&f.json, "json", false, "say what was done as JSON")
 	fl.BoolVar(&f.detailed, "detailed-exitcode", false, "exit with 4 when a file changed, or would with --diff")
@@ -135,8 +136,8 @@ func policyName(res *pipeline.Result) string {
 	return "the policy"
 }
 
-// printOutput prints the file that is loaded; files that go with it, such as the
-// one that removes it, only make sense as files.
+// printOutput prints the one file that is loaded. Files that are loaded together only make
+// sense as files; the one that removes them is no part of the load.
 func (a *app) printOutput(res *pipeline.Result) error {
 	if len(res.Outputs) != 1 {
 		var names []string
@@ -145,8 +146,32 @@ func (a *app) printOutput(res *pipeline.Result) error {
 		}
 		return usage("--stdout prints one target, and the policy has %s: choose one with --target", strings.Join(names, ", "))
 	}
-	_, err := a.out.Write(res.Outputs[0].Files[0].Data)
+	o := &res.Outputs[0]
+	var names []string
+	var data []byte
+	for _, f := range o.Files {
+		if f.Use == "" && f.Undo != "" {
+			continue
+		}
+		names, data = append(names, f.Path), f.Data
+	}
+	if len(names) != 1 {
+		return usage("--stdout prints one file, and target %s has %d that go together, %s: leave --stdout out, and name a folder with --out",
+			o.Target.Name, len(names), list(names, mostNames))
+	}
+	_, err := a.out.Write(data)
 	return err
+}
+
+// mostNames is how many names a message lists.
+const mostNames = 8
+
+// list puts names into a sentence, the first most of them.
+func list(names []string, most int) string {
+	if len(names) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+	}
+	return strings.Join(names, ", ")
 }
 
 func sum(data []byte) string {
