@@ -81,6 +81,11 @@ func (a *app) budget(cmd *cobra.Command, f *budgetFlags, names []string) error {
 			return wrong(cmd, "--at %d: a list has one route at least", k)
 		}
 	}
+	if f.svg != "" {
+		if err := (publish.Document{Name: f.svg, Mark: plot.Mark}).Check(); err != nil {
+			return err
+		}
+	}
 	of, err := a.budgetSubject(cmd, f, names)
 	if err != nil {
 		return err

@@ -68,6 +68,7 @@ Services, without any feed.`,
 	fl.BoolVar(&f.prune, "prune", false, "delete the outputs of targets that left the policy or moved")
 	exclusive(cmd, "stdout", "diff")
 	exclusive(cmd, "bundle", "diff")
+	exclusive(cmd, "bundle", "stdout")
 	exclusive(cmd, "stdout", "json")
 	exclusive(cmd, "quiet", "json")
 	return cmd

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -16,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"sallyport/internal/pipeline"
-	"sallyport/internal/publish"
 	"sallyport/internal/readfile"
 	"sallyport/internal/verify"
 	"sallyport/verifier"
@@ -134,6 +131,9 @@ func (a *app) verify(cmd *cobra.Command, f *verifyFlags, args []string) error {
 	}
 	old, err := readOld(f.compare)
 	if err != nil {
+		return err
+	}
+	if err := f.checkFiles(); err != nil {
 		return err
 	}
 	plan, err := a.verifyPlan(cmd, f, args)
@@ -331,15 +331,4 @@ func readOld(name string) (*verifier.Report, error) {
 	}
 	defer file.Close()
 	return verifier.ReadReport(file)
-}
-
-// writeReport writes one form of a report to a file.
-func writeReport(d publish.Document, write func(b *bytes.Buffer) error) error {
-	if d.Name == "" {
-		return nil
-	}
-	var b bytes.Buffer
-	err := write(&b)
-	d.Data = b.Bytes()
-	return errors.Join(err, d.Write())
 }

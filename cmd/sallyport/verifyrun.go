@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
+	"slices"
 	"time"
 
 	"sallyport/internal/publish"
@@ -20,10 +22,8 @@ func (a *app) verifyOnce(ctx context.Context, f *verifyFlags, plan *verifier.Pla
 	if err != nil {
 		return err
 	}
-	if err := f.writeFiles(r); err != nil {
-		return err
-	}
-	if err := a.printVerified(f, r, old); err != nil {
+	failed := f.writeFiles(r) // what was found is shown all the same
+	if err := errors.Join(a.printVerified(f, r, old), failed); err != nil {
 		return err
 	}
 	if f.history != "" {
@@ -50,10 +50,8 @@ func (a *app) watchVerify(ctx context.Context, f *verifyFlags, plan *verifier.Pl
 		if err != nil {
 			return err
 		}
-		if err := f.writeFiles(r); err != nil {
-			return err
-		}
-		if err := a.printRun(f, r, old); err != nil {
+		failed := f.writeFiles(r)
+		if err := errors.Join(a.printRun(f, r, old), failed); err != nil {
 			return err
 		}
 		if f.history != "" {
@@ -92,18 +90,52 @@ func (f *verifyFlags) writesNothing() bool {
 	return f.save+f.html+f.junit+f.prom+f.history == ""
 }
 
+// file is one form of a report and where it goes.
+type file struct {
+	flag, name, mark string
+	write            func(r *verifier.Report, b *bytes.Buffer) error
+}
+
+// files are the forms that the flags name.
+func (f *verifyFlags) files() []file {
+	all := []file{
+		{"save", f.save, verifier.ReportFormat, func(r *verifier.Report, b *bytes.Buffer) error { return r.WriteJSON(b) }},
+		{"html", f.html, report.HTMLMark, func(r *verifier.Report, b *bytes.Buffer) error { return report.WriteHTML(b, r) }},
+		{"junit", f.junit, report.JUnitMark, func(r *verifier.Report, b *bytes.Buffer) error { return report.WriteJUnit(b, r) }},
+		{"prom", f.prom, report.PromMark, func(r *verifier.Report, b *bytes.Buffer) error { return report.WriteProm(b, r) }},
+	}
+	return slices.DeleteFunc(all, func(one file) bool { return one.name == "" })
+}
+
+// checkFiles says what could not be written, before minutes of probing.
+func (f *verifyFlags) checkFiles() error {
+	files := f.files()
+	if f.history != "" {
+		if _, err := report.LoadHistory(f.history); err != nil {
+			return err
+		}
+		files = append(files, file{flag: "history", name: f.history, mark: verifier.ReportFormat})
+	}
+	owner := map[string]string{} // flag by path
+	for _, one := range files {
+		name := filepath.Clean(one.name)
+		if other, twice := owner[name]; twice {
+			return usage("--%s and --%s both name %s: give each a file of its own", other, one.flag, one.name)
+		}
+		owner[name] = one.flag
+		if err := (publish.Document{Name: one.name, Mark: one.mark}).Check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // writeFiles writes the report in every form that the flags name.
 func (f *verifyFlags) writeFiles(r *verifier.Report) error {
-	for _, one := range []struct {
-		name, mark string
-		write      func(b *bytes.Buffer) error
-	}{
-		{f.save, verifier.ReportFormat, func(b *bytes.Buffer) error { return r.WriteJSON(b) }},
-		{f.html, report.HTMLMark, func(b *bytes.Buffer) error { return report.WriteHTML(b, r) }},
-		{f.junit, report.JUnitMark, func(b *bytes.Buffer) error { return report.WriteJUnit(b, r) }},
-		{f.prom, report.PromMark, func(b *bytes.Buffer) error { return report.WriteProm(b, r) }},
-	} {
-		if err := writeReport(publish.Document{Name: one.name, Mark: one.mark}, one.write); err != nil {
+	for _, one := range f.files() {
+		var b bytes.Buffer
+		err := one.write(r, &b)
+		if err := errors.Join(err, publish.Document{Name: one.name, Mark: one.mark, Data: b.Bytes()}.Write()); err != nil {
 			return err
 		}
 	}
