@@ -339,7 +339,7 @@ func roundUp(p float64) string {
 }
 
 func (f *fitting) roomier() string {
-	return "raise the limit, or leave the family out on purpose with families = [...]"
+	return `raise the limit, or leave the family out on purpose with families = ["ipv4"] or ["ipv6"]`
 }
 
 // tightest is the limit that binds a family most, for messages.

@@ -258,7 +258,7 @@ func unmatched(r *Rule, fams Families, caps Caps) []*RuleError {
 		if len(names) == 0 {
 			continue
 		}
-		fix := "leave the rule out of this target, with rules = [...]"
+		fix := "leave the rule out of this target, with rules = [rule.NAME]"
 		for _, other := range fams.List() {
 			if other != f && r.From.Has(other) && r.To.Has(other) {
 				fix += fmt.Sprintf(", or say families = [%q] in the target if you mean %s alone", FamilyWord(familyBit(other)), other)
@@ -283,7 +283,7 @@ func ExtensionHeaders() map[Protocol]string {
 func unsupportedNames(r *Rule, caps Caps) []*RuleError {
 	if !caps.Names {
 		return []*RuleError{{Rule: r.Name, Place: r.Place, Cause: "the target cannot match host names, only addresses",
-			Fix: "leave the rule out of this target, with rules = [...], or give the rule addresses"}}
+			Fix: "leave the rule out of this target, with rules = [rule.NAME], or give the rule addresses"}}
 	}
 	i := slices.IndexFunc(r.To.Patterns(), Wildcard)
 	if caps.Wildcards || i < 0 {
@@ -291,7 +291,7 @@ func unsupportedNames(r *Rule, caps Caps) []*RuleError {
 	}
 	return []*RuleError{{Rule: r.Name, Place: r.Place,
 		Cause: fmt.Sprintf("the target resolves host names, and %s is none", r.To.Patterns()[i]),
-		Fix:   "list the names themselves, or leave the rule out of this target with rules = [...]"}}
+		Fix:   "list the names themselves, or leave the rule out of this target with rules = [rule.NAME]"}}
 }
 
 // emptyReason says why lowered can match nothing, or "" if it can.

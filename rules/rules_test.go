@@ -367,7 +367,7 @@ func TestUnmatched(t *testing.T) {
 		refused  bool
 		fix      string
 	}{
-		{"to IPv6", Any(), six, BothFamilies, headers, true, "rules = [...]"},
+		{"to IPv6", Any(), six, BothFamilies, headers, true, "rules = [rule.NAME]"},
 		{"to both", Any(), both, BothFamilies, headers, true, `families = ["ipv4"]`},
 		{"to anywhere", Any(), Any(), BothFamilies, NewService("one", All(60), Ports(UDP, 1, 2)), true, `families = ["ipv4"]`},
 		{"to anywhere in IPv4", Any(), Any(), OnlyIPv4, headers, false, ""},

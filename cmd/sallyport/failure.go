@@ -77,8 +77,13 @@ func (a *app) complain(text, hint string) {
 		}
 		fmt.Fprintln(a.err, " ", hang(line, 2, 4, a.width))
 	}
-	if hint != "" {
-		fmt.Fprintln(a.err, a.bold("hint:"), hang(hint, len("hint: "), 2, a.width))
+	if hint == "" {
+		return
+	}
+	hint, block, _ := strings.Cut(hint, "\n") // lines to copy keep theirs
+	fmt.Fprintln(a.err, a.bold("hint:"), hang(hint, len("hint: "), 2, a.width))
+	if block != "" {
+		fmt.Fprintln(a.err, "  "+strings.ReplaceAll(block, "\n", "\n  "))
 	}
 }
 

@@ -211,10 +211,18 @@ func (a *app) verifyPlan(cmd *cobra.Command, f *verifyFlags, args []string) (*ve
 		return nil, err
 	}
 	if len(plan.Probes)+len(plan.Routes) == 0 && f.reflector == "" {
-		return nil, wrongUsage{"the policy names no probe and no list of routes: there is nothing to verify",
-			`add a probe block: probe "relay" { host = "..." rule = rule.NAME }, see docs/verify.md`}
+		return nil, wrongUsage{"the policy names no probe and no list of routes: there is nothing to verify", probeHint(plan)}
 	}
 	return plan, nil
+}
+
+// probeHint is a probe block to put into the policy, for the first of its rules.
+func probeHint(plan *verifier.Plan) string {
+	name := "NAME"
+	if len(plan.Rules) > 0 {
+		name = plan.Rules[0].Name
+	}
+	return fmt.Sprintf("add a probe, with a host of yours; docs/verify.md says more:\nprobe \"relay\" {\n  host = \"relay.example.com\"\n  rule = rule.%s\n}", name)
 }
 
 func (a *app) wholePlan(cmd *cobra.Command, f *verifyFlags, args []string) (*verifier.Plan, error) {

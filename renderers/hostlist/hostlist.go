@@ -93,7 +93,7 @@ func union(p *rules.Plan) ([]string, error) {
 			return nil, &rules.RuleError{Rule: rule.Name, Place: rule.Place,
 				Cause: fmt.Sprintf("one list has one action and one set of ports: %s is %s %s, and %s is %s %s", first.Name, first.ActionWord(), services(first),
 					rule.Name, rule.ActionWord(), services(rule)),
-				Fix: "give each of them a target of its own, with rules = [...]"}
+				Fix: "give each of them a target of its own, with rules = [rule.NAME]"}
 		}
 		names = append(names, rule.To.Patterns()...)
 	}

@@ -63,7 +63,7 @@ func (c *compiler) declare(body *hclsyntax.Body) {
 	c.sortDamage()
 	for _, a := range attributes(body) {
 		c.error(a.NameRange, fmt.Sprintf("%s stands outside of any block", a.Name), "A policy is made of blocks.",
-			"put it into a block, such as "+`set "NAME" { ... }`)
+			"put it into a block, such as "+`set "NAME" { include = ["192.0.2.0/24"] }`)
 	}
 	for _, b := range body.Blocks {
 		c.declareBlock(b)

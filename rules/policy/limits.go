@@ -30,7 +30,7 @@ func (c *compiler) checkSize() bool {
 	if c.f.tooLong {
 		c.error(c.placeAt(0, 0),
 			fmt.Sprintf("the policy is too long: it has more than %d MiB", MaxSize>>20), "",
-			`keep long lists of addresses in files of their own: feed "lan" { kind = "text", file = "lan.txt" }`)
+			`keep long lists of addresses in files of their own, each in a feed with kind = "text" and file = "lan.txt"`)
 		return false
 	}
 	c.chars = bytes.Clone(c.f.src)

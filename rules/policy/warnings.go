@@ -30,7 +30,7 @@ func (c *compiler) unused() {
 	}
 	if len(c.f.decls["target"]) == 0 && !c.list.HasErrors() {
 		end := hcl.Range{Filename: c.f.name, Start: hcl.InitialPos, End: hcl.InitialPos}
-		c.warn(end, "the policy has no target", "Nothing will be written.", `say for what: target "nftables" "edge" { ... }`)
+		c.warn(end, "the policy has no target", "Nothing will be written.", `say for what, such as target "nftables" "edge" { hook = "output" }`)
 	}
 }
 
