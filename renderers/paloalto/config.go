@@ -16,8 +16,10 @@ type config struct {
 	rules   *node // the scope's rule base
 	lists   []renderers.File
 
+	denied    map[string]bool // the sets that some rule denies
 	sides     map[string]bool // the sets and lists of names that have been written
-	elements  int             // of lists of addresses, or address objects
+	lines     int             // of lists of addresses
+	elements  int             // address objects
 	hostNames int             // FQDN objects, or URLs
 	groups    int
 }
@@ -29,7 +31,7 @@ func (r *renderer) description() string {
 }
 
 func (r *renderer) configOf(p *rules.Plan) (*config, error) {
-	c := &config{r: r, plan: p, root: &node{name: "config", elem: configElement}, sides: map[string]bool{}}
+	c := &config{r: r, plan: p, root: &node{name: "config", elem: configElement}, denied: deniedSets(p), sides: map[string]bool{}}
 	c.objects = c.root.mustChild(r.objectPlace().path...)
 	c.rules = c.root.mustChild(r.rulePlace().path...).mustChild(r.rulebase(), "security", "rules")
 	for i := range p.Rules {
@@ -173,17 +175,16 @@ func (c *config) services(rule *rules.Rule) ([]string, *rules.RuleError) {
 // of a list with no more than a line in its log, and refuse to commit objects.
 func (c *config) overLimits() error {
 	o := &c.r.opt
-	what, names := "lines in its lists", "FQDN objects"
-	if o.Form == formObjects {
-		what = "address objects"
-	}
+	names := "FQDN objects"
 	if o.Names == namesURL {
 		names = "URLs"
 	}
-	for _, l := range []struct {
-		n, most      int
-		what, option string
-	}{{c.elements, o.MaxAddresses, what, "max_addresses"}, {c.hostNames, o.MaxNames, names, "max_names"}, {c.groups, o.MaxGroups, "address groups", "max_groups"}, {len(c.lists), o.MaxLists, "lists", "max_lists"}} {
+	addresses := limit{c.elements, o.MaxAddresses, "address objects", "max_addresses"}
+	if o.Form == formEDL {
+		addresses = limit{c.elements, o.MaxObjects, "address objects for what is denied", "max_objects"}
+	}
+	for _, l := range []limit{{c.lines, o.MaxAddresses, "lines in its lists", "max_addresses"}, addresses, {c.hostNames, o.MaxNames, names, "max_names"},
+		{c.groups, o.MaxGroups, "address groups", "max_groups"}, {len(c.lists), o.MaxLists, "lists", "max_lists"}} {
 		if l.n > l.most {
 			return &rules.RuleError{
 				Cause: fmt.Sprintf("the rules need %d %s, and the device has room for %d", l.n, l.what, l.most),
@@ -192,4 +193,9 @@ func (c *config) overLimits() error {
 		}
 	}
 	return nil
+}
+
+type limit struct {
+	n, most      int
+	what, option string
 }

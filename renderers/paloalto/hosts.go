@@ -32,6 +32,9 @@ const (
 	urlsEnding  = "-urls"
 )
 
+// objectsEnding ends the name of a group that stands in for a list.
+const objectsEnding = "-objects"
+
 // urlList is the type of a custom category that holds URLs, from PAN-OS 9.0 on.
 const urlList = "URL List"
 

@@ -34,6 +34,7 @@ type Options struct {
 	Tag                string   `policy:"tag" doc:"a tag of yours for our groups, services and rules"`
 	Prefix             string   `policy:"prefix" doc:"what our names begin with; absent: sp-, the target's name, -"`
 	MaxAddresses       int      `policy:"max_addresses" doc:"how many addresses the device has room for; absent: 50000 with edl, 2500 with objects"`
+	MaxObjects         int      `policy:"max_objects" doc:"edl: how many address objects the device has room for: what rules deny goes by these"`
 	MaxNames           int      `policy:"max_names" doc:"how many FQDN objects, or URLs, the device has room for; absent: 2000, and 50000 for URLs with edl"`
 	MaxMembers         int      `policy:"max_members" doc:"groups: how many members one can have"`
 	MaxGroups          int      `policy:"max_groups" doc:"groups: how many address groups the device has room for"`
@@ -243,7 +244,7 @@ func (r *renderer) checkLimits() error {
 	for _, l := range []struct {
 		option string
 		n, low int
-	}{{"max_addresses", o.MaxAddresses, 1}, {"max_names", o.MaxNames, 1}, {"max_members", o.MaxMembers, 2}, {"max_groups", o.MaxGroups, 1}, {"max_lists", o.MaxLists, 1}} {
+	}{{"max_addresses", o.MaxAddresses, 1}, {"max_objects", o.MaxObjects, 1}, {"max_names", o.MaxNames, 1}, {"max_members", o.MaxMembers, 2}, {"max_groups", o.MaxGroups, 1}, {"max_lists", o.MaxLists, 1}} {
 		if l.n < l.low && (l.n != 0 || r.isForm()) {
 			all.Add(wrong(l.option, "write what your model has room for", "%d is less than %d", l.n, l.low))
 		}

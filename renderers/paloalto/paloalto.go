@@ -3,7 +3,8 @@
 // The form edl, the default, writes one list file for each address set, which the
 // device fetches over the network, and the lists, services and rules that use
 // them. Lists take effect without a commit, and a device keeps the last good copy;
-// the configuration changes with the policy only. The form objects writes address
+// the configuration changes with the policy only, and with what rules deny: that is
+// objects in either form, since a list may not be enforced. The form objects writes address
 // objects in groups: it needs no server, and a commit for each change.
 //
 // Both come as set commands or as an element tree in XML with a script of
@@ -21,6 +22,10 @@
 //     (the same, "Formatting Guidelines for an External Dynamic List").
 //   - a reset is sent only once a session is formed (the same, "Security Policy
 //     Actions"): there is no rejecting, and denying is the action drop.
+//   - a device that cannot reach the server of a list keeps the last one, over a reboot
+//     too; once the server's certificate or the login fails, it stops enforcing the list
+//     (the same, "External Dynamic List", 9.1 and 11.1, 2026-11-30): an allow then opens
+//     nothing, and a denial would deny nothing.
 //   - https lists need a certificate profile, or the word None (New Features
 //     Guide 8.0, "Authentication for External Dynamic Lists").
 //   - a rule with a URL category is first looked up without it, so that handshakes
@@ -61,8 +66,9 @@ var info = renderers.Info{
 		{Name: "address of a list", Value: "255 characters", Source: "PAN-OS web interface help, Objects > External Dynamic Lists"},
 		{Name: "name of a zone", Value: "31 characters", Source: "PAN-OS web interface help, Network > Zones"},
 		{Name: "lines of all lists", Value: "50,000; 150,000 on large models", Source: "PAN-OS web interface help, Objects > External Dynamic Lists", Option: "max_addresses"},
-		{Name: "lists", Value: "30", Source: "PAN-OS web interface help, Objects > External Dynamic Lists", Option: "max_lists"},
-		{Name: "address objects", Value: "by model; 2,500 assumed", Source: "show system state | match cfg.general.max-address", Option: "max_addresses"},
+		{Name: "lists", Value: "for what rules allow; what they deny goes by address objects", Source: "PAN-OS Administrator's Guide, External Dynamic List: a failed check of the server ends a list"},
+		{Name: "number of lists", Value: "30", Source: "PAN-OS web interface help, Objects > External Dynamic Lists", Option: "max_lists"},
+		{Name: "address objects", Value: "by model; 2,500 assumed", Source: "show system state | match cfg.general.max-address", Option: "max_addresses; max_objects with edl"},
 		{Name: "address groups", Value: "by model; 125 assumed", Source: "show system state | match cfg.general.max-address-group", Option: "max_groups"},
 		{Name: "name of a custom URL category", Value: "31 characters", Source: "PAN-OS web interface help, Objects > Custom Objects > URL Category"},
 		{Name: "FQDN objects", Value: "2,000 on small models and VM-Series, 2,048 on the PA-3200, 6,144 on large ones", Source: "Knowledge Base, What is the Fully Qualified Domain Name (FQDN) Object Limit?", Option: "max_names"},
@@ -77,7 +83,7 @@ var info = renderers.Info{
 // Kind is the target as policies name it.
 func Kind() renderers.Kind {
 	return renderers.Define(info, Options{Form: formEDL, Syntax: syntaxSet, Names: namesFQDN, Position: "bottom", Recurring: "hourly", At: "03",
-		MaxMembers: 500, MaxGroups: 125, MaxLists: 30}, build)
+		MaxObjects: 2_500, MaxMembers: 500, MaxGroups: 125, MaxLists: 30}, build)
 }
 
 type renderer struct {
@@ -116,6 +122,7 @@ type view struct {
 	Header                         []string
 	EDL, XML, Shared, Panorama     bool
 	ByURL                          []string // names of the rules that a URL category narrows
+	Denied                         bool     // edl: some rule denies addresses
 	File, LoadFile, RemoveFile     string
 	Rules, Lists                   []string // names, and paths
 	Delete, Load, Move, RemoveList []string // commands
@@ -171,7 +178,7 @@ func (r *renderer) view(c *config) *view {
 	}
 	v := &view{
 		Header: r.header(c.plan),
-		EDL:    r.opt.Form == formEDL, XML: r.opt.Syntax == syntaxXML,
+		EDL:    r.opt.Form == formEDL, Denied: r.opt.Form == formEDL && len(c.denied) > 0, XML: r.opt.Syntax == syntaxXML,
 		Shared: r.opt.Shared, Panorama: r.opt.DeviceGroup != "",
 		File: fileName(r.main), LoadFile: fileName(r.loadPath()), RemoveFile: fileName(r.removePath()),
 		Delete: deletes(now, old, false), RemoveList: deletes(now, old, true),
@@ -218,13 +225,14 @@ func startOf(path string) []byte {
 
 // header says where the output comes from. It does without counts, and with lists also
 // without feeds, which the lists name themselves: a week's change must not look like one
-// of the configuration, which would take a commit. Names are otherwise: as FQDN objects
-// they are part of the configuration, and lists of URLs have no comments.
+// of the configuration, which would take a commit. Names and what is denied are
+// otherwise: as objects they are part of the configuration, and lists of URLs have no
+// comments.
 func (r *renderer) header(p *rules.Plan) []string {
 	q := *p
 	if r.opt.Form == formEDL {
 		q.Provenance.Generated = time.Time{}
-		if !slices.ContainsFunc(p.Rules, func(rule rules.Rule) bool { return rule.To.ByName() }) {
+		if len(deniedSets(p)) == 0 && !slices.ContainsFunc(p.Rules, func(rule rules.Rule) bool { return rule.To.ByName() }) {
 			q.Provenance.Feeds = nil
 		}
 	}

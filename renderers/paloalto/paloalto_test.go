@@ -9,7 +9,7 @@ import (
 func edl() Options {
 	return Options{Form: formEDL, Syntax: syntaxSet, Names: namesFQDN, FromZones: []string{"trust"}, ToZones: []string{"untrust"}, Position: "bottom",
 		URL: "https://lists.example.com/sallyport", CertificateProfile: "lists", Recurring: "hourly", At: "03",
-		MaxMembers: 500, MaxGroups: 125, MaxLists: 30}
+		MaxObjects: 2500, MaxMembers: 500, MaxGroups: 125, MaxLists: 30}
 }
 
 func objects() Options {

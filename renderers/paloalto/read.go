@@ -164,6 +164,11 @@ func (rd *reader) rule(e *node) (*rules.Rule, error) {
 		return nil, errors.New("log-end is not said")
 	}
 	var err error
+	for _, name := range slices.Concat(e.members("source"), e.members("destination")) {
+		if rule.Verdict == rules.Deny && rd.objects.at("external-list", name) != nil {
+			return nil, fmt.Errorf("it denies by the list %s, which the device may not have", name)
+		}
+	}
 	if rule.From, err = rd.side(e.members("source")); err != nil {
 		return nil, err
 	}
@@ -310,6 +315,9 @@ func (rd *reader) list(e *node) (ipranges.Set, error) {
 	for i, line := range lines {
 		entry, _, _ := strings.Cut(line, " ")
 		rg, err := ipranges.ParseRange(entry)
+		if _, ok := rg.Prefix(); err == nil && !ok && rg.From().Is6() {
+			err = errors.New("a range of IPv6 is not documented")
+		}
 		if err == nil {
 			err = b.AddRange(rg)
 		}

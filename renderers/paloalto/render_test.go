@@ -157,7 +157,7 @@ func TestListLines(t *testing.T) {
 	p := planOf(allow("x", in("all4", "0.0.0.0/0"), in("cloud", "1.2.3.4", "10.0.0.0/8", "52.112.0.0-52.113.7.9", "2603:1063::/38", "2603::1-2603::5"), media))
 	p.Provenance.Feeds = []rules.Feed{{Name: "azure", Change: "398\n6.6.6.6"}}
 	files := renderWith(t, edl(), p, nil)
-	want := "1.2.3.4 sallyport edge cloud, azure change 398?6.6.6.6\n10.0.0.0/8\n52.112.0.0-52.113.7.9\n2603::1-2603::5\n2603:1063::/38\n"
+	want := "1.2.3.4 sallyport edge cloud, azure change 398?6.6.6.6\n10.0.0.0/8\n52.112.0.0-52.113.7.9\n2603::1/128\n2603::2/127\n2603::4/127\n2603:1063::/38\n"
 	if got := file(t, files, "edge.cloud.txt"); got != want {
 		t.Errorf("got\n%s", got)
 	}

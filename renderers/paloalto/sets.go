@@ -20,7 +20,18 @@ func (c *config) side(a rules.Addresses) (string, *rules.RuleError) {
 	if a.IsAny() {
 		return "any", nil
 	}
-	name := c.r.prefix + a.Name()
+	// A device stops enforcing a list once the certificate of its server fails, and has none
+	// before it has fetched it: what is denied by it would pass. So what rules deny is part
+	// of the configuration. Its group has a name of its own: a list that rules of the
+	// administrator's use stays when a rule begins to deny what it has.
+	label, write := a.Name(), c.group
+	switch {
+	case c.r.opt.Form == formEDL && c.denied[label]:
+		label += objectsEnding
+	case c.r.opt.Form == formEDL:
+		write = c.list
+	}
+	name := c.r.prefix + label
 	if c.sides[a.Name()] {
 		return name, nil
 	}
@@ -37,10 +48,21 @@ func (c *config) side(a rules.Addresses) (string, *rules.RuleError) {
 	if err := checkMapped(a.Name(), set); err != nil {
 		return "", err
 	}
-	if c.r.opt.Form == formEDL {
-		return name, c.list(a.Name(), set)
+	return name, write(label, set)
+}
+
+// deniedSets are the names of the sets that some rule denies, from or to.
+func deniedSets(p *rules.Plan) map[string]bool {
+	denied := map[string]bool{}
+	for i := range p.Rules {
+		rule := &p.Rules[i]
+		for _, side := range []rules.Addresses{rule.From, rule.To} {
+			if rule.Verdict == rules.Deny && !side.IsAny() && !side.ByName() {
+				denied[side.Name()] = true
+			}
+		}
 	}
-	return name, c.group(a.Name(), set)
+	return denied
 }
 
 // low96 is the IPv6 addresses that PAN-OS does not tell from IPv4.
@@ -85,7 +107,7 @@ const anyIPv4 = "0.0.0.0/0"
 // list writes a set as a list file and the external dynamic list that fetches it.
 func (c *config) list(set string, s ipranges.Set) *rules.RuleError {
 	data := c.listData(set, s)
-	c.elements += bytes.Count(data, []byte{'\n'})
+	c.lines += bytes.Count(data, []byte{'\n'})
 	return c.external("ip", set, data)
 }
 
@@ -138,14 +160,15 @@ func (r *renderer) listURL(file string) string {
 	return strings.TrimRight(r.opt.URL, "/") + "/" + url.PathEscape(path.Base(file))
 }
 
-// listData is one range a line. A list has no lines that are comments; after an
+// listData is one range a line, and IPv6 in prefixes: what the vendor says of a line has
+// ranges, and no example of one of IPv6 (the same page for 9.1 to 11.1, 2026-11-30). A list has no lines that are comments; after an
 // address and a blank, the rest of the line is one (PAN-OS Administrator's Guide,
 // "Formatting Guidelines for an External Dynamic List"): the first says where the
 // list comes from.
 func (c *config) listData(set string, s ipranges.Set) []byte {
 	var data []byte
-	data = appendFamily(data, s, ipranges.IPv4, "0.0.0.0/1\n128.0.0.0/1\n")
-	data = appendFamily(data, s, ipranges.IPv6, "::/1\n8000::/1\n")
+	data = appendFamily(data, s, ipranges.IPv4, ipranges.Set.AppendRanges, "0.0.0.0/1\n128.0.0.0/1\n")
+	data = appendFamily(data, s, ipranges.IPv6, ipranges.Set.AppendPrefixes, "::/1\n8000::/1\n")
 	first := bytes.IndexByte(data, '\n')
 	var out []byte
 	out = append(out, data[:first]...)
@@ -159,13 +182,13 @@ func (c *config) listData(set string, s ipranges.Set) []byte {
 	return append(out, data[first:]...)
 }
 
-// appendFamily appends the ranges of a family. A whole family is written as its
-// halves: whether a list may say /0 is not documented.
-func appendFamily(dst []byte, s ipranges.Set, f ipranges.Family, halves string) []byte {
+// appendFamily appends what a family has. A whole family is written as its halves:
+// whether a list may say /0 is not documented.
+func appendFamily(dst []byte, s ipranges.Set, f ipranges.Family, write func(ipranges.Set, []byte, ipranges.Family, string, string) []byte, halves string) []byte {
 	if s.Covers(ipranges.Full(f)) {
 		return append(dst, halves...)
 	}
-	return s.AppendRanges(dst, f, "", "\n")
+	return write(s, dst, f, "", "\n")
 }
 
 // group writes a set as address objects in a group, or in a group of groups.
