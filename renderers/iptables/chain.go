@@ -73,14 +73,10 @@ func (t *table) add(name string) *chain {
 	return c
 }
 
-// newTable carries out p for one family. A plan that does not speak of the family
-// leaves an empty chain for the admin's jump.
+// newTable carries out p for one of its families.
 func (r *renderer) newTable(p *rules.Plan, d dialect) (*table, error) {
 	t := &table{r: r, names: r.names, fam: d, used: map[string]bool{}, trees: map[string]string{}}
 	main := t.add(t.names.main)
-	if !p.Families.Has(d.family) {
-		return t, nil
-	}
 	for _, line := range r.mainLines(p.Default == rules.Deny) {
 		main.rule(line)
 	}

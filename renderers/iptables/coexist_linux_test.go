@@ -163,7 +163,7 @@ func TestStandaloneJump(t *testing.T) {
 		d.load(files)
 		once := d.state()
 		d.load(files)
-		if d.state() != once || strings.Count(once, "-A FORWARD -j sallyport_edge\n") != 2 {
+		if d.state() != once || strings.Count(once, "-A FORWARD -m comment --comment sallyport_edge -j sallyport_edge\n") != 2 {
 			t.Errorf("loading twice gives another state than once, or no jump:\n%s", once)
 		}
 		for _, tt := range []struct {

@@ -5,7 +5,8 @@
 // is. The admin's chain jumps to the first of ours. Addresses are hash:net sets
 // that a third file fills and swaps in, or, without ipset, a shallow trie of chains.
 // A script loads the files, and afterwards deletes what nothing names any more;
-// another removes everything. Rules are written as iptables-save writes them, so that
+// another removes everything. They take turns, and a load mends what one that was killed
+// has left, so that any sequence of them ends in one whole version. Rules are written as iptables-save writes them, so that
 // the reader of our own output reads the running rules too.
 //
 // Sets cannot change in one transaction with each other, nor with the rules: filled
@@ -136,7 +137,14 @@ func (r *renderer) Caps() rules.Caps {
 // hook is the chain of the table filter that jumps to ours.
 func (r *renderer) hook() string { return strings.ToUpper(r.opt.Hook) }
 
-// jump makes sure that the chain of the hook jumps to ours, once.
+// mark is the jump that a standalone load puts in, with a comment by which it is known as
+// ours: one of the admin's has none.
+func (r *renderer) mark() string {
+	return fmt.Sprintf("-m comment --comment %s -j %[1]s", r.names.main)
+}
+
+// jump is the command for the admin's jump: it makes sure that the chain of the hook
+// jumps to ours, once.
 func (r *renderer) jump(program string) string {
 	return fmt.Sprintf("%s -w -C %s -j %s 2>/dev/null || %[1]s -w -I %[2]s -j %[3]s", program, r.hook(), r.names.main)
 }

@@ -1,6 +1,7 @@
 package iptables
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,8 +12,22 @@ import (
 	"sallyport/rules"
 )
 
-// ReadBack implements renderers.Renderer.
+// ReadBack implements renderers.Renderer. The scripts are held to those that are written
+// for the other files.
 func (r *renderer) ReadBack(files []renderers.File) (*rules.Plan, error) {
+	scripts, err := r.scripts(files)
+	if err != nil {
+		return nil, err
+	}
+	for _, want := range scripts {
+		got, err := renderers.FileAt(files, want.Path)
+		if err != nil {
+			return nil, err
+		}
+		if !bytes.Equal(got.Data, want.Data) {
+			return nil, fmt.Errorf("%s is not the script that goes with the other files", want.Path)
+		}
+	}
 	byPath := map[string]string{}
 	for _, f := range files {
 		byPath[f.Path] = string(f.Data)
@@ -20,15 +35,19 @@ func (r *renderer) ReadBack(files []renderers.File) (*rules.Plan, error) {
 	if name := r.foreign(byPath[r.paths.ipset()]); name != "" {
 		return nil, fmt.Errorf("%s touches the set %s, which is not ours", r.paths.ipset(), name)
 	}
+	sets, err := parseSets(byPath[r.paths.ipset()])
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", r.paths.ipset(), err)
+	}
 	running := map[ipranges.Family]string{}
 	for _, d := range dialects {
+		if name := r.names.fresh(d.suffix); sets[name] != nil {
+			return nil, fmt.Errorf("%s leaves the set %s, which is there to be filled", r.paths.ipset(), name)
+		}
 		if src, ok := byPath[r.paths.rules(d)]; ok {
 			running[d.family] = src
 			if name := r.foreign(src); name != "" {
 				return nil, fmt.Errorf("%s touches the chain %s, which is not ours", r.paths.rules(d), name)
-			}
-			if r.opt.Placement == standalone && !hasLine(byPath[r.paths.load()], r.jump(d.program)) {
-				return nil, fmt.Errorf("%s does not put the jump to %s into %s of %s", r.paths.load(), r.names.main, r.hook(), d.program)
 			}
 		}
 	}
@@ -53,8 +72,6 @@ func (r *renderer) foreign(src string) string {
 	}
 	return ""
 }
-
-func hasLine(text, line string) bool { return slices.Contains(strings.Split(text, "\n"), line) }
 
 // readPlan reads the sets and each family's rules, as rendered or as saved from a
 // running system.
@@ -168,8 +185,6 @@ func (rd *reader) read(src string) (deny bool, err error) {
 	switch {
 	case !ok:
 		return false, fmt.Errorf("no chain %s", rd.r.names.main)
-	case len(main) == 0: // the family is none of the plan's
-		return false, rd.complete()
 	case slices.Equal(main, rd.r.mainLines(true)):
 		deny = true
 	case !slices.Equal(main, rd.r.mainLines(false)):

@@ -1,7 +1,6 @@
 package iptables
 
 import (
-	"io/fs"
 	"maps"
 	"path"
 	"slices"
@@ -41,71 +40,131 @@ type view struct {
 	Retire          []string // how the chains go that an earlier file made
 
 	Programs []program // of every family that has a file
+	Others   []string  // the programs of those that have none
 	Sets     []string
+	Sum      string // of the files that are loaded
+
+	OtherHook    string // from which nothing may jump to ours
+	Mark         string // the match and target of a jump that is ours to take away
+	Shell        renderers.Shell
+	Parts, Clear string // functions
 }
 
-type program struct{ Name, Suffix, Jump string }
+// program is what loads the file of a family.
+type program struct {
+	Name, Suffix, Jump string
+	Number             int // of its file, while the load script has it open
+}
 
 // Render implements renderers.Renderer.
 func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
-	common := r.view(p)
+	common := r.view()
+	common.Header = renderers.Header(p)
 	var tables []*table
 	var sets []set
 	for _, d := range dialects {
+		if !p.Families.Has(d.family) {
+			continue
+		}
 		t, err := r.newTable(p, d)
 		if err != nil {
 			return nil, err
 		}
 		t.previous = r.previous(r.paths.rules(d))
-		if p.Families.Has(d.family) || t.previous != nil {
-			tables, sets = append(tables, t), append(sets, t.sets...)
-			common.Programs = append(common.Programs, program{d.program, d.suffix, r.jump(d.program)})
-		}
-	}
-	for i := range sets {
-		common.Sets = append(common.Sets, sets[i].name)
+		tables, sets = append(tables, t), append(sets, t.sets...)
 	}
 	var files []renderers.File
-	add := func(file, template string, mode fs.FileMode, v *view) error {
+	add := func(file, template string, v *view) error {
 		data, err := r.execute(template, v)
-		files = append(files, renderers.File{Path: file, Mode: mode, Data: data})
+		files = append(files, renderers.File{Path: file, Mode: 0o644, Data: data})
 		if common.HeaderIn == "" {
 			common.Header, common.HeaderIn = nil, renderers.Clean(path.Base(file))
 		}
 		return err
 	}
 	if len(sets) > 0 {
-		if err := add(r.paths.ipset(), "ipset.tmpl", 0o644, r.setView(*common, sets)); err != nil {
+		if err := add(r.paths.ipset(), "ipset.tmpl", r.setView(*common, sets)); err != nil {
 			return nil, err
 		}
 	}
 	for _, t := range tables {
-		if err := add(r.paths.rules(t.fam), "rules.tmpl", 0o644, t.view(*common)); err != nil {
+		if err := add(r.paths.rules(t.fam), "rules.tmpl", t.view(*common)); err != nil {
 			return nil, err
 		}
 	}
-	if err := add(r.paths.load(), "load.sh.tmpl", 0o755, common); err != nil {
-		return nil, err
-	}
-	load := &files[len(files)-1]
-	load.Use, load.On = "sh {}", "a Linux machine with iptables"
-	if len(sets) > 0 {
-		load.On += " and ipset"
-	}
-	for _, prog := range common.Programs {
-		if r.opt.Placement == fragment {
-			load.Once = append(load.Once, prog.Jump)
-		}
-	}
-	err := add(r.paths.remove(), "remove.sh.tmpl", 0o755, common)
-	files[len(files)-1].Undo = "sh {}"
-	return files, err
+	scripts, err := r.scripts(files)
+	return append(files, scripts...), err
 }
 
-func (r *renderer) view(p *rules.Plan) *view {
+// scripts are those that load files, and that take away what they made.
+func (r *renderer) scripts(files []renderers.File) ([]renderers.File, error) {
+	v := r.view()
+	var loaded [][]byte
+	number := 3 // the first that a shell leaves to its scripts
+	if f, err := renderers.FileAt(files, r.paths.ipset()); err == nil {
+		v.Sets = setNames(f.Data, r.names)
+		loaded, number = append(loaded, f.Data), number+1
+	}
+	for _, d := range dialects {
+		f, err := renderers.FileAt(files, r.paths.rules(d))
+		if err != nil {
+			v.Others = append(v.Others, d.program)
+			continue
+		}
+		v.Programs = append(v.Programs, program{d.program, d.suffix, r.jump(d.program), number})
+		loaded, number = append(loaded, f.Data), number+1
+	}
+	v.Sum = renderers.CommandSum(loaded...)
+	var err error
+	if v.Shell, err = renderers.ShellOf(r.env.Name); err != nil {
+		return nil, err
+	}
+	for name, text := range map[string]*string{"parts.sh.tmpl": &v.Parts, "clear.sh.tmpl": &v.Clear} {
+		part, err := r.execute(name, v)
+		if err != nil {
+			return nil, err
+		}
+		*text = string(part)
+	}
+	load, err := r.execute("load.sh.tmpl", v)
+	if err != nil {
+		return nil, err
+	}
+	remove, err := r.execute("remove.sh.tmpl", v)
+	return []renderers.File{
+		{Path: r.paths.load(), Mode: 0o755, Data: load, Use: "sh {}", On: v.machine(), Once: v.jumps()},
+		{Path: r.paths.remove(), Mode: 0o755, Data: remove, Undo: "sh {}"},
+	}, err
+}
+
+// machine is the one that the scripts are for.
+func (v *view) machine() string {
+	if len(v.Sets) > 0 {
+		return "a Linux machine with iptables and ipset"
+	}
+	return "a Linux machine with iptables"
+}
+
+// jumps are the commands of the admin's: a standalone load puts its jump in by itself.
+func (v *view) jumps() []string {
+	var list []string
+	for _, p := range v.Programs {
+		if v.Fragment {
+			list = append(list, p.Jump)
+		}
+	}
+	return list
+}
+
+func (r *renderer) view() *view {
+	other := "OUTPUT"
+	if r.hook() == other {
+		other = "FORWARD"
+	}
 	return &view{
-		Header: renderers.Header(p), Name: renderers.Clean(path.Base(r.paths.base)), Fragment: r.opt.Placement == fragment,
-		Hook: r.hook(), Main: r.names.main, Prefix: r.names.prefix, Pattern: strings.ReplaceAll(r.names.prefix, ".", `\.`),
+		Name: renderers.Clean(path.Base(r.paths.base)), Fragment: r.opt.Placement == fragment,
+		Hook: r.hook(), OtherHook: other, Main: r.names.main, Mark: r.mark(),
+		Prefix: r.names.prefix, Pattern: strings.ReplaceAll(r.names.prefix, ".", `\.`),
 	}
 }
 

@@ -3,6 +3,7 @@ package iptables
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"sallyport/ipranges"
 	"sallyport/rules"
@@ -51,4 +52,16 @@ func (s *set) appendTo(b []byte, n names) []byte {
 		b = append(ipranges.AppendPrefix(b, p), '\n')
 	}
 	return fmt.Appendf(b, "swap %s %s\ndestroy %s\n", fresh, s.name, fresh)
+}
+
+// setNames are the sets that a file of ours leaves, in its order.
+func setNames(file []byte, n names) []string {
+	var list []string
+	for line := range strings.Lines(string(file)) {
+		words := strings.Fields(line)
+		if len(words) > 1 && words[0] == "create" && words[1] != n.fresh("v4") && words[1] != n.fresh("v6") {
+			list = append(list, words[1])
+		}
+	}
+	return list
 }
