@@ -13,7 +13,7 @@ import (
 // openBlob maps a file that must have size bytes. Files in the cache are
 // replaced, never rewritten, so that a mapping stays whole for its lifetime.
 func openBlob(path string, size int64) (*blob, error) {
-	file, err := os.Open(path)
+	file, err := openOwn(path)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -11,6 +12,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"sallyport/internal/readfile"
 )
 
 // Cache keeps for each feed the newest good file and the one before it. The
@@ -40,6 +43,7 @@ const (
 	lockName     = "lock"
 	metaVersion  = 1
 	maxMeta      = 64 << 10
+	maxKept      = 1 << 30 // of a file or blob: far more than any limit of a download
 )
 
 // OpenCache returns the cache in dir. An empty dir stands for the folder that
@@ -84,6 +88,17 @@ type metaFile struct {
 	Version int `json:"version"`
 	meta
 	Compiled *compiledMeta `json:"compiled,omitempty"`
+	// CRC32C is of the file without it: a date or an address that rotted looks as good as
+	// any other. Files of before 2026-12 have none.
+	CRC32C *uint32 `json:"crc32c,omitempty"`
+}
+
+// checksum is what CRC32C should be.
+func (m *metaFile) checksum() (uint32, error) {
+	plain := *m
+	plain.CRC32C = nil
+	data, err := json.Marshal(plain)
+	return crc32c(data), err
 }
 
 type compiledMeta struct {
@@ -115,6 +130,9 @@ func (c *Cache) previous(key string) (*entry, error) { return c.open(key, previo
 
 func (c *Cache) open(key, name string) (*entry, error) {
 	dir := filepath.Join(c.dir, key)
+	if err := checkFolder(dir); err != nil {
+		return nil, err
+	}
 	m, err := readMeta(filepath.Join(dir, name))
 	if err != nil {
 		return nil, err
@@ -129,7 +147,10 @@ func readMeta(path string) (*metaFile, error) {
 	}
 	var m metaFile
 	if err == nil {
-		err = json.Unmarshal(data, &m)
+		// A name that is not known is damage: a newer layout has a number of its own.
+		dec := json.NewDecoder(bytes.NewReader(data))
+		dec.DisallowUnknownFields()
+		err = dec.Decode(&m)
 	}
 	if err == nil {
 		err = m.check()
@@ -143,13 +164,18 @@ func readMeta(path string) (*metaFile, error) {
 // check keeps names and headers that are made of a meta file harmless.
 func (m *metaFile) check() error {
 	sum, err := hex.DecodeString(m.SHA256)
+	crc, crcErr := m.checksum()
 	switch {
 	case m.Version != metaVersion:
 		return fmt.Errorf("it has layout %d, not %d", m.Version, metaVersion)
+	case crcErr != nil || m.CRC32C != nil && *m.CRC32C != crc:
+		return errors.New("its checksum differs")
 	case err != nil || len(sum) != sha256.Size:
 		return errors.New("it holds no SHA-256")
 	case m.Size < 0 || m.Compiled != nil && m.Compiled.Size < 0:
 		return errors.New("it holds a negative size")
+	case m.Size > maxKept || m.Compiled != nil && m.Compiled.Size > maxKept:
+		return errors.New("it holds the size of something else than a feed")
 	}
 	m.ETag, m.LastModified = validator(m.ETag), validator(m.LastModified)
 	m.URL, m.Change = foreign(m.URL), foreign(m.Change)
@@ -200,6 +226,36 @@ func crc32c(data []byte) uint32 {
 	return crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli))
 }
 
+// openOwn opens a file that a cache wrote: never a link, nor what could be waited for.
+func openOwn(path string) (*os.File, error) {
+	there, err := os.Lstat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !there.Mode().IsRegular() {
+		return nil, errNotOwn
+	}
+	file, err := readfile.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	if info, err := file.Stat(); err != nil || !os.SameFile(there, info) {
+		return nil, errors.Join(errNotOwn, file.Close())
+	}
+	return file, nil
+}
+
+var errNotOwn = errors.New("it is no file that sallyport wrote")
+
+// checkFolder refuses a feed's folder that is a link, by which files elsewhere would be
+// read, and written.
+func checkFolder(dir string) error {
+	if info, err := os.Lstat(dir); err == nil && !info.IsDir() {
+		return fmt.Errorf("%s is %w: it is no folder that sallyport made", dir, ErrDamaged)
+	}
+	return nil
+}
+
 // blob is bytes in memory or mapped from a file. A nil blob can be closed.
 type blob struct {
 	data  []byte
@@ -221,7 +277,7 @@ func (b *blob) close() error {
 
 // readSized reads a file that must have size bytes, or at most maxMeta if size is -1.
 func readSized(path string, size int64) ([]byte, error) {
-	file, err := os.Open(path)
+	file, err := openOwn(path)
 	if err != nil {
 		return nil, err
 	}

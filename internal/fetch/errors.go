@@ -25,6 +25,7 @@ var (
 const (
 	hintByHand   = "download the file by hand and pass it with --feed %s=FILE"
 	hintOffline  = "download the file by hand and pass it with --feed %s=FILE, or use the old copy with --offline"
+	hintClock    = "set the clock, or use the copy with --offline, or pass the file with --feed %s=FILE"
 	hintOnline   = "run once without --offline, or pass the file with --feed %s=FILE"
 	hintFile     = "pass the published file, as it was downloaded, with --feed %s=FILE"
 	hintInsecure = "use its https address, or allow http with --insecure"

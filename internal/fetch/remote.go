@@ -34,6 +34,9 @@ func (f *Fetcher) choose(ctx context.Context, src Source, have *Result, m *meter
 	now := f.now()
 	if have != nil {
 		have.Stale = !fresh(have, now, f.maxAge(src))
+		if have.ahead(now) {
+			have.warn(fmt.Sprintf("the cached copy was %s: the clock is wrong, or was when it was fetched", have.history(now)))
+		}
 	}
 	switch {
 	case f.Offline && have == nil:
@@ -93,16 +96,30 @@ func fresh(r *Result, now time.Time, maxAge time.Duration) bool {
 	return age >= 0 && age < maxAge
 }
 
+// maxAhead is how far a copy may be from the future and still be taken for a new one:
+// clocks are set back, though not by much.
+const maxAhead = 24 * time.Hour
+
+// ahead reports whether a copy is from the future, so that its age is not known.
+func (r *Result) ahead(now time.Time) bool { return r.Checked.Sub(now) > maxAhead }
+
 // history tells how old a copy is.
 func (r *Result) history(now time.Time) string {
-	s := "fetched " + inWords(now.Sub(r.Fetched)) + " ago"
+	s := "fetched " + when(r.Fetched, now)
 	if r.Checked.Sub(r.Fetched) >= time.Minute {
-		s += ", confirmed " + inWords(now.Sub(r.Checked)) + " ago"
+		s += ", confirmed " + when(r.Checked, now)
 	}
 	if r.Change != "" {
 		s += " (" + r.Change + ")"
 	}
 	return s
+}
+
+func when(t, now time.Time) string {
+	if t.After(now) {
+		return inWords(t.Sub(now)) + " in the future"
+	}
+	return inWords(now.Sub(t)) + " ago"
 }
 
 // refresh asks the origin, and keeps what is good.
@@ -232,6 +249,8 @@ func (f *Fetcher) fallBack(ctx context.Context, src Source, have *Result, err er
 		return nil, fmt.Errorf("%w; %w", err, ErrNoCopy)
 	case have == nil:
 		return nil, err
+	case have.ahead(now):
+		return nil, hintedError{fmt.Errorf("%w; the age of the last good copy is not known: it was %s", err, have.history(now)), hintClock}
 	case have.Age(now) >= setting(f.MaxStale, DefaultMaxStale):
 		return nil, hintedError{fmt.Errorf("%w; %w: %s", err, ErrTooStale, have.history(now)), hintOffline}
 	}

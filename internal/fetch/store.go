@@ -135,6 +135,11 @@ func publish(dir string, m *metaFile) error {
 }
 
 func writeMeta(dir, name string, m *metaFile) error {
+	crc, err := m.checksum()
+	if err != nil {
+		return err
+	}
+	m.CRC32C = &crc
 	data, err := json.MarshalIndent(m, "", "\t")
 	if err != nil {
 		return err
@@ -149,7 +154,15 @@ func (c *Cache) locked(ctx context.Context, key string, write func(dir string) e
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	lock := flock.New(filepath.Join(dir, lockName))
+	if err := checkFolder(dir); err != nil {
+		return err
+	}
+	// A pipe in its place would make the run wait for ever, a link create a file elsewhere.
+	name := filepath.Join(dir, lockName)
+	if info, err := os.Lstat(name); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("%s: %w: remove it", name, errNotOwn)
+	}
+	lock := flock.New(name, flock.SetFlag(os.O_CREATE|os.O_RDWR|openAsIs))
 	waiting, cancel := context.WithTimeout(ctx, lockWait)
 	defer cancel()
 	if _, err := lock.TryLockContext(waiting, 10*time.Millisecond); err != nil {

@@ -360,3 +360,18 @@ func FuzzDecode(f *testing.F) {
 		mustEqualNaive(t, opened, data)
 	})
 }
+
+// TestCut cuts a file at every byte: what is left is refused, or says the same.
+func TestCut(t *testing.T) {
+	file := read(t, "small.json")
+	whole, err := Decode(file, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range file {
+		c, err := Decode(file[:n], Options{})
+		if err == nil && (len(catalog.Diff(whole, c)) > 0 || c.Info() != whole.Info()) {
+			t.Errorf("cut at byte %d it is taken as another", n)
+		}
+	}
+}

@@ -267,3 +267,24 @@ func FuzzOpenIndex(f *testing.F) {
 		}
 	})
 }
+
+// TestIndexCut cuts an index at every byte, and flips every bit: it does not open.
+func TestIndexCut(t *testing.T) {
+	c, err := New(Info{Kind: "k", Cloud: "c", Change: "1"}, entries())
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := c.AppendIndex(nil)
+	for n := range data {
+		if _, err := OpenIndex(data[:n]); err == nil {
+			t.Errorf("cut at byte %d it opens", n)
+		}
+		for bit := range 8 {
+			flipped := bytes.Clone(data)
+			flipped[n] ^= 1 << bit
+			if _, err := OpenIndex(flipped); err == nil {
+				t.Errorf("with bit %d of byte %d flipped it opens", bit, n)
+			}
+		}
+	}
+}

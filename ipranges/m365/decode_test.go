@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -283,4 +284,32 @@ func FuzzDecode(f *testing.F) {
 		}
 		mustEqualNaive(t, opened, data)
 	})
+}
+
+// TestCut cuts an answer at every byte: what is left is refused, or says the same.
+func TestCut(t *testing.T) {
+	file, err := os.ReadFile("testdata/small.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, err := Decode(file, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range file {
+		c, err := Decode(file[:n], Options{})
+		if err != nil {
+			continue
+		}
+		for tag := range whole.Tags() {
+			a, _ := whole.Details(tag.Name)
+			b, ok := c.Details(tag.Name)
+			if !ok || !reflect.DeepEqual(a, b) {
+				t.Errorf("cut at byte %d it says other things of %s", n, tag.Name)
+			}
+		}
+		if len(catalog.Diff(whole, c)) > 0 {
+			t.Errorf("cut at byte %d it is taken as another", n)
+		}
+	}
 }
