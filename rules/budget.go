@@ -250,7 +250,7 @@ func (f *fitting) priced(written ipranges.Set) (*Plan, []Loss, []*RuleError) {
 		if e := f.tooMuch(price); e != nil {
 			errs = append(errs, e)
 		}
-		if !list.Has(fam) {
+		if !list.Has(fam) && (list.IsEmpty() || !f.joint()) {
 			errs = append(errs, &RuleError{Option: "budget", Cause: fmt.Sprintf("nothing of %s is left in the list", fam), Fix: f.roomier()})
 		}
 		losses = append(losses, Loss{Rule: f.p.Rules[0].Name, Place: f.p.Rules[0].Place, Price: price, Reason: price.String()})

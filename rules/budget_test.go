@@ -2,12 +2,14 @@ package rules
 
 import (
 	"fmt"
+	"math/bits"
 	"math/rand/v2"
 	"net/netip"
 	"strings"
 	"testing"
 
 	"sallyport/ipranges"
+	"sallyport/ipranges/cover"
 )
 
 var routeCaps = Caps{Families: BothFamilies, Verdicts: []Verdict{Bypass, Tunnel}, Defaults: []Verdict{Tunnel, Bypass},
@@ -153,8 +155,9 @@ func TestOptimum(t *testing.T) {
 	}
 }
 
-// TestJointBudgets holds budgets for both families to what they promise: no family
-// without a route, prices within what is allowed wherever a split can have that.
+// TestJointBudgets holds budgets for both families to what they promise: a family is
+// without a route only where every other split costs more, and prices are within what is
+// allowed wherever a split can have that.
 func TestJointBudgets(t *testing.T) {
 	two := ipranges.MustParse("20.0.0.0/16", "20.2.0.0/16", "2a01:111:f400::/48", "2a01:111:f402::/48")
 	for _, tt := range []struct {
@@ -166,7 +169,9 @@ func TestJointBudgets(t *testing.T) {
 		{2, 60, nil, "1 1"},
 		{3, 60, nil, "1 2"},
 		{3, 49, nil, "keeps both families within 49%"},
-		{1, 100, nil, "1 routes are too few for both families"},
+		{1, 100, nil, "0 1"},
+		{2, 100, nil, "1 1"}, // as cheap as 0 2
+		{1, 60, nil, "no split of 1 routes keeps both families within 60%"},
 		{3, 60, []RouteLimit{{Max: 1, Families: OnlyIPv6, Device: BudgetDevice}}, "2 1"},
 		{4, 10, nil, "2 2"},
 	} {
@@ -182,6 +187,117 @@ func TestJointBudgets(t *testing.T) {
 		}
 		if !strings.Contains(text, tt.want) {
 			t.Errorf("%d routes, %s: %q, not %q", tt.k, tt.missing, text, tt.want)
+		}
+	}
+}
+
+// TestJointOptimum compares joint budgets with every choice of the set's prefixes.
+func TestJointOptimum(t *testing.T) {
+	rng := rand.New(rand.NewPCG(9, 1))
+	empty := 0
+	for range 400 {
+		var b ipranges.Builder
+		for range 1 + rng.IntN(5) {
+			if err := b.AddPrefix(netip.PrefixFrom(netip.AddrFrom4([4]byte{20, byte(2 * rng.IntN(8)), 0, 0}), 16+rng.IntN(3))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 1 + rng.IntN(5) {
+			if err := b.AddPrefix(netip.PrefixFrom(netip.AddrFrom16([16]byte{0x26, 3, byte(2 * rng.IntN(8))}), 24+rng.IntN(3))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		set := b.Set()
+		var all []netip.Prefix
+		for _, f := range BothFamilies.List() {
+			for p := range set.Prefixes(f) {
+				all = append(all, p)
+			}
+		}
+		var must ipranges.Set
+		if rng.IntN(3) == 0 {
+			must = setOf(all[:1])
+		}
+		allowed := Percent([]float64{100, 100, 60, 30}[rng.IntN(4)])
+		k := 1 + rng.IntN(len(all))
+		price := func(list ipranges.Set) (sum float64, ok bool) {
+			ok = list.Covers(must) && !list.IsEmpty()
+			for _, f := range BothFamilies.List() {
+				whole := cover.CountOf(set, f)
+				part := cover.CountOf(set.Minus(list), f).Percent(whole)
+				ok = ok && part <= float64(allowed)+1e-9
+				sum += part
+			}
+			return sum, ok
+		}
+		best, bestBoth := 1e9, 1e9
+		for choice := range 1 << len(all) {
+			if bits.OnesCount(uint(choice)) > k {
+				continue
+			}
+			var chosen []netip.Prefix
+			for i, p := range all {
+				if choice>>i&1 == 1 {
+					chosen = append(chosen, p)
+				}
+			}
+			list := setOf(chosen)
+			if sum, ok := price(list); ok {
+				best = min(best, sum)
+				if list.Has(ipranges.IPv4) && list.Has(ipranges.IPv6) {
+					bestBoth = min(bestBoth, sum)
+				}
+			}
+		}
+		p := RoutePlan("vpn", BothFamilies, Bypass, set)
+		p.Budget = &Budget{Missing: &allowed, Must: In("must", must), Limits: []RouteLimit{{Max: k, Shared: true, Device: BudgetDevice}}}
+		got, _, errs := Lower(p, routeCaps)
+		if len(errs) > 0 {
+			if best < 1e9 {
+				t.Errorf("%v, %d routes, %s, must %v: %v, and it can be had for %f %%", set, k, allowed, must, errs[0], best)
+			}
+			continue
+		}
+		list, _, _ := got.Listed()
+		sum, ok := price(list)
+		both := list.Has(ipranges.IPv4) && list.Has(ipranges.IPv6)
+		if !ok || sum > best+1e-6 || !both && bestBoth < best+1e-6 || list.NumPrefixes(ipranges.IPv4)+list.NumPrefixes(ipranges.IPv6) > k {
+			t.Errorf("%v, %d routes, %s, must %v: %v for %f %%, and it can be had for %f %%", set, k, allowed, must, list, sum, best)
+		}
+		if !both {
+			empty++
+		}
+	}
+	if empty < 10 {
+		t.Errorf("only %d lists are without a family: this test shows little", empty)
+	}
+}
+
+// TestJointBytesLeaveAFamily: where bytes are shared, a family may go, too.
+func TestJointBytesLeaveAFamily(t *testing.T) {
+	var list []string
+	for i := range 50 {
+		list = append(list, fmt.Sprintf("20.0.%d.0/24", 2*i))
+	}
+	set := ipranges.MustParse(append(list, "2a01:111:f400::/48")...)
+	line := len("route 2a01:111:f400::/48\n")
+	for bytes, want := range map[int]string{line: "0 1", line + len("route 20.0.98.0/24\n"): "1 1", len("route 20.0.0.0/24\n"): "1 0", 3: ""} {
+		p := RoutePlan("vpn", BothFamilies, Bypass, set)
+		p.Budget = &Budget{Missing: percent(100), Limits: []RouteLimit{{Max: bytes, Bytes: true, Shared: true, Device: BudgetDevice}}}
+		got, losses, errs := Lower(p, routeCaps)
+		if want == "" {
+			if len(errs) == 0 {
+				t.Errorf("%d bytes leave an empty list", bytes)
+			}
+			continue
+		}
+		if len(errs) > 0 {
+			t.Errorf("%d bytes: %v", bytes, errs[0])
+			continue
+		}
+		out, _, _ := got.Listed()
+		if text := fmt.Sprintf("%d %d", out.NumPrefixes(ipranges.IPv4), out.NumPrefixes(ipranges.IPv6)); text != want || len(losses) == 0 {
+			t.Errorf("%d bytes leave %s routes, not %s: %v", bytes, text, want, losses)
 		}
 	}
 }

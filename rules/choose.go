@@ -47,10 +47,9 @@ func (f *fitting) boundsOf(fam ipranges.Family) (own, shared bounds) {
 func (f *fitting) choose(written ipranges.Set) (ipranges.Set, *RuleError) {
 	var out ipranges.Set
 	families := f.p.Families.List()
-	if len(families) == 2 {
-		if _, shared := f.boundsOf(families[0]); shared.routes >= 0 || shared.bytes >= 0 {
-			return f.share(written, shared)
-		}
+	if f.joint() {
+		_, shared := f.boundsOf(families[0])
+		return f.share(written, shared)
 	}
 	for _, fam := range families {
 		own, shared := f.boundsOf(fam)
@@ -150,8 +149,8 @@ func (f *fitting) tooSmall(fam ipranges.Family, have, least string) *RuleError {
 
 // share fits both families into one budget: the split with the smallest sum of relative
 // prices, each as a share of its family's set, of those that keep to what the budget
-// allows and leave no family without a route. Of equal sums it takes the one that gives
-// IPv4 the least.
+// allows. A family is left without a route only where that has a smaller sum than every
+// split with routes of both. Of equal sums it takes the one that gives IPv4 the least.
 func (f *fitting) share(written ipranges.Set, shared bounds) (ipranges.Set, *RuleError) {
 	own4, _ := f.boundsOf(ipranges.IPv4)
 	own6, _ := f.boundsOf(ipranges.IPv6)
@@ -179,16 +178,17 @@ func (f *fitting) share(written ipranges.Set, shared bounds) (ipranges.Set, *Rul
 	return list, err
 }
 
-// sides are the curves of both families, with the bounds of their own and, where the
-// budget limits the price and priced asks for it, the fewest routes that keep to it.
-func (f *fitting) sides(k int, most map[ipranges.Family]int, priced bool) (list [2]cover.Side, err error) {
+// sides are the curves of both families, with the bounds of their own, at least one route
+// each where both asks for it, and, where the budget limits the price and priced asks for
+// it, the fewest routes that keep to it.
+func (f *fitting) sides(k int, most map[ipranges.Family]int, both, priced bool) (list [2]cover.Side, err error) {
 	for i, fam := range BothFamilies.List() {
 		curve, err := f.curve(fam, k)
 		if err != nil {
 			return list, err
 		}
 		side := cover.Side{Curve: curve, High: max(most[fam], 0)}
-		if f.listed.Has(fam) {
+		if both && f.listed.Has(fam) {
 			side.Low = 1
 		}
 		if allowed, ok := f.allowed(fam); ok && priced {
@@ -203,23 +203,38 @@ func (f *fitting) sides(k int, most map[ipranges.Family]int, priced bool) (list 
 // shareRoutes is share for routes alone, at the lowest price there is.
 func (f *fitting) shareRoutes(k, most4, most6 int) (ipranges.Set, *RuleError) {
 	most := map[ipranges.Family]int{ipranges.IPv4: most4, ipranges.IPv6: most6}
-	sides, err := f.sides(k, most, true)
-	if err != nil {
-		return ipranges.Set{}, &RuleError{Option: "budget.must", Cause: err.Error(), Fix: "correct must or the list"}
+	written := f.written(f.listed)
+	var best ipranges.Set
+	lowest := math.Inf(1)
+	for _, both := range []bool{true, false} {
+		sides, err := f.sides(k, most, both, true)
+		if err != nil {
+			return best, &RuleError{Option: "budget.must", Cause: err.Error(), Fix: "correct must or the list"}
+		}
+		four, six, ok := cover.Joint(sides[0], sides[1], k)
+		if !ok {
+			continue
+		}
+		a, _ := sides[0].Curve.Cover(four)
+		b, _ := sides[1].Curve.Cover(six)
+		list := setOf(append(a, b...))
+		if sum, _ := f.relative(written, list); sum < lowest-noise {
+			best, lowest = list, sum
+		}
 	}
-	four, six, ok := cover.Joint(sides[0], sides[1], k)
-	if !ok {
-		return ipranges.Set{}, f.noSplit(k, most)
+	if math.IsInf(lowest, 1) {
+		return best, f.noSplit(k, most)
 	}
-	a, _ := sides[0].Curve.Cover(four)
-	b, _ := sides[1].Curve.Cover(six)
-	return setOf(append(a, b...)), nil
+	return best, nil
 }
+
+// noise is a difference of two sums of percentages that is no difference.
+const noise = 1e-9
 
 // noSplit says why no split of k routes will do: because none is as short, or because
 // none keeps to what the budget allows, and then which comes nearest.
 func (f *fitting) noSplit(k int, most map[ipranges.Family]int) *RuleError {
-	sides, err := f.sides(k, most, false)
+	sides, err := f.sides(k, most, false, false)
 	if err != nil {
 		return &RuleError{Option: "budget.must", Cause: err.Error(), Fix: "correct must or the list"}
 	}
@@ -256,7 +271,7 @@ const splits = 64
 // its part goes to IPv6.
 func (f *fitting) shareBytes(written ipranges.Set, shared, own4, own6 bounds) (ipranges.Set, *RuleError) {
 	tries := []int{}
-	for i := 1; i < splits; i++ {
+	for i := range splits + 1 {
 		tries = append(tries, shared.bytes*i/splits)
 	}
 	for i, fam := range BothFamilies.List() {
@@ -274,7 +289,7 @@ func (f *fitting) shareBytes(written ipranges.Set, shared, own4, own6 bounds) (i
 	slices.Sort(tries)
 	var best ipranges.Set
 	var failed *RuleError
-	lowest, bad := math.Inf(1), true
+	lowest, bad, bare := math.Inf(1), true, true
 	for _, n := range slices.Compact(tries) {
 		if n < 0 || n > shared.bytes {
 			continue
@@ -285,8 +300,10 @@ func (f *fitting) shareBytes(written ipranges.Set, shared, own4, own6 bounds) (i
 			continue
 		}
 		sum, over := f.relative(written, list)
-		if over != bad && bad || over == bad && sum < lowest {
-			best, lowest, bad = list, sum, over
+		without := f.lacks(list)
+		better := sum < lowest-noise || sum < lowest+noise && bare && !without
+		if over != bad && bad || over == bad && better {
+			best, lowest, bad, bare = list, sum, over, without
 		}
 	}
 	if math.IsInf(lowest, 1) {
@@ -320,9 +337,22 @@ func (f *fitting) relative(written, list ipranges.Set) (sum float64, over bool) 
 			over = true
 		}
 		sum += differ.Percent(cover.CountOf(f.listed, fam))
-		if f.listed.Has(fam) && !f.meant(list).Has(fam) {
-			over = true
-		}
 	}
 	return sum, over
+}
+
+// lacks reports whether a family that is listed has nothing left in what is written.
+func (f *fitting) lacks(written ipranges.Set) bool {
+	list := f.meant(written)
+	return slices.ContainsFunc(BothFamilies.List(), func(fam ipranges.Family) bool { return f.listed.Has(fam) && !list.Has(fam) })
+}
+
+// joint reports whether both families share a limit.
+func (f *fitting) joint() bool {
+	families := f.p.Families.List()
+	if len(families) != 2 {
+		return false
+	}
+	_, shared := f.boundsOf(families[0])
+	return shared.routes >= 0 || shared.bytes >= 0
 }
