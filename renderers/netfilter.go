@@ -2,7 +2,8 @@ package renderers
 
 import (
 	"fmt"
-	"strings"
+
+	"sallyport/internal/ifname"
 )
 
 // CheckNetfilter checks the options that Linux's packet filters share: the hook, and
@@ -16,9 +17,8 @@ func CheckNetfilter(hook string, ingress, egress []string, refused string) error
 		names  []string
 	}{{"ingress", ingress}, {"egress", egress}} {
 		for i, name := range o.names {
-			if !isInterface(name, refused) {
-				all.Option(fmt.Sprintf("%s.%d", o.option, i), fmt.Sprintf("%q is no interface name", name),
-					"write it as ip link shows it; a trailing * matches several")
+			if cause, fix := ifname.Problem(name, true, refused); cause != "" {
+				all.Option(fmt.Sprintf("%s.%d", o.option, i), cause, fix)
 			}
 		}
 	}
@@ -44,19 +44,4 @@ func checkHook(hook string, ingress []string) error {
 		return &OptionError{Option: "hook", Cause: fmt.Sprintf("no hook %q", hook), Fix: "forward or output"}
 	}
 	return nil
-}
-
-// isInterface follows Linux's dev_valid_name: at most 15 bytes, no slash, colon or
-// blank. What could end a quoted word or begin an option is refused on top, and *
-// only ends a name.
-func isInterface(s, refused string) bool {
-	if s == "" || s == "." || s == ".." || s == "*" || len(s) > 15 || s[0] == '-' || s[0] == '!' {
-		return false
-	}
-	for i, c := range []byte(s) {
-		if c <= ' ' || c > '~' || strings.IndexByte("/:\"\\;{}"+refused, c) >= 0 || c == '*' && i != len(s)-1 {
-			return false
-		}
-	}
-	return true
 }

@@ -13,8 +13,8 @@ package nexthop
 import (
 	"fmt"
 	"net/netip"
-	"strings"
 
+	"sallyport/internal/ifname"
 	"sallyport/ipranges"
 )
 
@@ -146,11 +146,10 @@ func gatewayOf(f ipranges.Family) string { return fmt.Sprintf("gateway%d", f) }
 // Check returns what is wrong with h for routes of family f, or nil.
 func (h Hop) Check(f ipranges.Family) Mistakes {
 	var all Mistakes
-	switch {
-	case h.Device == "":
+	if h.Device == "" {
 		all.add("device", "there is no device", "name the link that the routes leave by, as ip link shows it")
-	case !isDevice(h.Device):
-		all.add("device", fmt.Sprintf("%q is no interface name", h.Device), "write it as ip link shows it")
+	} else if cause, fix := ifname.Problem(h.Device, false, refused); cause != "" {
+		all.add("device", cause, fix)
 	}
 	g, name := h.Gateway, gatewayOf(f)
 	switch {
@@ -165,17 +164,6 @@ func (h Hop) Check(f ipranges.Family) Mistakes {
 	return all
 }
 
-// isDevice follows Linux's dev_valid_name, without the bytes that ip, a routing
-// daemon or a shell would read as something else.
-func isDevice(s string) bool {
-	if s == "." || s == ".." || len(s) > 15 {
-		return false
-	}
-	for i, c := range []byte(s) {
-		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
-		if !letter && strings.IndexByte("._@+=,-", c) < 0 || i == 0 && c == '-' {
-			return false
-		}
-	}
-	return s != ""
-}
+// refused are the bytes of interface names that ip, a routing daemon or a shell would read
+// as something else: all but letters, digits and "._+=-".
+const refused = "!\"#$%&'()<>?[]^`|~"

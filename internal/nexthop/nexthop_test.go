@@ -17,7 +17,7 @@ func TestParse(t *testing.T) {
 		"device":         {"", "", "tun0", "tun0", "tun0"},
 		"one gateway":    {"192.0.2.1", "", "eth0", "192.0.2.1 on eth0", ""},
 		"the other one":  {"", "2001:db8::1", "eth0.5", "", "2001:db8::1 on eth0.5"},
-		"a device of ip": {"", "", "wg-office@if7", "wg-office@if7", "wg-office@if7"},
+		"strange device": {"", "", "wg-office+7", "wg-office+7", "wg-office+7"},
 	} {
 		ways, m := Parse(Options{tt.gateway4, tt.gateway6, tt.device}, Options{}, false)
 		if m != nil {
@@ -47,6 +47,7 @@ func TestMistakes(t *testing.T) {
 		"a device of tricks": {"device", "", "", "eth0; reboot"},
 		"a quote":            {"device", "", "", `eth0"`},
 		"an option":          {"device", "", "", "-force"},
+		"its other end":      {"device", "", "", "eth0@if7"},
 		"too long a device":  {"device", "", "", "abcdefghijklmnop"},
 		"a line break":       {"device", "", "", "eth0\n"},
 	} {

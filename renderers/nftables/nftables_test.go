@@ -67,6 +67,9 @@ func TestOptionMistakes(t *testing.T) {
 		{"ingress.0", func(o *Options) { o.Ingress = []string{"*"} }},
 		{"ingress.0", func(o *Options) { o.Ingress = []string{"la*n"} }},
 		{"egress.0", func(o *Options) { o.Egress = []string{"a-name-that-is-too-long"} }},
+		{"ingress.0", func(o *Options) { o.Ingress = []string{"tun+"} }},
+		{"ingress.1", func(o *Options) { o.Ingress = []string{"lan0", "eth0@if2"} }},
+		{"egress.0", func(o *Options) { o.Egress = []string{"any"} }},
 	} {
 		o := good
 		tt.change(&o)
