@@ -40,7 +40,11 @@ target "generic" "g" {}
 // TestCutShort cuts policies at every byte. A cut inside of a block is a mistake: a
 // rule that lost its last argument would open more than it was written to.
 func TestCutShort(t *testing.T) {
-	sources := map[string][]byte{"cuttable": []byte(cuttable), "built-in": templates.DefaultPolicy, "starter": templates.StarterPolicy}
+	starter, err := templates.Starter("", "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sources := map[string][]byte{"cuttable": []byte(cuttable), "built-in": templates.DefaultPolicy, "starter": starter}
 	files, err := filepath.Glob("*.hcl")
 	if err != nil || len(files) < 20 {
 		t.Fatalf("%d examples, %v", len(files), err)

@@ -7,6 +7,8 @@
 package templates
 
 import (
+	"bytes"
+	"cmp"
 	"embed"
 	"errors"
 	"fmt"
@@ -26,10 +28,20 @@ var embedded embed.FS
 //go:embed policy/default.hcl
 var DefaultPolicy []byte
 
-// StarterPolicy is what init writes.
-//
-//go:embed policy/starter.hcl
-var StarterPolicy []byte
+//go:embed policy/starter/*.tmpl
+var starters embed.FS
+
+// Starter is the policy that init writes for a kind of target and its title, or with
+// neither for a firewall and a feed. Flags follow the commands that it shows.
+func Starter(kind, title, flags string) ([]byte, error) {
+	t, err := template.ParseFS(starters, "policy/starter/*.tmpl")
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	err = t.ExecuteTemplate(&b, cmp.Or(kind, "default")+".hcl.tmpl", struct{ Kind, Title, Flags string }{kind, title, flags})
+	return b.Bytes(), err
+}
 
 // Load parses the template name of a target, from overrides if it holds the
 // file, which may be nil, and reports whether it did. Templates can call lines,

@@ -18,20 +18,14 @@ func newTargets(a *app) *cobra.Command {
 		Short: "Show what each target can do, its options and its limits",
 		Example: `  sallyport targets
   sallyport targets nftables`,
-		Args: takes(0, 1, "NAME"),
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			var names []string
-			for _, k := range all.Kinds() {
-				names = append(names, k.Name+"\t"+k.Summary)
-			}
-			return names, cobra.ShellCompDirectiveNoFileComp
-		},
+		Args:              takes(0, 1, "NAME"),
+		ValidArgsFunction: kindCompletions,
 		RunE: func(_ *cobra.Command, args []string) error {
 			kinds := all.Kinds()
 			if len(args) == 1 {
-				k, ok := all.Named(args[0])
-				if !ok {
-					return usage("no target is called %q: sallyport targets lists them", args[0])
+				k, err := kindNamed(args[0])
+				if err != nil {
+					return err
 				}
 				kinds = []renderers.Kind{k}
 			}

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"sallyport/renderers/all"
+)
+
+// TestStarters writes the starter of every kind of target: it has a target of the kind
+// and a probe, and check finds nothing wrong with it, without any feed.
+func TestStarters(t *testing.T) {
+	// What a starter warns of, where its kind cannot do without.
+	warns := map[string]string{"pac": "a PAC file steers the web traffic of browsers, never the media of calls"}
+	dir := t.TempDir()
+	for _, k := range all.Kinds() {
+		name := filepath.Join(dir, k.Name+".hcl")
+		if code, _, stderr := inProcess(t, 80, "", "init", "--target", k.Name, name); code != exitOK {
+			t.Errorf("init --target %s: exit code %d, %s", k.Name, code, stderr)
+			continue
+		}
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{"\ntarget \"" + k.Name + "\" ", "\nprobe \"", "docs/targets/" + k.Name + ".md"} {
+			if !strings.Contains(string(text), want) {
+				t.Errorf("%s: the starter lacks %q", k.Name, want)
+			}
+		}
+		code, out, stderr := inProcess(t, 80, "", "check", "--policy", name, "--json")
+		var doc generateJSON
+		if err := json.Unmarshal([]byte(out), &doc); err != nil || code != exitOK || len(doc.Targets) != 1 {
+			t.Errorf("%s: exit code %d, %v: %s", k.Name, code, err, stderr)
+			continue
+		}
+		if n := len(doc.Diagnostics); n > 1 || (n == 1) != (warns[k.Name] != "") || n == 1 && !strings.Contains(doc.Diagnostics[0].Summary, warns[k.Name]) {
+			t.Errorf("%s: %+v", k.Name, doc.Diagnostics)
+		}
+	}
+	files, err := filepath.Glob("../../templates/policy/starter/*.hcl.tmpl")
+	if err != nil || len(files) != len(all.Kinds())+1 {
+		t.Errorf("%d starters, and %d kinds and the usual one: %v", len(files), len(all.Kinds()), err)
+	}
+}
