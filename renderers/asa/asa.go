@@ -50,6 +50,10 @@ type Options struct {
 	MaxDomainCharacters int         `policy:"max_domain_characters" doc:"how long the list of domains may be: 20000 where every client is 4.10 or later"`
 }
 
+// localLAN in a list of what is excluded means the client's own network (Cisco document
+// 70847, "Allow Local LAN Access for VPN Clients on the ASA").
+var localLAN = netip.MustParsePrefix("0.0.0.0/32")
+
 // Numbers and lengths of the vendor's, with their sources above and in info.
 const (
 	maxRoutes     = 2500
@@ -222,6 +226,10 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 	if err != nil {
 		return nil, err
 	}
+	if v == rules.Bypass && slices.Contains(slices.Collect(set.Prefixes(ipranges.IPv4)), localLAN) {
+		return nil, &rules.RuleError{Rule: p.Rules[0].Name, Place: p.Rules[0].Place, Fix: "exclude 0.0.0.0/32 from the set: no host has this address",
+			Cause: "it lists 0.0.0.0/32, which Cisco's client takes for the network that it is in: all of that would go past the tunnel"}
+	}
 	settings := r.settings(v, p.Families)
 	direction, before := r.previous()
 	if err := r.otherList(direction, before, v); err != nil {
@@ -275,7 +283,8 @@ func (r *renderer) entries(set ipranges.Set) []byte {
 	return dst
 }
 
-// settings are the commands that put the list to use.
+// settings are the commands that put the list to use: the list before what goes by it, so
+// that a paste which ends between them leaves no policy without its list.
 func (r *renderer) settings(v rules.Verdict, fams rules.Families) []string {
 	policy, kind := "excludespecified", domainKinds[v]
 	if v == rules.Tunnel {
@@ -293,14 +302,14 @@ func (r *renderer) settings(v rules.Verdict, fams rules.Families) []string {
 		}
 		custom = []string{fmt.Sprintf(" anyconnect-custom %s value %s", kind, r.opt.ACL)}
 	}
-	lines = append(lines, modeLine(r.opt.GroupPolicy))
+	lines = append(lines, modeLine(r.opt.GroupPolicy), " split-tunnel-network-list value "+r.opt.ACL)
 	if fams.Has(ipranges.IPv4) {
 		lines = append(lines, " split-tunnel-policy "+policy)
 	}
 	if fams.Has(ipranges.IPv6) {
 		lines = append(lines, " ipv6-split-tunnel-policy "+policy)
 	}
-	return append(append(lines, " split-tunnel-network-list value "+r.opt.ACL), custom...)
+	return append(lines, custom...)
 }
 
 // domainKinds are the custom attributes of domains.

@@ -309,3 +309,20 @@ func BenchmarkRender(b *testing.B) {
 		}
 	}
 }
+
+// TestLocalNetwork refuses the entry by which Cisco's client means its own network.
+func TestLocalNetwork(t *testing.T) {
+	r, err := Kind().Build(options(plain), renderers.Env{Name: "edge", Path: "edge.cfg"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var refused *rules.RuleError
+	if _, err := r.Render(plan(rules.Bypass, "0.0.0.0", "52.112.0.0/14")); !errors.As(err, &refused) || refused.Fix == "" || refused.Rule == "" {
+		t.Errorf("0.0.0.0/32 past the tunnel: %v", err)
+	}
+	for _, p := range []*rules.Plan{plan(rules.Bypass, "0.0.0.0/31", "52.112.0.0/14"), plan(rules.Tunnel, "0.0.0.0", "52.112.0.0/14")} {
+		if _, err := r.Render(p); err != nil {
+			t.Error(err)
+		}
+	}
+}

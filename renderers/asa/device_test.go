@@ -249,3 +249,45 @@ func TestRemoving(t *testing.T) {
 		}
 	}
 }
+
+// TestNoPolicyWithoutItsList looks after each command, of a first load and of what takes it
+// away: a paste can end at any of them.
+func TestNoPolicyWithoutItsList(t *testing.T) {
+	for _, opt := range []*Options{options(plain), options(full)} {
+		_, text := render(t, opt, bypass(), nil)
+		d := newDevice()
+		whole := 0
+		check := func() {
+			for key, value := range d.policy {
+				mode, _, isPolicy := strings.Cut(key, " split-tunnel-policy")
+				if !isPolicy || value == "" {
+					continue
+				}
+				if list := d.policy[mode+" split-tunnel-network-list"]; list == "" || len(d.lists[list]) < whole {
+					t.Fatalf("%s goes by the list %q of %d entries", key, list, len(d.lists[list]))
+				}
+			}
+		}
+		set, _, _ := bypass().Listed()
+		for _, f := range rules.BothFamilies.List() {
+			whole += set.NumPrefixes(f)
+		}
+		d.run(t, text, check)
+		_, rest, _ := strings.Cut(string(text), "! Remove: in configuration mode,\n")
+		for line := range strings.Lines(rest) {
+			c, ok := strings.CutPrefix(line, "!           ")
+			if !ok {
+				break
+			}
+			if strings.HasPrefix(c, "group-policy ") || strings.HasPrefix(c, "clear ") || strings.HasPrefix(c, "no anyconnect-custom-data") {
+				continue // a mode of its own; and what goes when nothing uses it any more
+			}
+			for key := range d.policy {
+				if mode, attribute, _ := strings.Cut(key, " s"); strings.TrimSuffix(c, "\n") == "no s"+attribute {
+					delete(d.policy, mode+" s"+attribute)
+				}
+			}
+			check()
+		}
+	}
+}

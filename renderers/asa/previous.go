@@ -82,7 +82,27 @@ func undo(lines []string) (uses, things []command) {
 			add(&things, "", "%s", clearing(w[1]))
 		}
 	}
-	return uses, things
+	return listsLast(uses), things
+}
+
+// listsLast takes back a list after the policies that go by it, in each mode.
+func listsLast(uses []command) []command {
+	for from := 0; from < len(uses); {
+		to := from
+		for to < len(uses) && uses[to].mode == uses[from].mode {
+			to++
+		}
+		slices.SortStableFunc(uses[from:to], func(a, b command) int { return cmp.Compare(isList(a), isList(b)) })
+		from = to
+	}
+	return uses
+}
+
+func isList(c command) int {
+	if c.text == "no "+attributes[len(attributes)-1] {
+		return 1
+	}
+	return 0
 }
 
 func clearing(acl string) string { return "clear configure access-list " + acl }

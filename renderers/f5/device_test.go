@@ -210,3 +210,47 @@ func TestShellcheck(t *testing.T) {
 		}
 	}
 }
+
+// TestCutOnItsWay hands the shell scripts that end early, as a connection that breaks does:
+// nothing is carried out.
+func TestCutOnItsWay(t *testing.T) {
+	dir := t.TempDir()
+	log := filepath.Join(dir, "log")
+	tmsh := "#!/bin/sh\nprintf '%s\\n' \"$@\" >> " + log + "\n"
+	if err := os.WriteFile(filepath.Join(dir, "tmsh"), []byte(tmsh), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	run := func(script string) bool {
+		cmd := exec.Command("sh", "-s")
+		cmd.Env, cmd.Dir, cmd.Stdin = []string{"PATH=" + dir + ":" + os.Getenv("PATH")}, dir, strings.NewReader(script)
+		_ = cmd.Run() // it may well fail
+		_, err := os.Stat(log)
+		return err == nil
+	}
+	for _, opt := range []*Options{options(plain), options(full)} {
+		r, err := Kind().Build(opt, renderers.Env{Name: "edge", Path: "edge.sh"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		files, err := r.Render(plan(rules.Bypass, ipranges.MustParse("52.112.0.0/14", "2603:1063::/38")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		script := strings.TrimSuffix(string(files[0].Data), "\n")
+		step := 1
+		if testing.Short() {
+			step = 23
+		}
+		for n := len(script) - 1; n > len(script)-700 && n > 0; n -= step {
+			if run(script[:n]) {
+				t.Fatalf("cut before %.40q, it runs tmsh", script[n:])
+			}
+		}
+		if !run(script) {
+			t.Error("whole, it does not run tmsh")
+		}
+		if err := os.Remove(log); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -4,7 +4,8 @@
 //
 // It is a script for the shell of a BIG-IP. One tmsh command replaces the lists of both
 // families at once, so what was withdrawn is gone; an access profile that is named then
-// takes them into use. One route a line, in address order.
+// takes them into use. One route a line, in address order. The shell runs it once it has
+// read all of it: a script that is cut on its way changes nothing.
 //
 // Quirks, with where they are documented (2026-11-23; nothing was tried on a device):
 //   - the form of the command, the lists as words of a shell, and generation-action to

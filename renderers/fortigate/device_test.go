@@ -373,3 +373,45 @@ func TestRemoving(t *testing.T) {
 		}
 	}
 }
+
+// TestCommandsThatFail loses one address object at a time of a second file: FortiOS goes on
+// after the commands that name it. Nothing goes past the tunnel, then, but what the list
+// has; and what went through it, and is in the list, still does.
+func TestCommandsThatFail(t *testing.T) {
+	for _, v := range []rules.Verdict{rules.Bypass, rules.Tunnel} {
+		old := plan(v, "9.9.9.0/24", "20.202.0.0/16", "52.112.0.0/14", "2620:fe::/48")
+		now := plan(v, "20.202.0.0/16", "52.112.0.0/14", "52.122.0.0/15", "52.123.4.0/24", "2603:1063::/38", "2620:fe::9")
+		_, a := render(t, options(plain), old, nil)
+		_, b := render(t, options(plain), now, a)
+		objects := regexp.MustCompile(`(?m)^    edit "(sp-edge-[^"]*_\d+)"\n        set .*\n    next\n`)
+		list := want(now)
+		lost := objects.FindAllStringSubmatch(string(b), -1)
+		if len(lost) < 4 {
+			t.Fatalf("%d objects in\n%s", len(lost), b)
+		}
+		for _, object := range lost {
+			d := newDevice()
+			d.run(t, a, nothing)
+			if d["firewall address"][object[1]] != nil || d["firewall address6"][object[1]] != nil {
+				continue // it is there already
+			}
+			text := strings.Replace(string(b), object[0], "", 1)
+			failing := regexp.MustCompile(`(?m)^        (set|append) member .*"` + regexp.QuoteMeta(object[1]) + `".*\n`)
+			text = failing.ReplaceAllString(text, "")
+			text = regexp.MustCompile(`(?m)^    delete .*\n`).ReplaceAllString(text, "") // what is still used stays
+			d.run(t, []byte(text), nothing)
+			got := d.routes(t, "sp-edge-v4")
+			maps.Copy(got, d.routes(t, "sp-edge-v6"))
+			for route := range got {
+				if v == rules.Bypass && !list[route] {
+					t.Errorf("without %s, %s goes past the tunnel", object[1], route)
+				}
+			}
+			for route := range want(old) {
+				if v == rules.Tunnel && list[route] && !got[route] {
+					t.Errorf("without %s, %s leaves the tunnel", object[1], route)
+				}
+			}
+		}
+	}
+}

@@ -12,12 +12,17 @@
 // attributes that are unset, because a family has gone. A list of the other direction is
 // refused after one: the group would hold it while the tunnel has the old direction.
 //
+// FortiOS goes on after a command that fails. So a group of what goes past the tunnel is
+// emptied first: were its first line to fail, for want of one address, what follows would
+// be added to the old list, and withdrawn addresses would go on past the tunnel. A group of
+// what goes through it is not: there the old list is the safer one.
+//
 // Quirks, with where they are documented (2026-11-23; nothing was tried on a device):
 //   - a tunnel takes one name, of an address or a group, with at most 79 characters
 //     (FortiOS CLI Reference 7.x, vpn ipsec phase1-interface); addresses of both families
 //     are tables of their own.
-//   - set replaces a list of values and append adds to it (Fortinet Technical Tip
-//     197205, "Useful multi-option values CLI commands"); a group keeps no place for
+//   - set replaces a list of values, append adds to it and unset empties it (Fortinet
+//     Technical Tip 197205, "Useful multi-option values CLI commands"); a group keeps no place for
 //     members beyond its model's number (Maximum Values Table, firewall.addrgrp:member).
 //   - a name cannot hold <, >, (, ), #, quotes, and a question mark calls for help.
 //   - SSL VPN has no tunnel mode from FortiOS 7.6.3 on (Release Notes).
@@ -201,7 +206,7 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 	}
 	data, err := renderers.Execute("fortigate", "main.conf.tmpl", r.env.Templates, map[string]any{
 		"Header": header(p), "Bypass": v == rules.Bypass, "SSL": r.opt.Form == formSSL, "Prefix": r.opt.Prefix,
-		"Undo": entered(r.uses(settings)), "Commands": string(r.commands(set, settings, unset, r.withdrawn(before, set))),
+		"Undo": entered(r.uses(settings)), "Commands": string(r.commands(set, v, settings, unset, r.withdrawn(before, set))),
 	})
 	if err != nil {
 		return nil, err
@@ -272,7 +277,7 @@ func value(p netip.Prefix) string {
 }
 
 // commands are all of them: objects, groups, their use, and what is withdrawn.
-func (r *renderer) commands(set ipranges.Set, settings []setting, unset []string, gone map[string][]string) []byte {
+func (r *renderer) commands(set ipranges.Set, v rules.Verdict, settings []setting, unset []string, gone map[string][]string) []byte {
 	var dst []byte
 	add := func(parts ...string) {
 		for _, s := range parts {
@@ -293,6 +298,9 @@ func (r *renderer) commands(set ipranges.Set, settings []setting, unset []string
 		}
 		add("end\nconfig ", tablesOf[f].group, "\n    edit \"", r.group(f), "\"\n")
 		verb := "set"
+		if v == rules.Bypass {
+			add("        unset member\n")
+		}
 		for _, line := range chunks(set, f) {
 			add("        ", verb, " member")
 			for _, p := range line {

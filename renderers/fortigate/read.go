@@ -34,7 +34,7 @@ func (r *renderer) read(data []byte) (*rules.Plan, error) {
 			table = rest
 		} else if rest, ok := strings.CutPrefix(l, `    delete "`); ok {
 			gone[table] = append(gone[table], strings.TrimSuffix(rest, `"`))
-		} else if rest, ok := strings.CutPrefix(l, "        unset "); ok {
+		} else if rest, ok := strings.CutPrefix(l, "        unset "); ok && strings.HasPrefix(table, "vpn ") {
 			unset = append(unset, rest)
 		} else if text, f := valueIn(l, table); f != 0 {
 			p, err := readValue(text, f)
@@ -60,7 +60,7 @@ func (r *renderer) read(data []byte) (*rules.Plan, error) {
 	if err := r.checkUnset(unset, settings, v); err != nil {
 		return nil, err
 	}
-	_, want := renderers.Uncomment(r.commands(set, settings, unset, gone), "#")
+	_, want := renderers.Uncomment(r.commands(set, v, settings, unset, gone), "#")
 	for i := range want {
 		if i >= len(lines) || lines[i] != want[i] {
 			return nil, fmt.Errorf("command %d is not %.200q", i+1, want[i])

@@ -14,6 +14,7 @@
 #         and on a pair tmsh run /cm config-sync to-group GROUP.
 # Remove: tmsh modify /apm resource network-access laptops address-space-exclude-subnet none ipv6-address-space-exclude-subnet none
 # shellcheck disable=SC1083,SC2086 # words for tmsh, which puts them together again
+{ # all of it, or nothing
 set -euf
 four='
 {subnet 20.202.0.0/16 }
@@ -27,3 +28,4 @@ six='
 tmsh modify /apm resource network-access laptops \
   address-space-exclude-subnet { $four } \
   ipv6-address-space-exclude-subnet { $six }
+}

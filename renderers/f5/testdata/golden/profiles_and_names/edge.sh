@@ -14,6 +14,7 @@
 #         and on a pair tmsh run /cm config-sync to-group GROUP.
 # Remove: tmsh modify /apm resource network-access /Common/vpn/laptops-2.0 address-space-exclude-subnet none ipv6-address-space-exclude-subnet none
 # shellcheck disable=SC1083,SC2086 # words for tmsh, which puts them together again
+{ # all of it, or nothing
 set -euf
 four='
 {subnet 20.202.0.0/16 }
@@ -29,3 +30,4 @@ tmsh modify /apm resource network-access /Common/vpn/laptops-2.0 \
   ipv6-address-space-exclude-subnet { $six }
 tmsh modify /apm profile access /Common/portal generation-action increment
 tmsh modify /apm profile access phones generation-action increment
+}
