@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 
 	"github.com/spf13/cobra"
 
+	"sallyport/internal/readfile"
 	"sallyport/internal/utf8text"
 	"sallyport/ipranges"
 	"sallyport/ipranges/text"
@@ -89,7 +89,7 @@ func (a *app) readSets(ctx context.Context, files []string, lenient bool) (ipran
 }
 
 func (a *app) readSet(ctx context.Context, name string, opt ipranges.ReadOptions) (ipranges.Set, ipranges.ReadStats, error) {
-	open := func() (io.ReadCloser, error) { return os.Open(name) }
+	open := func() (io.ReadCloser, error) { return readfile.Open(name) }
 	if name == "-" {
 		open = func() (io.ReadCloser, error) { return io.NopCloser(a.in), nil }
 	}
@@ -100,7 +100,7 @@ func (a *app) readSet(ctx context.Context, name string, opt ipranges.ReadOptions
 	switch {
 	case errors.As(err, &line), errors.As(err, &list):
 		return set, stats, fmt.Errorf("%s: %w", called(name), err)
-	case errors.As(err, &path) && path.Op == "open":
+	case errors.As(err, &path):
 		return set, stats, fmt.Errorf("reading prefixes: %w: name a file that you can read", err)
 	case err != nil:
 		return set, stats, fmt.Errorf("reading %s: %w: name a file that you can read", called(name), err)
@@ -117,8 +117,7 @@ func called(name string) string {
 }
 
 // readInterruptibly gives up when ctx ends: the reader is then left behind, since
-// neither a pipe, which may wait as it is opened, nor a terminal can be told to stop in a
-// portable way.
+// neither a pipe nor a terminal can be told to stop in a portable way.
 func readInterruptibly(ctx context.Context, open func() (io.ReadCloser, error), opt ipranges.ReadOptions) (ipranges.Set, ipranges.ReadStats, error) {
 	type answer struct {
 		set   ipranges.Set

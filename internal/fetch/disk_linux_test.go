@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -155,6 +156,15 @@ func TestNamedPipe(t *testing.T) {
 		}
 	}()
 	mustFetch(t, &Fetcher{}, fileSource(path), 398)
+}
+
+// A pipe that nobody writes to is given up.
+func TestSilentPipe(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	mustFail(t, &Fetcher{Timeout: time.Millisecond}, fileSource(path), ErrTimeout)
 }
 
 func TestEndlessFile(t *testing.T) {

@@ -54,7 +54,10 @@ func (f *Fetcher) readLocal(ctx context.Context, src Source, m *meter) (from str
 		m.say("reading "+from, info.Size())
 		data, err = f.readAll(m.count(lazy), info.Size())
 	} else {
-		data, err = f.readStream(ctx, lazy, from, m)
+		// A pipe that nobody writes to would hold up a timer's run for ever.
+		limit, cancel := context.WithTimeoutCause(ctx, f.timeout(), fmt.Errorf("%w: it did not end within %s", ErrTimeout, inWords(f.timeout())))
+		defer cancel()
+		data, err = f.readStream(limit, lazy, from, m)
 	}
 	return from, data, err
 }

@@ -57,6 +57,9 @@ func Open(name string) (*os.File, error) {
 	// Opening a device can do something to it, so it is looked at first; and again when
 	// it is open, since it may be another one by then.
 	info, err := os.Stat(name)
+	if path := (*fs.PathError)(nil); errors.As(err, &path) {
+		path.Op = "open" // which is what the user wants of it
+	}
 	if err == nil {
 		err = check(name, info)
 	}
