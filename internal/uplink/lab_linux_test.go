@@ -1,13 +1,19 @@
 package uplink
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
+	"time"
 
 	"sallyport/internal/await"
 	"sallyport/internal/lab"
@@ -250,5 +256,125 @@ func TestAWrongGateway(t *testing.T) {
 	l.run(t, "down")
 	if after := routecheck.Table(t, l.Host); after != before {
 		t.Errorf("after down the routes are\n%s", after)
+	}
+}
+
+// ours is the routes that l has of the script's.
+func (l *laptop) ours(t *testing.T) string {
+	t.Helper()
+	var list []string
+	for line := range strings.Lines(routecheck.Table(t, l.Host)) {
+		if strings.Contains(line, " proto 213") || strings.Contains(line, " proto 214") {
+			list = append(list, line)
+		}
+	}
+	slices.Sort(list)
+	return strings.Join(list, "")
+}
+
+// lists are two that have some in common, and what each leaves by itself.
+func lists(t *testing.T) (sets [2]ipranges.Set, whole [2]string) {
+	t.Helper()
+	for i := range sets {
+		var b ipranges.Builder
+		for j := range 40 {
+			p := netip.PrefixFrom(netip.AddrFrom4([4]byte{20, byte(i + j%2), byte(j), 0}), 24)
+			q := netip.PrefixFrom(netip.AddrFrom16([16]byte{0x26, 0x03, byte(i + j%2), byte(j)}), 32)
+			if err := errors.Join(b.AddPrefix(p), b.AddPrefix(q)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		sets[i] = b.Set()
+		l := newLaptop(t, sets[i])
+		l.run(t, "up", "vpn0")
+		whole[i] = l.ours(t)
+	}
+	if whole[0] == whole[1] || whole[0] == "" {
+		t.Fatal("the lists leave the same")
+	}
+	return sets, whole
+}
+
+// TestTwoAtOnce runs the scripts of two lists at once: the result is one of the two, whole.
+func TestTwoAtOnce(t *testing.T) {
+	pairs := 200
+	if testing.Short() {
+		pairs = 10
+	}
+	sets, whole := lists(t)
+	l := newLaptop(t, sets[0])
+	other := &laptop{l.Host, l.script + ".new"}
+	other.install(t, sets[1])
+	won := map[string]int{}
+	for i := range pairs {
+		words := []string{"up", "up"}
+		if i%5 == 4 {
+			words[i%2] = "down"
+		}
+		var both sync.WaitGroup
+		for j, script := range []string{l.script, other.script} {
+			both.Go(func() {
+				if out, err := l.Run("sh", script, words[j], "vpn0"); err != nil {
+					t.Errorf("%v: %s", err, out)
+				}
+			})
+		}
+		both.Wait()
+		got := l.ours(t)
+		won[got]++
+		if got != whole[0] && got != whole[1] && !(slices.Contains(words, "down") && got == "") {
+			t.Fatalf("pair %d of %v leaves a mixture:\n%s", i, words, got)
+		}
+	}
+	t.Logf("%d pairs: %d and %d times each list, %d times none", pairs, won[whole[0]], won[whole[1]], won[""])
+}
+
+// TestKilled ends a load at many moments, with all that it has started: the next one
+// finishes it, and so does a removal.
+func TestKilled(t *testing.T) {
+	times := 60
+	if testing.Short() {
+		times = 6
+	}
+	sets, whole := lists(t)
+	l := newLaptop(t, sets[0])
+	other := &laptop{l.Host, l.script + ".new"}
+	other.install(t, sets[1])
+	start := time.Now()
+	l.run(t, "up", "vpn0")
+	took := time.Since(start)
+	killed := 0
+	for i := range times {
+		l.run(t, "up", "vpn0")
+		cmd := exec.Command("sh", other.script, "up", "vpn0")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		l.Do(func() {
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+		})
+		time.Sleep(took * time.Duration(i) / time.Duration(times))
+		if syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) == nil {
+			killed++
+		}
+		_ = cmd.Wait()
+		if i%3 == 2 {
+			other.run(t, "down")
+			if got := l.ours(t); got != "" {
+				t.Fatalf("after a killed load, down leaves\n%s", got)
+			}
+			continue
+		}
+		again, want := other, whole[1]
+		if i%3 == 1 {
+			again, want = l, whole[0]
+		}
+		again.run(t, "up", "vpn0")
+		if got := l.ours(t); got != want {
+			t.Fatalf("after a killed load, the next leaves\n%s\nnot\n%s", got, want)
+		}
+	}
+	if killed == 0 {
+		t.Error("no load was killed: this test shows nothing")
 	}
 }

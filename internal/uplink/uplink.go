@@ -6,7 +6,8 @@
 // network, needs no options for them, and can run again whenever the network changes.
 // A family without a default route is left out, and it says so. Its routes are known
 // by a protocol number, as those of package linuxroutes, whose order of commands it
-// follows: a later list replaces an earlier one without a gap.
+// follows: a later list replaces an earlier one without a gap. Runs take turns, and one
+// that was cut short is put right by the next.
 //
 // It needs a POSIX shell and iproute2. Its template (templates/uplink) cannot be
 // overridden, because Read takes a script only if it is, but for comments, the one
@@ -21,6 +22,7 @@ import (
 
 	"sallyport/internal/linuxroutes"
 	"sallyport/ipranges"
+	"sallyport/renderers"
 	"sallyport/templates"
 )
 
@@ -68,6 +70,10 @@ func (s Script) Render(header []string, set ipranges.Set) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	shell, err := renderers.ShellOf(s.Name)
+	if err != nil {
+		return nil, err
+	}
 	var ours, listed []string
 	for _, f := range s.Families {
 		ours = append(ours, fmt.Sprint(int(f)))
@@ -76,7 +82,7 @@ func (s Script) Render(header []string, set ipranges.Set) ([]byte, error) {
 		}
 	}
 	return templates.Execute(t, map[string]any{
-		"Header": header, "Name": s.Name, "File": s.File, "Past": s.Past, "Protocol": s.Protocol, "Next": s.Protocol + 1, "Metric": s.Metric,
+		"Header": header, "Name": s.Name, "File": s.File, "Past": s.Past, "Turns": shell.Turns, "Protocol": s.Protocol, "Next": s.Protocol + 1, "Metric": s.Metric,
 		"Ours": strings.Join(ours, " "), "Listed": strings.Join(listed, " "),
 		"List4": s.list(set, ipranges.IPv4), "List6": s.list(set, ipranges.IPv6),
 	})

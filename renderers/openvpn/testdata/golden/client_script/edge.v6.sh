@@ -28,7 +28,55 @@ list6() {
 END
 }
 
-say() { echo "$name: $*" >&2; }
+# take_turn waits until no other load or removal is running, for a minute at most. The
+# lock is on the network namespace, where rules and routes live: it is gone with the last
+# program of a run, however that ended. Where there is no flock, it is a link that names
+# the run, and that of a run which has died is taken away.
+take_turn() {
+	flock=no
+	if command -v flock >/dev/null && [ -r /proc/self/ns/net ]; then
+		exec 9</proc/self/ns/net
+		flock=yes
+	fi
+	tenths=0
+	until try_turn; do
+		if [ "$tenths" -ge 600 ]; then
+			say "another load or removal has been running for 60 seconds: nothing was changed"
+			exit 1
+		fi
+		if sleep 0.1 2>/dev/null; then
+			tenths=$((tenths + 1))
+		else
+			sleep 1
+			tenths=$((tenths + 10))
+		fi
+	done
+}
+
+try_turn() {
+	if [ $flock = yes ]; then
+		flock -n 9
+		return
+	fi
+	link=/run/sallyport.lock
+	[ -d /run ] || link=/var/run/sallyport.lock
+	if ln -s "$$" "$link" 2>/dev/null; then
+		trap 'rm -f "$link"' EXIT
+		return 0
+	fi
+	holder=$(readlink "$link") || {
+		[ -w "${link%/*}" ] || say "no flock here, and ${link%/*} is not writable"
+		return 1
+	}
+	# Of several that find it dead, the one that makes the folder takes it away.
+	if ! kill -0 "$holder" 2>/dev/null && mkdir "$link.$holder" 2>/dev/null; then
+		[ "$(readlink "$link")" != "$holder" ] || rm -f "$link"
+		rmdir "$link.$holder"
+	fi
+	return 1
+}
+
+say() { echo "edge: $*" >&2; }
 
 # flush FAMILY PROTOCOL. Without any route there is nothing to find, which is no mistake.
 flush() {
@@ -121,7 +169,8 @@ killswitch() {
 }
 
 # up TUNNEL
-up() {
+up() (
+	take_turn
 	status=0
 	for f in $ours; do
 		case " $listed " in
@@ -132,8 +181,16 @@ up() {
 		esac
 	done
 	killswitch "$1"
-	return $status
-}
+	exit $status
+)
+
+down() (
+	take_turn
+	for f in $ours; do
+		flush "$f" $protocol
+		flush "$f" $next
+	done
+)
 
 # watch TUNNEL. Routes that are not default are mostly our own: they are not looked at.
 watch() {
@@ -161,11 +218,7 @@ watch() {
 
 case ${1-} in
 up) up "${2-${dev-}}" ;;
-down)
-	for f in $ours; do
-		flush "$f" $protocol
-		flush "$f" $next
-	done ;;
+down) down ;;
 watch)
 	[ -n "${2-}" ] || {
 		echo "watch what? sh $0 watch TUNNEL" >&2
