@@ -30,6 +30,9 @@ type Finding struct {
 	Forbidden bool       `json:"forbidden,omitzero"`
 	Hop       int        `json:"hop,omitzero"` // for Filtered: 0 is before the first hop
 	HopAddr   netip.Addr `json:"hop_address,omitzero"`
+	// NextHop is the next router on the way of a port that works: what stops packets is
+	// there, or before.
+	NextHop netip.Addr `json:"next_hop_address,omitzero"`
 	// Mapped is our address and port as the target saw it.
 	Mapped netip.AddrPort `json:"mapped,omitzero"`
 
@@ -127,8 +130,20 @@ func (f *Finding) Target() string {
 // hop 3, 192.0.2.1".
 func (f *Finding) Words() string {
 	switch {
+	case f.Verdict == Filtered && f.Hop == 0 && f.NextHop.IsValid():
+		return fmt.Sprintf("filtered at the first hop, %s, or before it", f.NextHop)
 	case f.Verdict == Filtered && f.Hop == 0:
-		return "filtered before the first hop"
+		return "filtered at the first hop, or before it"
+	case f.Verdict == Rejected && f.NextHop.IsValid() && f.Hop == 0:
+		return fmt.Sprintf("rejected in the target's name at the first hop, %s", f.NextHop)
+	case f.Verdict == Rejected && f.NextHop.IsValid():
+		return fmt.Sprintf("rejected in the target's name between hop %d, %s, and the next, %s", f.Hop, f.HopAddr, f.NextHop)
+	case f.Verdict == Intercepted && f.Hop == 0 && f.NextHop.IsValid():
+		return fmt.Sprintf("answered in the target's name at the first hop, %s", f.NextHop)
+	case f.Verdict == Intercepted && f.NextHop.IsValid():
+		return fmt.Sprintf("answered in the target's name between hop %d, %s, and the next, %s", f.Hop, f.HopAddr, f.NextHop)
+	case f.Verdict == Silent && f.Hop > 0 && f.HopAddr.IsValid():
+		return fmt.Sprintf("silent, last heard at hop %d, %s", f.Hop, f.HopAddr)
 	case f.Verdict == Filtered && f.HopAddr.IsValid():
 		return fmt.Sprintf("filtered after hop %d, %s", f.Hop, f.HopAddr)
 	case f.Verdict == Filtered:

@@ -2,7 +2,6 @@ package verifier
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 )
@@ -92,13 +91,15 @@ func remedy(f *Finding) string {
 	}
 	what := fmt.Sprintf("%s/%d to %s", f.Protocol, f.Port, orHost(f))
 	switch f.Verdict {
+	case Intercepted:
+		return fmt.Sprintf("exempt %s from the proxy, portal or ALG at %s", what, placeOf(f))
 	case Rejected:
+		if f.NextHop.IsValid() {
+			return fmt.Sprintf("let %s pass at %s", what, placeOf(f))
+		}
 		return fmt.Sprintf("let %s pass at %s", what, f.Offender)
 	case Filtered:
-		if f.Hop == 0 {
-			return fmt.Sprintf("look for what drops %s on this machine, or between it and the first router", what)
-		}
-		return fmt.Sprintf("let %s pass at hop %d%s or at the filter behind it", what, f.Hop, named(f.HopAddr))
+		return fmt.Sprintf("let %s pass at %s", what, placeOf(f))
 	case DeniedLocally:
 		return fmt.Sprintf("let %s pass in this machine's own filter", what)
 	case Closed:
@@ -122,11 +123,22 @@ func orHost(f *Finding) string {
 	return f.Host
 }
 
-func named(a netip.Addr) string {
-	if !a.IsValid() {
-		return ""
+// placeOf names the machines of which one stops packets: the last hop that they passed,
+// the next, which may drop what comes in before it looks at the time to live, and what
+// may stand between.
+func placeOf(f *Finding) string {
+	next := fmt.Sprintf("hop %d", f.Hop+1)
+	if f.NextHop.IsValid() {
+		next += fmt.Sprintf(" (%s)", f.NextHop)
 	}
-	return " (" + a.String() + ")"
+	if f.Hop == 0 {
+		return next + ", or at what stands before it"
+	}
+	last := fmt.Sprintf("hop %d", f.Hop)
+	if f.HopAddr.IsValid() {
+		last += fmt.Sprintf(" (%s)", f.HopAddr)
+	}
+	return fmt.Sprintf("%s, at %s, or at what stands between them", last, next)
 }
 
 // Control lets a rule that denies pass where a router says that it has no route, or that

@@ -213,7 +213,7 @@ func TestWords(t *testing.T) {
 	f.Offender = netip.MustParseAddr("10.0.0.1")
 	g := finding(Fail, Filtered)
 	g.Hop, g.HopAddr = 3, netip.MustParseAddr("192.0.2.1")
-	for want, f := range map[string]Finding{"rejected by 10.0.0.1": f, "filtered after hop 3, 192.0.2.1": g, "filtered before the first hop": finding(Fail, Filtered), "silent": finding(Undecided, Silent)} {
+	for want, f := range map[string]Finding{"rejected by 10.0.0.1": f, "filtered after hop 3, 192.0.2.1": g, "filtered at the first hop, or before it": finding(Fail, Filtered), "silent": finding(Undecided, Silent)} {
 		if got := f.Words(); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}

@@ -16,6 +16,9 @@ const (
 	// Rejected: the offender answered that it does not let this pass. A router that has
 	// no route says so with the same messages as a firewall.
 	Rejected Verdict = "rejected"
+	// Intercepted: something on the way answered in the target's name: packets that end
+	// at a router before the target brought the same.
+	Intercepted Verdict = "intercepted"
 	// Closed: the target itself answered that nobody listens on the port.
 	Closed Verdict = "closed"
 	// Refused: a refusal whose sender is unknown. A TCP reset is one, since a
@@ -46,7 +49,8 @@ const (
 // verdictWords are the verdicts for people.
 var verdictWords = map[Verdict]string{
 	Reachable: "reachable", Rejected: "rejected", Closed: "closed at the target",
-	Refused: "refused, by the target or in its name", NoHost: "no host there",
+	Intercepted: "answered on the way, in the target's name",
+	Refused:     "refused, by the target or in its name", NoHost: "no host there",
 	DeniedLocally: "denied locally", NoRoute: "no route", Silent: "silent",
 	Filtered: "filtered", Inconclusive: "inconclusive", NotProbed: "not probed",
 }
@@ -62,7 +66,7 @@ func (v Verdict) Words() string {
 // Firm reports whether v settles that the target could not be used from here.
 func (v Verdict) Firm() bool {
 	switch v {
-	case Rejected, Closed, Refused, NoHost, DeniedLocally, NoRoute, Filtered:
+	case Rejected, Intercepted, Closed, Refused, NoHost, DeniedLocally, NoRoute, Filtered:
 		return true
 	}
 	return false

@@ -231,6 +231,36 @@ var loop = does("a routing loop", func(w *world) {
 	w.ip(router, "route add 20.202.9.9/32 via 198.18.0.1 dev lan0 onlink", "-6 route add 2603:1063::9/128 via fd21::1 dev lan0 onlink")
 }, stop{place: router, when: atRoute, which: other, truth: fixed(loops)}).in("end")
 
+// redirected are datagrams that the firewall takes for itself, to a port of its own.
+func redirected(name, to string, serve func(w *world), truth func(target) truth) fault {
+	return does(name, func(w *world) {
+		w.nft(w.Firewall, "table inet taken { chain c { type nat hook prerouting priority -100;\n"+
+			"ip daddr 20.202.0.1 udp dport 3478-3481 redirect"+to+"\nip6 daddr 2603:1063::1 udp dport 3478-3481 redirect"+to+"\n}\n}\n")
+		if serve != nil {
+			serve(w)
+		}
+	}, stop{place: firewall, when: atRedirect, which: calls, truth: truth}).in("end", "translate")
+}
+
+var (
+	// A transparent proxy, or an ALG, that nobody runs any more.
+	deadProxy = redirected("datagrams are redirected to a dead port", " to :9", nil, func(t target) truth { return truth{state: rejected, by: by(firewall, t)} })
+	// A gateway that answers STUN itself.
+	gatewaySTUN = redirected("the gateway answers STUN itself", " to :3479", func(w *world) {
+		for _, a := range []string{"0.0.0.0:3479", "[::]:3479"} {
+			w.udpAt(w.Firewall, a, stunReply)
+		}
+	}, fixed(impostor))
+	// A gateway that sends on what it forwards with almost no time to live.
+	lowTTL = fault{name: "a gateway sets the time to live to 1", groups: []string{"end"},
+		rules: []rule{{firewall, "postrouting", "ip daddr 20.202.9.9 ip ttl set 1\nip6 daddr 2603:1063::9 ip6 hoplimit set 1"}},
+		stops: []stop{{place: router, when: atRoute, which: other, truth: func(t target) truth { return truth{state: rejected, by: by(router, t)} }}}}
+	// A router that drops before it looks at the time to live.
+	ingress = fault{name: "the first router drops what comes in", groups: []string{"end"},
+		rules: []rule{{firewall, "prerouting", "ip daddr 20.202.0.1 udp dport 3478-3481 drop\nip6 daddr 2603:1063::1 udp dport 3478-3481 drop"}},
+		stops: []stop{{place: firewall, when: atRedirect, which: calls, truth: func(target) truth { return truth{state: dropped, hop: 0} }}}}
+)
+
 // Answers of name servers.
 func dnsFault(name string, change func(s *nameServer, f *resolverFact, w *world)) fault {
 	return does(name, func(w *world) {

@@ -228,6 +228,12 @@ func singles() []row {
 		{faults: []fault{resets("tcp-reset", webOnly)}, wants: []want{is(webOnly, refused)}, exit: 1},
 		{faults: []fault{resets("tcp-reset of signalling", signals)}, wants: []want{is(signals, refused)}, exit: 1},
 
+		// Who answered?
+		{faults: []fault{deadProxy}, wants: []want{is(calls, isRejected)}, exit: 1},
+		{faults: []fault{gatewaySTUN}, wants: []want{is(calls, verifier.Intercepted)}, exit: 1},
+		{faults: []fault{lowTTL}, wants: []want{is(other, isRejected)}, exit: 1},
+		{faults: []fault{ingress}, wants: []want{is(calls, filtered)}, exit: 1},
+
 		// Names.
 		{faults: []fault{dnsDown}, checks: outcomes{verifier.CheckResolve: verifier.Fail, verifier.CheckHijack: verifier.Skipped}, exit: 1},
 		{faults: []fault{dnsRejected}, checks: outcomes{verifier.CheckResolve: verifier.Fail}, exit: 1},

@@ -63,7 +63,22 @@ func (w *world) udp(at netip.AddrPort, reply func(b []byte, from netip.AddrPort)
 	if at.Addr().Is6() {
 		network = "udp6"
 	}
-	c, err := w.Server.ListenPacket(network, at.String())
+	w.serveUDP(w.Server, network, at.String(), reply)
+}
+
+// udpAt answers datagrams at an address of any host.
+func (w *world) udpAt(h *lab.Host, at string, reply func(b []byte, from netip.AddrPort) []byte) {
+	w.tb.Helper()
+	network := "udp4"
+	if strings.HasPrefix(at, "[") {
+		network = "udp6"
+	}
+	w.serveUDP(h, network, at, reply)
+}
+
+func (w *world) serveUDP(h *lab.Host, network, at string, reply func(b []byte, from netip.AddrPort) []byte) {
+	w.tb.Helper()
+	c, err := h.ListenPacket(network, at)
 	if err != nil {
 		w.tb.Fatal(err)
 	}

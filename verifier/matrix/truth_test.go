@@ -213,6 +213,7 @@ func (f *facts) lieReach(x *verifier.Finding) string {
 	fits := map[verifier.Verdict]bool{
 		verifier.Reachable:     t.state == open,
 		verifier.Rejected:      t.state == rejected && x.Offender == t.by,
+		verifier.Intercepted:   t.state == impostor,
 		verifier.Closed:        t.state == closed && x.Offender == x.Address,
 		verifier.Refused:       t.state == reset || t.state == closed,
 		verifier.NoHost:        t.state == absent,
@@ -259,7 +260,7 @@ func (f *facts) lieNAT(x *verifier.Finding) string {
 	case verifier.CheckMapping:
 		says := map[verifier.Outcome]bool{verifier.Pass: f.nat == noNAT || f.nat == sameNAT, verifier.Warn: f.nat == byAddress || f.nat == symmetric,
 			verifier.Undecided: true, verifier.Skipped: true}
-		if strings.Contains(x.Summary, "there is no NAT") && (f.nat != noNAT || f.ways[x.Family].moved) {
+		if strings.Contains(x.Summary, "no NAT shows") && (f.nat != noNAT || f.ways[x.Family].moved) {
 			return "it says that there is no NAT"
 		}
 		return unless(says[x.Outcome], "the mapping is a %s (%s), and the NAT is %q", x.Outcome, x.Summary, f.nat)
@@ -353,7 +354,7 @@ func TestLie(t *testing.T) {
 		{be(truth{state: closed}), say(verifier.Inconclusive, verifier.Pass, a, 0), true},
 		{be(truth{state: impostor}), say("sure", verifier.Undecided, a, 0), true},
 		{facts{nat: symmetric}, verifier.Finding{Check: verifier.CheckMapping, Outcome: verifier.Pass}, true},
-		{facts{nat: sameNAT}, verifier.Finding{Check: verifier.CheckMapping, Outcome: verifier.Pass, Summary: "there is no NAT: ..."}, true},
+		{facts{nat: sameNAT}, verifier.Finding{Check: verifier.CheckMapping, Outcome: verifier.Pass, Summary: "no NAT shows: ..."}, true},
 		{facts{nat: sameNAT}, verifier.Finding{Check: verifier.CheckPublic, Outcome: verifier.Warn}, true},
 		{facts{nat: sameNAT, mapping: time.Second}, verifier.Finding{Check: verifier.CheckPersist, Outcome: verifier.Pass, Case: "2s"}, true},
 		{facts{nat: sameNAT, mapping: time.Second}, verifier.Finding{Check: verifier.CheckPersist, Outcome: verifier.Warn, Case: "2s"}, false},

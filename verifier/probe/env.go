@@ -27,7 +27,10 @@ type env struct {
 	names   memo[string, *resolution]
 	ports   memo[portKey, reached]
 	walks   walker
-	asked   pending // UDP ports being asked
+	pace    speeds
+	shorts  memo[hopKey, hopAnswer]
+	planned map[netip.Addr][]portOf // what is asked of each address; under mu
+	asked   pending                 // UDP ports being asked
 
 	mu       sync.Mutex
 	findings []verifier.Finding
@@ -132,6 +135,13 @@ func (b *budget) take(to netip.AddrPort) bool {
 	}
 	b.used[to]++
 	return true
+}
+
+// left reports whether take would.
+func (b *budget) left(p portOf) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return p.prot != "udp" || b.used[p.to] < b.limit
 }
 
 // giveBack undoes take for a datagram that did not arrive.

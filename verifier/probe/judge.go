@@ -20,67 +20,84 @@ type sign struct {
 // ruling is a verdict with its reason.
 type ruling struct {
 	verdict  verifier.Verdict
+	facts    fact // what the verdict stands on
 	offender netip.Addr
-	why      string // a line of evidence
+	lag      time.Duration // of an error: since its packet was sent
+	place    place         // where it came from, if a short packet showed it
+	why      string        // a line of evidence
 	// forbidden says that the error can only mean that somebody forbids it.
 	forbidden bool
 	own       string // the kind of this machine's own route that stops it
 }
 
-// judge says what one error means for packets to target. It is the table of evidence:
-//
-//	not sent: no permission            denied locally
-//	not sent: no route                 no route
-//	port unreachable from the target   closed
-//	host unreachable, late             no host, says the last router
-//	ICMP from ourselves                denied locally
-//	any other unreachable              rejected by its sender
-//	TTL exceeded                       no route: a loop
-//	a refusal without a sender         refused
+// judge says what one error shows about packets to target. Whether somebody nearer
+// speaks in the target's name, a router waited for a neighbour, or packets go round, it
+// cannot say: see examine.
 func (e *env) judge(s sign, target netip.Addr) ruling {
 	x := s.err
-	r := ruling{offender: x.Offender, why: fmt.Sprintf("%s from %s", x.Message(), x.Offender)}
+	r := ruling{offender: x.Offender, lag: s.lag, why: fmt.Sprintf("%s from %s", x.Message(), x.Offender)}
 	switch {
 	case x.Cause == errqueue.TimedOut:
-		return ruling{verdict: verifier.Silent, why: fmt.Sprintf("the system gave up after %s", brief(s.lag))}
+		return ruling{facts: silence, why: fmt.Sprintf("the system gave up after %s", brief(s.lag))}.settled()
 	case x.Origin == errqueue.Local:
-		return judgeLocal(x)
+		return judgeLocal(x).settled()
 	case x.Origin == errqueue.Unknown || !x.Offender.IsValid():
-		return judgeUnknown(x)
+		return judgeUnknown(x).settled()
 	case x.TimeExceeded():
-		r.verdict = verifier.NoRoute
-		r.why += ": packets go round in a loop"
-	case x.NoNeighbour() && s.lag >= e.timers.NoHostAfter:
-		r.verdict = verifier.NoHost
-		r.why += fmt.Sprintf(" %s after sending, as a router answers that looks for its neighbour in vain", brief(s.lag))
-	case x.Offender == target && x.PortUnreachable():
-		r.verdict = verifier.Closed
-		r.why += ", the target itself"
-	case e.isOwn(x.Offender) && x.NoNeighbour():
-		r.verdict = verifier.Inconclusive
-		r.why += ", which is this machine: a neighbour that does not answer, or a filter here"
+		r.facts = expired
+		return r.settled()
+	}
+	r.facts = anUnreachable | forWhole
+	switch {
+	case x.PortUnreachable():
+		r.facts = anUnreachable | forPort
+	case x.NoNeighbour():
+		r.facts = anUnreachable | forNeighbour
+	}
+	r.forbidden = x.Prohibited() || x.PortUnreachable()
+	switch {
+	case x.Offender == target:
+		r.facts |= fromTarget
+		r.why += ", the target's own address"
 	case e.isOwn(x.Offender):
-		r.verdict = verifier.DeniedLocally
+		r.facts |= fromOwn
 		r.why += ", which is this machine"
+		if x.NoNeighbour() {
+			r.why += ": a neighbour that does not answer, or a filter here"
+			if s.lag >= e.timers.NoHostAfter {
+				r.facts |= late
+			}
+		}
 	default:
-		r.verdict = verifier.Rejected
-		r.forbidden = x.Prohibited() || x.PortUnreachable()
+		r.facts |= fromOther
 		if x.NoRoute() || x.NoNeighbour() {
 			r.why += "; a router without a route says the same"
 		}
+		if x.NoNeighbour() && s.lag < e.timers.NoHostAfter {
+			r.facts |= early
+		}
 	}
+	return r.settled()
+}
+
+// settled has the verdict that its facts allow.
+func (r ruling) settled() ruling {
+	r.verdict = conclude(r.facts)
 	return r
+}
+
+// alike reports whether two errors say the same of the same.
+func (r ruling) alike(o ruling) bool {
+	return r.facts&^(early|late) == o.facts&^(early|late) && r.offender == o.offender
 }
 
 func judgeLocal(x *errqueue.Error) ruling {
 	r := ruling{why: fmt.Sprintf("the system refuses to send: %v", x.Err)}
 	switch x.Cause {
 	case errqueue.Denied:
-		r.verdict = verifier.DeniedLocally
+		r.facts = refusedHere
 	case errqueue.NetUnreachable, errqueue.HostUnreachable:
-		r.verdict = verifier.NoRoute
-	default:
-		r.verdict = verifier.Inconclusive
+		r.facts = noWayHere
 	}
 	return r
 }
@@ -88,9 +105,9 @@ func judgeLocal(x *errqueue.Error) ruling {
 // judgeUnknown rules where the sender is not known: a TCP reset, or a system without
 // an error queue.
 func judgeUnknown(x *errqueue.Error) ruling {
-	r := ruling{verdict: verifier.Inconclusive, why: fmt.Sprintf("%v", x.Err)}
+	r := ruling{why: fmt.Sprintf("%v", x.Err)}
 	if x.Cause == errqueue.Refused {
-		r.verdict = verifier.Refused
+		r.facts = aRefusal
 	}
 	if x.Why != "" {
 		r.why += "; " + x.Why
@@ -110,13 +127,13 @@ func (e *env) ownRoute(r ruling, x *errqueue.Error, prot string, to netip.AddrPo
 	}
 	switch l := leave[0]; {
 	case l.Own != "":
-		r.verdict, r.own = verifier.NoRoute, l.Own
+		r.facts, r.own = noWayHere, l.Own
 		r.why = fmt.Sprintf("a route of this machine's own, of type %s, stops it", l.Own)
 	case r.verdict == verifier.NoRoute && l.Err == nil && x.NoAddress():
-		r.verdict = verifier.Inconclusive
+		r.facts = 0
 		r.why = "this machine has a route, and no source address or port that is free for it"
 	}
-	return r
+	return r.settled()
 }
 
 // isOwn reports whether a is an address of this machine.

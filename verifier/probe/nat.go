@@ -175,7 +175,10 @@ func classify(f *verifier.Finding, seen []mapping, local netip.AddrPort, own map
 	}
 	switch {
 	case len(seen) > 0 && len(ips) == 1 && own[ips[0]] && allPort(seen, local.Port()):
-		f.Outcome, f.Summary = verifier.Pass, "there is no NAT: the target sees this machine's own address and port"
+		f.Outcome, f.Summary = verifier.Pass, "no NAT shows: the target sees this machine's own address and port"
+		if ips[0].IsPrivate() && !slices.ContainsFunc(seen, func(m mapping) bool { return m.to.Addr().IsPrivate() }) {
+			f.Note("%s is a private address: where targets are beyond a NAT, it changes what they tell (an ALG)", ips[0])
+		}
 	case len(seen) < 2:
 		undecided("%d destinations answered one socket, and comparing takes two", len(seen))
 	case len(ips) > 1:

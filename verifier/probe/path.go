@@ -62,10 +62,26 @@ func (w walked) last() int {
 
 // walker shares walks on working ports, and bounds how many walks run at once.
 type walker struct {
-	works memo[netip.Addr, *walked]
+	works memo[portOf, *walked]
 	turn  chan struct{}
 	mu    sync.Mutex
 	good  map[netip.Addr]portOf // by address: a port that works, UDP before TCP
+	all   []portOf              // every port that works
+}
+
+// like are ports that work, of the same family and protocol, of other addresses; where
+// the port has to be the same as well, those alone.
+func (w *walker) like(p portOf, samePort bool) []portOf {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var list []portOf
+	for _, o := range w.all {
+		if o.prot == p.prot && o.to.Addr().Is4() == p.to.Addr().Is4() && o.to.Addr() != p.to.Addr() && (!samePort || o.to.Port() == p.to.Port()) {
+			list = append(list, o)
+		}
+	}
+	slices.SortFunc(list, func(a, b portOf) int { return a.to.Compare(b.to) })
+	return list
 }
 
 // maxWalks is how many walks run at once: routers answer a few ICMP errors a second.
@@ -81,6 +97,9 @@ func (w *walker) working(a netip.Addr) (portOf, bool) {
 func (w *walker) learn(p portOf) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if !slices.Contains(w.all, p) {
+		w.all = append(w.all, p)
+	}
 	if w.good == nil {
 		w.good = map[netip.Addr]portOf{}
 	}
@@ -126,56 +145,24 @@ func (e *env) trace(ctx context.Context, f *verifier.Finding, silent portOf) {
 		f.Note("how far packets get is not known: other walks took the time")
 		return
 	}
-	ref := e.walks.works.get(good.to.Addr(), func() *walked {
-		ctx, cancel := context.WithTimeout(run, e.timers.Walks/2)
-		defer cancel()
-		return e.walkWorking(ctx, good)
-	})
+	ref := e.walkOnce(run, good)
 	if ref.target == 0 && len(ref.routers) == 0 {
 		f.Note("how far packets get is not known: no router answers on the way to %s, or this system does not tell", good)
 		return
 	}
-	seen := e.walkSilent(ctx, silent, ref)
-	e.compare(ctx, f, good, silent, ref, seen)
+	c := &comparison{e: e, f: f, good: good, silent: silent, ref: ref}
+	f.Verdict = conclude(silence | c.facts(ctx, run))
 	f.Summary = fmt.Sprintf("%s %s", f.Target(), f.Words())
 	f.Outcome = outcomeOf(f.Verdict)
 }
 
-// compare decides between filtered and silent.
-func (e *env) compare(ctx context.Context, f *verifier.Finding, good, silent portOf, ref *walked, seen walked) {
-	k := seen.last()
-	f.Hop, f.HopAddr = k, seen.routers[k]
-	if k > 0 {
-		f.Note("packets to %s get as far as hop %d, %s", silent, k, seen.routers[k])
-	} else {
-		f.Note("no router answers for packets to %s", silent)
-	}
-	next := 0
-	for hop := range ref.routers {
-		if hop > k && (next == 0 || hop < next) {
-			next = hop
-		}
-	}
-	if next == 0 {
-		f.Note("beyond it, only the target itself answers for %s: it may be deaf on this port, or a filter may stand before it", good)
-		return
-	}
-	for range hopTries {
-		if ctx.Err() != nil {
-			f.Note("the comparison with %s at hop %d did not end in time", good, next)
-			return
-		}
-		if r := e.hop(ctx, silent, next, false); r.router.IsValid() || r.arrived {
-			f.Note("at a second look hop %d answers for it as well", next)
-			return
-		}
-		if r := e.hop(ctx, good, next, false); !r.router.IsValid() {
-			f.Note("hop %d does not answer each time for %s either, so that its silence shows nothing", next, good)
-			return
-		}
-	}
-	f.Verdict = verifier.Filtered
-	f.Note("hop %d, %s, answers for %s each time, and never for %s", next, ref.routers[next], good, silent)
+// walkOnce walks to a port that works, once in a run.
+func (e *env) walkOnce(run context.Context, p portOf) *walked {
+	return e.walks.works.get(p, func() *walked {
+		ctx, cancel := context.WithTimeout(run, e.timers.Walks/2)
+		defer cancel()
+		return e.walkWorking(ctx, p)
+	})
 }
 
 // walkWorking finds the routers to a target and its distance.
@@ -198,21 +185,6 @@ func (e *env) walkWorking(ctx context.Context, p portOf) *walked {
 	return w
 }
 
-// walkSilent asks every hop before the target, so that nothing of it arrives there.
-func (e *env) walkSilent(ctx context.Context, p portOf, ref *walked) walked {
-	w := walked{routers: map[int]netip.Addr{}}
-	end := ref.target
-	if end == 0 {
-		end = ref.last() + 1
-	}
-	var hops []int
-	for h := 1; h < end; h++ {
-		hops = append(hops, h)
-	}
-	e.ask(ctx, p, &w, hops, hopTries, false)
-	return w
-}
-
 // ask asks hops all at once and those that stay silent again, until each answered or
 // was asked the given number of times. Where packets may arrive at the target they are
 // charged to its budget.
@@ -221,7 +193,7 @@ func (e *env) ask(ctx context.Context, p portOf, w *walked, hops []int, times in
 		answers := make([]hopAnswer, len(hops))
 		var all sync.WaitGroup
 		for i, h := range hops {
-			all.Go(func() { answers[i] = e.hop(ctx, p, h, charge) })
+			all.Go(func() { answers[i] = e.hop(ctx, p, h, charge, e.timers.Hop) })
 		}
 		all.Wait()
 		var again []int
@@ -248,33 +220,42 @@ func (e *env) ask(ctx context.Context, p portOf, w *walked, hops []int, times in
 type hopAnswer struct {
 	router  netip.Addr
 	arrived bool
+	err     *errqueue.Error // any other error that came back
+	took    time.Duration
 }
 
 // hop sends one packet that ends at a hop. A datagram that is charged counts as one to
 // the target unless a router shows that it ended there.
-func (e *env) hop(ctx context.Context, p portOf, ttl int, charge bool) hopAnswer {
+func (e *env) hop(ctx context.Context, p portOf, ttl int, charge bool, wait time.Duration) hopAnswer {
 	charge = charge && p.prot == "udp"
 	if charge && !e.budget.take(p.to) {
 		return hopAnswer{}
 	}
-	ctx, cancel := context.WithTimeout(ctx, e.timers.Hop)
+	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
+	began := time.Now()
 	var err error
 	if p.prot == "tcp" {
 		err = e.hopTCP(ctx, p.to, ttl)
 	} else {
 		err = e.hopUDP(ctx, p.to, ttl)
 	}
+	took := time.Since(began)
 	if err == nil {
-		return hopAnswer{arrived: true}
+		return hopAnswer{arrived: true, took: took}
 	}
-	if x, ok := asError(err); ok && x.TimeExceeded() {
+	x, ok := asError(err)
+	switch {
+	case !ok:
+		return hopAnswer{}
+	case x.TimeExceeded():
 		if charge {
 			e.budget.giveBack(p.to)
 		}
-		return hopAnswer{router: x.Offender}
+		e.pace.learn(x.Offender, took)
+		return hopAnswer{router: x.Offender, took: took}
 	}
-	return hopAnswer{}
+	return hopAnswer{err: x, took: took}
 }
 
 func (e *env) hopTCP(ctx context.Context, to netip.AddrPort, ttl int) error {

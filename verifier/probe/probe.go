@@ -86,7 +86,7 @@ func Run(ctx context.Context, plan *verifier.Plan, opt Options) *verifier.Report
 }
 
 func newEnv(plan *verifier.Plan, opt Options) *env {
-	e := &env{plan: plan, opt: opt, net: opt.Network, timers: opt.Timers, budget: newBudget(opt.Long), own: map[netip.Addr]bool{}}
+	e := &env{plan: plan, opt: opt, net: opt.Network, timers: opt.Timers, budget: newBudget(opt.Long), own: map[netip.Addr]bool{}, planned: map[netip.Addr][]portOf{}}
 	if e.net == nil {
 		e.net = System{}
 	}
@@ -156,6 +156,7 @@ func (e *env) host(ctx context.Context, pr *verifier.Probe) {
 		f.Outcome, f.Verdict, f.Summary = verifier.Skipped, verifier.NotProbed, pr.Host+" has no address that could be probed"
 		e.report([]verifier.Finding{f})
 	}
+	e.plans(addrs, asks)
 	for _, a := range addrs {
 		if !e.isSource(base, a, len(asks) > 0) {
 			continue
@@ -213,6 +214,20 @@ func (e *env) addresses(ctx context.Context, pr *verifier.Probe) []netip.Addr {
 		}
 	}
 	return list
+}
+
+// plans notes what is asked of addresses, before any of it is.
+func (e *env) plans(addrs []netip.Addr, asks []verifier.Ask) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, a := range addrs {
+		for _, ask := range asks {
+			p := portOf{ask.Protocol, netip.AddrPortFrom(a, ask.Port)}
+			if e.runs(ask.Kind) && !slices.Contains(e.planned[a], p) {
+				e.planned[a] = append(e.planned[a], p)
+			}
+		}
+	}
 }
 
 // isSource reports whether the target's rule holds for packets from this machine, and

@@ -17,8 +17,8 @@ import (
 )
 
 // exchange is one UDP port being asked: a Binding with the retransmissions of RFC 8489
-// section 6.2.1 and, once three of those went unanswered, an Allocate beside it, for
-// relays that answer nothing else. Both keep their id, so that a late answer to an
+// section 6.2.1 and, once three of those went unanswered, an Allocate in turns with it,
+// for relays that answer nothing else. Both keep their id, so that a late answer to an
 // early request counts. Any valid answer decides, and so does the same error twice.
 type exchange struct {
 	e    *env
@@ -59,25 +59,23 @@ type reached struct {
 	remedy    string // where the asking knows better
 }
 
-// allocateRc is how often an Allocate is sent. With the seven Bindings that makes the
-// ten datagrams that a relay and port may get.
-const allocateRc = 3
+// allocates says which of the requests, from 0, are an Allocate, for relays that answer
+// nothing else; the others are a Binding. Seven in all, as RFC 8489 section 6.2.1 has it,
+// leave three of the ten datagrams that a relay and port may get for looking closer.
+func allocates(n int) bool { return n == 3 || n == 5 }
 
 func (e *env) stunSchedule(t verifier.Timers, binding, allocate transaction) []send {
 	var list []send
 	at, rto := time.Duration(0), t.RTO
-	for range t.Rc {
-		list = append(list, send{at, stun.MethodBinding, bindingRequest(binding)})
+	for n := range t.Rc {
+		one := send{at, stun.MethodBinding, bindingRequest(binding)}
+		if allocates(n) {
+			one = send{at, stun.MethodAllocate, allocateRequest(allocate)}
+		}
+		list = append(list, one)
 		at += rto
 		rto *= 2
 	}
-	at, rto = 5*t.RTO, t.RTO
-	for range allocateRc {
-		list = append(list, send{at, stun.MethodAllocate, allocateRequest(allocate)})
-		at += rto
-		rto *= 2
-	}
-	slices.SortStableFunc(list, func(a, b send) int { return int(a.at - b.at) })
 	return list
 }
 
@@ -96,6 +94,7 @@ func (e *env) stunUDP(ctx context.Context, to netip.AddrPort) reached {
 	binding, allocate := newTransaction(), newTransaction()
 	x := &exchange{e: e, to: to, conn: conn, began: time.Now(), sends: e.stunSchedule(e.timers, binding, allocate)}
 	x.run(ctx, binding, allocate)
+	e.examine(ctx, portOf{"udp", to}, &x.ruling)
 	out := reached{ruling: x.ruling, mapped: x.answer.mapped, local: conn.LocalAddr(), evidence: x.evidence()}
 	if x.sent == 1 {
 		out.rtt = x.rtt
@@ -159,11 +158,25 @@ func (x *exchange) received(b []byte, binding, allocate transaction) {
 		return
 	}
 	x.answer, x.rtt, x.done = a, time.Since(x.sentAt[len(x.sentAt)-1]), true
-	x.ruling = ruling{verdict: verifier.Reachable, why: a.describe()}
+	x.e.pace.learn(anybody(x.to.Addr()), time.Since(x.began))
+	x.ruling = ruling{facts: anAnswer, why: a.describe()}
+	if !plausible(a.mapped, x.to.Addr()) {
+		x.ruling = ruling{why: a.describe() + ", which no target can see: something on the way answers, or changes answers"}
+	}
+	x.ruling = x.ruling.settled()
 	if a.allocated {
 		// A server that gives relays to strangers: give ours back.
 		_, _ = x.conn.Write(releaseRequest(newTransaction())) // it would expire by itself
 	}
+}
+
+// plausible reports whether a target can see us under an address.
+func plausible(mapped netip.AddrPort, target netip.Addr) bool {
+	a := mapped.Addr()
+	if !a.IsValid() {
+		return true // it does not say
+	}
+	return mapped.Port() != 0 && !a.IsUnspecified() && !a.IsMulticast() && a.IsLoopback() == target.IsLoopback() && a.Is4() == target.Is4()
 }
 
 func (a answer) describe() string {
@@ -205,7 +218,7 @@ func (x *exchange) failed(err error) {
 	this := x.e.judge(x.signs[len(x.signs)-1], x.to.Addr())
 	for _, earlier := range x.signs[:len(x.signs)-1] {
 		that := x.e.judge(earlier, x.to.Addr())
-		if that.verdict == this.verdict && that.offender == this.offender && x.sent >= 2 {
+		if that.alike(this) && x.sent >= 2 {
 			x.done = true
 		}
 	}
@@ -231,14 +244,14 @@ func (x *exchange) note(n *errqueue.Error) {
 
 // conclude rules when no answer came.
 func (x *exchange) conclude(ctx context.Context) {
-	if x.ruling.verdict != "" {
+	if x.ruling.why != "" {
 		return
 	}
 	if x.sent > 0 { // what was let pass went unanswered; that some was not is no ruling
 		x.signs = slices.DeleteFunc(x.signs, func(s sign) bool { return s.err.Origin == errqueue.Local })
 	}
 	if len(x.signs) == 0 {
-		x.ruling = ruling{verdict: verifier.Silent, why: "nothing came back"}
+		x.ruling = ruling{facts: silence, why: "nothing came back"}.settled()
 		if ctx.Err() != nil {
 			x.ruling = ruling{verdict: verifier.Inconclusive, why: "the run was ended before the time for an answer was over"}
 		}
@@ -249,8 +262,13 @@ func (x *exchange) conclude(ctx context.Context) {
 		rulings[i] = x.e.judge(s, x.to.Addr())
 	}
 	x.ruling = rulings[len(rulings)-1]
+	for _, r := range rulings { // the longest time counts: see note
+		if r.lag > x.ruling.lag {
+			x.ruling = r
+		}
+	}
 	for _, r := range rulings {
-		if r.verdict != x.ruling.verdict || r.offender != x.ruling.offender {
+		if !r.alike(x.ruling) {
 			x.ruling = ruling{verdict: verifier.Inconclusive, why: fmt.Sprintf("errors that do not agree: %s; %s", r.why, x.ruling.why)}
 			return
 		}

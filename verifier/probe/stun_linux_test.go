@@ -3,6 +3,7 @@ package probe
 import (
 	"net"
 	"net/netip"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -210,14 +211,18 @@ func TestOneLostDatagram(t *testing.T) {
 // that the plan does not name.
 func TestBudget(t *testing.T) {
 	t.Parallel()
-	for name, rules := range map[string]string{"open": "", "silent": "udp dport 3478-3481 drop", "one silent": "udp dport 3479 drop"} {
+	for name, rules := range map[string]string{"open": "", "deaf": "", "silent": "udp dport 3478-3481 drop", "one silent": "udp dport 3479 drop"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			pace.Run(t, func(t testing.TB, s pace.Scale) {
 				n := newNetwork(t)
 				serveTCP(t, n.Server, netip.AddrPortFrom(relay4, 443).String(), turnTCP)
 				n.filter(n.Firewall, "forward", rules)
-				n.Server.MustExec(t, "table inet count { set seen { type inet_service; flags dynamic; }\nchain c { type filter hook input priority 0;\nudp dport 3478-3481 add @seen { udp dport counter }\n}\n}\n", "nft", "-f", "-")
+				deaf := ""
+				if name == "deaf" {
+					deaf = "udp dport 3479-3481 drop\n"
+				}
+				n.Server.MustExec(t, "table inet count { set seen { type ipv4_addr . inet_service; flags dynamic; }\nchain c { type filter hook input priority 0;\nudp dport 3478-3481 add @seen { ip daddr . udp dport counter }\n"+deaf+"}\n}\n", "nft", "-f", "-")
 				n.run(plan([]string{"udp/3478-3481", "tcp/443"}, relay4.String(), other4.String()), Options{})
 				allowed := map[string]bool{}
 				for _, a := range []netip.Addr{relay4, other4} {
@@ -238,8 +243,18 @@ func TestBudget(t *testing.T) {
 						t.Errorf("%d datagrams to %s", count, to)
 					}
 				}
-				if name == "silent" && n.client.sent["udp "+netip.AddrPortFrom(relay4, 3478).String()] != 10 {
-					t.Errorf("a silent port got %d datagrams, want the 7 of RFC 8489 and 3 for TURN", n.client.sent["udp "+netip.AddrPortFrom(relay4, 3478).String()])
+				if name == "silent" && n.client.sent["udp "+netip.AddrPortFrom(relay4, 3478).String()] != 7 {
+					t.Errorf("a silent port got %d datagrams, want the 7 of RFC 8489", n.client.sent["udp "+netip.AddrPortFrom(relay4, 3478).String()])
+				}
+				// What counts is what arrives, walks and all.
+				arrived := regexp.MustCompile(`(\S+ \. \d+) counter packets (\d+)`).FindAllStringSubmatch(n.Server.MustRun(t, "nft", "list", "set", "inet", "count", "seen"), -1)
+				for _, m := range arrived {
+					if count, err := strconv.Atoi(m[2]); err != nil || count > 10 {
+						t.Errorf("%s datagrams arrived at %s", m[2], m[1])
+					}
+				}
+				if len(arrived) == 0 && name != "silent" {
+					t.Error("nothing was counted at the server")
 				}
 			})
 		})

@@ -20,9 +20,13 @@ import (
 // packet again when it is lost: at 1, 3, 7 and 15 seconds on Linux.
 func (e *env) connect(ctx context.Context, to netip.AddrPort) (net.Conn, reached) {
 	conn, r := e.connectOnce(ctx, to)
-	if r.verdict == verifier.NoHost {
+	if r.facts&(anUnreachable|forNeighbour) == anUnreachable|forNeighbour && r.facts&early == 0 {
 		// It may have come late because a packet was lost: a second look decides.
-		return e.connectOnce(ctx, to)
+		conn, r = e.connectOnce(ctx, to)
+	}
+	if conn == nil {
+		e.examine(ctx, portOf{"tcp", to}, &r.ruling)
+		r.evidence = []string{r.why}
 	}
 	return conn, r
 }
@@ -46,7 +50,7 @@ func (e *env) connectOnce(ctx context.Context, to netip.AddrPort) (net.Conn, rea
 	case took < e.timers.Connect && (ctx.Err() != nil || limited.Err() != nil || errors.Is(err, os.ErrDeadlineExceeded)):
 		r = ruling{verdict: verifier.Inconclusive, why: "the run was ended before the time for a connection was over"}
 	case errors.Is(err, os.ErrDeadlineExceeded), limited.Err() != nil:
-		r = ruling{verdict: verifier.Silent, why: fmt.Sprintf("no answer to a connection attempt of %s", brief(took))}
+		r = ruling{facts: silence, why: fmt.Sprintf("no answer to a connection attempt of %s", brief(took))}.settled()
 	default:
 		r = ruling{verdict: verifier.Inconclusive, why: fmt.Sprintf("no connection: %v", err)}
 	}
@@ -58,6 +62,7 @@ func (e *env) finish(t target, k verifier.Kind, r reached) verifier.Finding {
 	f := t.finding(k, verifier.CheckReach)
 	f.Verdict, f.Offender, f.Mapped, f.Evidence = r.verdict, r.offender, r.mapped, r.evidence
 	f.Outcome, f.Forbidden = outcomeOf(f.Verdict), r.forbidden
+	f.Hop, f.HopAddr, f.NextHop = r.place.hop, r.place.last, r.place.next
 	f.Summary = fmt.Sprintf("%s %s", f.Target(), f.Words())
 	if r.own != "" {
 		f.Summary = fmt.Sprintf("%s is stopped by a route of this machine's own, of type %s", f.Target(), r.own)
@@ -96,7 +101,7 @@ func probeSTUN(ctx context.Context, e *env, t target) []verifier.Finding {
 	if t.prot == "tcp" {
 		key.host = t.tlsKey(verifier.STUN).host // it may end in a handshake
 		r := e.ports.get(key, func() reached { return e.stunTCP(ctx, t) })
-		if r.verdict == verifier.Reachable && r.tls == nil {
+		if r.facts&anAnswer != 0 {
 			return []verifier.Finding{e.finish(t, verifier.STUN, r)}
 		}
 		list := e.finishTLS(t, verifier.STUN, r)
@@ -129,7 +134,8 @@ func (e *env) stunTCP(ctx context.Context, t target) reached {
 	a, err := e.allocateOver(ctx, conn)
 	conn.Close()
 	if err == nil {
-		r.ruling = ruling{verdict: verifier.Reachable, why: a.describe()}
+		r.ruling = ruling{facts: anAnswer, why: a.describe()}.settled()
+		e.examine(ctx, portOf{"tcp", t.dest()}, &r.ruling)
 		r.mapped = a.mapped
 		r.evidence = append(r.evidence, r.why)
 		return r

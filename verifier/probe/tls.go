@@ -114,10 +114,12 @@ func (e *env) askTLS(ctx context.Context, t target, page bool) reached {
 		r.tls.trouble = fmt.Sprintf("the target speaks no newer TLS than %s, which clients refuse (RFC 8996)", tls.VersionName(state.Version))
 		r.tls.remedy = "let whoever runs the target switch on TLS 1.2 or newer"
 	}
-	r.verdict = verifier.Reachable
+	r.facts |= aProof
+	r.verdict = conclude(r.facts)
 	r.evidence = append(r.evidence, fmt.Sprintf("%s finished, certificate issued by %s", tls.VersionName(state.Version), r.tls.issuer))
 	if r.tls.trouble != "" {
-		r.verdict = verifier.Inconclusive
+		r.facts &^= aProof
+		r.verdict = conclude(r.facts)
 		r.evidence = append(r.evidence, r.tls.trouble)
 	}
 	if page {

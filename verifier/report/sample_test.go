@@ -120,6 +120,7 @@ func sample() *verifier.Report {
 		"CN=relay.example, issued by CN=Proxy,O=Example Corp, until 2027-01-01").Remedy = "exempt this host from TLS inspection: rule calls (policy.hcl:14), set acs_media (policy.hcl:3)"
 	guest := at(verifier.Finding{Probe: "guest", Host: "203.0.113.9", Rule: "no_guests"}, "203.0.113.9", "tcp", 443)
 	guest.Kind, guest.Offender = verifier.TCP, netip.MustParseAddr("10.0.0.1")
+	guest.Forbidden = true
 	add(guest, verifier.Pass, verifier.Rejected, "", "admin prohibited from 10.0.0.1")
 	add(verifier.Finding{Kind: verifier.Coverage, Check: verifier.CheckCovered, Rule: "files"}, verifier.Skipped, verifier.NotProbed, "no host in the rule's ranges was probed").Remedy =
 		"name a host of yours in a probe block with rule = rule.files"
