@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"math/bits"
@@ -28,22 +29,29 @@ func (d *Difference) String() string {
 //
 // A class of sources is one address and the rules that hold it, as bits; so are
 // classes of destinations and of protocol and port. The rules that match a flow
-// are the bits that all three have, and each plan's first of them decides.
+// are the bits that all three have, and each plan's first of them decides. Where both
+// plans have the same rules for a pair of addresses, in the same order, no port needs to
+// be asked about.
 func Compare(a, b *Plan) *Difference {
 	c := newComparison(a, b)
 	for _, fam := range BothFamilies.List() {
 		srcs := c.addressClasses(fam, func(r *Rule) Addresses { return r.From })
 		dsts := c.withNames(c.addressClasses(fam, func(r *Rule) Addresses { return r.To }))
 		points := c.pointClasses(fam)
-		pair := make(ruleBits, len(c.none()))
+		pair := c.none()
+		agree := c.sameDefaults(fam)
+		alike := agree && a.Families.Has(fam) == b.Families.Has(fam)
+		done := map[string]bool{}
 		for _, src := range srcs {
-			done := map[string]bool{}
 			for _, dst := range dsts {
-				if !pair.and(src.rules, dst.rules) && c.sameDefaults(fam) {
+				if !pair.and(src.rules, dst.rules) && agree {
 					continue // no rule matches, and the defaults agree
 				}
+				if alike && c.sameRules(pair) {
+					continue
+				}
 				if key := pair.key(); done[key] {
-					continue // another destination has left the same rules
+					continue // other addresses have left the same rules
 				} else {
 					done[key] = true
 				}
@@ -63,6 +71,7 @@ func Compare(a, b *Plan) *Difference {
 type comparison struct {
 	a, b  *Plan
 	rules []*Rule
+	kinds []int // equal for rules that decide the same protocols and ports alike
 }
 
 func newComparison(a, b *Plan) *comparison {
@@ -72,7 +81,29 @@ func newComparison(a, b *Plan) *comparison {
 			c.rules = append(c.rules, &p.Rules[i])
 		}
 	}
+	known := map[string]int{}
+	for _, r := range c.rules {
+		key := r.Verdict.String()
+		if !r.AnyService() {
+			key += fmt.Sprint(r.Matches())
+		}
+		if _, ok := known[key]; !ok {
+			known[key] = len(known)
+		}
+		c.kinds = append(c.kinds, known[key])
+	}
 	return c
+}
+
+// sameRules reports whether the rules in pair are the same for both plans: each of a's,
+// in order, of the kind of b's. They are decided alike then, where the defaults agree.
+func (c *comparison) sameRules(pair ruleBits) bool {
+	n, end := len(c.a.Rules), len(c.rules)
+	i, k := first(pair, pair, 0, n), first(pair, pair, n, end)
+	for i >= 0 && k >= 0 && c.kinds[i] == c.kinds[k] {
+		i, k = first(pair, pair, i+1, n), first(pair, pair, k+1, end)
+	}
+	return i < 0 && k < 0
 }
 
 // ruleBits is a set of rules by their numbers.
@@ -103,7 +134,7 @@ func (s ruleBits) key() string {
 
 // first is the lowest number from lo on, below hi, that x and y share; -1 if none.
 func first(x, y ruleBits, lo, hi int) int {
-	for w := lo / 64; w*64 < hi; w++ {
+	for w := lo / 64; lo < hi && w*64 < hi; w++ {
 		both := x[w] & y[w]
 		if w == lo/64 {
 			both &= ^uint64(0) << (lo % 64)
@@ -179,7 +210,7 @@ func (c *comparison) withNames(classes []addressClass) []addressClass {
 // nameClasses is one host name for all that the same rules match. Names that no rule
 // matches are decided as those that nobody knows.
 func (c *comparison) nameClasses() []addressClass {
-	seen := map[string]bool{fmt.Sprint(c.none()): true}
+	seen := map[string]bool{c.none().key(): true}
 	var classes []addressClass
 	for _, r := range c.rules {
 		for _, pattern := range r.To.patterns {
@@ -189,7 +220,7 @@ func (c *comparison) nameClasses() []addressClass {
 					held.add(i)
 				}
 			}
-			if key := fmt.Sprint(held); !seen[key] {
+			if key := held.key(); !seen[key] {
 				seen[key] = true
 				classes = append(classes, addressClass{rules: held, name: name})
 			}
@@ -198,48 +229,60 @@ func (c *comparison) nameClasses() []addressClass {
 	return classes
 }
 
+// edge is a place at which a rule begins to match, or ends.
+type edge[P any] struct {
+	at   P
+	rule int
+}
+
+// sweep walks the edges in order, and calls visit at each place with the rules that match
+// from there on, of which it keeps the bits. Those in always match everywhere.
+func sweep[P any](edges []edge[P], compare func(a, b P) int, always ruleBits, visit func(at P, held ruleBits)) {
+	slices.SortFunc(edges, func(a, b edge[P]) int { return compare(a.at, b.at) })
+	held := slices.Clone(always)
+	for i := 0; i < len(edges); {
+		at := edges[i].at
+		for ; i < len(edges) && compare(edges[i].at, at) == 0; i++ {
+			if k := edges[i].rule; k >= 0 {
+				held[k/64] ^= 1 << (k % 64)
+			}
+		}
+		visit(at, held)
+	}
+}
+
+// noRule is the rule of an edge at which none begins or ends.
+const noRule = -1
+
 func (c *comparison) addressClasses(fam ipranges.Family, side func(*Rule) Addresses) []addressClass {
-	sets := make([]ipranges.Set, len(c.rules))
+	start := netip.IPv4Unspecified()
+	if fam == ipranges.IPv6 {
+		start = netip.IPv6Unspecified()
+	}
+	edges := []edge[netip.Addr]{{start, noRule}}
+	always := c.none()
 	for i, r := range c.rules {
-		if s := side(r); !s.IsAny() {
-			sets[i] = s.set.Only(fam)
+		a := side(r)
+		if a.IsAny() {
+			always.add(i)
+			continue
+		}
+		for rg := range a.set.Ranges(fam) {
+			edges = append(edges, edge[netip.Addr]{rg.From(), i})
+			if next := rg.To().Next(); next.IsValid() {
+				edges = append(edges, edge[netip.Addr]{next, i})
+			}
 		}
 	}
 	seen := map[string]bool{}
 	var classes []addressClass
-	for _, addr := range boundaries(fam, sets) {
-		held := c.none()
-		for i, r := range c.rules {
-			if side(r).IsAny() || sets[i].Contains(addr) {
-				held.add(i)
-			}
-		}
-		if key := fmt.Sprint(held); !seen[key] {
+	sweep(edges, netip.Addr.Compare, always, func(at netip.Addr, held ruleBits) {
+		if key := held.key(); !seen[key] {
 			seen[key] = true
-			classes = append(classes, addressClass{addr: addr, rules: held})
+			classes = append(classes, addressClass{addr: at, rules: slices.Clone(held)})
 		}
-	}
+	})
 	return classes
-}
-
-// boundaries is every address at which membership in one of sets can change: the
-// first address of the family, of each range, and the one after each range.
-func boundaries(fam ipranges.Family, sets []ipranges.Set) []netip.Addr {
-	first := netip.IPv4Unspecified()
-	if fam == ipranges.IPv6 {
-		first = netip.IPv6Unspecified()
-	}
-	addrs := []netip.Addr{first}
-	for _, s := range sets {
-		for r := range s.Ranges(fam) {
-			addrs = append(addrs, r.From())
-			if next := r.To().Next(); next.IsValid() {
-				addrs = append(addrs, next)
-			}
-		}
-	}
-	slices.SortFunc(addrs, netip.Addr.Compare)
-	return slices.Compact(addrs)
 }
 
 // pointClass is one point of protocol and port space for all that the same rules
@@ -251,52 +294,38 @@ type pointClass struct {
 }
 
 func (c *comparison) pointClasses(fam ipranges.Family) []pointClass {
-	seen := map[string]bool{}
-	var classes []pointClass
-	for _, start := range c.pointStarts() {
-		p, point := Protocol(start>>16), uint16(start)
-		if !possible(fam, p) {
-			continue
-		}
-		held := c.none()
-		for i, r := range c.rules {
-			if slices.ContainsFunc(r.Services, func(s Service) bool { return s.Has(p, point) }) {
-				held.add(i)
-			}
-		}
-		essential := Essential(fam).Has(p, point)
-		if key := fmt.Sprint(held, essential); !seen[key] {
-			seen[key] = true
-			classes = append(classes, pointClass{Match{p, point, point}, held, essential})
-		}
-	}
-	return classes
-}
-
-// pointStarts is the first point of every stretch of protocol and port space that
-// no rule divides.
-func (c *comparison) pointStarts() []uint32 {
-	var starts []uint32
-	for proto := range uint32(256) {
-		starts = append(starts, proto<<16)
-	}
-	add := func(list Matches) {
+	var edges []edge[uint32]
+	add := func(i int, list Matches) {
 		for _, m := range list {
 			lo, hi := m.points()
-			starts = append(starts, lo)
-			if m.Hi < 65535 {
-				starts = append(starts, hi+1)
-			}
+			edges = append(edges, edge[uint32]{lo, i}, edge[uint32]{hi + 1, i})
 		}
 	}
-	for _, f := range BothFamilies.List() {
-		add(Essential(f))
+	for proto := range uint32(256) {
+		edges = append(edges, edge[uint32]{proto << 16, noRule})
 	}
-	for _, r := range c.rules {
-		for _, s := range r.Services {
-			add(s.matches)
+	essential := Essential(fam)
+	add(noRule, essential)
+	always := c.none()
+	for i, r := range c.rules {
+		if r.AnyService() {
+			always.add(i)
+		} else {
+			add(i, r.Matches())
 		}
 	}
-	slices.Sort(starts)
-	return slices.Compact(starts)
+	seen := map[string]bool{}
+	var classes []pointClass
+	sweep(edges, cmp.Compare[uint32], always, func(at uint32, held ruleBits) {
+		p, point := Protocol(at>>16), uint16(at)
+		if at>>16 > 255 || !possible(fam, p) {
+			return
+		}
+		let := essential.Has(p, point)
+		if key := fmt.Sprint(let) + held.key(); !seen[key] {
+			seen[key] = true
+			classes = append(classes, pointClass{Match{p, point, point}, slices.Clone(held), let})
+		}
+	})
+	return classes
 }

@@ -1,6 +1,10 @@
 package rules
 
-import "sallyport/ipranges"
+import (
+	"slices"
+
+	"sallyport/ipranges"
+)
 
 // region is a box of flows: every source, destination and service of it
 // together. Rules are regions, so set algebra on regions answers exactly what a
@@ -39,6 +43,19 @@ func (g region) empty() bool {
 	return true
 }
 
+// meets reports whether a flow is in both, without making what they share.
+func (g region) meets(h region) bool {
+	if !g.matches.meets(h.matches) {
+		return false
+	}
+	for _, f := range BothFamilies.List() {
+		if g.from.Only(f).Overlaps(h.from.Only(f)) && g.to.Only(f).Overlaps(h.to.Only(f)) {
+			return true
+		}
+	}
+	return false
+}
+
 func (g region) intersect(h region) region {
 	return region{g.from.Intersect(h.from), g.to.Intersect(h.to), g.matches.Intersect(h.matches)}
 }
@@ -73,9 +90,9 @@ type Shadow struct {
 	Essential bool
 }
 
-// maxRegions bounds the work of Shadowed for one rule: past it, the rule is
-// taken as not shadowed, which costs a warning, never a rule.
-const maxRegions = 4096
+// maxSteps bounds the work of Shadowed for one rule: past it, the rule is taken as not
+// shadowed, which costs a warning, never a rule.
+const maxSteps = 100_000
 
 // Shadowed finds the rules of p that can never decide a flow, by set algebra: a
 // rule counts when the union of the earlier ones covers it. Results point into
@@ -91,32 +108,53 @@ func Shadowed(p *Plan) []Shadow {
 		if rest[0].empty() {
 			continue // emptiness is reported for itself
 		}
-		var by []*Rule
 		essential := false
 		if p.Default == Deny {
 			rest, essential = withoutEssential(rest[0])
 		}
-		for j := 0; j < i && len(rest) > 0 && len(rest) <= maxRegions; j++ {
-			if to := p.Rules[j].To; to.ByName() && !to.HasNames(p.Rules[i].To) {
-				continue // it hides rules to names that it has, and no others
-			}
-			earlier := regions[j]
-			var next []region
-			hit := false
-			for _, g := range rest {
-				hit = hit || !g.intersect(earlier).empty()
-				next = append(next, g.minus(earlier)...)
-			}
+		h := hunt{earlier: regions[:i], by: make([]bool, i), steps: maxSteps}
+		for j := range h.earlier {
+			to := p.Rules[j].To // one to names hides rules to names that it has, and no others
+			h.skip = append(h.skip, to.ByName() && !to.HasNames(p.Rules[i].To))
+		}
+		if slices.ContainsFunc(rest, func(g region) bool { return h.survives(g, 0) }) {
+			continue
+		}
+		var by []*Rule
+		for j, hit := range h.by {
 			if hit {
 				by = append(by, &p.Rules[j])
 			}
-			rest = next
 		}
-		if len(rest) == 0 {
-			shadows = append(shadows, Shadow{&p.Rules[i], by, essential})
-		}
+		shadows = append(shadows, Shadow{&p.Rules[i], by, essential})
 	}
 	return shadows
+}
+
+// hunt looks for a flow of a rule that no earlier rule takes.
+type hunt struct {
+	earlier []region
+	skip    []bool // earlier rules that do not count
+	by      []bool // earlier rules that took something
+	steps   int    // left
+}
+
+// survives reports whether the earlier rules from number j on leave anything of g. It
+// goes down one part at a time and ends with the first that is left: most rules are
+// not shadowed, and their first part shows it.
+func (h *hunt) survives(g region, j int) bool {
+	for ; j < len(h.earlier); j++ {
+		if h.skip[j] || !g.meets(h.earlier[j]) {
+			continue
+		}
+		if h.steps--; h.steps < 0 {
+			return true
+		}
+		h.by[j] = true
+		parts := g.minus(h.earlier[j])
+		return slices.ContainsFunc(parts, func(part region) bool { return h.survives(part, j+1) })
+	}
+	return true
 }
 
 // withoutEssential takes from g what Decide lets pass before any rule, and reports

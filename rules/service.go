@@ -206,6 +206,21 @@ func (ms Matches) Minus(other Matches) Matches {
 	return out
 }
 
+// meets reports whether ms and other share a point.
+func (ms Matches) meets(other Matches) bool {
+	for len(ms) > 0 && len(other) > 0 {
+		switch {
+		case ms[0].before(other[0]):
+			ms = ms[1:]
+		case other[0].before(ms[0]):
+			other = other[1:]
+		default:
+			return true
+		}
+	}
+	return false
+}
+
 // Intersect is the points that ms and other share.
 func (ms Matches) Intersect(other Matches) Matches {
 	var out Matches
