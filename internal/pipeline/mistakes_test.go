@@ -35,7 +35,7 @@ target "nftables" "nft" {
   rules     = [rule.calls]
   table     = <"inet filter"|"filter"|is not a family and a table's name>
   hook      = <"forward"|"sideways"|no hook "sideways">
-  ingress   = [<"lan0"|"lan 0"|is no interface name>, <"lan1"|"a/b"|is no interface name>]
+  ingress   = [<"lan0"|"lan 0"|is not one interface name>, <"lan1"|"a/b"|is no interface name>]
   <counters|countres|no option "countres"> = <true|"yes"|option counters>
 }
 target "iptables" "ipt" {
@@ -43,7 +43,7 @@ target "iptables" "ipt" {
   placement = <"fragment"|"part"|no placement "part">
   sets      = <"ipset"|"list"|no kind of sets>
   hook      = <"output"|"input"|rules describe connections to the cloud>
-  egress    = [<"eth0"|"eth+"|is no interface name>]
+  egress    = [<"eth0"|"eth+"|is iptables>]
 }
 target "pfsense" "pf" {
   rules       = [rule.calls]
@@ -96,7 +96,7 @@ target "bird" "bird" {
   bypass   = set.media
   gateway4 = <"192.0.2.1"|"router"|is no address>
   gateway6 = <"fe80::1"|"::"|is no gateway>
-  device   = <"eth0"|"eth 0"|is no interface name>
+  device   = <"eth0"|"eth 0"|is not one interface name>
   table4   = <"master4"|"mas-ter"|is no name of a table>
   table6   = <"master6"|"6"|is no name of a table>
 }
