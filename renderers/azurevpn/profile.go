@@ -64,6 +64,7 @@ func parse(data []byte) (*element, error) {
 	dec := xml.NewDecoder(bytes.NewReader(data))
 	top := &element{}
 	stack := []*element{top}
+	texts := [][]byte{nil} // of the elements of the stack, which comments divide
 	for {
 		start := int(dec.InputOffset())
 		tok, err := dec.RawToken()
@@ -81,18 +82,18 @@ func parse(data []byte) (*element, error) {
 			}
 			e := opened(t, start, end)
 			at.children = append(at.children, e)
-			stack = append(stack, e)
+			stack, texts = append(stack, e), append(texts, nil)
 		case xml.EndElement:
 			if len(stack) == 1 || at.name != name(t.Name) {
 				return nil, fmt.Errorf("line %d: </%.60s> closes no element", lineOf(data, start), t.Name.Local)
 			}
-			at.end, at.innerEnd = end, max(start, at.inner)
-			stack = stack[:len(stack)-1]
+			at.end, at.innerEnd, at.text = end, max(start, at.inner), string(texts[len(texts)-1])
+			stack, texts = stack[:len(stack)-1], texts[:len(texts)-1]
 		case xml.CharData:
 			if len(stack) == 1 && strings.Trim(string(t), blanks+byteOrder) != "" {
 				return nil, fmt.Errorf("line %d: text outside of the profile", lineOf(data, start))
 			}
-			at.text += string(t)
+			texts[len(texts)-1] = append(texts[len(texts)-1], t...)
 		case xml.Directive:
 			return nil, fmt.Errorf("line %d: a document type, which no profile has", lineOf(data, start))
 		}

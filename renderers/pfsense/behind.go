@@ -168,7 +168,7 @@ func (f *filterRule) boxes() []box {
 
 // maxBoxes bounds the pieces that rules cut traffic into: with more, what a rule decides
 // is not taken out any more, and the check refuses rather more than it would.
-const maxBoxes = 2000
+const maxBoxes = 300
 
 // minus is boxes without what e decides for sure.
 func minus(boxes []box, e *theirRule) []box {
@@ -177,7 +177,7 @@ func minus(boxes []box, e *theirRule) []box {
 	}
 	var out []box
 	for _, b := range boxes {
-		if !e.families.Has(b.family) {
+		if !e.families.Has(b.family) || !b.src.Overlaps(e.src.set) || len(b.matches.Intersect(e.matches)) == 0 || !b.dst.Overlaps(e.dst.set) {
 			out = append(out, b)
 			continue
 		}
@@ -198,7 +198,7 @@ func minus(boxes []box, e *theirRule) []box {
 // meets says which traffic of a box e matches or may match, or "".
 func (e *theirRule) meets(b box) string {
 	common := e.matches.Intersect(b.matches)
-	if len(common) == 0 || !e.families.Has(b.family) {
+	if len(common) == 0 || !e.families.Has(b.family) || e.src.unknown[only(b.family)] == "" && !e.src.set.Overlaps(b.src) {
 		return ""
 	}
 	src, dst := e.src.of(b.family).Intersect(b.src), e.dst.of(b.family).Intersect(b.dst)

@@ -279,3 +279,33 @@ const bare = `<?xml version="1.0"?>
 func block(name string, from, to rules.Addresses, services ...rules.Service) rules.Rule {
 	return rules.Rule{Name: name, Verdict: rules.Deny, From: from, To: to, Services: services}
 }
+
+// TestManyRulesBehind holds a list of thousands against as many rules of the user's, which
+// cut it into pieces: it ends, and soon.
+func TestManyRulesBehind(t *testing.T) {
+	const n = 3000
+	var text strings.Builder
+	var accept, list []string
+	for i := range n {
+		more := "<protocol>tcp</protocol>"
+		if i%3 == 0 {
+			more += gw
+		}
+		fmt.Fprintf(&text, "<rule><tracker>%d</tracker><type>pass</type><interface>lan</interface><ipprotocol>inet</ipprotocol><source><address>10.%d.%d.0/24</address></source>"+
+			"<destination><any/><port>%d</port></destination>%s</rule>\n", 1000+i, i/256, i%256, 1+i*7%60000, more)
+		accept = append(accept, fmt.Sprint(1000+i))
+		list = append(list, fmt.Sprintf("20.%d.%d.0/24", i/128, i*2%256))
+	}
+	config := strings.Replace(plainConfig("", ""), "<rule><tracker>8</tracker>", text.String()+"<rule><tracker>8</tracker>", 1)
+	config = strings.Replace(config, "<rule><tracker>7</tracker>", "<rule><tracker>7</tracker><protocol>gre</protocol>", 1)
+	o := options(formMerge)
+	o.Before, o.Accept, o.Config, o.AliasEntries = "7", accept, "x", n
+	p := planOf(pass("calls", rules.Any(), rules.In("many", ipranges.MustParse(list...)), rules.NewService("w", rules.Ports(rules.TCP, 1, 65535), rules.Ports(rules.UDP, 1, 65535))))
+	r, err := Kind().Build(&o, renderers.Env{Name: "edge", Path: "edge.xml", Read: func(string) ([]byte, error) { return []byte(config), nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = r.Render(p); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -3,6 +3,7 @@ package pfsense
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"sallyport/renderers"
@@ -87,4 +88,26 @@ func FuzzReadBack(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestLargeConfigurations reads texts in which a reader could lose itself: within a time
+// that is linear in their size, or not at all.
+func TestLargeConfigurations(t *testing.T) {
+	const n = 300_000
+	divided := strings.Replace(plainConfig("", ""), "<descr>here</descr>", "<descr>"+strings.Repeat("x<!---->", n)+"</descr>", 1)
+	root, err := parseXML([]byte(divided))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := root.child("filter").child("rule").value("descr"); got != strings.Repeat("x", n) {
+		t.Errorf("a text that comments divide has %d characters", len(got))
+	}
+	for name, more := range map[string]string{
+		"elements": strings.Repeat("<a/>", maxElements),
+		"depth":    strings.Repeat("<a>", maxDepth) + strings.Repeat("</a>", maxDepth),
+	} {
+		if _, err := parseXML([]byte("<pfsense>" + more + "</pfsense>")); err == nil {
+			t.Errorf("%s: it is read", name)
+		}
+	}
 }

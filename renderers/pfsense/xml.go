@@ -21,8 +21,12 @@ type node struct {
 	children   []*node
 }
 
-// maxDepth bounds the nesting of elements; pfSense's own have less than ten levels.
-const maxDepth = 100
+// maxDepth bounds the nesting of elements, and maxElements their number; pfSense's own
+// have less than ten levels, and a large one some ten thousand elements.
+const (
+	maxDepth    = 100
+	maxElements = 500_000
+)
 
 // parseXML reads one document. It is strict: tags match, there is one root, and
 // nothing defines entities.
@@ -30,6 +34,8 @@ func parseXML(data []byte) (*node, error) {
 	dec := xml.NewDecoder(bytes.NewReader(data))
 	top := &node{}
 	stack := []*node{top}
+	texts := [][]byte{nil} // of the elements of the stack, which comments divide
+	elements := 0
 	for {
 		start := int(dec.InputOffset())
 		tok, err := dec.RawToken()
@@ -47,18 +53,21 @@ func parseXML(data []byte) (*node, error) {
 			if len(stack) > maxDepth {
 				return nil, fmt.Errorf("line %d: elements are nested more than %d deep", lineOf(data, start), maxDepth)
 			}
+			if elements++; elements > maxElements {
+				return nil, fmt.Errorf("line %d: it has more than %d elements", lineOf(data, start), maxElements)
+			}
 			at.children = append(at.children, n)
-			stack = append(stack, n)
+			stack, texts = append(stack, n), append(texts, nil)
 		case xml.EndElement:
 			if len(stack) == 1 || at.name != elementName(t.Name) {
 				return nil, fmt.Errorf("line %d: </%s> closes no element", lineOf(data, start), t.Name.Local)
 			}
-			at.end = end
+			at.end, at.text = end, string(texts[len(texts)-1])
 			at.innerEnd = max(start, at.inner)
-			stack = stack[:len(stack)-1]
+			stack, texts = stack[:len(stack)-1], texts[:len(texts)-1]
 		case xml.CharData:
 			if len(stack) > 1 {
-				at.text += string(t)
+				texts[len(texts)-1] = append(texts[len(texts)-1], t...)
 			} else if strings.TrimSpace(string(t)) != "" {
 				return nil, fmt.Errorf("line %d: text outside of the root element", lineOf(data, start))
 			}
