@@ -43,6 +43,7 @@ entry, and cannot be understood, is a mistake.`,
 	}
 	fl := cmd.Flags()
 	fl.StringArrayVarP(&f.exclude, "exclude", "x", nil, "leave out the addresses in `FILE`; may be repeated")
+	files(cmd, "", "exclude")
 	fl.BoolVar(&f.lenient, "lenient", false, "mask host bits (10.0.0.1/8 is 10.0.0.0/8) instead of refusing them")
 	fl.BoolVar(&f.ranges, "ranges", false, "print ranges instead of prefixes")
 	fl.BoolVarP(&f.v4, "ipv4", "4", false, "only IPv4")

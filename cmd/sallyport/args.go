@@ -98,6 +98,9 @@ func strict(cmd *cobra.Command) {
 		check = takes(0, 0, "")
 	}
 	cmd.Args = check
+	if cmd.ValidArgsFunction == nil && cmd.ValidArgs == nil && !cmd.HasSubCommands() && check(cmd, []string{"file"}) != nil {
+		cmd.ValidArgsFunction = cobra.NoFileCompletions
+	}
 	for _, sub := range cmd.Commands() {
 		strict(sub)
 	}

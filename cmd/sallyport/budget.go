@@ -49,11 +49,11 @@ with --policy set.NAME), or what --target of a policy lists.`,
 			}
 			return a.budget(cmd, &f, args)
 		},
-		ValidArgsFunction: f.completeTags(a),
+		ValidArgsFunction: f.completeSets(a),
 	}
 	f.add(cmd)
 	fl := cmd.Flags()
-	fl.StringVarP(&f.policy, "policy", "p", "", "take set.NAME, or the target, from the policy `FILE`")
+	fl.StringVarP(&f.policy, "policy", "p", "", "take set.NAME, or the target, from the policy `FILE`; without it, from policy.hcl of this folder")
 	fl.StringArrayVar(&f.vars, "var", nil, "set a variable of the policy, `NAME=VALUE`")
 	fl.StringVarP(&f.target, "target", "t", "", "the list of the target `NAME` of the policy, with its budget and its device's limits")
 	fl.StringArrayVar(&f.protect, "protect", nil, "never add addresses of `SET`; may be repeated")
@@ -62,6 +62,14 @@ with --policy set.NAME), or what --target of a policy lists.`,
 	fl.StringVar(&f.svg, "svg", "", "draw the curves into `FILE`")
 	fl.BoolVar(&f.json, "json", false, "print JSON, with every length")
 	fl.Lookup("feed").Usage = "read `FILE` (or KIND=FILE) instead of the published feed; once for each kind"
+	f.completePolicy(cmd, a)
+	files(cmd, "svg", "svg")
+	complete(cmd, "protect", f.completeSets(a))
+	complete(cmd, "must", f.completeSets(a))
+	complete(cmd, "target", words(func() []string {
+		p := policyFlags{policy: f.policy}
+		return p.declared(a, "target")()
+	}))
 	return cmd
 }
 
@@ -108,9 +116,6 @@ func (a *app) budget(cmd *cobra.Command, f *budgetFlags, names []string) error {
 // budgetSubject is the list that the command line names.
 func (a *app) budgetSubject(cmd *cobra.Command, f *budgetFlags, names []string) (budgetOf, error) {
 	if f.target != "" {
-		if f.policy == "" {
-			return budgetOf{}, wrong(cmd, "--target needs --policy")
-		}
 		if len(f.protect)+len(f.must) > 0 {
 			return budgetOf{}, wrong(cmd, "a target's own budget block says protect and must")
 		}

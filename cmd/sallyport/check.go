@@ -38,7 +38,7 @@ back and compares it with the policy. It shows every mistake at once.`,
 			return nil
 		},
 	}
-	f.add(cmd)
+	f.add(cmd, a)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the result as JSON")
 	exclusive(cmd, "quiet", "json")
 	return cmd

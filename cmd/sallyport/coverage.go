@@ -39,19 +39,18 @@ a prefix, a range, an address, or with --policy set.NAME.`,
 			}
 			return a.coverage(cmd, &f, args)
 		},
-		ValidArgsFunction: f.completeTags(a),
+		ValidArgsFunction: f.completeSets(a),
 	}
 	f.add(cmd)
 	fl := cmd.Flags()
 	fl.StringArrayVarP(&f.by, "by", "b", nil, "compare with `SET`; may be repeated, for the union")
-	fl.StringVarP(&f.policy, "policy", "p", "", "take set.NAME from the policy `FILE`")
+	fl.StringVarP(&f.policy, "policy", "p", "", "take set.NAME from the policy `FILE`; without it, from policy.hcl of this folder")
 	fl.StringArrayVar(&f.vars, "var", nil, "set a variable of the policy, `NAME=VALUE`")
 	fl.BoolVarP(&f.verbose, "verbose", "v", false, "list the prefixes that are not held")
 	fl.BoolVar(&f.json, "json", false, "print JSON, with the prefixes that are not held")
 	fl.Lookup("feed").Usage = "read `FILE` (or KIND=FILE) instead of the published feed; once for each kind"
-	if err := cmd.RegisterFlagCompletionFunc("by", f.completeTags(a)); err != nil {
-		panic(err) // the flag is defined above
-	}
+	f.completePolicy(cmd, a)
+	complete(cmd, "by", f.completeSets(a))
 	return cmd
 }
 

@@ -104,7 +104,7 @@ func (f *policyFlags) chosen() (name, how string) {
 	return f.policy, ""
 }
 
-func (f *policyFlags) add(cmd *cobra.Command) {
+func (f *policyFlags) add(cmd *cobra.Command, a *app) {
 	f.feedFlags.add(cmd)
 	fl := cmd.Flags()
 	fl.StringVarP(&f.policy, "policy", "p", "", "the policy `FILE`; without it, policy.hcl of this folder, or else the built-in policy for Azure Communication Services media, which is also called built-in")
@@ -113,9 +113,7 @@ func (f *policyFlags) add(cmd *cobra.Command) {
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "print errors and changes only, and nothing where there is neither")
 	fl.BoolVar(&f.strict, "strict", false, "fail on warnings, too, before anything is written")
 	fl.StringArrayVar(&f.allowRead, "allow-read", nil, "let the policy name files in `DIR` too, besides those in its own folder; may be repeated")
-	if err := cmd.MarkFlagFilename("policy", "hcl"); err != nil {
-		panic(err) // the flag is defined above
-	}
+	f.complete(cmd, a)
 }
 
 func (f *policyFlags) request(a *app) (pipeline.Request, error) {

@@ -50,13 +50,11 @@ Services, without any feed.`,
 		Args: takes(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.generate(cmd, &f) },
 	}
-	f.add(cmd)
+	f.add(cmd, a)
 	fl := cmd.Flags()
 	fl.StringVarP(&f.out, "out", "o", "out", "write into `DIR`")
 	fl.StringArrayVarP(&f.targets, "target", "t", nil, "only the target `NAME`; may be repeated")
-	if err := cmd.RegisterFlagCompletionFunc("target", f.completeTargets(a)); err != nil {
-		panic(err) // the flag is defined above
-	}
+	complete(cmd, "target", words(f.declared(a, "target")))
 	fl.StringVar(&f.templates, "templates", "", "use the templates in `DIR` where it has them")
 	fl.BoolVar(&f.stdout, "stdout", false, "print the one target's file instead of writing it, where it has only one to load")
 	fl.BoolVar(&f.diff, "diff", false, "show what would change, and write nothing")
@@ -66,21 +64,14 @@ Services, without any feed.`,
 	fl.StringVar(&f.bundle, "bundle", "", "write what a client verifies into `FILE`, for sallyport verify FILE where there is no policy")
 	fl.BoolVar(&f.force, "force", false, "replace outputs that were edited since they were written")
 	fl.BoolVar(&f.prune, "prune", false, "delete the outputs of targets that left the policy or moved")
+	files(cmd, "", "bundle")
+	folders(cmd, "out", "templates")
 	exclusive(cmd, "stdout", "diff")
 	exclusive(cmd, "bundle", "diff")
 	exclusive(cmd, "bundle", "stdout")
 	exclusive(cmd, "stdout", "json")
 	exclusive(cmd, "quiet", "json")
 	return cmd
-}
-
-// completeTargets offers the names of the policy's targets.
-func (f *generateFlags) completeTargets(a *app) cobra.CompletionFunc {
-	return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		name, _ := f.chosen()
-		req := pipeline.Request{Policy: name, Now: a.now()}
-		return pipeline.TargetNames(req), cobra.ShellCompDirectiveNoFileComp
-	}
 }
 
 func (a *app) generate(cmd *cobra.Command, f *generateFlags) error {

@@ -77,6 +77,7 @@ A file that a newer feed leaves as it is keeps its header; the newer one is show
 	fl := cmd.Flags()
 	fl.StringVarP(&out, "out", "o", "out", "look into `DIR`")
 	fl.BoolVar(&asJSON, "json", false, "print the list as JSON")
+	folders(cmd, "out")
 	return cmd
 }
 

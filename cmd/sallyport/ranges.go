@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
@@ -27,6 +26,7 @@ func (f *sourceFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.kind, "kind", "", "`KIND` of the feed: "+strings.Join(feeds.Kinds(), ", ")+" (default azure)")
 	cmd.Flags().StringVar(&f.cloud, "cloud", "", "`NAME` of the azure cloud: public, usgov, china or germany (default public); or of the m365 instance")
 	cmd.Flags().Lookup("feed").Usage = "read `FILE` (or KIND=FILE) instead of the published feed; - is standard input, an https address works too"
+	f.complete(cmd)
 }
 
 // choose settles the kind of the feed and the file that is read in its place, if any.
@@ -145,7 +145,8 @@ they come to. Words are looked for in name, region and service, whatever the
 case. A terminal that is too narrow for all columns shows the first ones.`,
 		Example: `  sallyport ranges list storage europe
   sallyport ranges list --cloud usgov --json`,
-		Args: cobra.ArbitraryArgs,
+		Args:              cobra.ArbitraryArgs,
+		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, words []string) error {
 			feed, err := f.open(cmd.Context(), a)
 			if err != nil {
@@ -206,21 +207,20 @@ With --policy, set.NAME names a set of the policy.`,
   sallyport ranges show AzureCloud --exclude Storage --ranges
   sallyport ranges show --policy policy.hcl set.cloud`,
 		Args:              takes(1, -1, "the NAME of a tag or set"),
-		ValidArgsFunction: f.completeTags(a),
+		ValidArgsFunction: f.completeNames(a),
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.show(cmd, &f, args) },
 	}
 	f.add(cmd)
 	fl := cmd.Flags()
-	fl.StringVarP(&f.policy, "policy", "p", "", "take set.NAME from the policy `FILE`")
+	fl.StringVarP(&f.policy, "policy", "p", "", "take set.NAME from the policy `FILE`; without it, from policy.hcl of this folder")
 	fl.StringArrayVar(&f.vars, "var", nil, "set a variable of the policy, `NAME=VALUE`")
 	fl.StringArrayVarP(&f.exclude, "exclude", "x", nil, "leave out the addresses of `NAME`; may be repeated")
 	fl.BoolVar(&f.ranges, "ranges", false, "print ranges instead of prefixes")
 	fl.BoolVarP(&f.v4, "ipv4", "4", false, "only IPv4")
 	fl.BoolVarP(&f.v6, "ipv6", "6", false, "only IPv6")
 	fl.BoolVar(&f.json, "json", false, "print JSON, with each tag's region, service, ports and names")
-	if err := cmd.RegisterFlagCompletionFunc("exclude", f.completeTags(a)); err != nil {
-		panic(err) // the flag is defined above
-	}
+	f.completePolicy(cmd, a)
+	complete(cmd, "exclude", f.completeNames(a))
 	return cmd
 }
 
@@ -329,14 +329,17 @@ func noTag(c *catalog.Catalog, name string) error {
 }
 
 func (n *namer) policySet(name string) (ipranges.Set, error) {
-	if n.f.policy == "" {
+	pf := policyFlags{feedFlags: n.f.feedFlags, policy: n.f.policy, vars: n.f.vars}
+	if file, _ := pf.chosen(); file == "" && n.f.policy == "" {
 		return ipranges.Set{}, usage("set.%s is a set of a policy: name the policy with --policy", name)
 	}
 	if n.program == nil {
-		pf := policyFlags{feedFlags: n.f.feedFlags, policy: n.f.policy, vars: n.f.vars}
 		req, err := pf.request(n.a)
 		if err != nil {
 			return ipranges.Set{}, err
+		}
+		if s, ok := pipeline.LiteralSet(req, name); ok {
+			return s.Set, nil
 		}
 		res, err := pipeline.Compile(n.cmd.Context(), req)
 		if err := n.a.settle(res, err); err != nil {
@@ -346,29 +349,11 @@ func (n *namer) policySet(name string) (ipranges.Set, error) {
 	}
 	s, ok := n.program.Program.Set(name)
 	if !ok {
-		return ipranges.Set{}, fmt.Errorf("the policy has no set %s: look for its name in %s", name, n.f.policy)
+		names := "no set at all"
+		if declared := pf.declared(n.a, "set")(); len(declared) > 0 {
+			names = list(declared, mostNames)
+		}
+		return ipranges.Set{}, fmt.Errorf("the policy has no set %s: it has %s", name, names)
 	}
 	return s.Set, nil
-}
-
-// completeTags offers the names of tags from the cached feed, or from the file that
-// is named. It never waits for the network, and never complains.
-func (f *sourceFlags) completeTags(a *app) func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	return func(cmd *cobra.Command, _ []string, prefix string) ([]string, cobra.ShellCompDirective) {
-		quiet := *a
-		quiet.in, quiet.err, quiet.progress = strings.NewReader(""), io.Discard, false
-		f.offline = true
-		f.feeds = slices.Compact(f.feeds) // cobra parses the flags twice
-		feed, err := f.open(cmd.Context(), &quiet)
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		var names []string
-		for t := range feed.Catalog.Tags() {
-			if len(t.Name) >= len(prefix) && strings.EqualFold(t.Name[:len(prefix)], prefix) {
-				names = append(names, t.Name)
-			}
-		}
-		return names, cobra.ShellCompDirectiveNoFileComp
-	}
 }

@@ -39,9 +39,7 @@ addresses themselves, + for those that came and - for those that went.`,
 	fl.StringArrayVar(&f.tags, "tag", nil, "only the tag `NAME`, with its addresses; may be repeated")
 	fl.BoolVar(&f.json, "json", false, "print JSON")
 	fl.BoolVar(&f.detailed, "detailed-exitcode", false, "exit with 4 when anything changed")
-	if err := cmd.RegisterFlagCompletionFunc("tag", f.completeTags(a)); err != nil {
-		panic(err) // the flag is defined above
-	}
+	complete(cmd, "tag", f.completeTags(a))
 	return cmd
 }
 

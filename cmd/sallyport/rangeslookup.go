@@ -19,7 +19,8 @@ func newRangesLookup(a *app) *cobra.Command {
 		Short: "Say which tags hold an address or a prefix, the most specific first",
 		Example: `  sallyport ranges lookup 52.112.0.1
   sallyport ranges lookup 20.202.0.0/16 --json`,
-		Args: takes(1, -1, "an ADDRESS or prefix"),
+		Args:              takes(1, -1, "an ADDRESS or prefix"),
+		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var queries []netip.Prefix
 			for _, s := range args {

@@ -62,11 +62,7 @@ else it is silent. Make a key with --new-key, and copy it to the clients.`,
 	for _, other := range []string{"listen", "key-file", "json"} {
 		exclusive(cmd, "new-key", other)
 	}
-	for _, name := range []string{"key-file", "new-key"} {
-		if err := cmd.MarkFlagFilename(name); err != nil {
-			panic(err) // the flag is defined above
-		}
-	}
+	files(cmd, "", "key-file", "new-key")
 	return cmd
 }
 

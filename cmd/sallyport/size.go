@@ -84,6 +84,8 @@ listed as one; docs/size.md explains each formula.`,
 	fl.DurationVar(&f.in.UDPTimeout, "udp-timeout", f.in.UDPTimeout, "the `TIME` that the firewall keeps a UDP flow that has ended")
 	fl.DurationVar(&f.in.JoinWithin, "join-within", f.in.JoinWithin, "`TIME` within which all calls of the peak may begin")
 	fl.BoolVar(&f.json, "json", false, "print the result as JSON")
+	complete(cmd, "sdk", words(func() []string { return []string{string(sizing.JavaScript), string(sizing.Native)} }))
+	complete(cmd, "mix", pairs(callKinds))
 	return cmd
 }
 

@@ -74,9 +74,13 @@ Exit codes: 0 all passed, 1 something failed, 3 something is inconclusive.`,
 		Args: takes(0, 1, "PLAN"),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.verify(cmd, &f, args) },
 	}
-	f.add(cmd)
+	f.add(cmd, a)
 	f.addWhat(cmd)
 	f.addReports(cmd)
+	f.completeOwn(cmd, a)
+	cmd.ValidArgsFunction = func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return []string{"json"}, cobra.ShellCompDirectiveFilterFileExt
+	}
 	return cmd
 }
 
@@ -94,7 +98,7 @@ func (f *verifyFlags) addWhat(cmd *cobra.Command) {
 	fl.Float64Var(&f.rate, "rate", 50, "media: `N` packets a second")
 	fl.DurationVar(&f.duration, "duration", 15*time.Second, "media: for a `TIME`")
 	fl.StringVar(&f.dscp, "dscp", "", "media: mark packets, 0 to 63 or `NAME`: EF, AF41, AF21, CS0")
-	fl.StringArrayVar(&f.timers, "timer", nil, "change a timer, `NAME=TIME`: rto, connect, handshake, query, hop, walks, no_host_after; may be repeated")
+	fl.StringArrayVar(&f.timers, "timer", nil, "change a timer, `NAME=TIME`: "+strings.Join(timerNames, ", ")+"; may be repeated")
 	fl.Float64Var(&f.scale, "time-scale", 1, "multiply every timer by `F`, for laboratories")
 }
 
@@ -110,11 +114,6 @@ func (f *verifyFlags) addReports(cmd *cobra.Command) {
 	fl.StringVar(&f.compare, "compare", "", "say what changed since the report in `FILE`")
 	fl.DurationVar(&f.watch, "watch", 0, "repeat every `TIME` until Ctrl-C")
 	fl.StringVar(&f.history, "history", "", "keep the trend of runs in `FILE`")
-	for _, name := range []string{"save", "html", "junit", "prom", "compare", "key-file", "history"} {
-		if err := cmd.MarkFlagFilename(name); err != nil {
-			panic(err) // the flag is defined above
-		}
-	}
 }
 
 func kindWords() []string {
@@ -280,6 +279,9 @@ func (f *verifyFlags) options(ctx context.Context, a *app) (verify.Options, erro
 	return opt, err
 }
 
+// timerNames are the timers that --timer changes.
+var timerNames = []string{"rto", "connect", "handshake", "query", "hop", "walks", "no_host_after"}
+
 // timing is the timers with what --timer and --time-scale change.
 func (f *verifyFlags) timing() (verifier.Timers, error) {
 	t := verifier.DefaultTimers()
@@ -290,7 +292,7 @@ func (f *verifyFlags) timing() (verifier.Timers, error) {
 		field := fields[name]
 		d, err := time.ParseDuration(value)
 		if field == nil || err != nil || d <= 0 {
-			return t, usage("--timer %s: write NAME=TIME, such as rto=500ms; there are rto, connect, handshake, query, hop, walks, no_host_after", s)
+			return t, usage("--timer %s: write NAME=TIME, such as rto=500ms; there are %s", s, strings.Join(timerNames, ", "))
 		}
 		*field = d
 	}

@@ -82,6 +82,21 @@ func CheckCloud(kind, cloud string) error {
 // Kinds is the words for the kinds of feed, sorted.
 func Kinds() []string { return slices.Sorted(maps.Keys(decoders())) }
 
+// Clouds are the words for the clouds of a kind of feed, the usual one first.
+func Clouds(kind string) (words []string) {
+	switch kind {
+	case "azure":
+		for _, c := range azure.Clouds {
+			words = append(words, c.Name)
+		}
+	case "m365":
+		for _, i := range m365.Instances {
+			words = append(words, i.Name)
+		}
+	}
+	return words
+}
+
 func known(cloud string) string {
 	if cloud == AnyCloud {
 		return ""

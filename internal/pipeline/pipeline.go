@@ -103,14 +103,13 @@ func (e *UsageError) Unwrap() error { return e.Err }
 
 // Compile reads the policy, opens the feeds it uses and compiles it.
 func Compile(ctx context.Context, req Request) (*Result, error) {
-	name, src, err := readPolicy(req.Policy)
+	file, diags, err := load(req)
 	if err != nil {
 		return nil, err
 	}
 	if err := checkTemplates(req.Templates); err != nil {
 		return nil, err
 	}
-	file, diags := policy.Load(name, src, policy.Options{Vars: req.Vars, Kinds: targetKind, KindNames: kindNames(), Now: req.Now})
 	res := &Result{Diagnostics: diags, Sources: file.Sources()}
 	if req.Policy != "" {
 		res.reads(req.Policy)
@@ -176,6 +175,16 @@ func Run(ctx context.Context, req Request) (*Result, error) {
 	res.add(b.claimedTwice(res.Program))
 	res.add(b.blockedInside(res.Program, res.Outputs))
 	return res, nil
+}
+
+// load reads the policy and what can be seen of it without feeds.
+func load(req Request) (*policy.File, diag.List, error) {
+	name, src, err := readPolicy(req.Policy)
+	if err != nil {
+		return nil, nil, err
+	}
+	file, diags := policy.Load(name, src, policy.Options{Vars: req.Vars, Kinds: targetKind, KindNames: kindNames(), Now: req.Now})
+	return file, diags, nil
 }
 
 func readPolicy(name string) (string, []byte, error) {
@@ -298,15 +307,28 @@ func knownFeeds(given map[string]string, specs []policy.FeedSpec) error {
 	return nil
 }
 
-// TargetNames are the names of the policy's targets, as far as it can be read,
-// without any feed: for completion.
-func TargetNames(req Request) []string {
-	name, src, err := readPolicy(req.Policy)
+// Declared are the names of the policy's blocks of a kind, such as "target", as far as it
+// can be read, without any feed: for completion.
+func Declared(req Request, kind string) []string {
+	file, _, err := load(req)
 	if err != nil {
 		return nil
 	}
-	file, _ := policy.Load(name, src, policy.Options{Vars: req.Vars, Kinds: targetKind, KindNames: kindNames(), Now: req.Now})
-	return file.TargetNames()
+	return file.Declared(kind)
+}
+
+// LiteralSet is a set of the policy that needs no feed. It finds none in a policy with
+// mistakes, which Compile reports.
+func LiteralSet(req Request, set string) (policy.NamedSet, bool) {
+	file, diags, err := load(req)
+	if err != nil || diags.HasErrors() {
+		return policy.NamedSet{}, false
+	}
+	prog, diags := file.Compile(nil)
+	if prog == nil || diags.HasErrors() {
+		return policy.NamedSet{}, false
+	}
+	return prog.Set(set)
 }
 
 // chosen are the targets with the names, or all.

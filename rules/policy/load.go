@@ -98,11 +98,11 @@ func (f *File) Compile(catalogs map[string]*catalog.Catalog) (*Program, diag.Lis
 	return p, list
 }
 
-// TargetNames are the names of the targets, in the order of the file, whether or
-// not they compile.
-func (f *File) TargetNames() []string {
+// Declared are the names of the blocks of a kind, such as "target", in the order of the
+// file, whether or not they compile.
+func (f *File) Declared(kind string) []string {
 	var names []string
-	for _, d := range f.decls["target"] {
+	for _, d := range f.decls[kind] {
 		names = append(names, d.name)
 	}
 	return names
