@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math/big"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -191,7 +192,12 @@ type sources struct {
 
 func (s *sources) all(names []string) ([]ipranges.Set, error) {
 	var list []ipranges.Set
-	for _, name := range names {
+	for i, name := range names {
+		if i > 0 {
+			if err := notAlone(names[i-1], name); err != nil {
+				return nil, err
+			}
+		}
 		set, err := s.find(name)
 		if err != nil {
 			return nil, err
@@ -199,6 +205,22 @@ func (s *sources) all(names []string) ([]ipranges.Set, error) {
 		list = append(list, set)
 	}
 	return list, nil
+}
+
+// notAlone refuses a mask behind an address, and what else belongs to it: as sets of their
+// own they would be single addresses.
+func notAlone(before, name string) error {
+	if _, err := netip.ParseAddr(before); err != nil {
+		return nil
+	}
+	if name == "-" {
+		return usage("%s %s: write a range without blanks, such as 192.0.2.1-192.0.2.9", before, name)
+	}
+	r, ok, err := ipranges.ParseLine(before+" "+name, ipranges.ReadOptions{NoWords: true})
+	if err == nil && ok && r.From() != r.To() {
+		return usage("%s %s: write it in one word, %s", before, name, ipranges.AppendRange(nil, r))
+	}
+	return nil
 }
 
 func (s *sources) find(name string) (ipranges.Set, error) {
@@ -211,9 +233,13 @@ func (s *sources) find(name string) (ipranges.Set, error) {
 	}
 	kind, tag, ok := strings.Cut(name, ":")
 	if !ok || !slices.Contains(feeds.Kinds(), kind) {
-		if r, err := ipranges.ParseRange(name); err == nil {
+		r, err := ipranges.ParseRange(name)
+		switch {
+		case err == nil:
 			return ipranges.FromRanges(r)
-		} else if strings.ContainsAny(name, "/:") {
+		case ok && !strings.ContainsAny(tag, ":/") && strings.Trim(kind, "0123456789abcdefABCDEF") != "":
+			return ipranges.Set{}, usage("%s: no kind of feed is called %q: choose one of %s", name, kind, strings.Join(feeds.Kinds(), ", "))
+		case strings.ContainsAny(name, "/:") || strings.ContainsAny(name, ".-") && strings.Trim(name, "0123456789.-") == "":
 			return ipranges.Set{}, usage("%v", err)
 		}
 		kind, tag = s.usual(), name

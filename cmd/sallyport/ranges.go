@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
@@ -37,11 +38,17 @@ func (f *sourceFlags) choose() (file string, err error) {
 	if len(f.feeds) == 1 {
 		file = f.feeds[0]
 		kind, rest, ok := strings.Cut(file, "=")
-		if ok && slices.Contains(feeds.Kinds(), kind) {
+		switch {
+		case ok && slices.Contains(feeds.Kinds(), kind):
 			if f.kind != "" && f.kind != kind {
 				return "", usage("--kind %s and --feed %s=... are of two kinds: leave one out", f.kind, kind)
 			}
 			f.kind, file = kind, rest
+		case ok && !strings.ContainsAny(kind, "/\\.?") && !isFile(file):
+			return "", usage("--feed %s: no kind of feed is called %q: choose one of %s, or name a file", file, kind, strings.Join(feeds.Kinds(), ", "))
+		}
+		if file == "" {
+			return "", usage("--feed %s names no file", f.feeds[0])
 		}
 	}
 	f.kind = cmp.Or(f.kind, "azure")
@@ -54,6 +61,11 @@ func (f *sourceFlags) choose() (file string, err error) {
 		}
 	}
 	return file, nil
+}
+
+func isFile(name string) bool {
+	_, err := os.Stat(name)
+	return err == nil
 }
 
 // open opens the one feed of a ranges command and says what should be known of it.
@@ -166,7 +178,11 @@ case. A terminal that is too narrow for all columns shows the first ones.`,
 			}
 			if len(tags) == 0 {
 				query := strings.Join(words, " ")
-				return fmt.Errorf("no tag of %s matches %q: %s", stateOf(c), query, noTagOf(c, query, "try fewer letters"))
+				hint := noTagOf(c, query, "try fewer letters")
+				if near := c.Suggest(strings.Join(words, "."), 3); len(near) > 0 {
+					hint = "did you mean " + strings.Join(near, ", ") + "?"
+				}
+				return fmt.Errorf("no tag of %s matches %q: %s", stateOf(c), query, hint)
 			}
 			return a.printTags(c, tags)
 		},
@@ -321,11 +337,30 @@ func noTagOf(c *catalog.Catalog, name, otherwise string) string {
 }
 
 func noTag(c *catalog.Catalog, name string) error {
+	if hint := notATag(name); hint != "" {
+		return usage("%q is no name of a tag: %s", name, hint)
+	}
 	hint := noTagOf(c, name, "sallyport ranges list finds tags by words")
 	if near := c.Suggest(name, 3); len(near) > 0 {
 		hint = "did you mean " + strings.Join(near, ", ") + "?"
 	}
 	return fmt.Errorf("no tag %s in %s: %s", name, stateOf(c), hint)
+}
+
+// notATag is what to do about a text that cannot be a tag's name, or "".
+func notATag(name string) string {
+	_, err := ipranges.ParseRange(name)
+	switch {
+	case name == "":
+		return "write a tag, such as AzureCloud"
+	case err == nil || strings.Contains(name, "/"):
+		return "sallyport ranges lookup finds the tags of an address, and sallyport aggregate --exclude leaves addresses out"
+	case strings.HasPrefix(name, "tag(") || strings.HasPrefix(name, "feed."):
+		return "write the name alone, as the feed has it"
+	case strings.Contains(name, ","):
+		return "write blanks between names"
+	}
+	return ""
 }
 
 func (n *namer) policySet(name string) (ipranges.Set, error) {
@@ -341,6 +376,9 @@ func (n *namer) policySet(name string) (ipranges.Set, error) {
 		if s, ok := pipeline.LiteralSet(req, name); ok {
 			return s.Set, nil
 		}
+		if sets := pf.declared(n.a, "set")(); len(sets) > 0 && !slices.Contains(sets, name) { // no feed would change that
+			return ipranges.Set{}, noSet(name, sets)
+		}
 		res, err := pipeline.Compile(n.cmd.Context(), req)
 		if err := n.a.settle(res, err); err != nil {
 			return ipranges.Set{}, err
@@ -349,11 +387,15 @@ func (n *namer) policySet(name string) (ipranges.Set, error) {
 	}
 	s, ok := n.program.Program.Set(name)
 	if !ok {
-		names := "no set at all"
-		if declared := pf.declared(n.a, "set")(); len(declared) > 0 {
-			names = list(declared, mostNames)
-		}
-		return ipranges.Set{}, fmt.Errorf("the policy has no set %s: it has %s", name, names)
+		return ipranges.Set{}, noSet(name, pf.declared(n.a, "set")())
 	}
 	return s.Set, nil
+}
+
+func noSet(name string, sets []string) error {
+	names := "no set at all"
+	if len(sets) > 0 {
+		names = list(sets, mostNames)
+	}
+	return fmt.Errorf("the policy has no set %s: it has %s", name, names)
 }

@@ -53,6 +53,12 @@ type tagDiffJSON struct {
 }
 
 func (a *app) rangesDiff(ctx context.Context, f *diffFlags, args []string) error {
+	switch {
+	case len(args) == 2 && len(f.feeds) > 0:
+		return usage("--feed is the new one where none is named: leave it or %s out", args[1])
+	case len(args) == 2 && args[0] == "-" && args[1] == "-":
+		return usage("standard input can be read once: name a file for one of the two")
+	}
 	var catalogs [2]*catalog.Catalog
 	for i := range catalogs {
 		one := f.sourceFlags

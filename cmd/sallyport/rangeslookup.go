@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -26,7 +28,7 @@ func newRangesLookup(a *app) *cobra.Command {
 			for _, s := range args {
 				p, err := parseQuery(s)
 				if err != nil {
-					return wrong(cmd, "%s: %s", s, strings.TrimPrefix(err.Error(), s+" "))
+					return wrong(cmd, "%s: %v", s, err)
 				}
 				queries = append(queries, p)
 			}
@@ -42,16 +44,33 @@ func newRangesLookup(a *app) *cobra.Command {
 	return cmd
 }
 
+// parseQuery reads an address or a prefix. An IPv4-mapped address is looked up as IPv4.
+// The error goes behind the text.
 func parseQuery(s string) (netip.Prefix, error) {
-	if strings.Contains(s, "/") {
-		return ipranges.ParsePrefix(s)
+	s = strings.TrimSpace(s)
+	addr, addrErr := netip.ParseAddr(s)
+	if addrErr == nil && addr.Zone() == "" {
+		addr = addr.Unmap()
+		return addr.Prefix(addr.BitLen())
 	}
-	addr, err := netip.ParseAddr(s)
-	if err != nil || addr.Zone() != "" {
-		return netip.Prefix{}, fmt.Errorf("not an address or prefix")
+	r, err := ipranges.ParseRange(s)
+	switch {
+	case err == nil && !strings.Contains(s, "/"):
+		return netip.Prefix{}, errors.New("a range, and not an address or prefix: name its prefixes, or see what sallyport ranges coverage says of it")
+	case err == nil:
+		p, _ := r.Prefix()
+		return p, nil
+	case addrErr == nil:
+		return netip.Prefix{}, errors.New("not an address of a feed: it has a zone")
+	case s == "":
+		return netip.Prefix{}, errors.New("not an address or prefix, but nothing")
+	case strings.Contains(s, ","):
+		return netip.Prefix{}, errors.New("not an address or prefix: write blanks between addresses")
+	case strings.Contains(s, ":") && !strings.Contains(s, "://"), strings.Trim(s, "0123456789./-") == "" && strings.ContainsAny(s, "./"):
+		text := strings.TrimPrefix(err.Error(), s+" ")
+		return netip.Prefix{}, errors.New(strings.TrimPrefix(text, strconv.Quote(s)+" is "))
 	}
-	addr = addr.Unmap()
-	return addr.Prefix(addr.BitLen())
+	return netip.Prefix{}, errors.New("not an address or prefix: look up the addresses of a name, one by one; sallyport ranges show prints a tag")
 }
 
 // matchJSON is one tag that holds what was looked up, or part of it.

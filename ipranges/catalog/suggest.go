@@ -39,6 +39,9 @@ func (c *Catalog) Suggest(name string, n int) []string {
 	})
 	var names []string
 	for _, g := range guesses[:min(n, len(guesses))] {
+		if guesses[0].cost == costCase && g.cost > costFlat {
+			break // it is that one: others would be noise
+		}
 		names = append(names, g.name)
 	}
 	return names
