@@ -164,6 +164,23 @@ func TestRoutesOnEveryBoundary(t *testing.T) {
 	}
 }
 
+// TestNarrower loads a list of both families and then one of IPv4 alone: nothing of IPv6
+// is left.
+func TestNarrower(t *testing.T) {
+	set := ipranges.MustParse("20.202.0.0/16", "52.112.0.0/14", "2603:1063::/38")
+	narrow := render(t, options(gateways), rules.RoutePlan("edge", rules.OnlyIPv4, rules.Bypass, set.Only(ipranges.IPv4)))
+	h, fresh := routecheck.Client(t), routecheck.Client(t)
+	for _, host := range []*lab.Host{h, fresh} {
+		routecheck.TakeDefault(t, host)
+	}
+	start(t, fresh, narrow)
+	d := start(t, h, render(t, options(gateways), bypass(set)))
+	d.load(t, narrow)
+	if got, want := routecheck.Table(t, h), routecheck.Table(t, fresh); got != want || strings.Contains(got, "2603:1063::/38") {
+		t.Errorf("after a list of both families there is\n%s\nnot\n%s", got, want)
+	}
+}
+
 // TestExceptions loads change 396 and then 398 with routes both ways: every boundary
 // goes where the list says, by fewer routes.
 func TestExceptions(t *testing.T) {

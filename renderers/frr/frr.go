@@ -171,8 +171,12 @@ func (r *renderer) scriptPath() string {
 func (r *renderer) remove() string { return r.ours("s/^/no /p") + " | vtysh -f /dev/stdin" }
 
 func (r *renderer) script() (renderers.File, error) {
+	shell, err := renderers.ShellOf(r.env.Name)
+	if err != nil {
+		return renderers.File{}, err
+	}
 	data, err := renderers.Execute("frr", "load.sh.tmpl", r.env.Templates, map[string]any{
-		"Tag": r.opt.Tag, "Ext": renderers.ShellWord(path.Ext(r.env.Path)), "Ours": r.ours("p"), "Theirs": r.theirs(),
+		"Turns": shell.Turns, "Tag": r.opt.Tag, "Ext": renderers.ShellWord(path.Ext(r.env.Path)), "Ours": r.ours("p"), "Theirs": r.theirs(),
 	})
 	return renderers.File{Path: r.scriptPath(), Mode: fs.FileMode(0o755), Data: data, Use: "sh {}", Undo: r.remove(), On: "the router with FRR"}, err
 }

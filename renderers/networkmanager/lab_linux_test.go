@@ -173,6 +173,22 @@ func sortedLines(text string) string {
 	return strings.Join(lines, "\n")
 }
 
+// TestNarrower reapplies a profile whose list has lost IPv6: its routes go.
+func TestNarrower(t *testing.T) {
+	m := newManager(t)
+	routecheck.TakeDefault(t, m.host)
+	m.install(t, "office.nmconnection", uplinkWith(t, relays), "connection", "up", "office")
+	m.expect(t, plan(rules.Bypass, relays), relays)
+	narrow := rules.RoutePlan("edge", rules.OnlyIPv4, rules.Bypass, relays.Only(ipranges.IPv4))
+	_, files, err := render(t, options(merged), narrow, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.install(t, "office.nmconnection", string(files[0].Data), reapply...)
+	await.Until(t, "IPv6's routes to go", func() bool { return !strings.Contains(routecheck.Table(t, m.host), "2603:1063::/38") })
+	m.expect(t, narrow, relays.Only(ipranges.IPv4))
+}
+
 // vpnProfile stands for a VPN: a link whose only way to the world would be its own.
 const vpnProfile = `[connection]
 id=vpn

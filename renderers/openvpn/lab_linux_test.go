@@ -204,6 +204,27 @@ func TestBothFamilies(t *testing.T) {
 	}
 }
 
+// TestNarrower connects with a list of IPv4 where a client that was killed has left routes
+// of both families: they go.
+func TestNarrower(t *testing.T) {
+	v := newVPN(t)
+	opt := options(client, script)
+	opt.Folder = shortFolder(t, v.dir)
+	both := renderWith(t, opt, rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, relays))
+	write(t, filepath.Join(v.dir, both[1].Path), both[1].Data)
+	v.Client.MustRun(t, "sh", filepath.Join(v.dir, both[1].Path), "up")
+	if table := v.clientRoutes(t); !strings.Contains(table, "2603:1063::/38") {
+		t.Fatalf("the first list is not there:\n%s", table)
+	}
+	narrow := rules.RoutePlan("edge", rules.OnlyIPv4, rules.Bypass, relays.Only(ipranges.IPv4))
+	stop, _ := v.connect(t, client, renderWith(t, opt, narrow), takesAll)
+	defer stop()
+	routecheck.Expect(t, v.Client, narrow, relays.Only(ipranges.IPv4), "eth0", "tun0")
+	if table := v.clientRoutes(t); strings.Contains(table, "2603:1063::/38") {
+		t.Errorf("routes of an earlier list are left:\n%s", table)
+	}
+}
+
 // TestUplinks connects clients whose default route OpenVPN cannot use, or can: with the
 // script the list goes past the tunnel everywhere, and the rest into it. Without one the
 // routes by net_gateway are missing but for a plain router, which is why there is one.

@@ -183,6 +183,14 @@ func (r *renderer) scriptPath() string {
 // scripted reports whether the script has a family.
 func (r *renderer) scripted(f ipranges.Family) bool { return slices.Contains(r.hook.Families, f) }
 
+// families are those that the script has.
+func (r *renderer) families() (fams rules.Families) {
+	for _, f := range r.hook.Families {
+		fams |= familiesOf(ipranges.Full(f))
+	}
+	return fams
+}
+
 // familiesOf are the families that a set has addresses of.
 func familiesOf(set ipranges.Set) (fams rules.Families) {
 	if set.Has(ipranges.IPv4) {
@@ -225,7 +233,7 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 	scripted, own := r.divide(set)
 	var hooks []string
 	var files []renderers.File
-	if !scripted.IsEmpty() {
+	if len(r.hook.Families) > 0 { // with an empty list, too: it takes away what an earlier one left
 		data, err := r.hook.Render(header, scripted)
 		if err != nil {
 			return nil, err
@@ -239,7 +247,7 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 	}
 	data, err := renderers.Execute("openvpn", r.side+".conf.tmpl", r.env.Templates, map[string]any{
 		"Header": header, "Bypass": v == rules.Bypass, "File": renderers.Clean(path.Base(r.env.Path)), "Hooks": hooks, "Script": r.hook.File,
-		"Scripted": familiesOf(scripted), "Gateway": v == rules.Bypass && own.Has(ipranges.IPv4),
+		"Scripted": r.families(), "Gateway": v == rules.Bypass && own.Has(ipranges.IPv4),
 		"Complement": r.ipv6 == complement && p.Families.Has(ipranges.IPv6), "Routes": string(r.routes(own, p.Families, v)),
 	})
 	if err != nil {

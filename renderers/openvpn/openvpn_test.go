@@ -180,7 +180,8 @@ func TestTheOptionIPv6(t *testing.T) {
 	}{
 		{script, plan(rules.BothFamilies, relays), 2, []string{"route 52.112.0.0", `route-up "/bin/sh /etc/openvpn/client/edge.v6.sh up"`}, []string{"route-ipv6"}},
 		{script, plan(rules.OnlyIPv6, relays), 2, []string{"route-pre-down"}, []string{"route 52.112.0.0"}},
-		{script, plan(rules.BothFamilies, only4), 1, []string{"route 52.112.0.0"}, []string{"script-security", "edge.v6.sh"}},
+		{script, plan(rules.BothFamilies, only4), 2, []string{"route 52.112.0.0", `route-up "/bin/sh /etc/openvpn/client/edge.v6.sh up"`}, []string{"route-ipv6"}},
+		{script, plan(rules.OnlyIPv4, only4), 2, []string{"route 52.112.0.0", "edge.v6.sh up"}, []string{"route-ipv6"}},
 		{complement, plan(rules.BothFamilies, relays), 1, []string{"route-ipv6 8000::/1\n", "route-ipv6 2603:1060::/31\n"}, []string{"route-ipv6 2603:1063::/38", "script-security"}},
 		{complement, plan(rules.OnlyIPv4, only4), 1, []string{"route 52.112.0.0"}, []string{"route-ipv6"}},
 		{complement, plan(rules.BothFamilies, only4), 1, []string{"route-ipv6 ::/1\nroute-ipv6 8000::/1\n"}, []string{"::/0"}},

@@ -54,21 +54,14 @@ func (r *renderer) ReadBack(files []renderers.File) (*rules.Plan, error) {
 	return rules.RoutePlan(r.env.Name, fams, v, set.Union(scripted)), nil
 }
 
-// readScript reads the script, where there is one, and checks that the hooks run it. It
-// returns the other lines.
+// readScript reads the script, and checks that the hooks run it. It returns the other lines.
 func (r *renderer) readScript(files []renderers.File, lines []string, v rules.Verdict, fams rules.Families) (ipranges.Set, []string, error) {
 	var none ipranges.Set
 	file, err := renderers.FileAt(files, r.scriptPath())
 	if err != nil {
-		if len(files) != 1 {
-			return none, nil, fmt.Errorf("%d files, and one is ours", len(files))
-		}
-		return none, lines, nil
+		return none, nil, err
 	}
 	comments, set, err := r.hook.Read(file.Data)
-	if err == nil && set.IsEmpty() {
-		err = errors.New("it lists nothing")
-	}
 	if err != nil {
 		return none, nil, fmt.Errorf("%s: %w", file.Path, err)
 	}

@@ -48,6 +48,23 @@ func TestPathsOnEveryBoundary(t *testing.T) {
 	}
 }
 
+// TestNarrower loads a list of both families and then one of IPv4 alone, which leaves what
+// it does by itself.
+func TestNarrower(t *testing.T) {
+	narrow := mustRender(t, options(), rules.RoutePlan("edge", rules.OnlyIPv4, rules.Bypass, relays.Only(ipranges.IPv4)))
+	s := newSwan(t, "")
+	s.load(t, narrow)
+	fresh := sorted(s.state(t))
+	s.load(t, mustRender(t, options(), bypass(relays)))
+	if sorted(s.state(t)) == fresh {
+		t.Fatal("IPv6 makes no difference")
+	}
+	s.load(t, narrow)
+	if got := sorted(s.state(t)); got != fresh {
+		t.Errorf("after a list of both families there is\n%s\nnot\n%s", got, fresh)
+	}
+}
+
 // TestPorts lets the ports of calls past the tunnel, and no port beside them. Routes
 // are the machine's own, as the page asks for.
 func TestPorts(t *testing.T) {

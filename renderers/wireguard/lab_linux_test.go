@@ -197,6 +197,58 @@ func TestScript(t *testing.T) {
 	}
 }
 
+// TestNarrower brings a tunnel up with a list of IPv4 where routes of an earlier one of both
+// families are loaded, by the script and by batch files: nothing of IPv6 is left of it. The
+// commands of the header do the same without a restart.
+func TestNarrower(t *testing.T) {
+	narrow := bypass(rules.OnlyIPv4, relays.Only(ipranges.IPv4))
+	for name, opt := range map[string]func(folder string) *Options{
+		"b": uplinkOf,
+		"s": func(folder string) *Options { return options(func(o *Options) { o.Folder = folder }) },
+	} {
+		w, folder := newTunnel(t, name), t.TempDir()
+		load := func() {
+			files := mustRender(t, opt(folder), bypass(rules.BothFamilies, relays))
+			install(t, folder, files)
+			for _, f := range files {
+				if f.Use != "" {
+					w.host.MustRun(t, "sh", "-c", strings.ReplaceAll(f.Use, "{}", filepath.Join(folder, f.Path)))
+				}
+			}
+			if table := routes(t, w.host); !strings.Contains(table, "2603:1063::/38") {
+				t.Fatalf("%s: the first list is not loaded:\n%s", name, table)
+			}
+		}
+		expect := func(what string) {
+			t.Helper()
+			table := routes(t, w.host)
+			if strings.Contains(table, "2603:1063::/38") || !strings.Contains(table, "52.112.0.0/14 via 10.20.0.1 dev eth0 proto 213") {
+				t.Errorf("%s, %s:\n%s", name, what, table)
+			}
+		}
+		load()
+		hooks := install(t, folder, mustRender(t, opt(folder), narrow))
+		if list := unexpected(w.up(t, hooks, everything)); len(list) > 0 {
+			t.Errorf("%s: wg-quick up says %q", name, list)
+		}
+		expect("wg-quick up")
+		load()
+		install(t, folder, mustRender(t, opt(folder), narrow))
+		_, refresh, _ := strings.Cut(hooks, "# Refresh: ")
+		refresh, _, _ = strings.Cut(refresh, "# Remove: ")
+		for line := range strings.Lines(refresh) {
+			if command, ok := strings.CutPrefix(line, "#   "); ok && !strings.HasPrefix(command, " ") {
+				w.host.MustRun(t, "sh", "-c", command)
+			}
+		}
+		expect("the header's commands")
+		w.quick(t, "down")
+		if table := routes(t, w.host); strings.Contains(table, "proto 213") {
+			t.Errorf("%s: wg-quick down leaves\n%s", name, table)
+		}
+	}
+}
+
 // TestScriptTellsOfAKillSwitch has the one that wg-quick(8) shows.
 func TestScriptTellsOfAKillSwitch(t *testing.T) {
 	need.Program(t, "iptables")

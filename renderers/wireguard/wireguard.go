@@ -262,11 +262,8 @@ func (r *renderer) renderHooks(p *rules.Plan, set ipranges.Set) ([]renderers.Fil
 	var files []renderers.File
 	var load, remove []string
 	for _, f := range rules.BothFamilies.List() {
-		if !p.Families.Has(f) || !set.Has(f) {
-			own := linuxroutes.Routes{Table: "main", Protocol: r.opt.Protocol}
-			if err := renderers.LeftBehind(r.env, r.batchPath(f), f, own.Remove(f)); err != nil {
-				return nil, err
-			}
+		if !set.Has(f) {
+			load = append(load, r.remove(f)) // of an earlier list
 			continue
 		}
 		name, routes := r.batchPath(f), r.routes[f]
@@ -304,16 +301,23 @@ func (r *renderer) installed(f ipranges.Family) string {
 	return path.Join(r.opt.Folder, path.Base(r.batchPath(f)))
 }
 
-// hooks are the lines that load and remove the routes of the families in set.
+// hooks are the lines that load and remove routes. Those of a family that is not in set,
+// which an earlier list may have left, go when the tunnel comes.
 func (r *renderer) hooks(set ipranges.Set) []string {
 	var up, down []string
 	for _, f := range rules.BothFamilies.List() {
-		if !set.Has(f) {
-			continue
+		if set.Has(f) {
+			up = append(up, fmt.Sprintf(`PostUp = %s || echo "%s: the %s routes are not loaded, and what they list stays in the tunnel" >&2`,
+				linuxroutes.LoadPlain(f, r.installed(f)), r.env.Name, f))
+		} else {
+			up = append(up, fmt.Sprintf("PostUp = %s 2>/dev/null || true", r.remove(f)))
 		}
-		up = append(up, fmt.Sprintf(`PostUp = %s || echo "%s: the %s routes are not loaded, and what they list stays in the tunnel" >&2`,
-			linuxroutes.LoadPlain(f, r.installed(f)), r.env.Name, f))
-		down = append(down, fmt.Sprintf("PreDown = %s || true", r.routes[f].Remove(f)))
+		down = append(down, fmt.Sprintf("PreDown = %s 2>/dev/null || true", r.remove(f)))
 	}
 	return append(up, down...)
+}
+
+// remove is the command that takes all routes of a family away.
+func (r *renderer) remove(f ipranges.Family) string {
+	return linuxroutes.Routes{Table: "main", Protocol: r.opt.Protocol}.Remove(f)
 }
