@@ -58,6 +58,7 @@ const (
 	CheckAgree    Check = "agree"    // dns: resolvers agree
 	CheckReach    Check = "reach"    // tcp, tls, http, https, stun: the target is reached
 	CheckCert     Check = "cert"     // tls, https: chain, name, issuer
+	CheckLoss     Check = "loss"     // stun: datagrams were lost on ports that answer
 	CheckMapping  Check = "mapping"  // nat: how destinations change the mapping
 	CheckPublic   Check = "public"   // nat: one public address, or several
 	CheckPersist  Check = "persist"  // nat: the mapping outlives an idle time

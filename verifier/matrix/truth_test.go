@@ -125,6 +125,7 @@ type facts struct {
 	stops     []stop
 	names     map[string][]netip.Addr
 	resolvers map[netip.AddrPort]resolverFact
+	loses     bool // the line loses packets
 	lost      bool // programs do not resolve names, though a server knows them
 	nat       nat
 	several   bool          // a name leads to addresses by several ways out
@@ -189,6 +190,8 @@ func (f *facts) lie(x *verifier.Finding, p *verifier.Plan) string {
 	case verifier.CheckPrograms:
 		lost := f.lost || !slices.ContainsFunc(slices.Collect(maps.Values(f.resolvers)), func(r resolverFact) bool { return r.answers && r.knows })
 		return unless(lost == (x.Outcome == verifier.Fail) || f.names[x.Host] != nil && !f.lost, "programs' lookup of %s is a %s, and it is lost: %v", x.Host, x.Outcome, lost)
+	case verifier.CheckLoss:
+		return unless(f.loses, "the line is said to be lossy (%s), and it is not", x.Summary)
 	case verifier.CheckResolve, verifier.CheckRanges, verifier.CheckHijack:
 		return f.lieNames(x, p)
 	case verifier.CheckMapping, verifier.CheckPublic, verifier.CheckPersist:

@@ -28,6 +28,7 @@ type env struct {
 	ports   memo[portKey, reached]
 	walks   walker
 	pace    speeds
+	losses  losses
 	shorts  memo[hopKey, hopAnswer]
 	planned map[netip.Addr][]portOf // what is asked of each address; under mu
 	asked   pending                 // UDP ports being asked

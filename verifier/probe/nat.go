@@ -152,8 +152,13 @@ func (e *env) mappings(ctx context.Context, to []netip.AddrPort) (seen []mapping
 			}
 		}
 	}
+	asked := map[netip.AddrPort]int{}
+	for _, dest := range ids {
+		asked[dest]++
+	}
 	for _, dest := range to {
 		if got[dest].IsValid() {
+			e.losses.add(portOf{"udp", dest}, asked[dest], asked[dest]-1)
 			seen = append(seen, mapping{dest, got[dest]})
 		}
 	}

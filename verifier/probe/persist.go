@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -53,15 +54,15 @@ const neededIdle = 30 * time.Second
 
 func (e *env) outlives(ctx context.Context, p *Persister, idle time.Duration) verifier.Finding {
 	f := idleFinding(p.Reflector, idle)
-	conn, err := e.net.DialUDP(ctx, p.Reflector, errqueue.Options{})
-	var kept, decided bool
-	var evidence string
-	if err == nil {
-		kept, decided, evidence, err = p.Outlives(ctx, conn, idle)
-		conn.Close()
-	}
+	kept, decided, evidence, err := e.outlivesOnce(ctx, p, idle)
 	if evidence != "" {
 		f.Note("%s", evidence)
+	}
+	if err == nil && decided && !kept {
+		// The path may have been broken just when the silence ended. A mapping that
+		// ends does so each time; one that lasts shows it once.
+		kept, decided, evidence, err = e.outlivesOnce(ctx, p, idle)
+		f.Note("once more: %s", cmp.Or(evidence, "that could not be asked"))
 	}
 	switch {
 	case err != nil || !decided:
@@ -79,6 +80,15 @@ func (e *env) outlives(ctx context.Context, p *Persister, idle time.Duration) ve
 		f.Remedy = "raise the NAT's idle time for UDP to two minutes or more (RFC 4787 REQ-5)"
 	}
 	return f
+}
+
+func (e *env) outlivesOnce(ctx context.Context, p *Persister, idle time.Duration) (kept, decided bool, evidence string, err error) {
+	conn, err := e.net.DialUDP(ctx, p.Reflector, errqueue.Options{})
+	if err != nil {
+		return false, false, "", err
+	}
+	defer conn.Close()
+	return p.Outlives(ctx, conn, idle)
 }
 
 // shortOutcome is what a mapping that ended means: a failure below 30 s, and a warning

@@ -75,6 +75,9 @@ func Run(ctx context.Context, plan *verifier.Plan, opt Options) *verifier.Report
 		}
 	}
 	all.Wait()
+	if e.runs(verifier.STUN) {
+		e.report(e.losses.finding())
+	}
 	e.coverage(ctx)
 	plan.Control(e.findings)
 	verifier.Soften(e.findings)

@@ -33,10 +33,14 @@ type exchange struct {
 	denied int         // sends that this machine refused, without one that it let pass
 	signs  []sign
 	strays int
+	asked  map[stun.Method]int // requests that this machine let pass
+	got    map[stun.Method]int // answers to them, where one decided
 	ruling ruling
 	answer answer
-	rtt    time.Duration // since the last send
-	done   bool
+	// answered of the counted requests were, of the kinds that are answered at all.
+	answered, counted int
+	rtt               time.Duration // since the last send
+	done              bool
 }
 
 // send is a request that is due.
@@ -92,7 +96,7 @@ func (e *env) stunUDP(ctx context.Context, to netip.AddrPort) reached {
 	}
 	defer conn.Close()
 	binding, allocate := newTransaction(), newTransaction()
-	x := &exchange{e: e, to: to, conn: conn, began: time.Now(), sends: e.stunSchedule(e.timers, binding, allocate)}
+	x := &exchange{e: e, to: to, conn: conn, began: time.Now(), asked: map[stun.Method]int{}, sends: e.stunSchedule(e.timers, binding, allocate)}
 	x.run(ctx, binding, allocate)
 	e.examine(ctx, portOf{"udp", to}, &x.ruling)
 	out := reached{ruling: x.ruling, mapped: x.answer.mapped, local: conn.LocalAddr(), evidence: x.evidence()}
@@ -116,8 +120,12 @@ func (x *exchange) run(ctx context.Context, binding, allocate transaction) {
 		if len(x.sends) > 0 {
 			until = x.began.Add(x.sends[0].at)
 		}
-		if x.done || !time.Now().Before(end) {
+		if x.done {
 			break
+		}
+		late := !time.Now().Before(end)
+		if late { // what is there already counts, however late this process is
+			until = time.Now().Add(x.e.timers.Hop / 10)
 		}
 		if err := x.conn.SetReadDeadline(until); err != nil || ctx.Err() != nil {
 			break
@@ -127,11 +135,46 @@ func (x *exchange) run(ctx context.Context, binding, allocate transaction) {
 		case err == nil:
 			x.received(buf[:n], binding, allocate)
 		case errors.Is(err, os.ErrDeadlineExceeded):
+			if late {
+				x.done = true
+			}
 		default:
 			x.failed(err)
 		}
 	}
 	x.conclude(ctx)
+	x.collect(ctx, binding, allocate)
+}
+
+// collect waits for the answers to the other requests, for as long as the first took:
+// those that do not come were lost, or their answers were.
+func (x *exchange) collect(ctx context.Context, binding, allocate transaction) {
+	if x.ruling.facts&anAnswer == 0 {
+		return
+	}
+	x.got = map[stun.Method]int{x.answer.method: 1}
+	took := min(time.Since(x.began), x.e.timers.Query)
+	end := x.sentAt[len(x.sentAt)-1].Add(took + x.e.timers.Hop/10)
+	buf := make([]byte, maxSTUN+1)
+	for n := 1; n < x.sent && ctx.Err() == nil && x.conn.SetReadDeadline(end) == nil; {
+		size, err := x.conn.Read(buf)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			break
+		}
+		if a, bad := readAnswer(buf[:max(size, 0)]); err == nil && bad == nil && x.ours(a, binding, allocate) && x.got[a.method] < x.asked[a.method] {
+			x.got[a.method]++
+			n++
+		}
+	}
+	// Some relays answer only one kind of request, whatever arrives of the other.
+	for method, got := range x.got {
+		x.e.losses.add(portOf{"udp", x.to}, x.asked[method], x.asked[method]-got)
+		x.answered, x.counted = x.answered+got, x.counted+x.asked[method]
+	}
+}
+
+func (x *exchange) ours(a answer, binding, allocate transaction) bool {
+	return a.method == stun.MethodBinding && a.id == binding || a.method == stun.MethodAllocate && a.id == allocate
 }
 
 func (x *exchange) send() {
@@ -147,13 +190,13 @@ func (x *exchange) send() {
 		return
 	}
 	x.sent++
+	x.asked[next.method]++
 	x.denied = 0
 }
 
 func (x *exchange) received(b []byte, binding, allocate transaction) {
 	a, err := readAnswer(b)
-	ours := a.method == stun.MethodBinding && a.id == binding || a.method == stun.MethodAllocate && a.id == allocate
-	if err != nil || !ours {
+	if err != nil || !x.ours(a, binding, allocate) {
 		x.strays++
 		return
 	}
@@ -283,6 +326,9 @@ func (x *exchange) evidence() []string {
 		list = append(list, fmt.Sprintf("sent %s in %s", times(x.sent), brief(x.sentAt[len(x.sentAt)-1].Sub(x.began))))
 	}
 	list = append(list, x.ruling.why)
+	if x.answered < x.counted {
+		list = append(list, fmt.Sprintf("%d of %d requests were answered", x.answered, x.counted))
+	}
 	if n := len(x.signs); n > 1 || n == 1 && x.ruling.verdict == verifier.Reachable {
 		list = append(list, fmt.Sprintf("ICMP or local errors came %s", times(n)))
 	}

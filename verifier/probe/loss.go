@@ -1,0 +1,68 @@
+package probe
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"sync"
+
+	"sallyport/verifier"
+)
+
+// losses count what was lost on ports that answered: of a port that never does, nobody
+// knows.
+type losses struct {
+	mu   sync.Mutex
+	list []loss
+}
+
+type loss struct {
+	port       portOf
+	sent, lost int
+}
+
+func (l *losses) add(p portOf, sent, lost int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	at := slices.IndexFunc(l.list, func(x loss) bool { return x.port == p })
+	if at < 0 {
+		at = len(l.list)
+		l.list = append(l.list, loss{port: p})
+	}
+	l.list[at].sent += sent
+	l.list[at].lost += lost
+}
+
+// lossy reports whether so many of so many are too many: three, or a tenth. One is no
+// loss: every network drops a packet now and then.
+func lossy(sent, lost int) bool { return lost >= 3 || lost >= 2 && lost*10 >= sent }
+
+// maxLossy is how many ports a finding names.
+const maxLossy = 8
+
+// finding tells of a line that loses: its ports are reachable, and calls over them are
+// bad. Nothing is said of one that loses no more than any.
+func (l *losses) finding() []verifier.Finding {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	sent, lost := 0, 0
+	for _, x := range l.list {
+		sent, lost = sent+x.sent, lost+x.lost
+	}
+	if !lossy(sent, lost) {
+		return nil
+	}
+	f := verifier.Finding{Kind: verifier.STUN, Check: verifier.CheckLoss, Outcome: verifier.Undecided, Verdict: verifier.Inconclusive,
+		Summary: fmt.Sprintf("reachable, and lossy: of %d datagrams to ports that answer, %d were lost, or their answers were", sent, lost),
+		Remedy:  "measure the line with a reflector of your own (--reflector), and look for a limit of packets a second, a full line, or bad radio",
+		Metrics: []verifier.Metric{{Name: "sent_packets", Value: float64(sent)}, {Name: "lost_packets", Value: float64(lost)}}}
+	slices.SortFunc(l.list, func(a, b loss) int {
+		return cmp.Or(cmp.Compare(b.lost, a.lost), a.port.to.Compare(b.port.to))
+	})
+	for _, x := range l.list[:min(len(l.list), maxLossy)] {
+		if x.lost > 0 {
+			f.Note("%s %s: %d of %d", x.port.to.Addr(), x.port, x.lost, x.sent)
+		}
+	}
+	return []verifier.Finding{f}
+}
