@@ -18,6 +18,9 @@ iptables                iptables
 ipset                   ipset
 strace                  strace
 sysctl                  procps
+cron                    cron
+systemd-analyze         systemd
+unshare                 util-linux
 ip                      iproute2
 openvpn                 openvpn
 wg-quick                wireguard-tools

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"encoding/json"
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,7 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"sallyport/internal/await"
 	"sallyport/internal/need"
+	"sallyport/internal/yearfeed"
 )
 
 // schedule is what docs/commands.md tells an admin to install, moved into a folder of the
@@ -76,33 +78,9 @@ func executable(t *testing.T, path, text string) {
 	}
 }
 
-// azureWeek is one week's Service Tags file: used is what stands in the policy's tag, and
-// other what stands in another.
-func azureWeek(t *testing.T, week int, used, other []string) []byte {
-	t.Helper()
-	tag := func(name string, prefixes []string) map[string]any {
-		return map[string]any{"name": name, "id": name, "properties": map[string]any{"changeNumber": week, "region": "", "regionId": 0,
-			"platform": "Azure", "systemService": name, "addressPrefixes": prefixes, "networkFeatures": []string{"NSG"}}}
-	}
-	data, err := json.Marshal(map[string]any{"changeNumber": week, "cloud": "Public", "values": []any{tag("Sql", other), tag("Storage", used)}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
-}
-
-// prefixes is n prefixes below a first number, which from leaves out at the beginning.
-func prefixes(first, from, n int) (list []string) {
-	for i := from; i < from+n; i++ {
-		list = append(list, fmt.Sprintf("33.%d.%d.0/24", first+i/128, i%128*2))
-	}
-	return list
-}
-
 // TestScheduledYear runs what docs/commands.md tells to install through the 52 weeks of a
-// year, as cron does, without a home. In 20 of them nothing changes for the policy: no
-// new file, or one that changes only what the policy does not use. There is a mail for
-// each of the others, and no other.
+// year, as cron does, without a home. In 20 of them nothing changes for the policy. There
+// is a mail for each of the others, and no other.
 func TestScheduledYear(t *testing.T) {
 	bin := t.TempDir()
 	s := documentedSchedule(t, bin)
@@ -126,62 +104,55 @@ func TestScheduledYear(t *testing.T) {
 	executable(t, filepath.Join(bin, "nft"), fmt.Sprintf("echo \"$*\" >>'%s/loads'\n", s.dir))
 	policy := `feed "azure" {}
 set "unused" { include = ["192.0.2.0/24"] }
-rule "store" {
+rule "calls" {
   action   = "allow"
-  to       = tag(feed.azure, "Storage")
+  to       = tag(feed.azure, "` + yearfeed.Watched + `")
   services = any
 }
 target "nftables" "edge" { hook = "output" }
 `
-	week := func(n int, used, other []string) {
+	publish := func(n int, week yearfeed.Week) {
 		name := fmt.Sprintf("ServiceTags_Public_%s.json", time.Date(2026, 1, 5+7*n, 0, 0, 0, 0, time.UTC).Format("20060102"))
 		page := fmt.Sprintf(`<a href="https://download.microsoft.com/download/1/%s">`, name)
-		for file, data := range map[string][]byte{"policy.hcl": []byte(policy), "page.html": []byte(page), name: azureWeek(t, 100+n, used, other)} {
+		for file, data := range map[string][]byte{"policy.hcl": []byte(policy), "page.html": []byte(page), name: week.JSON} {
 			if err := os.WriteFile(filepath.Join(s.dir, file), data, 0o644); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	used, other := 0, 0
-	week(0, prefixes(16, used, 60), prefixes(64, other, 60))
+	year := yearfeed.Year()
+	publish(0, year[0])
 	clock()
 	if mail, code := s.run(t); code != 0 || !strings.Contains(mail, "created") {
 		t.Fatalf("the first run: exit code %d, %s", code, mail)
 	}
 	mails, changed := 0, 0
-	for n := 1; n <= 52; n++ {
-		before := changed
-		switch n % 13 {
-		case 2: // nothing new
-		case 5, 8, 10, 12: // of no interest
-			other++
-			week(n, prefixes(16, used, 60), prefixes(64, other, 60))
-		default:
-			used++
-			changed++
-			week(n, prefixes(16, used, 60), prefixes(64, other, 60))
-		}
+	for n, week := range year[1:] {
+		publish(n+1, week)
 		hour += 7 * 24
 		clock()
 		mail, code := s.run(t)
 		if code != 0 {
-			t.Fatalf("week %d: exit code %d, %s", n, code, mail)
+			t.Fatalf("week %d: exit code %d, %s", n+1, code, mail)
 		}
 		if mail != "" {
 			mails++
 		}
-		if (mail != "") != (changed > before) {
-			t.Errorf("week %d: changed is %v, and the mail is %q", n, changed > before, mail)
+		if !week.Quiet {
+			changed++
 		}
-		if changed > before && (!strings.Contains(mail, "+1 -1 ranges") || strings.Contains(mail, "unchanged") || strings.Contains(mail, "warning")) {
-			t.Errorf("week %d: the mail does not say what changed, or more than that: %s", n, mail)
+		if (mail == "") != week.Quiet {
+			t.Errorf("week %d: quiet is %v, and the mail is %q", n+1, week.Quiet, mail)
+		}
+		if mail != "" && (!strings.Contains(mail, " addresses") || strings.Contains(mail, "unchanged") || strings.Contains(mail, "warning")) {
+			t.Errorf("week %d: the mail does not say what changed, or more than that: %s", n+1, mail)
 		}
 	}
-	if changed != 32 || mails != changed {
-		t.Errorf("%d mails for %d changes in 52 weeks, want 32 of each", mails, changed)
+	if want := yearfeed.Weeks - yearfeed.Quiet; changed != want || mails != changed {
+		t.Errorf("%d mails for %d changes, want %d of each", mails, changed, want)
 	}
 	loads, err := os.ReadFile(filepath.Join(s.dir, "loads"))
-	if want := fmt.Sprintf("-c -f %[1]s/edge.nft\n-f %[1]s/edge.nft\n", s.dir); err != nil || string(loads) != strings.Repeat(want, 53) {
+	if want := fmt.Sprintf("-c -f %[1]s/edge.nft\n-f %[1]s/edge.nft\n", s.dir); err != nil || string(loads) != strings.Repeat(want, len(year)) {
 		t.Errorf("what nft was asked: %v\n%s", err, loads)
 	}
 
@@ -222,5 +193,71 @@ func TestScheduledUnits(t *testing.T) {
 	out, err := cmd.CombinedOutput()
 	if err != nil || strings.Contains(string(out), "sallyport") {
 		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// cronRuns starts Debian's cron over and over in a namespace of its own, where what cron
+// mails goes into a file. The job runs when cron starts; each start waits for its end.
+const cronRuns = `set -eu
+mount --make-rprivate /
+mount -t tmpfs none /run
+mkdir crond layers
+mount -t tmpfs none layers
+mkdir layers/upper layers/work
+mount --bind crond /etc/cron.d
+mount -t overlay overlay -o lowerdir=/usr/sbin,upperdir=layers/upper,workdir=layers/work /usr/sbin
+printf '#!/bin/sh\necho MAIL >>%s/mails; cat >>%s/mails\n' "$PWD" "$PWD" >/usr/sbin/sendmail
+chmod 755 /usr/sbin/sendmail
+printf '@reboot root %s; echo ended >>%s/ended\n' "$COMMAND" "$PWD" >/etc/cron.d/sallyport
+nft add table inet filter
+for n in 1 2 3; do
+	rm -f /run/crond.pid /run/crond.reboot
+	cron -f &
+	pid=$!
+	until [ "$(grep -c ended ended 2>/dev/null)" = $n ]; do sleep 0.05; done
+	while [ -n "$(ps -o pid= --ppid $pid)" ]; do sleep 0.05; done # the mail is sent
+	kill $pid
+	wait $pid || true
+	nft list table inet filter >ruleset.$n
+	[ $n != 2 ] || sed -i s/203.0.114.0/203.0.115.0/ policy.hcl
+done
+`
+
+// TestScheduledByCron has cron itself run the documented job, with the real nft: there is a
+// mail for the first run and one for the run after a change, and none between them.
+func TestScheduledByCron(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts cron three times")
+	}
+	need.Root(t)
+	for _, name := range []string{"cron", "nft", "unshare", "ps"} {
+		need.Program(t, name)
+	}
+	program, err := exec.LookPath("sallyport")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bin := t.TempDir()
+	s := documentedSchedule(t, bin)
+	executable(t, filepath.Join(bin, "sallyport"), fmt.Sprintf("exec '%s' \"$@\"\n", program))
+	policy := "rule \"r\" {\n  action   = \"allow\"\n  to       = [\"203.0.114.0/24\"]\n  services = any\n}\ntarget \"nftables\" \"edge\" { hook = \"output\" }\n"
+	if err := os.WriteFile(filepath.Join(s.dir, "policy.hcl"), []byte(policy), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), await.Patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", cronRuns)
+	cmd.Dir, cmd.Env = s.dir, append(os.Environ(), "COMMAND="+s.command)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	mails, err := os.ReadFile(filepath.Join(s.dir, "mails"))
+	if text := string(mails); err != nil || strings.Count(text, "MAIL\n") != 2 || strings.Count(text, "created ") != 2 || strings.Count(text, "+1 -1 ranges") != 1 {
+		t.Errorf("want a mail for the first run and one for the change: %v\n%s", err, mails)
+	}
+	for n, prefix := range map[int]string{1: "203.0.114.0/24", 2: "203.0.114.0/24", 3: "203.0.115.0/24"} {
+		if rules, err := os.ReadFile(filepath.Join(s.dir, fmt.Sprintf("ruleset.%d", n))); err != nil || !strings.Contains(string(rules), prefix) {
+			t.Errorf("after run %d, %v: the rules lack %s: %s", n, err, prefix, rules)
+		}
 	}
 }
