@@ -166,7 +166,7 @@ func TestOptionErrorsPointAtTheirPlace(t *testing.T) {
   ingress = ["lan0", "not a name"]
 }
 target "nftables" "six" {
-  table   = "ip filter"
+  table   = "ip fw"
   hook    = "input"
 }
 `))

@@ -295,19 +295,6 @@ func TestStandaloneDenyOnAHost(t *testing.T) {
 	}
 }
 
-// TestRefusals: what cannot be carried out is refused by nft without a trace.
-func TestRefusals(t *testing.T) {
-	need.Program(t, "nft")
-	h := lab.NewInjector(t).Host()
-	opt := Options{Placement: fragment, Table: "inet absent", Hook: "forward", Ingress: []string{"lan0"}}
-	if _, err := h.Exec(string(render(t, opt, mediaPlan(), nil)[0].Data), "nft", "-f", "-"); err == nil {
-		t.Error("a fragment for a table that does not exist was loaded")
-	}
-	if left := h.MustRun(t, "nft", "list", "ruleset"); left != "" {
-		t.Errorf("and left this behind:\n%s", left)
-	}
-}
-
 // TestStandaloneLeavesInboundAlone: a rule describes who opens the connection, so a
 // deny towards a host must not cut the replies to connections that it opens.
 func TestStandaloneLeavesInboundAlone(t *testing.T) {

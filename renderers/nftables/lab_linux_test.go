@@ -24,10 +24,10 @@ table inet filter {
 	chain forward { type filter hook forward priority filter; policy drop; }
 	chain output { type filter hook output priority filter; policy drop; }
 }
-table ip filter {
+table ip fw {
 	chain forward { type filter hook forward priority filter; policy accept; }
 }
-table ip6 filter {
+table ip6 fw {
 	chain forward { type filter hook forward priority filter; policy accept; }
 }
 `

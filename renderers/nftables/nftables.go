@@ -13,8 +13,11 @@
 // Quirks, nft 1.0.6 (Debian 12) unless said otherwise:
 //   - destroy is a syntax error: an empty declaration and then delete does the
 //     same, whether the object was there or not (2026-11).
-//   - "add set" in a table that does not exist fails, where a table block would
-//     make the table: fragments use the commands (2026-11).
+//   - "add set" in a table that does not exist fails. "add table" makes it, and leaves
+//     one that is there as it is, but for the flag dormant, which it takes away: nft
+//     always sends the flags (2026-11).
+//   - "add chain" with a hook but no policy leaves a chain that is there as it is, with
+//     its policy, and fails where that has another priority (2026-11).
 //   - auto-merge does not apply to concatenated sets: services are disjoint
 //     before they are rendered (nft(8), SETS).
 //   - meta l4proto is the protocol behind IPv6's extension headers: 0, 43, 44 and 60
@@ -103,7 +106,7 @@ func prefix(target string) string { return "sallyport_" + target }
 func (r *renderer) checkPlacement() error {
 	switch r.opt.Placement {
 	case standalone:
-		r.family, r.table = "inet", "inet "+prefix(r.env.Name)
+		r.family, r.table = "inet", r.ownTable()
 		return nil
 	case fragment:
 	default:
@@ -120,8 +123,11 @@ func (r *renderer) checkPlacement() error {
 			Fix: "name a table of family inet, ip or ip6"}
 	}
 	r.family, r.table = family, r.opt.Table
-	return nil
+	return checkOwner(r.table)
 }
+
+// ownTable is the table of a standalone rule set of this target.
+func (r *renderer) ownTable() string { return "inet " + prefix(r.env.Name) }
 
 func (r *renderer) checkHook() error {
 	return renderers.CheckNetfilter(r.opt.Hook, r.opt.Ingress, r.opt.Egress, "")
@@ -191,7 +197,7 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 	const mode = fs.FileMode(0o644)
 	load := renderers.File{Path: r.env.Path, Mode: mode, Data: main, Use: "nft -f {}", On: "a Linux machine with nftables"}
 	if r.opt.Placement == fragment {
-		load.Once = []string{fmt.Sprintf("nft insert rule %s %s jump %s", r.table, r.opt.Hook, r.chain)}
+		load.Once = []string{v.Base, v.Jump}
 	}
 	return []renderers.File{load, {Path: removePath(r.env.Path), Mode: mode, Data: remove, Undo: "nft -f {}"}}, nil
 }

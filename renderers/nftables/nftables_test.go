@@ -24,7 +24,7 @@ func variants() []conformance.Variant {
 	marked := forward
 	marked.DSCP, marked.Counters, marked.Ingress, marked.Egress = true, true, []string{"lan*", "dmz0"}, []string{"wan0"}
 	ip4, ip6 := forward, forward
-	ip4.Table, ip6.Table = "ip filter", "ip6 filter"
+	ip4.Table, ip6.Table = "ip fw", "ip6 fw"
 	aloneMarked := alone
 	aloneMarked.DSCP = true
 	return []conformance.Variant{
@@ -59,6 +59,12 @@ func TestOptionMistakes(t *testing.T) {
 		{"table", func(o *Options) { o.Table = "bridge filter" }},
 		{"table", func(o *Options) { o.Table = "inet fil;ter" }},
 		{"table", func(o *Options) { o.Table = "inet 9lives" }},
+		{"table", func(o *Options) { o.Table = "ip filter" }},
+		{"table", func(o *Options) { o.Table = "ip6 mangle" }},
+		{"table", func(o *Options) { o.Table = "inet firewalld" }},
+		{"table", func(o *Options) { o.Table = "inet firewalld_policy_drop" }},
+		{"table", func(o *Options) { o.Table = "ip docker-bridges" }},
+		{"table", func(o *Options) { o.Table = "ip nm-shared-wlan0" }},
 		{"hook", func(o *Options) { o.Hook = "input" }},
 		{"hook", func(o *Options) { o.Hook = "prerouting" }},
 		{"hook", func(o *Options) { o.Ingress = nil }},
@@ -122,6 +128,12 @@ func TestPlaceChangesAreRefused(t *testing.T) {
 	again.DSCP, again.Ingress = true, []string{"lan1"}
 	if err := try(again); err != nil {
 		t.Errorf("the same place: %v", err)
+	}
+	clear(published)
+	for _, o := range []Options{{Placement: standalone, Hook: "output"}, {Placement: standalone, Hook: "forward", Ingress: []string{"lan0"}}, first} {
+		if err := try(o); err != nil {
+			t.Errorf("from a table of our own to %s: %v", o.Placement, err)
+		}
 	}
 }
 

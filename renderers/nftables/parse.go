@@ -2,6 +2,7 @@ package nftables
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -12,7 +13,7 @@ import (
 // ruleset is what a file makes: the tables by family and name.
 type ruleset struct {
 	tables  map[string]*table
-	deleted []string // tables
+	touched []touched // by its commands, each thing once
 }
 
 type table struct {
@@ -174,21 +175,45 @@ func (rs *ruleset) table(family, name string) *table {
 	return rs.tables[key]
 }
 
+// touched is a thing that a command of a file makes, empties or deletes.
+type touched struct {
+	verb, what string // "delete", "table"
+	table      string // family and name
+	name       string // of a set or chain
+}
+
 func (rs *ruleset) command(s *scanner) error {
 	switch verb := s.next(); verb {
 	case "table":
-		return rs.table(s.next(), s.next()).block(s)
+		family, name := s.next(), s.next()
+		rs.touch("add", "table", family+" "+name, "")
+		return rs.table(family, name).block(s)
 	case "add", "flush", "delete":
 		what := s.next()
 		family, name := s.next(), s.next()
-		if verb == "delete" && what == "table" {
-			delete(rs.tables, family+" "+name)
-			rs.deleted = append(rs.deleted, family+" "+name)
+		if what == "table" {
+			rs.touch(verb, what, family+" "+name, "")
+			switch verb {
+			case "add":
+				rs.table(family, name)
+			case "delete":
+				delete(rs.tables, family+" "+name)
+			default:
+				return s.errorf("%s of the whole table %s %s", verb, family, name)
+			}
 			return nil
 		}
-		return rs.table(family, name).change(s, verb+" "+what, s.next())
+		object := s.next()
+		rs.touch(verb, what, family+" "+name, object)
+		return rs.table(family, name).change(s, verb+" "+what, object)
 	default:
 		return s.errorf("unknown command %q", verb)
+	}
+}
+
+func (rs *ruleset) touch(verb, what, table, name string) {
+	if t := (touched{verb, what, table, name}); !slices.Contains(rs.touched, t) {
+		rs.touched = append(rs.touched, t)
 	}
 }
 

@@ -24,11 +24,14 @@ func (r *renderer) ReadBack(files []renderers.File) (*rules.Plan, error) {
 		}
 	}
 	p, err := r.readPlan(text[r.env.Path])
-	if err == nil {
-		err = r.nothingElse(text[r.env.Path], p)
-	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", r.env.Path, err)
+	}
+	if err := r.nothingElse(text[r.env.Path], p); err != nil {
+		return nil, fmt.Errorf("%s %w", r.env.Path, err)
+	}
+	if err := r.nothingElse(text[removePath(r.env.Path)], nil); err != nil {
+		return nil, fmt.Errorf("%s %w", removePath(r.env.Path), err)
 	}
 	after, err := parse(text[r.env.Path] + "\n" + text[removePath(r.env.Path)])
 	if err != nil {
@@ -36,9 +39,6 @@ func (r *renderer) ReadBack(files []renderers.File) (*rules.Plan, error) {
 	}
 	if t := after.tables[r.table]; t != nil && len(t.chains)+len(t.sets) > 0 {
 		return nil, fmt.Errorf("%s leaves objects of ours behind", removePath(r.env.Path))
-	}
-	if theirs := r.foreign(after); theirs != "" {
-		return nil, fmt.Errorf("%s touches %s, which is not ours", removePath(r.env.Path), theirs)
 	}
 	return p, nil
 }

@@ -12,21 +12,29 @@ import (
 	"sallyport/rules"
 )
 
-// nothingElse checks that a file makes no table and no chain but ours: a chain that
-// only hooks in could drop everything.
+// nothingElse checks that a file touches our things alone: a chain that only hooks in
+// could drop everything, and a template of the user's could delete something of theirs.
 func (r *renderer) nothingElse(src string, p *rules.Plan) error {
 	rs, err := parse(src)
 	if err != nil {
 		return err
 	}
-	for name, t := range rs.tables {
-		if name != r.table {
-			return fmt.Errorf("it touches table %s", name)
+	for _, t := range rs.touched {
+		switch {
+		case t.what == "table" && (t.table == r.ownTable() || t.table == r.table && t.verb == "add"):
+		case t.what == "table" || t.table != r.table:
+			return fmt.Errorf("touches table %s, which is not ours", t.table)
+		case r.opt.Placement == fragment && !r.ours(t.name):
+			return fmt.Errorf("touches %s, which is not ours", t.name)
 		}
-		for name := range t.chains {
-			if !slices.ContainsFunc(r.chains(p), func(c chain) bool { return c.name == name }) {
-				return fmt.Errorf("it makes a chain %s", name)
-			}
+	}
+	t := rs.tables[r.table]
+	if p == nil || t == nil {
+		return nil
+	}
+	for name := range t.chains {
+		if !slices.ContainsFunc(r.chains(p), func(c chain) bool { return c.name == name }) {
+			return fmt.Errorf("makes a chain %s, which is not ours", name)
 		}
 	}
 	return nil

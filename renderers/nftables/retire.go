@@ -77,26 +77,6 @@ func (r *renderer) ours(name string) bool {
 	return name == r.chain || strings.HasPrefix(name, r.chain+".")
 }
 
-// foreign is something in rs, there or deleted since, that is the admin's; empty where
-// there is nothing.
-func (r *renderer) foreign(rs *ruleset) string {
-	for _, name := range slices.Concat(rs.deleted, slices.Sorted(maps.Keys(rs.tables))) {
-		if name != r.table || r.opt.Placement != standalone && slices.Contains(rs.deleted, name) {
-			return "table " + name
-		}
-	}
-	t := rs.tables[r.table]
-	if t == nil || r.opt.Placement == standalone {
-		return ""
-	}
-	for _, name := range slices.Concat(slices.Sorted(maps.Keys(t.declaredChains)), slices.Sorted(maps.Keys(t.declaredSets))) {
-		if !r.ours(name) {
-			return name
-		}
-	}
-	return ""
-}
-
 // placedMark begins the header line that says where a file's rules live, so that
 // the next version knows what it replaces.
 const placedMark = "placed: "
@@ -107,16 +87,17 @@ func (r *renderer) placed() string {
 	return fmt.Sprintf("%s, table %s, hook %s", r.opt.Placement, r.table, r.opt.Hook)
 }
 
-// checkPlace refuses to write over a file whose rules live elsewhere: the old ones
+// checkPlace refuses to write over a fragment whose rules live elsewhere: the old ones
 // would go on working beside the new ones, with nothing left that removes them, and
-// a jump of the admin's from another hook would take in our chain without its gate.
+// a jump of the admin's from another hook would take in our chain without its gate. A
+// standalone rule set is a table of our own, which every later file takes away.
 func (r *renderer) checkPlace() error {
 	if r.env.Previous == nil {
 		return nil
 	}
 	for line := range strings.Lines(string(r.env.Previous(r.env.Path))) {
 		was, ok := strings.CutPrefix(strings.TrimSpace(line), "# "+placedMark)
-		if whole := strings.HasSuffix(line, "\n"); !ok || !whole || was == r.placed() {
+		if whole := strings.HasSuffix(line, "\n"); !ok || !whole || was == r.placed() || strings.HasPrefix(was, standalone+",") {
 			continue
 		}
 		option := "hook"

@@ -17,8 +17,10 @@ type view struct {
 	File, RemoveFile string
 	Fragment         bool
 	Table            string // family and name
+	Own              string // the table of a standalone rule set of the same target
 	Hook             string
 	Chain            string
+	Base, Jump       string   // fragment: commands that make the admin's chain, and the jump
 	Declare, Flush   []string // fragment: commands
 	Retire           []string // fragment: commands that delete what is no longer needed
 	Elements         string   // fragment: add element commands
@@ -33,7 +35,9 @@ func (r *renderer) view(p *rules.Plan) (*view, error) {
 		Header: append(renderers.Header(p), placedMark+r.placed()),
 		File:   renderers.ShellWord(renderers.Clean(path.Base(r.env.Path))), RemoveFile: renderers.ShellWord(renderers.Clean(path.Base(removePath(r.env.Path)))),
 		Fragment: r.opt.Placement == fragment,
-		Table:    r.table, Hook: r.opt.Hook, Chain: r.chain,
+		Table:    r.table, Own: r.ownTable(), Hook: r.opt.Hook, Chain: r.chain,
+		Base: fmt.Sprintf("nft add chain %s %s '{ type filter hook %[2]s priority filter; }'", r.table, r.opt.Hook),
+		Jump: fmt.Sprintf("nft insert rule %s %s jump %s", r.table, r.opt.Hook, r.chain),
 	}
 	chains := r.chains(p)
 	if !v.Fragment {
