@@ -2,8 +2,6 @@ package asa
 
 import (
 	"errors"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -265,38 +263,6 @@ func TestWeekChangesFewLines(t *testing.T) {
 	routecheck.Week(t, false, func(set ipranges.Set) []renderers.File {
 		_, data := render(t, options(plain), rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, set), nil)
 		return []renderers.File{{Data: data}}
-	})
-}
-
-func FuzzReadBack(f *testing.F) {
-	golden, err := filepath.Glob("testdata/golden/*/*.cfg")
-	if err != nil || len(golden) == 0 {
-		f.Fatalf("no golden files: %v", err)
-	}
-	for _, name := range golden {
-		data, err := os.ReadFile(name)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(data)
-	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		for _, change := range []func(*Options){plain, full} {
-			r, err := Kind().Build(options(change), renderers.Env{Name: "edge", Path: "edge.cfg", Previous: func(string) []byte { return data }})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if p, err := r.ReadBack([]renderers.File{{Path: "edge.cfg", Data: data}}); err == nil && p == nil {
-				t.Error("neither a plan nor an error")
-			}
-			files, err := r.Render(bypass())
-			if err != nil {
-				continue // something is left behind
-			}
-			if got, err := r.ReadBack(files); err != nil || rules.Compare(bypass(), got) != nil {
-				t.Errorf("a file before it makes it unreadable: %v", err)
-			}
-		}
 	})
 }
 

@@ -290,40 +290,6 @@ func TestReadRefusesWhatItCannotTrust(t *testing.T) {
 	}
 }
 
-func FuzzRead(f *testing.F) {
-	for _, pattern := range []string{"testdata/golden/*/*.xml", "testdata/*.xml"} {
-		names, err := filepath.Glob(pattern)
-		if err != nil || len(names) == 0 {
-			f.Fatalf("no %s: %v", pattern, err)
-		}
-		for _, name := range names {
-			f.Add([]byte(read(f, name)))
-		}
-	}
-	fragment := &renderer{opt: Options{Form: formFragment}, env: renderers.Env{Name: "edge"}}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		if p, err := fragment.read(data); err == nil && p == nil {
-			t.Error("neither a plan nor an error")
-		}
-		profile, err := parseProfile(data)
-		if err != nil {
-			return
-		}
-		merged := &renderer{opt: *merge("x"), env: renderers.Env{Name: "edge"}, profile: profile}
-		files, err := merged.Render(bypass())
-		if err != nil {
-			return
-		}
-		got, err := merged.read(files[0].Data)
-		if err != nil || rules.Compare(bypass(), got) != nil {
-			t.Errorf("merged, and not read back: %v\n%s", err, files[0].Data)
-		}
-		if again, err := parseProfile(files[0].Data); err != nil || again.config == nil {
-			t.Errorf("merged into something that is no profile: %v", err)
-		}
-	})
-}
-
 func TestWeekChangesFewLines(t *testing.T) {
 	routecheck.Week(t, false, func(set ipranges.Set) []renderers.File {
 		files, err := build1(t, read(t, "testdata/azurevpnconfig.xml")).Render(rules.RoutePlan("edge", rules.OnlyIPv4, rules.Bypass, set.Only(ipranges.IPv4)))

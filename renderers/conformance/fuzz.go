@@ -41,12 +41,12 @@ func Fuzz(f *testing.F, kind renderers.Kind, variants ...Variant) {
 		list = append(list, x)
 	}
 	f.Fuzz(func(t *testing.T, variant, at uint8, from1, n1 uint16, text1 string, from2, n2 uint16, text2 string) {
-		if len(text1) > longest || len(text2) > longest {
+		if len(text1) > LongestEdit || len(text2) > LongestEdit {
 			return
 		}
 		x := list[int(variant)%len(list)]
 		edit := func(data []byte) []byte {
-			return replace(replace(data, int(from1), int(n1), text1), int(from2), int(n2), text2)
+			return Edited(Edited(data, from1, n1, text1), from2, n2, text2)
 		}
 		files := slices.Clone(x.files)
 		file := &files[int(at)%len(files)]
@@ -65,10 +65,12 @@ func Fuzz(f *testing.F, kind renderers.Kind, variants ...Variant) {
 	})
 }
 
-const longest = 16
+// LongestEdit is the longest text of an edit that is worth trying.
+const LongestEdit = 16
 
-// replace is data with n bytes from an offset on replaced.
-func replace(data []byte, from, n int, with string) []byte {
-	from = min(from, len(data))
-	return slices.Concat(data[:from], []byte(with), data[min(from+n, len(data)):])
+// Edited is data with n bytes from an offset on replaced: what a fuzz target makes of its
+// seeds, instead of taking whole files.
+func Edited(data []byte, from, n uint16, with string) []byte {
+	at := min(int(from), len(data))
+	return slices.Concat(data[:at], []byte(with), data[min(at+int(n), len(data)):])
 }

@@ -2,8 +2,6 @@ package fortigate
 
 import (
 	"errors"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -326,38 +324,6 @@ func TestLinesAreCutByContent(t *testing.T) {
 	if got := len(chunks(b.Set(), ipranges.IPv4)); got != 3 {
 		t.Errorf("%d lines for hosts of three /28", got)
 	}
-}
-
-func FuzzReadBack(f *testing.F) {
-	golden, err := filepath.Glob("testdata/golden/*/*.conf")
-	if err != nil || len(golden) == 0 {
-		f.Fatalf("no golden files: %v", err)
-	}
-	for _, name := range golden {
-		data, err := os.ReadFile(name)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(data)
-	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		for _, change := range []func(*Options){plain, portal} {
-			r, err := Kind().Build(options(change), renderers.Env{Name: "edge", Path: "edge.conf", Previous: func(string) []byte { return data }})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if p, err := r.ReadBack([]renderers.File{{Path: "edge.conf", Data: data}}); err == nil && p == nil {
-				t.Error("neither a plan nor an error")
-			}
-			files, err := r.Render(bypass())
-			if err != nil {
-				continue // something is left behind
-			}
-			if got, err := r.ReadBack(files); err != nil || rules.Compare(bypass(), got) != nil {
-				t.Errorf("a file before it makes it unreadable: %v\n%s", err, files[0].Data)
-			}
-		}
-	})
 }
 
 func BenchmarkRender(b *testing.B) {

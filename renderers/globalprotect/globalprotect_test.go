@@ -2,8 +2,6 @@ package globalprotect
 
 import (
 	"errors"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -219,33 +217,6 @@ func TestWeekChangesFewLines(t *testing.T) {
 			return files
 		})
 	}
-}
-
-func FuzzReadBack(f *testing.F) {
-	golden, err := filepath.Glob("testdata/golden/*/*")
-	if err != nil || len(golden) == 0 {
-		f.Fatalf("no golden files: %v", err)
-	}
-	for _, name := range golden {
-		data, err := os.ReadFile(name)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(data)
-	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		for _, form := range []string{formSet, formXML} {
-			opt := *options(panorama)
-			opt.Form = form
-			r := &renderer{opt: opt, env: renderers.Env{Name: "edge"}, main: "edge.set", script: "edge.load.set"}
-			files := []renderers.File{{Path: "edge.set", Data: data}, {Path: "edge.load.set", Data: data}}
-			if p, err := r.ReadBack(files); err == nil && p == nil {
-				t.Error("neither a plan nor an error")
-			}
-			var got list
-			_ = r.readTree(&got, data, rules.Bypass)
-		}
-	})
 }
 
 func BenchmarkRender(b *testing.B) {

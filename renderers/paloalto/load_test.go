@@ -368,37 +368,3 @@ func TestPreviousThatIsNotOurs(t *testing.T) {
 		}
 	}
 }
-
-// FuzzReadBack feeds the readers with anything.
-func FuzzReadBack(f *testing.F) {
-	set, asXML := objects(), edl()
-	asXML.Syntax = syntaxXML
-	readers := []renderers.Renderer{newRenderer(f, set, nil), newRenderer(f, asXML, nil), newRenderer(f, edl(), nil),
-		newRenderer(f, *urls(edl()), nil), newRenderer(f, *urls(asXML), nil), newRenderer(f, *urls(set), nil)}
-	for _, r := range readers {
-		for _, p := range []*rules.Plan{plan(), planOf(allow("signalling", rules.Any(), hosts, https))} {
-			files, err := r.Render(p)
-			if err != nil {
-				f.Fatal(err)
-			}
-			f.Add(string(files[0].Data), string(files[1].Data), string(files[len(files)-1].Data))
-		}
-	}
-	f.Fuzz(func(t *testing.T, main, list, remove string) {
-		for _, r := range readers {
-			own := r.(*renderer)
-			files := []renderers.File{{Path: own.main, Data: []byte(main)}, {Path: "edge.cloud.txt", Data: []byte(list)}, {Path: "edge.signalling-urls.txt", Data: []byte(list)}, {Path: "edge.load.set", Data: []byte(list)}}
-			p, err := r.ReadBack(files)
-			if err == nil && (p == nil || len(p.Rules) == 0) {
-				t.Error("neither a plan nor an error")
-			}
-			previous := *own
-			previous.env.Previous = func(string) []byte { return []byte(remove) }
-			for _, gone := range previous.retired(nil) {
-				if !strings.Contains(remove, gone.path()) || strings.ContainsAny(gone.path(), "\n#") {
-					t.Errorf("deletes %q", gone.path())
-				}
-			}
-		}
-	})
-}

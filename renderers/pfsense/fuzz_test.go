@@ -2,90 +2,71 @@ package pfsense
 
 import (
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
+	"sallyport/ipranges"
 	"sallyport/renderers"
+	"sallyport/renderers/conformance"
 	"sallyport/rules"
 )
 
-// FuzzMerge merges into anything: what comes out is as it should be, or refused.
+// FuzzMerge merges into a configuration that was edited: what comes out reads back, and
+// begins nothing anew when it is merged into again.
 func FuzzMerge(f *testing.F) {
-	f.Add(fixture(f), "1734240022")
-	f.Add(plainConfig("", ""), "7")
-	f.Add(plainConfig("<rule><interface>lan</interface><descr>sallyport edge: old</descr></rule>",
-		"<alias><name>sp_old</name><descr>sallyport edge: old</descr></alias>"), "here")
-	f.Add("<pfsense><version>1</version><interfaces><lan/></interfaces><filter><rule><interface>lan</interface><tracker>1</tracker></rule>"+
-		"<separator><lan><s><row>fr3</row></s></lan></separator></filter></pfsense>", "1")
-	f.Add(mergedText(f), "1734240022")
-	f.Fuzz(func(t *testing.T, config, before string) {
-		merge := func(config string) ([]renderers.File, renderers.Renderer, error) {
-			o := options(formMerge)
-			o.Config, o.Before = "x", before
-			o.Accept = append(o.Accept, "", "first")
-			r, err := Kind().Build(&o, renderers.Env{Name: "edge", Path: "edge.xml", Read: func(string) ([]byte, error) { return []byte(config), nil }})
-			if err != nil {
-				return nil, nil, err
-			}
-			files, err := r.Render(calls())
-			return files, r, err
+	small, err := os.ReadFile("testdata/small.xml")
+	if err != nil {
+		f.Fatal(err)
+	}
+	o := options(formMerge)
+	o.Config, o.Before, o.Like, o.Accept = "x", "all", "all", []string{"1", "2", "first"}
+	merge := func(config string, p *rules.Plan) ([]renderers.File, renderers.Renderer, error) {
+		r, err := Kind().Build(&o, renderers.Env{Name: "edge", Path: "edge.xml", Read: func(string) ([]byte, error) { return []byte(config), nil }})
+		if err != nil {
+			return nil, nil, err
 		}
-		files, r, err := merge(config)
+		files, err := r.Render(p)
+		return files, r, err
+	}
+	more := planOf(pass("more", rules.Any(), cloud4, media), block("spam", rules.Any(), rules.In("spam", ipranges.MustParse("192.0.2.0/24")), media))
+	merged, _, err := merge(string(small), calls())
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, begin := range []uint8{0, 1} {
+		f.Add(begin, uint16(700), uint16(1), "\n", uint16(900), uint16(0), "<!-- -->")
+		f.Add(begin, uint16(1200), uint16(40), "<rule>", uint16(300), uint16(2), "&amp;")
+	}
+	f.Fuzz(func(t *testing.T, begin uint8, from1, n1 uint16, text1 string, from2, n2 uint16, text2 string) {
+		if len(text1) > conformance.LongestEdit || len(text2) > conformance.LongestEdit {
+			return
+		}
+		data := small
+		if begin%2 == 1 {
+			data = merged[0].Data
+		}
+		config := string(conformance.Edited(conformance.Edited(data, from1, n1, text1), from2, n2, text2))
+		first, r, err := merge(config, calls())
 		if err != nil {
 			return
 		}
-		p, err := r.ReadBack(files)
+		if p, err := r.ReadBack(first); err != nil || rules.Compare(calls(), p) != nil {
+			t.Fatalf("reading back: %v\n%s", err, first[0].Data)
+		}
+		again, _, err := merge(string(first[0].Data), calls())
+		if err != nil || string(again[0].Data) != string(first[0].Data) {
+			t.Fatalf("merging again: %v\n%s", err, first[0].Data)
+		}
+		fresh, _, err := merge(config, more)
 		if err != nil {
-			t.Fatalf("reading back: %v\n%s", err, files[0].Data)
+			return
 		}
-		if d := rules.Compare(calls(), p); d != nil {
-			t.Fatal(d)
-		}
-		again, _, err := merge(string(files[0].Data))
-		if err != nil || string(again[0].Data) != string(files[0].Data) {
-			t.Fatalf("merging again: %v\n%s\n%+v", err, files[0].Data, again)
-		}
-	})
-}
-
-// mergedText is a configuration with a merge in it.
-func mergedText(tb testing.TB) string {
-	data, err := os.ReadFile("testdata/golden/merge_before/edge.xml")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return string(data)
-}
-
-// FuzzReadBack feeds the readers of our own output with anything.
-func FuzzReadBack(f *testing.F) {
-	for _, pattern := range []string{"testdata/golden/urltable/edge.xml", "testdata/golden/import/edge.xml", "testdata/golden/merge_before/edge.xml",
-		"testdata/names/urltable/edge.xml", "testdata/names/import/edge.xml"} {
-		data, err := os.ReadFile(filepath.FromSlash(pattern))
+		over, _, err := merge(string(first[0].Data), more)
 		if err != nil {
-			f.Fatal(err)
+			return // something of the user's uses what is no longer needed
 		}
-		f.Add(string(data), "52.112.0.0/14\n")
-	}
-	var built []renderers.Renderer
-	for _, form := range []string{formURLTable, formImport, formMerge} {
-		o := options(form)
-		r, err := Kind().Build(&o, renderers.Env{Name: "edge", Path: "edge.xml", Read: os.ReadFile})
-		if err != nil {
-			f.Fatal(err)
-		}
-		built = append(built, r)
-	}
-	f.Fuzz(func(t *testing.T, main, set string) {
-		for _, r := range built {
-			files := []renderers.File{{Path: "edge.xml", Data: []byte(main)}}
-			for _, name := range []string{"lan", "inner", "cloud", "signalling_names"} {
-				files = append(files, renderers.File{Path: "edge.sp_" + name + ".txt", Data: []byte(set)})
-			}
-			if p, err := r.ReadBack(files); err == nil && p == nil {
-				t.Error("neither a plan nor an error")
-			}
+		if string(over[0].Data) != string(fresh[0].Data) {
+			t.Fatalf("merging something else over it:\n%s\n%s", fresh[0].Data, first[0].Data)
 		}
 	})
 }

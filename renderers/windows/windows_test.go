@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -203,34 +202,6 @@ func TestReadRefusesWhatItCannotTrust(t *testing.T) {
 			t.Errorf("%s is read as the plan", name)
 		}
 	}
-}
-
-func FuzzReadBack(f *testing.F) {
-	golden, err := filepath.Glob("testdata/golden/*/edge.*")
-	if err != nil || len(golden) == 0 {
-		f.Fatalf("no golden files: %v", err)
-	}
-	for _, name := range golden {
-		data, err := os.ReadFile(name)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(data)
-	}
-	profile := &renderer{opt: *options(func(*Options) {}), env: renderers.Env{Name: "edge", Path: "edge.xml"}}
-	parts := &renderer{opt: *options(fragment), env: renderers.Env{Name: "edge", Path: "edge.xml"}}
-	scripts := &renderer{opt: *options(script), env: renderers.Env{Name: "edge", Path: "edge.xml"}, path: "edge.ps1"}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		for _, r := range []*renderer{profile, parts} {
-			if p, err := r.read(data); err == nil && p == nil {
-				t.Error("neither a plan nor an error")
-			}
-		}
-		if p, err := scripts.readScript(data); err == nil && p == nil {
-			t.Error("neither a plan nor an error")
-		}
-		_, _ = onlyElement(data, "EapHostConfig")
-	})
 }
 
 func BenchmarkRender(b *testing.B) {
