@@ -23,6 +23,8 @@ const (
 	exitUsage  = 2
 	// 3, inconclusive, is the verifier's: see verifier.Report.ExitCode
 	exitChanged = 4 // with --detailed-exitcode
+	// exitInterrupted is what shells say of a command that Ctrl-C ended.
+	exitInterrupted = 130
 )
 
 // app is what commands share: where to read and write, and how.

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -276,6 +277,9 @@ func (f *verifyFlags) options(ctx context.Context, a *app) (verify.Options, erro
 		return opt, err
 	}
 	opt.Host, opt.Reflectors, err = reflectors(ctx, f.reflector)
+	if errors.As(err, new(*net.DNSError)) { // the rest of the report is worth having
+		opt.Lost, err = err, nil
+	}
 	return opt, err
 }
 
@@ -319,7 +323,7 @@ func reflectors(ctx context.Context, s string) (host string, list []netip.AddrPo
 	}
 	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 	if err != nil {
-		return "", nil, fmt.Errorf("finding the reflector: %w: name its address", err)
+		return host, nil, fmt.Errorf("finding the reflector: %w: name its address", err)
 	}
 	seen := map[bool]bool{}
 	for _, a := range addrs {

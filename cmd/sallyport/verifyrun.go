@@ -18,13 +18,13 @@ import (
 // verifyOnce runs the plan, writes every report that was asked for, and ends with the
 // code of what came out.
 func (a *app) verifyOnce(ctx context.Context, f *verifyFlags, plan *verifier.Plan, opt verify.Options, old *verifier.Report) error {
-	r, err := a.runPlan(ctx, plan, opt)
-	if err != nil {
-		return err
-	}
+	r := a.runPlan(ctx, plan, opt)
 	failed := f.writeFiles(r) // what was found is shown all the same
 	if err := errors.Join(a.printVerified(f, r, old), failed); err != nil {
 		return err
+	}
+	if ctx.Err() != nil { // what is known so far, and no part of a trend
+		return exit{exitInterrupted}
 	}
 	if f.history != "" {
 		if err := a.remember(f, r); err != nil {
@@ -43,12 +43,9 @@ func (a *app) watchVerify(ctx context.Context, f *verifyFlags, plan *verifier.Pl
 	defer tick.Stop()
 	var last error
 	for {
-		r, err := a.runPlan(ctx, plan, opt)
-		if errors.Is(err, context.Canceled) {
-			return last
-		}
-		if err != nil {
-			return err
+		r := a.runPlan(ctx, plan, opt)
+		if ctx.Err() != nil {
+			return last // half a run says nothing beside whole ones
 		}
 		failed := f.writeFiles(r)
 		if err := errors.Join(a.printRun(f, r, old), failed); err != nil {
@@ -73,16 +70,17 @@ func (a *app) watchVerify(ctx context.Context, f *verifyFlags, plan *verifier.Pl
 	}
 }
 
-// runPlan runs the plan, and shows on standard error how far it is.
-func (a *app) runPlan(ctx context.Context, plan *verifier.Plan, opt verify.Options) (*verifier.Report, error) {
+// runPlan runs the plan, and shows on standard error how far it is. A run that is
+// interrupted ends early, with what it knows, and says so.
+func (a *app) runPlan(ctx context.Context, plan *verifier.Plan, opt verify.Options) *verifier.Report {
 	show := report.NewProgress(a.progressTo(), a.progress, a.width)
 	opt.Probe.Progress, opt.Train.Progress = show.Finding, show.Train
 	defer show.Done()
 	r := verify.Run(ctx, plan, opt)
-	if err := ctx.Err(); err != nil {
-		return nil, err // half a run is no report
+	if ctx.Err() != nil {
+		r.Notes = append(r.Notes, fmt.Sprintf("interrupted after %s: what had not been asked by then is inconclusive, or missing", r.Finished.Sub(r.Started).Round(time.Second)))
 	}
-	return r, nil
+	return r
 }
 
 // writesNothing says that a run is of no use once nobody reads standard output.

@@ -28,8 +28,10 @@ type Options struct {
 	// none: no trains. Host is what the user called it.
 	Reflectors []netip.AddrPort
 	Host       string
-	Key        *reflect.Key
-	Train      media.Options
+	// Lost is why the reflector's name led to no address.
+	Lost  error
+	Key   *reflect.Key
+	Train media.Options
 	// Dial opens a socket to a reflector; nil: media.Dial with DSCP.
 	Dial func(ctx context.Context, to netip.AddrPort) (media.Conn, error)
 	DSCP int
@@ -65,6 +67,12 @@ func Run(ctx context.Context, plan *verifier.Plan, opt Options) *verifier.Report
 	all.Wait()
 	for _, list := range trains {
 		found.Findings = append(found.Findings, list...)
+	}
+	if opt.Lost != nil {
+		f := verifier.Finding{Kind: verifier.Media, Check: verifier.CheckTrain, Host: opt.Host, Outcome: verifier.Undecided, Verdict: verifier.Inconclusive,
+			Summary: fmt.Sprintf("the reflector %s was not found, so media were not measured", opt.Host), Remedy: "name its address, or see why the name does not resolve here"}
+		f.Note("%v", opt.Lost)
+		found.Findings = append(found.Findings, f)
 	}
 	found.Finished = time.Now()
 	return found

@@ -20,9 +20,15 @@ import (
 // packet again when it is lost: at 1, 3, 7 and 15 seconds on Linux.
 func (e *env) connect(ctx context.Context, to netip.AddrPort) (net.Conn, reached) {
 	conn, r := e.connectOnce(ctx, to)
-	if r.facts&(anUnreachable|forNeighbour) == anUnreachable|forNeighbour && r.facts&early == 0 {
-		// It may have come late because a packet was lost: a second look decides.
-		conn, r = e.connectOnce(ctx, to)
+	if r.facts&anUnreachable != 0 && sleep(ctx, 2*e.timers.RTO) {
+		// It may be about a moment in which a route changed, or late because a packet was
+		// lost. Programs do not even see it: TCP sends again after a second.
+		var again reached
+		conn, again = e.connectOnce(ctx, to)
+		if conn != nil {
+			again.evidence = append(again.evidence, "at the first attempt: "+r.why)
+		}
+		r = again
 	}
 	if conn == nil {
 		e.examine(ctx, portOf{"tcp", to}, &r.ruling)
