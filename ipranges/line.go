@@ -152,7 +152,7 @@ func parseEntry(text string, opt ReadOptions) (e lineEntry, err error) {
 		}
 	}
 	e.r, err = ParseRange(text)
-	e.bare = strings.IndexAny(text, "/-") < 0
+	e.bare = !strings.ContainsAny(text, "/-")
 	return e, err
 }
 
