@@ -72,9 +72,13 @@ func (c *compiler) addresses(a *hclsyntax.Attribute, anyIsFine bool) addresses {
 	if len(out.parts) > 1 {
 		out.one = ""
 	}
-	sets := make([]ipranges.Set, len(out.parts))
+	sets, n := make([]ipranges.Set, len(out.parts)), 0
 	for i, p := range out.parts {
 		sets[i] = p.set
+		n += p.set.NumRanges(ipranges.IPv4) + p.set.NumRanges(ipranges.IPv6)
+	}
+	if len(sets) > 1 && !c.spendRanges(n, a.Expr.Range()) {
+		return addresses{}
 	}
 	out.set = ipranges.Union(sets...)
 	out.feeds, out.open = sortedSet(out.feeds), sortedSet(out.open)
@@ -306,6 +310,9 @@ func (c *compiler) set(d *decl) addresses {
 	if !out.known || !minus.known {
 		out.known = false
 		return out
+	}
+	if !c.spendRanges(out.set.NumRanges(ipranges.IPv4)+out.set.NumRanges(ipranges.IPv6), x.Expr.Range()) {
+		return addresses{}
 	}
 	c.idleExcludes(x, out.set, minus.parts)
 	out.set = out.set.Minus(minus.set)

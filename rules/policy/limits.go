@@ -20,6 +20,11 @@ const (
 	maxOperators = 2000 // in the whole file; each can be a level of its own
 	maxDigits    = 40   // of a number
 	maxText      = 2048 // bytes of a string value: templates multiply them
+	// maxRules bounds the rules of all targets together, and maxRanges the ranges of all
+	// sets that are put together from others: what a policy writes once can stand for much
+	// in many places.
+	maxRules  = 500_000
+	maxRanges = 8_000_000
 	// loopWork bounds the evaluation of for expressions, in bytes of source
 	// looked at. A policy without them needs no more than thrice its own bytes.
 	loopWork = 1 << 20
@@ -96,6 +101,25 @@ func hasExponent(number []byte) bool {
 		}
 	}
 	return false
+}
+
+// spendRules counts n more rules in a target's plan.
+func (c *compiler) spendRules(n int, r hcl.Range) {
+	before := c.carried
+	if c.carried += n; before <= maxRules && c.carried > maxRules {
+		c.error(r, fmt.Sprintf("the targets carry more than %d rules together", maxRules), "Each target without rules = [...] has all rules of the policy.",
+			"say in the targets which rules they have, or divide the policy")
+	}
+}
+
+// spendRanges counts n more ranges in sets, and reports whether there is room.
+func (c *compiler) spendRanges(n int, r hcl.Range) bool {
+	before := c.ranges
+	if c.ranges += n; before <= maxRanges && c.ranges > maxRanges {
+		c.error(r, fmt.Sprintf("the sets of this policy come to more than %d ranges together", maxRanges), "Each set that is put together from others holds their addresses anew.",
+			"put what many sets share into one, and let the rules list both")
+	}
+	return c.ranges <= maxRanges
 }
 
 // spend takes n from the work that is left, for looking at r, and reports

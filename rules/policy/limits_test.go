@@ -51,6 +51,8 @@ func TestLimits(t *testing.T) {
 		{"labels", "set " + rep(`"x" `, n) + "{}", "takes 1 label"},
 		{"too long", rep("# comment\n", 1<<18), "too long"},
 		{"loops", `set "a" { include = [for a in ` + long + ` : [for b in ` + long + ` : "192.0.2.1"]] }`, "takes too long"},
+		{"rules of targets", wrapped(900, "rule \"r%d\" {\n action = \"allow\"\n to = any\n services = any\n}\n") + wrapped(900, "target \"generic\" \"t%d\" {}\n"), "more than 500000 rules together"},
+		{"ranges of sets", "set \"big\" {\n include = [" + wrapped(8000, "\"10.%d.0.1\",") + "]\n}\n" + wrapped(2000, "set \"s%d\" { include = [set.big, \"192.0.2.1\"] }\n"), "more than 8000000 ranges together"},
 		{"templates in loops", `set "a" { include = [for a in ` + long + ` : "` + rep("${a}", 20000) + `"] }`, "this string has"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -66,6 +68,19 @@ func TestLimits(t *testing.T) {
 			}
 		})
 	}
+}
+
+// wrapped repeats a text with the numbers from 0; addresses get numbers of two bytes.
+func wrapped(n int, text string) string {
+	var b strings.Builder
+	for i := range n {
+		if strings.Contains(text, "10.%d.0.1") {
+			b.WriteString(strings.ReplaceAll(text, "%d.0", itoa(i/250)+"."+itoa(i%250)))
+			continue
+		}
+		b.WriteString(strings.ReplaceAll(text, "%d", itoa(i)))
+	}
+	return b.String()
 }
 
 // Deep but sane policies pass the limits.

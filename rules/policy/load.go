@@ -176,6 +176,9 @@ type compiler struct {
 	rules    map[string]*rule
 	taken    map[string]bool // names of address sets in plans
 	open     []openUse
+	all      *ruleList         // of the targets that do not choose
+	carried  int               // rules in all plans together
+	ranges   int               // of all sets together
 	ports    map[string]string // names of services that ports() made, by feed and tag
 }
 

@@ -192,30 +192,34 @@ func (c *compiler) blamed(r hcl.Range) bool {
 // orderSets puts the sets into f.order, each after those that it refers to, and
 // reports the circles in which that cannot be done.
 func (c *compiler) orderSets() {
-	const open, done = 1, 2
-	state := map[*decl]int{}
+	const done = -1
+	depth := map[*decl]int{} // from 1 along the path that is open; done for those behind it
 	var path []*decl
-	var visit func(d *decl)
-	visit = func(d *decl) {
-		state[d] = open
+	var visit func(d *decl) int
+	visit = func(d *decl) (low int) { // the lowest place on the path that d leads back to
 		path = append(path, d)
+		depth[d], low = len(path), len(path)+1
 		for _, t := range setRefs(d) {
 			_, name, _ := splitRef(t)
-			next := c.f.index["set"][name]
-			switch {
-			case next == nil:
-			case state[next] == 0:
-				visit(next)
-			case state[next] == open:
-				c.reportCycle(path[slices.Index(path, next):])
+			switch next := c.f.index["set"][name]; {
+			case next == nil || depth[next] == done:
+			case depth[next] == 0:
+				low = min(low, visit(next))
+			default:
+				c.reportCycle(path[depth[next]-1:])
+				low = min(low, depth[next])
 			}
 		}
-		state[d] = done
+		if low <= len(path) { // it cannot be evaluated before itself
+			d.broken = true
+		}
+		depth[d] = done
 		path = path[:len(path)-1]
 		c.f.order = append(c.f.order, d)
+		return low
 	}
 	for _, d := range c.f.decls["set"] {
-		if state[d] == 0 {
+		if depth[d] == 0 {
 			visit(d)
 		}
 	}
@@ -238,13 +242,18 @@ func setRefs(d *decl) []hcl.Traversal {
 	return out
 }
 
-// reportCycle reports the circle of sets, and leaves them without a value.
+// maxCircle is how many sets of a circle are named.
+const maxCircle = 12
+
+// reportCycle reports the circle of sets.
 func (c *compiler) reportCycle(circle []*decl) {
+	if c.crowded() {
+		return
+	}
 	var names []string
 	var related []diag.Related
-	for i, d := range circle {
+	for i, d := range circle[:min(len(circle), maxCircle)] {
 		names = append(names, d.name)
-		d.broken = true
 		next := circle[(i+1)%len(circle)]
 		for _, t := range setRefs(d) {
 			if _, name, _ := splitRef(t); name == next.name {
@@ -253,7 +262,10 @@ func (c *compiler) reportCycle(circle []*decl) {
 			}
 		}
 	}
-	names = append(names, names[0])
+	if len(circle) > maxCircle {
+		names = append(names, "...")
+	}
+	names = append(names, circle[0].name)
 	c.error(circle[0].header, "sets refer to each other in a circle: "+strings.Join(names, " -> "),
 		"None of them can be evaluated before the others.", "take one of the references out", related...)
 }

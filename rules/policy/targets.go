@@ -42,6 +42,8 @@ type target struct {
 	// judged says that nothing is wrong with the default and the families, so that
 	// warnings about the rules hold.
 	judged bool
+	// allRules says that the plan holds the rules of the policy, in their order.
+	allRules bool
 }
 
 func (c *compiler) evalTargets(p *Program) {
@@ -182,33 +184,26 @@ func (t *target) families() bool {
 
 // filterPlan fills the plan with the rules that the target names, or all.
 func (t *target) filterPlan() {
-	list := t.c.f.decls["rule"]
 	place := t.d.header
-	all := true // of the rules are known
-	if a := t.d.attr("rules"); a != nil {
-		list, all = t.c.refList(a, "rule", "name its rules, or remove the argument: a target without it has all of them")
+	var chosen ruleList
+	switch a := t.d.attr("rules"); {
+	case a != nil:
+		list, known := t.c.refList(a, "rule", "name its rules, or remove the argument: a target without it has all of them")
+		chosen = t.c.rulesOf(list)
+		chosen.known = chosen.known && known
 		place = a.Expr.Range()
-	} else if t.d.cut || t.c.f.excused[t.d.body]["rules"] {
-		all, list = false, nil
-	}
-	var left []string
-	for _, d := range list {
-		if d.repeated {
-			continue
+	case t.d.cut || t.c.f.excused[t.d.body]["rules"]: // it may have said which
+	default:
+		if t.c.all == nil {
+			list := t.c.rulesOf(t.c.f.decls["rule"])
+			t.c.all = &list
 		}
-		r := t.c.rules[d.name]
-		switch {
-		case r == nil || !r.known:
-			all = false
-		case r.out.LeftOut != "":
-			left = append(left, fmt.Sprintf("rule %q: %s", d.name, r.out.LeftOut))
-		default:
-			t.plan.Rules = append(t.plan.Rules, r.out.Rule)
-			t.feeds = append(t.feeds, r.out.Feeds...)
-		}
+		chosen, t.allRules = *t.c.all, true
 	}
-	t.ok(all)
-	if len(t.plan.Rules) > 0 || !all {
+	t.plan.Rules, t.feeds = chosen.rules, append(t.feeds, chosen.feeds...)
+	t.ok(chosen.known)
+	t.c.spendRules(len(chosen.rules), t.d.header)
+	if len(chosen.rules) > 0 || !chosen.known {
 		return
 	}
 	t.known = false
@@ -216,10 +211,39 @@ func (t *target) filterPlan() {
 		return // its rules may be among the blocks that could not be read
 	}
 	detail := "The policy has no rules."
-	if len(left) > 0 {
-		detail = "All are left out: " + strings.Join(left, "; ") + "."
+	if len(chosen.left) > 0 {
+		detail = fmt.Sprintf("All are left out: %.200s.", strings.Join(chosen.left, "; "))
 	}
 	t.c.error(place, fmt.Sprintf("target %q has no rule", t.d.name), detail, "give it one, or remove the target")
+}
+
+// ruleList is the rules of a plan.
+type ruleList struct {
+	rules []rules.Rule
+	feeds []string // that they come from
+	left  []string // those that no plan holds, and why
+	known bool     // all of them are
+}
+
+func (c *compiler) rulesOf(list []*decl) ruleList {
+	out := ruleList{known: true}
+	for _, d := range list {
+		if d.repeated {
+			continue
+		}
+		r := c.rules[d.name]
+		switch {
+		case r == nil || !r.known:
+			out.known = false
+		case r.out.LeftOut != "":
+			out.left = append(out.left, fmt.Sprintf("rule %q: %s", d.name, r.out.LeftOut))
+		default:
+			out.rules = append(out.rules, r.out.Rule)
+			out.feeds = append(out.feeds, r.out.Feeds...)
+		}
+	}
+	out.rules, out.feeds = slices.Clip(out.rules), sortedSet(out.feeds)
+	return out
 }
 
 func (t *target) defaultVerdict() bool {

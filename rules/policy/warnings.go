@@ -34,10 +34,6 @@ func (c *compiler) unused() {
 	}
 }
 
-// maxShadowRules bounds the search for shadowed rules, whose work grows with
-// the square of their number.
-const maxShadowRules = 1000
-
 // warnShadowed warns of rules that earlier rules of their target leave nothing
 // to decide, each once. It is the one costly check, so Load leaves it to
 // Compile.
@@ -47,13 +43,20 @@ func (c *compiler) warnShadowed(targets []*target) {
 	}
 	seen := map[string]bool{}
 	plans := map[string]bool{}
+	work, told := rules.ShadowWork, false
 	for _, t := range targets {
-		if key := planKey(t.plan); plans[key] || len(t.plan.Rules) > maxShadowRules {
+		key := t.planKey()
+		if plans[key] {
 			continue
-		} else {
-			plans[key] = true
 		}
-		for _, s := range rules.Shadowed(t.plan) {
+		plans[key] = true
+		shadows, whole := rules.ShadowedWithin(t.plan, &work)
+		if !whole && !told {
+			told = true
+			c.warn(t.d.header, fmt.Sprintf("not every rule of target %q was held against those before it", t.d.name),
+				"Its rules are too many, or overlap in too many ways, to find all that decide nothing.", "divide the rules among several targets, or leave it at that")
+		}
+		for _, s := range shadows {
 			if seen[s.Rule.Name] {
 				continue
 			}
@@ -82,9 +85,14 @@ func (c *compiler) warnShadowed(targets []*target) {
 }
 
 // planKey is equal for plans with equal rules in equal order.
-func planKey(p *rules.Plan) string {
+func (t *target) planKey() string {
+	p := t.plan
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d", p.Families)
+	fmt.Fprintf(&b, "%d %d", p.Families, p.Default)
+	if t.allRules {
+		b.WriteString(" all")
+		return b.String()
+	}
 	for i := range p.Rules {
 		b.WriteByte(' ')
 		b.WriteString(p.Rules[i].Name)
@@ -98,8 +106,13 @@ func planKey(p *rules.Plan) string {
 // warnFamilies warns of rules whose destinations have a family that their
 // sources lack, where a target speaks of that family.
 func (c *compiler) warnFamilies(targets []*target) {
-	seen := map[string]bool{}
+	seen, plans := map[string]bool{}, map[string]bool{}
 	for _, t := range targets {
+		if key := t.planKey(); t.allRules && plans[key] {
+			continue
+		} else {
+			plans[key] = true
+		}
 		for i := range t.plan.Rules {
 			r := &t.plan.Rules[i]
 			src := c.rules[r.Name]
