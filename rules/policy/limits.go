@@ -107,7 +107,7 @@ func hasExponent(number []byte) bool {
 func (c *compiler) spendRules(n int, r hcl.Range) {
 	before := c.carried
 	if c.carried += n; before <= maxRules && c.carried > maxRules {
-		c.error(r, fmt.Sprintf("the targets carry more than %d rules together", maxRules), "Each target without rules = [...] has all rules of the policy.",
+		c.error(r, fmt.Sprintf("the targets carry more than %d rules together", maxRules), "Each target that does not say which rules it has carries all rules of the policy.",
 			"say in the targets which rules they have, or divide the policy")
 	}
 }
