@@ -115,3 +115,17 @@ func quotedKind(hint string) string {
 	kind, _, _ := strings.Cut(rest, `"`)
 	return kind
 }
+
+// FuzzMisplaced: whatever the file, it is known as nothing or as one thing.
+func FuzzMisplaced(f *testing.F) {
+	for _, s := range []string{`{"values":[],"cloud":""}`, `[{"id":1,"serviceArea":"x"}]`, "10.0.0.0/8\n", "[", "{\"a\"", "\x00"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		for kind := range wanted {
+			if err := misplaced(data, kind); err != nil && !strings.HasPrefix(err.Error(), "it is ") {
+				t.Errorf("%v", err)
+			}
+		}
+	})
+}

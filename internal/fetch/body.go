@@ -40,14 +40,16 @@ func unpack(data []byte, limit int64) ([]byte, error) {
 			return nil, err
 		}
 	}
-	data, err := utf8text.Bytes(data)
-	if err == nil && len(data) == 0 {
-		err = ErrEmpty
-	}
-	if err != nil {
+	text, err := utf8text.Bytes(data)
+	switch {
+	case err != nil:
 		return nil, err
+	case len(text) == 0:
+		return nil, ErrEmpty
+	case len(text) > len(data) && int64(len(text)) > limit: // some of UTF-16 is longer in UTF-8
+		return nil, tooLarge(limit)
 	}
-	return data, nil
+	return text, nil
 }
 
 // gunzip unpacks r. A packed file that ends early gives io.ErrUnexpectedEOF.

@@ -145,18 +145,26 @@ func readMeta(path string) (*metaFile, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	var m metaFile
+	var m *metaFile
 	if err == nil {
-		// A name that is not known is damage: a newer layout has a number of its own.
-		dec := json.NewDecoder(bytes.NewReader(data))
-		dec.DisallowUnknownFields()
-		err = dec.Decode(&m)
-	}
-	if err == nil {
-		err = m.check()
+		m, err = parseMeta(data)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s is %w: %w", path, ErrDamaged, cause(err))
+	}
+	return m, nil
+}
+
+func parseMeta(data []byte) (*metaFile, error) {
+	// A name that is not known is damage: a newer layout has a number of its own.
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	var m metaFile
+	if err := dec.Decode(&m); err != nil {
+		return nil, err
+	}
+	if err := m.check(); err != nil {
+		return nil, err
 	}
 	return &m, nil
 }

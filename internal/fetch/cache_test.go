@@ -287,17 +287,9 @@ func TestOpenCache(t *testing.T) {
 func FuzzMeta(f *testing.F) {
 	f.Add([]byte(`{"version":1,"sha256":"` + strings.Repeat("ab", 32) + `","size":3,"compiled":{"format":"f","size":1,"crc32c":7}}`))
 	f.Add([]byte(`{"version":1,"sha256":"../..","etag":"a\nb"}`))
-	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, data []byte) {
-		path := filepath.Join(dir, metaName)
-		if err := os.WriteFile(path, data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		m, err := readMeta(path)
+		m, err := parseMeta(data)
 		if err != nil {
-			if !errors.Is(err, ErrDamaged) {
-				t.Fatalf("got %v", err)
-			}
 			return
 		}
 		for _, s := range []string{m.ETag, m.LastModified, m.URL, m.Change} {

@@ -18,6 +18,8 @@ import (
 	"testing"
 	"time"
 	"unicode"
+
+	"sallyport/internal/quickfuzz"
 )
 
 // TestMain lets tests start the test program again in another role.
@@ -28,7 +30,7 @@ func TestMain(m *testing.M) {
 	case "proxied":
 		proxiedRole()
 	default:
-		os.Exit(m.Run())
+		quickfuzz.Main(m)
 	}
 }
 
