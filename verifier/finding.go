@@ -36,6 +36,7 @@ type Finding struct {
 	// Mapped is our address and port as the target saw it.
 	Mapped netip.AddrPort `json:"mapped,omitzero"`
 
+	Sign     Sign     `json:"sign,omitempty"`     // what it is a case of, for the diagnosis
 	Evidence []string `json:"evidence,omitempty"` // what was seen, in order
 	Remedy   string   `json:"remedy,omitempty"`
 	Rule     string   `json:"rule,omitempty"`

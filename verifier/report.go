@@ -24,8 +24,10 @@ type Report struct {
 	Machine  string    `json:"machine,omitempty"` // its host name
 	Vantage  Vantage   `json:"vantage,omitempty"`
 	Plan     Source    `json:"plan"`
-	Findings []Finding `json:"findings"`
-	Notes    []string  `json:"notes,omitempty"` // what limits the whole run, such as verdicts that are weaker here
+	// Diagnosis is what the findings say together.
+	Diagnosis []Diagnosis `json:"diagnosis,omitempty"`
+	Findings  []Finding   `json:"findings"`
+	Notes     []string    `json:"notes,omitempty"` // what limits the whole run, such as verdicts that are weaker here
 }
 
 // ExitCode is 1 when something failed, 3 when something is undecided or nothing

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"net/url"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -260,7 +262,7 @@ func (f *verifyFlags) options(ctx context.Context, a *app) (verify.Options, erro
 	if err != nil {
 		return verify.Options{}, err
 	}
-	opt := verify.Options{Probe: probe.Options{Timers: timers, Long: f.long, Version: a.version},
+	opt := verify.Options{Probe: probe.Options{Timers: timers, Long: f.long, Version: a.version, Proxy: proxySet()},
 		Train: media.Options{Rate: f.rate, Duration: f.duration}}
 	for _, k := range f.kinds {
 		opt.Probe.Kinds = append(opt.Probe.Kinds, verifier.Kind(k))
@@ -285,6 +287,19 @@ func (f *verifyFlags) options(ctx context.Context, a *app) (verify.Options, erro
 
 // timerNames are the timers that --timer changes.
 var timerNames = []string{"rto", "connect", "handshake", "query", "hop", "walks", "no_host_after"}
+
+// proxySet is the proxy for HTTPS that the environment names, without its password.
+func proxySet() string {
+	for _, name := range []string{"HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"} {
+		if v := os.Getenv(name); v != "" {
+			if u, err := url.Parse(v); err == nil && u.Host != "" {
+				return u.Host
+			}
+			return "in " + name
+		}
+	}
+	return ""
+}
 
 // timing is the timers with what --timer and --time-scale change.
 func (f *verifyFlags) timing() (verifier.Timers, error) {

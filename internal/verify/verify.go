@@ -74,6 +74,7 @@ func Run(ctx context.Context, plan *verifier.Plan, opt Options) *verifier.Report
 		f.Note("%v", opt.Lost)
 		found.Findings = append(found.Findings, f)
 	}
+	found.Diagnosis = verifier.Diagnose(found.Findings, opt.Probe.Proxy)
 	found.Finished = time.Now()
 	return found
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/x509roots/fallback/bundle"
+
+	"sallyport/verifier"
 )
 
 // publicRoots are the authorities that browsers ship, whatever this machine was made to
@@ -77,9 +79,11 @@ func (e *env) judgeChain(certs []*x509.Certificate, name string, issuers []strin
 	case own != nil && public != nil:
 		p.unverified(own, leaf, len(certs))
 	case leaf.VerifyHostname(name) != nil:
+		p.sign = verifier.SignOtherName
 		p.trouble = fmt.Sprintf("the certificate is for %s, not for %s", printable(namesOf(leaf)), name)
 		p.remedy = "find out who answers in the target's place: a proxy, a captive portal, or a wrong DNS answer"
 	case !named:
+		p.sign = verifier.SignIntercepted
 		p.trouble = fmt.Sprintf("issued by %s, not by %s: TLS is intercepted by a proxy that this machine trusts", p.issuer, strings.Join(issuers, " or "))
 		p.remedy = "exempt this host from TLS inspection; if the issuer is right, name it in the probe"
 	case public == nil && own != nil:
@@ -87,9 +91,11 @@ func (e *env) judgeChain(certs []*x509.Certificate, name string, issuers []strin
 		p.remedy = "bring the authorities that this machine trusts up to date"
 	case public == nil:
 	case len(issuers) == 0:
+		p.sign = verifier.SignIntercepted
 		p.trouble = fmt.Sprintf("issued by %s, which this machine trusts and browsers do not ship: TLS is intercepted by a proxy, or the target has a private authority", p.issuer)
 		p.remedy = "exempt this host from TLS inspection; if the authority is your own, name it in the probe (issuers)"
 	case calledPublic(leaf, issuers):
+		p.sign = verifier.SignIntercepted
 		p.trouble = fmt.Sprintf("issued by %s, which calls itself as a public authority and is none: TLS is intercepted by a proxy that this machine trusts", p.issuer)
 		p.remedy = "exempt this host from TLS inspection"
 	default:
@@ -102,6 +108,7 @@ func (e *env) judgeChain(certs []*x509.Certificate, name string, issuers []strin
 func (p *tlsPeer) unverified(err error, leaf *x509.Certificate, shown int) {
 	var invalid x509.CertificateInvalidError
 	if !errors.As(err, &invalid) {
+		p.sign = verifier.SignIntercepted
 		p.trouble = fmt.Sprintf("this machine does not trust the issuer, %s: TLS is intercepted, or the target has a private authority", p.issuer)
 		if shown == 1 && leaf.Issuer.String() != leaf.Subject.String() {
 			p.trouble += ", or it does not send the certificates between its own and an authority's"

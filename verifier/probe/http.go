@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -48,6 +49,13 @@ func askPage(ctx context.Context, conn net.Conn, host string) page {
 		location: printable(answer.Header.Get("Location"))}
 }
 
+// elsewhere reports whether the page leads to another host, as portals do.
+func (p page) elsewhere(host string) bool {
+	u, err := url.Parse(p.location)
+	return err == nil && u.Hostname() != "" && !strings.EqualFold(u.Hostname(), strings.TrimSuffix(host, ".")) &&
+		!strings.HasSuffix(strings.ToLower(u.Hostname()), "."+strings.ToLower(strings.TrimSuffix(host, ".")))
+}
+
 func (p page) describe() string {
 	if p.err != nil {
 		return printable(fmt.Sprintf("no answer by HTTP: %v", p.err))
@@ -86,10 +94,15 @@ func probeHTTP(ctx context.Context, e *env, t target) []verifier.Finding {
 		f.Outcome = verifier.Fail
 		f.Summary = fmt.Sprintf("%s is answered by a proxy or portal that wants a login: %s", f.Target(), p.status)
 		f.Remedy = "log in, or exempt this host from the proxy"
+		f.Sign = verifier.SignPortal
 	default:
 		f.Outcome = verifier.Warn
 		f.Summary = fmt.Sprintf("%s answers by HTTP, and nothing proves that it is the target", f.Target())
 		f.Remedy = "nothing, as long as HTTPS to the same host is reachable"
+		if p.elsewhere(t.probe.Host) {
+			f.Sign = verifier.SignPortal
+			f.Summary = fmt.Sprintf("%s answers by HTTP, and leads to another host: %s", f.Target(), p.location)
+		}
 	}
 	return []verifier.Finding{f}
 }

@@ -34,6 +34,8 @@ type Options struct {
 	// Progress is called with each finding as it is made, one call at a time. Outcomes
 	// may still be softened when the whole run is known.
 	Progress func(verifier.Finding)
+	// Proxy is the proxy for HTTPS that programs of this machine are told to use.
+	Proxy string
 	// Version is sallyport's own, for the report.
 	Version string
 }

@@ -60,6 +60,7 @@ type reached struct {
 	tls      *tlsPeer      // of a port that was asked by TLS
 	// undecided says that there was not the time for what did not come about.
 	undecided bool
+	noHello   bool   // nothing came back for the client hello of TLS
 	remedy    string // where the asking knows better
 }
 

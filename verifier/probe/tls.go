@@ -20,6 +20,7 @@ type tlsPeer struct {
 	trouble string // why it is not the target, or not provably; empty: it is
 	doubt   string // what is worth a warning
 	remedy  string
+	sign    verifier.Sign
 }
 
 // probeTLS finishes a handshake, which a transparent proxy cannot do in the target's
@@ -58,6 +59,10 @@ func (e *env) finishTLS(t target, k verifier.Kind, r reached) []verifier.Finding
 		if r.remedy != "" {
 			f.Remedy = r.remedy
 		}
+		if r.noHello {
+			f.Sign = verifier.SignNoHello
+			f.Remedy += "; or whether long packets vanish on the way (MTU)"
+		}
 		return []verifier.Finding{f}
 	}
 	cert := t.finding(k, verifier.CheckCert)
@@ -66,7 +71,7 @@ func (e *env) finishTLS(t target, k verifier.Kind, r reached) []verifier.Finding
 	cert.Summary = fmt.Sprintf("the certificate of %s is good, issued by %s", f.Host, r.tls.issuer)
 	switch {
 	case r.tls.trouble != "":
-		cert.Outcome = verifier.Fail
+		cert.Outcome, cert.Sign = verifier.Fail, r.tls.sign
 		cert.Summary = r.tls.trouble
 		f.Summary = fmt.Sprintf("%s answers, but not provably as the target", f.Target())
 		f.Remedy = r.tls.remedy
@@ -101,6 +106,7 @@ func (e *env) askTLS(ctx context.Context, t target, page bool) reached {
 		// A few round trips are needed: where there was no time for them, or the run
 		// was ended, nothing shows.
 		r.undecided = ctx.Err() != nil || timedOut(err) && time.Since(began) < slowTrips*r.rtt
+		r.noHello = timedOut(err) && !r.undecided
 		if asked {
 			r.why = "the target asks for a client certificate, and ends the handshake without one"
 			r.remedy = "the way is open: give the clients the certificate that the target asks for"

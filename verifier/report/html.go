@@ -49,18 +49,19 @@ func WriteHTML(w io.Writer, r *verifier.Report) error {
 
 // page is what the template shows. All texts are cleaned; the template escapes them.
 type page struct {
-	Policy   string
-	CSS      template.CSS
-	Subject  string
-	result   // of the run
-	Sentence string
-	Counted  string
-	Facts    []fact
-	Sections []pageSection
-	Problems []pageProblems
-	Trains   []pageTrain
-	Notes    []string
-	Footer   string
+	Policy    string
+	CSS       template.CSS
+	Subject   string
+	result    // of the run
+	Sentence  string
+	Diagnosis []verifier.Diagnosis
+	Counted   string
+	Facts     []fact
+	Sections  []pageSection
+	Problems  []pageProblems
+	Trains    []pageTrain
+	Notes     []string
+	Footer    string
 }
 
 // result is an outcome in words, and the class of their colour.
@@ -133,6 +134,9 @@ func pageOf(r *verifier.Report) page {
 	p.result = result{word, resultOf(outcome).Class}
 	if n := len(r.Findings); n > 0 {
 		p.Counted = fmt.Sprintf("%s: %s.", plural(n, "finding"), counted(r.Counts()))
+	}
+	for _, d := range r.Diagnosis {
+		p.Diagnosis = append(p.Diagnosis, verifier.Diagnosis{Text: clean(d.Text), Evidence: clean(d.Evidence), Do: clean(d.Do)})
 	}
 	p.Facts = factsOf(r)
 	p.Sections = pageSections(r)

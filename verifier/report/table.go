@@ -16,6 +16,7 @@ import (
 func WriteTable(w io.Writer, r *verifier.Report, opt TextOptions) error {
 	p := newPrinter(opt)
 	p.head(r)
+	p.diagnosis(r)
 	for _, o := range []verifier.Outcome{verifier.Fail, verifier.Undecided, verifier.Warn, verifier.Skipped} {
 		p.problems(r, o)
 	}
@@ -26,6 +27,22 @@ func WriteTable(w io.Writer, r *verifier.Report, opt TextOptions) error {
 	}
 	p.sum(r)
 	return p.writeTo(w)
+}
+
+// diagnosis writes what is wrong for the whole.
+func (p *printer) diagnosis(r *verifier.Report) {
+	if len(r.Diagnosis) == 0 {
+		return
+	}
+	p.b.WriteString("\n" + p.paint(Heading, "In short") + "\n")
+	for _, d := range r.Diagnosis {
+		p.b.WriteString("  ")
+		p.hang(Heading, clean(d.Text), 2)
+		p.b.WriteString("    " + p.paint(Faint, pad("seen", 6)))
+		p.hang(plain, clean(d.Evidence), 10)
+		p.b.WriteString("    " + p.paint(Faint, pad("do", 6)))
+		p.hang(plain, clean(d.Do), 10)
+	}
 }
 
 func (p *printer) head(r *verifier.Report) {
