@@ -78,6 +78,7 @@ var info = renderers.Info{
 		{Name: "name of a chain", Value: "28 characters; longer ones are cut and end in a hash", Source: "Linux, XT_EXTENSION_MAXNAMELEN 29 with the final zero"},
 		{Name: "name of a set", Value: "31 characters; longer ones are cut and hold a hash", Source: "Linux, IPSET_MAXNAMELEN 32 with the final zero"},
 		{Name: "prefixes of a set", Value: "1,048,576 with sets = \"ipset\"", Source: "the maxelem that every set is made with"},
+		{Name: "one load of iptables-nft, in a container without rights of its host's network", Value: "212,992 bytes: some 400 prefixes with sets = \"chains\"; no limit with \"ipset\"", Source: "Linux, net.core.wmem_default; measured, iptables 1.8.9", Option: "sets"},
 		{Name: "chains in a row", Value: "16; ours take 14 at most", Source: "Linux, NFT_JUMP_STACK_SIZE; iptables-nft"},
 	},
 	Extension: ".rules",

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"sort"
 	"strings"
 	"sync"
 	"testing"
@@ -202,5 +204,48 @@ func TestEveryChangeOfOptions(t *testing.T) {
 	}
 	if refused == 0 || refused > 24 {
 		t.Errorf("%d changes are refused", refused)
+	}
+}
+
+// TestContainerWithoutRights loads, where nft cannot raise its buffer, what fits by our
+// count: twice, because a first load can take more than the next. Above it there is advice.
+func TestContainerWithoutRights(t *testing.T) {
+	need.Root(t)
+	need.Program(t, "nft")
+	need.Program(t, "unshare")
+	for _, opt := range []Options{
+		{Placement: fragment, Table: "inet filter", Hook: "forward", Ingress: []string{"lan0"}},
+		{Placement: standalone, Hook: "output"},
+	} {
+		for _, f := range rules.BothFamilies.List() {
+			t.Run(opt.Placement+" "+f.String(), func(t *testing.T) {
+				built, err := Kind().Build(&opt, renderers.Env{Name: "edge", Path: "edge.nft"})
+				if err != nil {
+					t.Fatal(err)
+				}
+				r := built.(*renderer)
+				plan := func(n int) *rules.Plan {
+					p := cloudPlan(manyRanges(0, n).Only(f))
+					if opt.Placement == standalone {
+						p.Default = rules.Deny
+					}
+					return p
+				}
+				most := sort.Search(10_000, func(n int) bool { return r.messageBytes(plan(n+1)) > mostBytes })
+				if advice := r.Advice(plan(most)); len(advice) != 0 {
+					t.Errorf("%d ranges: %v", most, advice[0])
+				}
+				if advice := r.Advice(plan(most + 1)); len(advice) != 1 {
+					t.Errorf("%d ranges: %v", most+1, advice)
+				}
+				path := filepath.Join(t.TempDir(), "edge.nft")
+				writeFile(t, path, render(t, opt, plan(most), nil)[0].Data)
+				out, err := exec.Command("unshare", "-rn", "sh", "-c", "nft -f "+path+" && nft -f "+path).CombinedOutput()
+				if err != nil {
+					t.Errorf("%d ranges: %v: %s", most, err, out)
+				}
+				t.Logf("%d ranges", most)
+			})
+		}
 	}
 }

@@ -18,6 +18,9 @@
 //     always sends the flags (2026-11).
 //   - "add chain" with a hook but no policy leaves a chain that is there as it is, with
 //     its policy, and fails where that has another priority (2026-11).
+//   - a set that is made in the same transaction as its elements sends them twice, unless
+//     they stand in its declaration. So sets are deleted and made anew: a load in a
+//     container without rights has room for twice as many (2026-11).
 //   - auto-merge does not apply to concatenated sets: services are disjoint
 //     before they are rendered (nft(8), SETS).
 //   - meta l4proto is the protocol behind IPv6's extension headers: 0, 43, 44 and 60
@@ -72,6 +75,7 @@ var info = renderers.Info{
 	Limits: []renderers.Limit{
 		{Name: "name of a set or chain", Value: "255 characters", Source: "Linux, NFT_NAME_MAXLEN 256 with the final zero"},
 		{Name: "elements of a set", Value: "memory; 300,000 ranges load in 2.3 s and 232 MB", Source: "measured, nft 1.0.6, Linux 6.18"},
+		{Name: "one load, in a container without rights of its host's network", Value: "212,992 bytes: 5,200 IPv4 or 3,200 IPv6 ranges", Source: "Linux, net.core.wmem_default; measured, nft 1.0.6"},
 		{Name: "kernel", Value: "5.6 or newer", Source: "nftables wiki: ranges in concatenated sets"},
 	},
 	Extension: ".nft",
@@ -164,16 +168,47 @@ func (r *renderer) Caps() rules.Caps {
 
 // Advice implements renderers.Adviser.
 func (r *renderer) Advice(p *rules.Plan) []*renderers.OptionError {
+	var list []*renderers.OptionError
+	if n := r.messageBytes(p); n > mostBytes {
+		list = append(list, &renderers.OptionError{
+			Cause: fmt.Sprintf("a load is one netlink message of about %d kB, and in a container without rights of its host's network (a user namespace) nft sends %d at most", n/1000, mostBytes/1000),
+			Fix:   "there, load from the host, with nsenter -t PID -n nft -f, or raise net.core.wmem_default on it; anywhere else this is no limit"})
+	}
 	denies := p.Default == rules.Deny
 	for i := range p.Rules {
 		denies = denies || p.Rules[i].Verdict == rules.Deny
 	}
-	if r.opt.Placement == fragment || denies || r.opt.DSCP {
-		return nil
+	if r.opt.Placement != fragment && !denies && !r.opt.DSCP {
+		list = append(list, &renderers.OptionError{Option: "placement",
+			Cause: "a table of our own that only allows has no effect: what another table drops stays dropped",
+			Fix:   `use placement = "fragment", or default = "deny"`})
 	}
-	return []*renderers.OptionError{{Option: "placement",
-		Cause: "a table of our own that only allows has no effect: what another table drops stays dropped",
-		Fix:   `use placement = "fragment", or default = "deny"`}}
+	return list
+}
+
+// mostBytes is what a process without CAP_NET_ADMIN on the host can send over a socket at
+// once (Linux, net.core.wmem_default): nft cannot raise the buffer there, and a file is one
+// message, however its elements are divided.
+const mostBytes = 212_992
+
+// messageBytes is about the size of that message, from above: a range of a set is two
+// elements (measured with nft 1.0.6, strace, 2026-11).
+func (r *renderer) messageBytes(p *rules.Plan) int {
+	const fixed, perSet, perLine = 1000, 500, 800
+	n := fixed
+	for _, s := range r.objects(p) {
+		n += perSet + 80*len(s.ports)
+		switch s.family {
+		case ipranges.IPv4:
+			n += 40 * s.addrs.NumRanges(s.family)
+		case ipranges.IPv6:
+			n += 64 * s.addrs.NumRanges(s.family)
+		}
+	}
+	for _, c := range r.chains(p) {
+		n += perLine * len(c.rules)
+	}
+	return n
 }
 
 // Render implements renderers.Renderer.

@@ -21,9 +21,9 @@ type view struct {
 	Hook             string
 	Chain            string
 	Base, Jump       string   // fragment: commands that make the admin's chain, and the jump
-	Declare, Flush   []string // fragment: commands
+	Declare, Flush   []string // fragment: commands that make what is not there, and empty it
 	Retire           []string // fragment: commands that delete what is no longer needed
-	Elements         string   // fragment: add element commands
+	Elements         string   // fragment: add set commands
 	Rules            []string // fragment: add rule commands
 	Sets, Chains     string   // standalone: blocks
 	Remove           []string // commands that delete all of it
@@ -59,8 +59,8 @@ func (r *renderer) view(p *rules.Plan) (*view, error) {
 	var elements strings.Builder
 	for _, s := range objects {
 		v.Declare = append(v.Declare, s.declare(r.table))
-		v.Flush = append(v.Flush, fmt.Sprintf("flush set %s %s", r.table, s.name))
-		fmt.Fprintf(&elements, "add element %s %s {\n%s}\n", r.table, s.name, s.elements("\t"))
+		v.Flush = append(v.Flush, fmt.Sprintf("delete set %s %s", r.table, s.name))
+		fmt.Fprintf(&elements, "%s elements = {\n%s} }\n", strings.TrimSuffix(s.declare(r.table), " }"), s.elements("\t"))
 	}
 	v.Elements = elements.String()
 	v.Retire = retired.delete(r.table)
