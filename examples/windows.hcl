@@ -9,13 +9,13 @@ set "acs_media" {
   include = ["20.202.0.0/16", "52.112.0.0/14", "52.122.0.0/15", "2603:1063::/38"]
 }
 
-target "windows" "office" {
+target "windows" "office" { # warning: target windows office: Windows needs an IPv6 gateway for IPv6 past the tunnel, and goes wrong in networks without one
   server          = "vpn.example.com"
   trusted_network = "corp.example.com"
   bypass          = set.acs_media
 }
 
-target "windows" "parts" {
+target "windows" "parts" { # warning: target windows parts: Windows needs an IPv6 gateway for IPv6 past the tunnel, and goes wrong in networks without one
   form   = "routes"
   bypass = set.acs_media
 }

@@ -134,3 +134,26 @@ func TestReadScriptRefuses(t *testing.T) {
 		}
 	}
 }
+
+// TestAdvice: who excludes IPv6 is told what becomes of it without a gateway.
+func TestAdvice(t *testing.T) {
+	for _, tt := range []struct {
+		change func(*Options)
+		plan   *rules.Plan
+		told   bool
+	}{
+		{func(*Options) {}, rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, relays), true},
+		{func(*Options) {}, rules.RoutePlan("edge", rules.OnlyIPv4, rules.Bypass, relays.Only(ipranges.IPv4)), false},
+		{func(*Options) {}, rules.RoutePlan("edge", rules.BothFamilies, rules.Tunnel, relays), false},
+		{script, include(), false},
+	} {
+		r, err := Kind().Build(options(tt.change), renderers.Env{Name: "edge", Path: "edge.xml"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		advice := r.(renderers.Adviser).Advice(tt.plan)
+		if (len(advice) == 1) != tt.told || tt.told && (advice[0].Option != "families" || advice[0].Fix == "") {
+			t.Errorf("%v: %v", tt.plan.Families, advice)
+		}
+	}
+}

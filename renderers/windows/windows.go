@@ -59,6 +59,7 @@ var info = renderers.Info{
 	Load: renderers.Restart,
 	Limits: []renderers.Limit{
 		{Name: "routes", Value: "none documented; users report trouble above 200", Source: "VPNv2 CSP, Microsoft Learn, names no limit; user reports"},
+		{Name: "IPv6 past the tunnel", Value: "only in networks with an IPv6 gateway", Source: "ld0614/DPC, issue 23, 2025"},
 		{Name: "Windows", Value: "10 version 1607 or newer", Source: "VPNv2 DDF: ProfileXML with ExclusionRoute"},
 		{Name: "routes past the tunnel by PowerShell", Value: "none", Source: "Microsoft Learn, Add-VpnConnectionRoute"},
 		{Name: "name of a connection", Value: "256 characters", Source: "Windows SDK, ras.h, RAS_MaxEntryName"},
@@ -206,6 +207,16 @@ func onlyElement(data []byte, name string) (string, error) {
 			}
 		}
 	}
+}
+
+// Advice implements renderers.Adviser.
+func (r *renderer) Advice(p *rules.Plan) []*renderers.OptionError {
+	set, v, ok := p.Listed()
+	if !ok || v != rules.Bypass || !set.Has(ipranges.IPv6) {
+		return nil
+	}
+	return []*renderers.OptionError{{Option: "families", Cause: "Windows needs an IPv6 gateway for IPv6 past the tunnel, and goes wrong in networks without one",
+		Fix: `say families = ["ipv4"] unless your clients' networks have IPv6; see docs/targets/windows.md`}}
 }
 
 // Render implements renderers.Renderer.

@@ -28,6 +28,16 @@ if ($allUsers) { $scope.AllUserConnection = $true }
 $key = 'HKCU:\SOFTWARE\sallyport\routes\edge'
 if ($allUsers) { $key = 'HKLM:\SOFTWARE\sallyport\routes\edge' }
 
+# Runs take turns. One that was cut short leaves its turn to the next.
+$scopeOfTurn = 'Local'
+if ($allUsers) { $scopeOfTurn = 'Global' }
+$turn = New-Object System.Threading.Mutex($false, "$scopeOfTurn\sallyport-routes-edge")
+try {
+    if (-not $turn.WaitOne(60000)) { throw 'another run has been going on for a minute: nothing was changed' }
+} catch [System.Threading.AbandonedMutexException] {
+    Write-Verbose 'an earlier run was cut short'
+}
+
 # One way to write each prefix.
 function ConvertTo-Prefix([string]$text) {
     $address, $bits = $text -split '/'
@@ -93,3 +103,4 @@ foreach ($prefix in $new) {
 }
 if ($Remove) { Remove-Item -LiteralPath $key } else { Save-Record ($kept + $new) }
 Write-Output "$($new.Count) routes added, $($gone.Count) withdrawn. Reconnect to use them."
+$turn.ReleaseMutex()
