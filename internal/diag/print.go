@@ -116,6 +116,7 @@ func (p *printer) place(r Range, text, style string) {
 		return
 	}
 	number := fmt.Sprintf("%5d", r.Start.Line)
+	line, from, to = crop(line, from, to)
 	cells, lo, hi := layout(line, from, to)
 	cells, lo, hi = window(cells, lo, hi, p.width-len(number)-len(" | "))
 	p.out.WriteString(p.paint(faint, number+" |"))
@@ -142,6 +143,19 @@ func excerpt(src []byte, r Range) (line []byte, from, to int, ok bool) {
 	from = min(r.Start.Byte-start, len(line))
 	to = min(r.End.Byte-start, len(line)) // of a longer stretch, the rest of its first line
 	return line, from, max(to, from), true
+}
+
+// maxExcerpt is how much of a line, in bytes to either side of the place, is looked at:
+// more than any terminal shows, and little of a line of a megabyte.
+const maxExcerpt = 2 << 10
+
+// crop takes from a line what is too far from the place to be shown.
+func crop(line []byte, from, to int) ([]byte, int, int) {
+	start, end := max(0, from-maxExcerpt), min(len(line), from+maxExcerpt)
+	for start > 0 && start < from && !utf8.RuneStart(line[start]) {
+		start++
+	}
+	return line[start:end], from - start, min(to, end) - start
 }
 
 // cell is what one character of the source becomes on the terminal.

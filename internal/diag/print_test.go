@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -91,6 +92,27 @@ func TestPrintGolden(t *testing.T) {
 	}
 	if printed(t, examples, PrintOptions{}) != got {
 		t.Error("80 columns are not the default")
+	}
+}
+
+// A line can have megabytes, and many mistakes.
+func TestPrintLongLine(t *testing.T) {
+	word := "äöü, "
+	src := []byte(strings.Repeat(word, 200_000))
+	var list List
+	for i := range 200 {
+		at := 5000 * i / 8 * len(word)
+		list = append(list, Diagnostic{Summary: "x", Subject: Range{"edge.hcl", Pos{1, 1, at}, Pos{1, 2, at + len("äöü")}}})
+	}
+	var b bytes.Buffer
+	if err := Print(&b, list, PrintOptions{Sources: map[string][]byte{"edge.hcl": src}}); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(b.String(), "äöü"); n < 10*len(list) || n > 30*len(list) || strings.Count(b.String(), "^^^\n") != len(list) || !utf8.Valid(b.Bytes()) {
+		t.Errorf("%d words for %d places", n, len(list))
+	}
+	if n := testing.AllocsPerRun(1, func() { _ = Print(io.Discard, list, PrintOptions{Sources: map[string][]byte{"edge.hcl": src}}) }); n > 1e6 {
+		t.Errorf("%.0f allocations", n)
 	}
 }
 

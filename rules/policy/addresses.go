@@ -239,7 +239,7 @@ func (c *compiler) hasTag(feed *decl, name string, r hcl.Range) bool {
 		summary += ", change " + info.Change
 	}
 	detail, fix := "", ""
-	if !c.crowded() {
+	if c.hints++; c.hints <= maxHints { // a look through all tags takes its time
 		if near := cat.Suggest(name, 3); len(near) > 0 {
 			fix = fmt.Sprintf("did you mean %s?", wordList(near, "or"))
 		}

@@ -25,6 +25,8 @@ const (
 	// in many places.
 	maxRules  = 500_000
 	maxRanges = 8_000_000
+	// maxHints bounds how many unknown tags get a suggestion.
+	maxHints = 25
 	// loopWork bounds the evaluation of for expressions, in bytes of source
 	// looked at. A policy without them needs no more than thrice its own bytes.
 	loopWork = 1 << 20

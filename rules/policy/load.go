@@ -177,6 +177,7 @@ type compiler struct {
 	taken    map[string]bool // names of address sets in plans
 	open     []openUse
 	all      *ruleList         // of the targets that do not choose
+	hints    int               // tags that were looked for
 	carried  int               // rules in all plans together
 	ranges   int               // of all sets together
 	ports    map[string]string // names of services that ports() made, by feed and tag
