@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"sallyport/internal/await"
+	"sallyport/internal/quickfuzz"
 )
 
 // TestMain makes the test program a child that publishes, where the environment
@@ -31,7 +32,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	quickfuzz.Main(m)
 }
 
 // child does a job in dir: "loop FROM" publishes the generations FROM, FROM+2,

@@ -15,11 +15,13 @@ import (
 	"sallyport/internal/lab"
 	"sallyport/internal/need"
 	"sallyport/internal/pace"
+	"sallyport/internal/quickfuzz"
 	"sallyport/verifier"
 )
 
 // TestMain lets more tests run at once than there are processors: they mostly wait.
 func TestMain(m *testing.M) {
+	quickfuzz.Prepare()
 	flag.Parse()
 	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
 		if err := f.Value.Set("8"); err != nil {

@@ -1,0 +1,9 @@
+package asa
+
+import (
+	"testing"
+
+	"sallyport/internal/quickfuzz"
+)
+
+func TestMain(m *testing.M) { quickfuzz.Main(m) }

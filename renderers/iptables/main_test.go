@@ -1,0 +1,9 @@
+package iptables
+
+import (
+	"testing"
+
+	"sallyport/internal/quickfuzz"
+)
+
+func TestMain(m *testing.M) { quickfuzz.Main(m) }
