@@ -68,6 +68,7 @@ func Judge(t *Train, l Limits) Report {
 	r := Report{Limits: l, Stats: s, TimerOK: s.Late.Median <= onTime}
 	j := judge{t, &s, l, r.TimerOK}
 	r.Findings = []Finding{j.latency(OneWay, l.OneWay, 2), j.latency(RoundTrip, l.RoundTrip, 1), j.burst(), j.loss(), j.jitter(), j.reordering()}
+	t.excuse(&r, l)
 	r.Notes = j.notes()
 	return r
 }
