@@ -29,15 +29,19 @@ func plain(*Options) {}
 
 func both(o *Options) { o.Subnets = []string{subnetA, subnetB} }
 
-func TestConformance(t *testing.T) {
-	conformance.Run(t, Kind(),
-		conformance.Variant{Name: "plain", Options: options(plain)},
-		conformance.Variant{Name: "two subnets and a group", Options: options(func(o *Options) {
+func variants() []conformance.Variant {
+	return []conformance.Variant{
+		{Name: "plain", Options: options(plain)},
+		{Name: "two subnets and a group", Options: options(func(o *Options) {
 			both(o)
 			o.Authorize, o.MaxRoutes = "S-1-5-21-1004336348-1177238915-682003330-512", 5000
 		})},
-	)
+	}
 }
+
+func TestConformance(t *testing.T) { conformance.Run(t, Kind(), variants()...) }
+
+func FuzzFiles(f *testing.F) { conformance.Fuzz(f, Kind(), variants()...) }
 
 func TestOptionMistakes(t *testing.T) {
 	for _, tt := range []struct {

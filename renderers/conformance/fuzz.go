@@ -9,8 +9,8 @@ import (
 )
 
 // Fuzz feeds the readers of a kind with files that were edited: one to read back, one that
-// an earlier run published, and the user's files that options name. Nothing panics, and
-// what is rendered then reads back as the plan.
+// an earlier run published, and the user's files that options name. Nothing panics, what is
+// rendered then reads back as the plan, and so does what was read from an edited file.
 //
 // An input is two edits of a file and not the file: the fuzzer minimizes each input that is
 // new to it, which takes it minutes where an input has some thousand bytes. So the texts
@@ -51,8 +51,12 @@ func Fuzz(f *testing.F, kind renderers.Kind, variants ...Variant) {
 		files := slices.Clone(x.files)
 		file := &files[int(at)%len(files)]
 		file.Data = edit(file.Data)
-		if p, err := x.r.ReadBack(files); err == nil && p == nil {
+		switch p, err := x.r.ReadBack(files); {
+		case err != nil:
+		case p == nil:
 			t.Error("neither a plan nor an error")
+		default:
+			x.s.renderedAgain(t, x.r, p)
 		}
 		before := func(path string) []byte {
 			f, _ := renderers.FileAt(files, path)
@@ -63,6 +67,22 @@ func Fuzz(f *testing.F, kind renderers.Kind, variants ...Variant) {
 			x.s.renderIn(t, "with a file of the user's", x.next, renderers.Env{Read: func(name string) ([]byte, error) { return edit(x.s.read[name]), nil }})
 		}
 	})
+}
+
+// renderedAgain renders a plan that was read from an edited file, where that can be.
+func (s *suite) renderedAgain(t *testing.T, r renderers.Renderer, p *rules.Plan) {
+	t.Helper()
+	lowered, _, errs := rules.Lower(p, renderers.CapsOf(s.kind, r))
+	if len(errs) > 0 {
+		return
+	}
+	files, err := r.Render(lowered)
+	if err != nil {
+		return
+	}
+	if got, err := r.ReadBack(files); err != nil || rules.Compare(lowered, got) != nil {
+		t.Errorf("what was read and rendered again differs: %v", err)
+	}
 }
 
 // LongestEdit is the longest text of an edit that is worth trying.

@@ -2,8 +2,6 @@ package frr
 
 import (
 	"errors"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -29,15 +27,19 @@ func withExceptions(o *Options) {
 	o.Exceptions, o.OtherDevice = true, "vpn0"
 }
 
-func TestConformance(t *testing.T) {
-	conformance.Run(t, Kind(),
-		conformance.Variant{Name: "exceptions", Options: options(withExceptions)},
-		conformance.Variant{Name: "gateways", Options: options(gateways)},
-		conformance.Variant{Name: "device", Options: options(func(o *Options) { o.Device = "tun0" })},
-		conformance.Variant{Name: "IPv4 gateway", Options: options(func(o *Options) { o.Gateway4, o.Tag, o.Table = "192.0.2.1", 77, 100 })},
-		conformance.Variant{Name: "IPv6 gateway", Options: options(func(o *Options) { o.Gateway6, o.Device, o.Distance = "fe80::1", "br-lan.5", 1 })},
-	)
+func variants() []conformance.Variant {
+	return []conformance.Variant{
+		{Name: "exceptions", Options: options(withExceptions)},
+		{Name: "gateways", Options: options(gateways)},
+		{Name: "device", Options: options(func(o *Options) { o.Device = "tun0" })},
+		{Name: "IPv4 gateway", Options: options(func(o *Options) { o.Gateway4, o.Tag, o.Table = "192.0.2.1", 77, 100 })},
+		{Name: "IPv6 gateway", Options: options(func(o *Options) { o.Gateway6, o.Device, o.Distance = "fe80::1", "br-lan.5", 1 })},
+	}
 }
+
+func TestConformance(t *testing.T) { conformance.Run(t, Kind(), variants()...) }
+
+func FuzzFiles(f *testing.F) { conformance.Fuzz(f, Kind(), variants()...) }
 
 func TestOptionMistakes(t *testing.T) {
 	for _, tt := range []struct {
@@ -178,34 +180,6 @@ func TestReadRefusesWhatItCannotTrust(t *testing.T) {
 	if _, err := r.ReadBack(files); err == nil {
 		t.Error("a script that does more is read")
 	}
-}
-
-func FuzzReadBack(f *testing.F) {
-	golden, err := filepath.Glob("testdata/golden/*/*.conf")
-	if err != nil || len(golden) == 0 {
-		f.Fatalf("no golden files: %v", err)
-	}
-	for _, name := range golden {
-		data, err := os.ReadFile(name)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(data)
-	}
-	r := built(f, options(gateways))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		p, err := r.ReadBack(scripted(t, string(data)))
-		if err != nil {
-			return
-		}
-		again, err := r.Render(p)
-		if err != nil {
-			t.Fatalf("what was read cannot be rendered: %v", err)
-		}
-		if q, err := r.ReadBack(again); err != nil || rules.Compare(p, q) != nil {
-			t.Errorf("read, rendered and read again it differs: %v", err)
-		}
-	})
 }
 
 // TestBytes: what a budget of bytes counts is what stands in the list. Exceptions have no

@@ -187,37 +187,3 @@ func TestReadRefusesWhatItCannotTrust(t *testing.T) {
 		}
 	}
 }
-
-func FuzzRead(f *testing.F) {
-	for _, format := range []format{jsonFormat{}, csvFormat{header: true}} {
-		data, err := format.write(plan())
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(data)
-	}
-	data, err := (jsonFormat{}).write(named())
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(data)
-	f.Fuzz(func(t *testing.T, data []byte) {
-		for _, format := range []format{jsonFormat{}, csvFormat{}} {
-			p, err := format.read(data)
-			if err != nil {
-				continue
-			}
-			again, err := format.write(p)
-			if err != nil {
-				continue // a plan of sources too many for CSV
-			}
-			q, err := format.read(again)
-			if err != nil {
-				t.Fatalf("what was written cannot be read: %v\n%s", err, again)
-			}
-			if d := rules.Compare(p, q); d != nil {
-				t.Fatal(d)
-			}
-		}
-	})
-}

@@ -13,12 +13,16 @@ import (
 	"sallyport/rules"
 )
 
-func TestConformance(t *testing.T) {
-	conformance.Run(t, Kind(),
-		conformance.Variant{Name: "star", Options: &Options{Style: "star"}},
-		conformance.Variant{Name: "dot", Options: &Options{Style: "dot"}},
-	)
+func variants() []conformance.Variant {
+	return []conformance.Variant{
+		{Name: "star", Options: &Options{Style: "star"}},
+		{Name: "dot", Options: &Options{Style: "dot"}},
+	}
 }
+
+func TestConformance(t *testing.T) { conformance.Run(t, Kind(), variants()...) }
+
+func FuzzFiles(f *testing.F) { conformance.Fuzz(f, Kind(), variants()...) }
 
 // TestTwoWeeks has invented lists, since no feed of names is at hand of two weeks.
 func TestTwoWeeks(t *testing.T) {

@@ -3,8 +3,6 @@ package iproute
 import (
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -31,17 +29,21 @@ func withExceptions(o *Options) {
 	o.Exceptions, o.OtherDevice = true, "vpn0"
 }
 
-func TestConformance(t *testing.T) {
-	conformance.Run(t, Kind(),
-		conformance.Variant{Name: "exceptions", Options: options(withExceptions)},
-		conformance.Variant{Name: "gateways", Options: options(func(o *Options) { o.Gateway4, o.Gateway6 = "192.0.2.1", "2001:db8::1" })},
-		conformance.Variant{Name: "device", Options: options(func(o *Options) { o.Device = "tun0" })},
-		conformance.Variant{Name: "IPv4 gateway", Options: options(func(o *Options) { o.Gateway4, o.Table = "192.0.2.1", "100" })},
-		conformance.Variant{Name: "IPv6 gateway", Options: options(func(o *Options) {
+func variants() []conformance.Variant {
+	return []conformance.Variant{
+		{Name: "exceptions", Options: options(withExceptions)},
+		{Name: "gateways", Options: options(func(o *Options) { o.Gateway4, o.Gateway6 = "192.0.2.1", "2001:db8::1" })},
+		{Name: "device", Options: options(func(o *Options) { o.Device = "tun0" })},
+		{Name: "IPv4 gateway", Options: options(func(o *Options) { o.Gateway4, o.Table = "192.0.2.1", "100" })},
+		{Name: "IPv6 gateway", Options: options(func(o *Options) {
 			o.Gateway6, o.Protocol, o.Metric = "fe80::1", 77, 5
 		})},
-	)
+	}
 }
+
+func TestConformance(t *testing.T) { conformance.Run(t, Kind(), variants()...) }
+
+func FuzzFiles(f *testing.F) { conformance.Fuzz(f, Kind(), variants()...) }
 
 func TestOptionMistakes(t *testing.T) {
 	for _, tt := range []struct {
@@ -68,30 +70,6 @@ func TestOptionMistakes(t *testing.T) {
 			t.Errorf("%s: %v", tt.option, err)
 		}
 	}
-}
-
-// FuzzReadBack feeds the reader of our own output with anything.
-func FuzzReadBack(f *testing.F) {
-	for _, name := range []string{"edge.v4.batch", "edge.v6.batch"} {
-		data, err := os.ReadFile(filepath.Join("testdata/golden/gateways", name))
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(data)
-	}
-	r, err := Kind().Build(options(func(o *Options) { o.Gateway4, o.Gateway6 = "192.0.2.1", "2001:db8::1" }),
-		renderers.Env{Name: "edge", Path: "edge.batch"})
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		for _, path := range []string{"edge.v4.batch", "edge.v6.batch"} {
-			p, err := r.ReadBack([]renderers.File{{Path: path, Data: data}})
-			if err == nil && p == nil {
-				t.Error("neither a plan nor an error")
-			}
-		}
-	})
 }
 
 // TestAFamilyWithoutItsGateway is refused in both directions, and only where the list

@@ -28,12 +28,16 @@ func gateways(o *Options) { o.Gateway4, o.Gateway6 = "10.20.0.1", "fd20::1" }
 
 func merged(o *Options) { gateways(o); o.Profile = uplinkFile }
 
-func TestConformance(t *testing.T) {
-	conformance.Run(t, Kind(),
-		conformance.Variant{Name: "routes", Options: options(gateways)},
-		conformance.Variant{Name: "profile", Options: options(merged)},
-	)
+func variants() []conformance.Variant {
+	return []conformance.Variant{
+		{Name: "routes", Options: options(gateways)},
+		{Name: "profile", Options: options(merged)},
+	}
 }
+
+func TestConformance(t *testing.T) { conformance.Run(t, Kind(), variants()...) }
+
+func FuzzFiles(f *testing.F) { conformance.Fuzz(f, Kind(), variants()...) }
 
 // build is a renderer whose profile is text, where that is not empty.
 func buildWith(t testing.TB, opt *Options, text string) (renderers.Renderer, error) {

@@ -15,12 +15,16 @@ import (
 
 func options(maxBytes int) *Options { return &Options{MaxBytes: maxBytes} }
 
-func TestConformance(t *testing.T) {
-	conformance.Run(t, Kind(),
-		conformance.Variant{Name: "openconnect", Options: Kind().NewOptions()},
-		conformance.Variant{Name: "small", Options: options(10000)},
-	)
+func variants() []conformance.Variant {
+	return []conformance.Variant{
+		{Name: "openconnect", Options: Kind().NewOptions()},
+		{Name: "small", Options: options(10000)},
+	}
 }
+
+func TestConformance(t *testing.T) { conformance.Run(t, Kind(), variants()...) }
+
+func FuzzFiles(f *testing.F) { conformance.Fuzz(f, Kind(), variants()...) }
 
 func TestOptionMistakes(t *testing.T) {
 	_, err := Kind().Build(options(-1), renderers.Env{Name: "edge", Path: "edge.conf"})

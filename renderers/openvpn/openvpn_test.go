@@ -2,8 +2,6 @@ package openvpn
 
 import (
 	"errors"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -28,17 +26,21 @@ func bothScripted() *Options {
 	return o
 }
 
-func TestConformance(t *testing.T) {
-	conformance.Run(t, Kind(),
-		conformance.Variant{Name: "client", Options: options(client, "")},
-		conformance.Variant{Name: "server", Options: options(server, "")},
-		conformance.Variant{Name: "client script", Options: options(client, script)},
-		conformance.Variant{Name: "client script of both", Options: bothScripted()},
-		conformance.Variant{Name: "client script of IPv4", Options: &Options{Side: client, IPv4: script, IPv6: complement, Folder: defaults.Folder, Protocol: defaults.Protocol, Metric: defaults.Metric}, Complement: true},
-		conformance.Variant{Name: "client complement", Options: options(client, complement), Complement: true},
-		conformance.Variant{Name: "server complement", Options: options(server, complement), Complement: true},
-	)
+func variants() []conformance.Variant {
+	return []conformance.Variant{
+		{Name: "client", Options: options(client, "")},
+		{Name: "server", Options: options(server, "")},
+		{Name: "client script", Options: options(client, script)},
+		{Name: "client script of both", Options: bothScripted()},
+		{Name: "client script of IPv4", Options: &Options{Side: client, IPv4: script, IPv6: complement, Folder: defaults.Folder, Protocol: defaults.Protocol, Metric: defaults.Metric}, Complement: true},
+		{Name: "client complement", Options: options(client, complement), Complement: true},
+		{Name: "server complement", Options: options(server, complement), Complement: true},
+	}
 }
+
+func TestConformance(t *testing.T) { conformance.Run(t, Kind(), variants()...) }
+
+func FuzzFiles(f *testing.F) { conformance.Fuzz(f, Kind(), variants()...) }
 
 func TestOptionMistakes(t *testing.T) {
 	for _, tt := range []struct {
@@ -250,40 +252,6 @@ func TestScriptsAreHeldToTheirHooks(t *testing.T) {
 	if !errors.As(err, &rule) || rule.Fix == "" {
 		t.Errorf("an include with ipv6: %v", err)
 	}
-}
-
-func FuzzReadBack(f *testing.F) {
-	golden, err := filepath.Glob("testdata/golden/*/*.conf")
-	if err != nil || len(golden) == 0 {
-		f.Fatalf("no golden files: %v", err)
-	}
-	for _, name := range golden {
-		data, err := os.ReadFile(name)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(data)
-	}
-	sh, err := os.ReadFile("testdata/golden/client_script/edge.v6.sh")
-	if err != nil {
-		f.Fatal(err)
-	}
-	var built []*renderer
-	for _, o := range []*Options{options(client, ""), options(server, ""), options(client, script), options(server, complement)} {
-		built = append(built, mustBuild(f, o))
-	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		for _, r := range built {
-			for _, files := range [][]renderers.File{
-				{{Path: "edge.conf", Data: data}},
-				{{Path: "edge.conf", Data: data}, {Path: "edge.v6.sh", Data: sh}},
-			} {
-				if p, err := r.ReadBack(files); err == nil && p == nil {
-					t.Error("neither a plan nor an error")
-				}
-			}
-		}
-	})
 }
 
 // TestBytes: what a budget of bytes counts is what stands in the files, and of an include

@@ -38,13 +38,17 @@ func small(change func(*Options)) *Options {
 	return options(func(o *Options) { change(o); o.MaxBytes = 128 << 10 })
 }
 
-func TestConformance(t *testing.T) {
-	conformance.Run(t, Kind(),
-		conformance.Variant{Name: "file", Options: small(plain)},
-		conformance.Variant{Name: "proxies and names", Options: small(full)},
-		conformance.Variant{Name: "function", Options: small(function)},
-	)
+func variants() []conformance.Variant {
+	return []conformance.Variant{
+		{Name: "file", Options: small(plain)},
+		{Name: "proxies and names", Options: small(full)},
+		{Name: "function", Options: small(function)},
+	}
 }
+
+func TestConformance(t *testing.T) { conformance.Run(t, Kind(), variants()...) }
+
+func FuzzFiles(f *testing.F) { conformance.Fuzz(f, Kind(), variants()...) }
 
 // TestFileFits fills a file to the limit: it is no longer than said.
 func TestFileFits(t *testing.T) {

@@ -21,12 +21,16 @@ func options(ports ...string) *Options {
 	return o
 }
 
-func TestConformance(t *testing.T) {
-	conformance.Run(t, Kind(),
-		conformance.Variant{Name: "pass", Options: options()},
-		conformance.Variant{Name: "ports", Options: options("udp/3478-3481", "tcp/443"), NoReadBack: true},
-	)
+func variants() []conformance.Variant {
+	return []conformance.Variant{
+		{Name: "pass", Options: options()},
+		{Name: "ports", Options: options("udp/3478-3481", "tcp/443"), NoReadBack: true},
+	}
 }
+
+func TestConformance(t *testing.T) { conformance.Run(t, Kind(), variants()...) }
+
+func FuzzFiles(f *testing.F) { conformance.Fuzz(f, Kind(), variants()...) }
 
 func TestOptionMistakes(t *testing.T) {
 	for _, tt := range []struct {

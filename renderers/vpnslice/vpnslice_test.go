@@ -2,8 +2,6 @@ package vpnslice
 
 import (
 	"errors"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -15,12 +13,16 @@ import (
 
 func options(maxBytes int) *Options { return &Options{MaxBytes: maxBytes} }
 
-func TestConformance(t *testing.T) {
-	conformance.Run(t, Kind(),
-		conformance.Variant{Name: "macOS", Options: Kind().NewOptions()},
-		conformance.Variant{Name: "small", Options: options(10000)},
-	)
+func variants() []conformance.Variant {
+	return []conformance.Variant{
+		{Name: "macOS", Options: Kind().NewOptions()},
+		{Name: "small", Options: options(10000)},
+	}
 }
+
+func TestConformance(t *testing.T) { conformance.Run(t, Kind(), variants()...) }
+
+func FuzzFiles(f *testing.F) { conformance.Fuzz(f, Kind(), variants()...) }
 
 func TestOptionMistakes(t *testing.T) {
 	_, err := Kind().Build(options(-1), renderers.Env{Name: "edge", Path: "edge.sh"})
@@ -93,32 +95,4 @@ func TestReadRefusesWhatItCannotTrust(t *testing.T) {
 			}
 		}
 	}
-}
-
-func FuzzReadBack(f *testing.F) {
-	golden, err := filepath.Glob("testdata/golden/*/*.sh")
-	if err != nil || len(golden) == 0 {
-		f.Fatalf("no golden files: %v", err)
-	}
-	for _, name := range golden {
-		data, err := os.ReadFile(name)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(data)
-	}
-	r := built(f)
-	f.Fuzz(func(t *testing.T, data []byte) {
-		p, err := r.ReadBack([]renderers.File{{Path: "edge.sh", Data: data}})
-		if err != nil {
-			return
-		}
-		again, err := r.Render(p)
-		if err != nil {
-			t.Fatalf("what was read cannot be rendered: %v", err)
-		}
-		if q, err := r.ReadBack(again); err != nil || rules.Compare(p, q) != nil {
-			t.Errorf("read, rendered and read again it differs: %v", err)
-		}
-	})
 }

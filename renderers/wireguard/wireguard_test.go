@@ -2,8 +2,6 @@ package wireguard
 
 import (
 	"errors"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -25,15 +23,19 @@ func named(o *Options) { o.Gateway4, o.Gateway6, o.Device = "192.0.2.1", "fe80::
 
 func allowed(o *Options) { o.Form = formAllowed }
 
-func TestConformance(t *testing.T) {
-	conformance.Run(t, Kind(),
-		conformance.Variant{Name: "script", Options: options(func(*Options) {})},
-		conformance.Variant{Name: "routes", Options: options(named)},
-		conformance.Variant{Name: "routes of IPv4", Options: options(func(o *Options) { o.Gateway4, o.Device = "192.0.2.1", "eth0" })},
-		conformance.Variant{Name: "routes by PPP", Options: options(func(o *Options) { o.Device = "ppp0" })},
-		conformance.Variant{Name: "allowed", Options: options(allowed), Complement: true},
-	)
+func variants() []conformance.Variant {
+	return []conformance.Variant{
+		{Name: "script", Options: options(func(*Options) {})},
+		{Name: "routes", Options: options(named)},
+		{Name: "routes of IPv4", Options: options(func(o *Options) { o.Gateway4, o.Device = "192.0.2.1", "eth0" })},
+		{Name: "routes by PPP", Options: options(func(o *Options) { o.Device = "ppp0" })},
+		{Name: "allowed", Options: options(allowed), Complement: true},
+	}
 }
+
+func TestConformance(t *testing.T) { conformance.Run(t, Kind(), variants()...) }
+
+func FuzzFiles(f *testing.F) { conformance.Fuzz(f, Kind(), variants()...) }
 
 func TestOptionMistakes(t *testing.T) {
 	for _, tt := range []struct {
@@ -193,41 +195,6 @@ func TestDamage(t *testing.T) {
 			}
 		}
 	}
-}
-
-func FuzzReadBack(f *testing.F) {
-	golden, err := filepath.Glob("testdata/golden/*/edge*")
-	if err != nil || len(golden) == 0 {
-		f.Fatalf("no golden files: %v", err)
-	}
-	for _, name := range golden {
-		data, err := os.ReadFile(name)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(data, data)
-	}
-	var built []renderers.Renderer
-	for _, o := range []*Options{options(named), options(allowed), options(func(*Options) {})} {
-		r, err := Kind().Build(o, renderers.Env{Name: "edge", Path: "edge.conf"})
-		if err != nil {
-			f.Fatal(err)
-		}
-		built = append(built, r)
-	}
-	f.Fuzz(func(t *testing.T, conf, batch []byte) {
-		for _, r := range built {
-			for _, files := range [][]renderers.File{
-				{{Path: "edge.conf", Data: conf}},
-				{{Path: "edge.v4.batch", Data: batch}, {Path: "edge.conf", Data: conf}},
-				{{Path: "edge.sh", Data: batch}, {Path: "edge.conf", Data: conf}},
-			} {
-				if p, err := r.ReadBack(files); err == nil && p == nil {
-					t.Error("neither a plan nor an error")
-				}
-			}
-		}
-	})
 }
 
 // TestBytes: what a budget of bytes counts is what stands in the files; where the options
