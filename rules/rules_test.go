@@ -444,3 +444,24 @@ func BenchmarkCompare(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkShadowed looks at narrow rules with wide ones behind them, twice as many each
+// time: the cost of one warning must grow with the rules, not with their square.
+func BenchmarkShadowed(b *testing.B) {
+	for _, n := range []int{150, 300, 600} {
+		p := plan()
+		for i := range n {
+			to, ports := fmt.Sprintf("20.%d.%d.0/24", i/256, i%256), Ports(UDP, uint16(1000+2*i), uint16(1000+2*i))
+			if i >= n/2 {
+				to, ports = fmt.Sprintf("20.%d.0.0/16", i%64), Ports(UDP, uint16(i), uint16(40000+i))
+			}
+			name := fmt.Sprintf("r%d", i)
+			p.Rules = append(p.Rules, rule(name, Allow, Any(), In(name, ipranges.MustParse(to)), NewService("s", ports)))
+		}
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			for b.Loop() {
+				Shadowed(p)
+			}
+		})
+	}
+}
