@@ -118,6 +118,10 @@ func (opt Options) train(ctx context.Context, plan *verifier.Plan, to netip.Addr
 		if list[i].Outcome == verifier.Undecided && list[i].Remedy == "" {
 			list[i].Remedy = longer(judged.Findings[i])
 		}
+		if m := judged.Findings[i]; m.Metric == media.Reordering && m.Verdict == media.Inconclusive && m.Measured == 0 && len(t.Samples) < m.Needed {
+			// A train of the usual length was not asked to show it.
+			list[i].Outcome, list[i].Verdict = verifier.Skipped, verifier.NotProbed
+		}
 		plan.Finish(&list[i])
 	}
 	return list

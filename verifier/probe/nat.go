@@ -110,6 +110,9 @@ func (e *env) natFamily(ctx context.Context, v4 bool, to []netip.AddrPort, known
 		f.Note("%s sees us as %s", m.to, m.mapped)
 	}
 	classify(&f, seen, local, e.own)
+	if f.Outcome == verifier.Skipped && slices.ContainsFunc(e.plan.Probes, func(p verifier.Probe) bool { return slices.Contains(p.Kinds, verifier.NAT) }) {
+		f.Outcome, f.Verdict = verifier.Undecided, verifier.Inconclusive // the policy asks for it
+	}
 	list := []verifier.Finding{f, publicOf(f.Family, seen, known, v4)}
 	if e.opt.Long {
 		list = append(list, e.persistence(ctx, to)...)
@@ -184,8 +187,11 @@ func classify(f *verifier.Finding, seen []mapping, local netip.AddrPort, own map
 		if ips[0].IsPrivate() && !slices.ContainsFunc(seen, func(m mapping) bool { return m.to.Addr().IsPrivate() }) {
 			f.Note("%s is a private address: where targets are beyond a NAT, it changes what they tell (an ALG)", ips[0])
 		}
+	case len(seen) == 0:
+		undecided("no destination answered one socket, and comparing takes two")
 	case len(seen) < 2:
-		undecided("%d destinations answered one socket, and comparing takes two", len(seen))
+		f.Outcome, f.Verdict = verifier.Skipped, verifier.NotProbed
+		f.Summary = "how mappings depend on the destination was not probed: it needs two destinations, and one answered"
 	case len(ips) > 1:
 		undecided("destinations see different addresses of ours (%s): a NAT with a pool, or ways out that differ; the kind of NAT does not show", joined(ips))
 	case len(otherPort) > 0 && !same(otherPort):
@@ -200,7 +206,8 @@ func classify(f *verifier.Finding, seen []mapping, local netip.AddrPort, own map
 		}
 		f.Remedy = "calls work by way of a relay; for direct media between peers use endpoint-independent mapping"
 	case len(otherAddr) == 0:
-		undecided("the mapping is the same for %d ports of one address; other addresses did not answer", len(seen))
+		f.Outcome, f.Verdict = verifier.Skipped, verifier.NotProbed
+		f.Summary = fmt.Sprintf("the mapping is the same for %d ports of one address; how it depends on the address was not probed: it needs two that answer", len(seen))
 	default:
 		f.Outcome = verifier.Pass
 		f.Summary = fmt.Sprintf("the mapping is the same for %d destinations (endpoint-independent, as far as they show)", len(seen))
