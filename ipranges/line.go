@@ -179,10 +179,15 @@ func joined(t []string) (text string, used int, err error) {
 	if b, err := netip.ParseAddr(t[1]); err == nil {
 		return pair(t, a, b)
 	}
-	if n, err := strconv.Atoi(t[1]); err == nil && n >= 0 && n <= 128 {
-		return "", 0, fmt.Errorf("the number %d follows the address %s, and may be its length: write %[2]s/%[1]d, or put a # before a comment", n, a)
+	return t[0], 1, mayBeLength(t[1], a.String())
+}
+
+// mayBeLength refuses a number behind an address that could be its length.
+func mayBeLength(word, address string) error {
+	if n, err := strconv.Atoi(word); err == nil && n >= 0 && n <= 128 {
+		return fmt.Errorf("the number %d follows the address %s, and may be its length: write %[2]s/%[1]d, or put a # before a comment", n, address)
 	}
-	return t[0], 1, nil
+	return nil
 }
 
 // pair reads an address that another address follows.
@@ -238,6 +243,11 @@ func (l *line) checkRest(e lineEntry, used int, opt ReadOptions) error {
 	for _, t := range append(slices.Clone(rest), l.comment) {
 		if isEntry(t) && (t != l.comment || e.bare) {
 			return fmt.Errorf("%s follows the entry: write each on a line of its own, and a # before a comment", printable(t))
+		}
+	}
+	if e.bare {
+		if err := mayBeLength(l.comment, e.r.From().String()); err != nil {
+			return err
 		}
 	}
 	switch {

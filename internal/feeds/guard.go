@@ -21,7 +21,8 @@ import (
 // 0.4 % of the addresses and 2 of 3,136 tags.
 const (
 	maxGrowth   = 25 // percent of the addresses of a family, above growthBits
-	maxLost     = 25 // percent of the prefixes of a family, if it is smaller than before, or of the addresses, above lossBits
+	maxLost     = 33 // percent of the prefixes of a family, if it is smaller than before
+	maxShrink   = 25 // percent of the addresses of a family, above lossBits
 	maxTagsGone = 33 // percent of the tags that are gone or lost most of what they held
 	minLost     = 3  // fewer prefixes may always go
 
@@ -148,8 +149,8 @@ func (f family) lost(a, b ipranges.Set) error {
 		return nil
 	}
 	was, is := a.Count(f.Family), b.Count(f.Family)
-	if p := percent(is, was); p < 100-maxLost && f.exceeds(new(big.Int).Sub(was, is), f.lossBits) {
-		return fmt.Errorf("the %s addresses of all tags shrank by %d %%, more than %d %% and a /%d,", f, 100-p, maxLost, f.bits-int(f.lossBits))
+	if p := percent(is, was); p < 100-maxShrink && f.exceeds(new(big.Int).Sub(was, is), f.lossBits) {
+		return fmt.Errorf("the %s addresses of all tags shrank by %d %%, more than %d %% and a /%d,", f, 100-p, maxShrink, f.bits-int(f.lossBits))
 	}
 	lost, all := lostPrefixes(a, b, f.Family)
 	if lost >= minLost && lost*100 > all*maxLost {
@@ -160,7 +161,7 @@ func (f family) lost(a, b ipranges.Set) error {
 
 // smaller reports whether b has clearly fewer prefixes or addresses than a.
 func smaller(a, b ipranges.Set, f ipranges.Family) bool {
-	return b.NumPrefixes(f)*100 < a.NumPrefixes(f)*(100-maxLost) || percent(b.Count(f), a.Count(f)) < 100-maxLost
+	return b.NumPrefixes(f)*100 < a.NumPrefixes(f)*(100-maxLost) || percent(b.Count(f), a.Count(f)) < 100-maxShrink
 }
 
 // lostPrefixes counts the prefixes of a, and those of which b lacks a part.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"strconv"
 	"strings"
 
@@ -32,8 +33,8 @@ func isJSON(data []byte) bool {
 }
 
 // readJSON calls add for every entry, in order, with the line it is in.
-func readJSON(data []byte, add func(line int, r netipx.IPRange, text string) error) error {
-	d := &jsonList{dec: jsontext.NewDecoder(bytes.NewBuffer(data)), data: data, line: 1, add: add}
+func readJSON(data []byte, lenient bool, add func(line int, r netipx.IPRange, text string) error) error {
+	d := &jsonList{dec: jsontext.NewDecoder(bytes.NewBuffer(data)), data: data, line: 1, lenient: lenient, add: add}
 	err := d.values()
 	var syntax *jsontext.SyntacticError
 	var own *Error
@@ -52,9 +53,10 @@ func readJSON(data []byte, add func(line int, r netipx.IPRange, text string) err
 
 // jsonList reads the JSON forms of a list.
 type jsonList struct {
-	dec  *jsontext.Decoder
-	data []byte
-	add  func(line int, r netipx.IPRange, text string) error
+	dec     *jsontext.Decoder
+	data    []byte
+	lenient bool // host bits are masked
+	add     func(line int, r netipx.IPRange, text string) error
 
 	line int   // of byte at
 	at   int64 // never goes back by much
@@ -137,7 +139,7 @@ func (d *jsonList) array() error {
 }
 
 func (d *jsonList) entry(text string) error {
-	r, ok, err := ipranges.ParseLine(text, ipranges.ReadOptions{NoWords: true})
+	r, ok, err := ipranges.ParseLine(text, ipranges.ReadOptions{NoWords: true, Lenient: d.lenient})
 	if err == nil && !ok {
 		err = fmt.Errorf("%s is no prefix, range or address", refusal.Quoted(text, 60))
 	}
@@ -172,7 +174,7 @@ func (d *jsonList) object() error {
 		if raw.Kind() == '"' {
 			value = unquote(raw)
 		}
-		if _, err := ipranges.ParseRange(value); err == nil && raw.Kind() == '"' {
+		if raw.Kind() == '"' && isEntry(value) {
 			found = append(found, value)
 		} else if n, err := strconv.ParseFloat(strings.TrimPrefix(value, "/"), 64); err == nil && n >= 0 && n <= 128 {
 			small = key
@@ -193,6 +195,15 @@ func (d *jsonList) object() error {
 		return d.wrong(fmt.Sprintf("an object holds the address %s without a length, and %s may be it", found[0], refusal.Quoted(small, 60)), fixObject)
 	}
 	return d.entry(found[0])
+}
+
+// isEntry reports a prefix, also one with host bits, a range or an address.
+func isEntry(text string) bool {
+	_, err := ipranges.ParseRange(text)
+	if err != nil {
+		_, err = netip.ParsePrefix(text)
+	}
+	return err == nil
 }
 
 func isAddress(text string) bool { return !strings.ContainsAny(text, "/-") }

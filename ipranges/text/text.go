@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"math/bits"
+	"net/netip"
 
 	"go4.org/netipx"
 
@@ -82,7 +83,7 @@ func Decode(data []byte, limits Limits) (*catalog.Catalog, error) {
 	var entries int
 	var err error
 	if isJSON(data) {
-		set, entries, err = decodeJSON(data, func(line int, r netipx.IPRange, text string) error { return checkEntry(line, r, text, limits) })
+		set, entries, err = decodeJSON(data, false, func(line int, r netipx.IPRange, text string) error { return checkEntry(line, r, text, limits) })
 	} else {
 		set, entries, err = decodeLines(data, limits)
 	}
@@ -116,9 +117,9 @@ func asError(err error) error {
 	return &Error{Text: clean(err.Error()), Fix: fixFile}
 }
 
-func decodeJSON(data []byte, check func(line int, r netipx.IPRange, text string) error) (set ipranges.Set, entries int, err error) {
+func decodeJSON(data []byte, lenient bool, check func(line int, r netipx.IPRange, text string) error) (set ipranges.Set, entries int, err error) {
 	var b ipranges.Builder
-	err = readJSON(data, func(line int, r netipx.IPRange, text string) error {
+	err = readJSON(data, lenient, func(line int, r netipx.IPRange, text string) error {
 		entries++
 		if err := check(line, r, text); err != nil {
 			return err
@@ -151,8 +152,15 @@ func Read(r io.Reader, opt ipranges.ReadOptions) (ipranges.Set, ipranges.ReadSta
 	case len(data) > maxJSON:
 		return ipranges.Set{}, ipranges.ReadStats{}, &Error{Text: fmt.Sprintf("its JSON is larger than %d MiB", maxJSON>>20), Fix: "make a list with one entry a line of it"}
 	}
-	set, n, err := decodeJSON(bytes.TrimPrefix(data, []byte("\ufeff")), func(int, netipx.IPRange, string) error { return nil })
-	return set, ipranges.ReadStats{Entries: n}, err
+	stats := ipranges.ReadStats{}
+	set, n, err := decodeJSON(bytes.TrimPrefix(data, []byte("\ufeff")), opt.Lenient, func(_ int, _ netipx.IPRange, text string) error {
+		if p, err := netip.ParsePrefix(text); err == nil && p != p.Masked() {
+			stats.Masked++
+		}
+		return nil
+	})
+	stats.Entries = n
+	return set, stats, err
 }
 
 // CheckEnd refuses a list that may be cut short: one whose last line holds an entry and

@@ -238,6 +238,15 @@ func TestRead(t *testing.T) {
 			t.Errorf("%q: %v, %v, want %v", list, set, err, want)
 		}
 	}
+	for _, list := range []string{"10.1.0.0/8\n", `["10.1.0.0/8"]`, `{"cidr":"10.1.0.0/8"}`} {
+		if _, _, err := Read(strings.NewReader(list), ipranges.ReadOptions{}); err == nil || !strings.Contains(err.Error(), "10.0.0.0/8") {
+			t.Errorf("%s: %v", list, err)
+		}
+		set, stats, err := Read(strings.NewReader(list), ipranges.ReadOptions{Lenient: true})
+		if err != nil || !set.Equal(ipranges.MustParse("10.0.0.0/8")) || stats.Masked != 1 || stats.Entries != 1 {
+			t.Errorf("%s, leniently: %v, %+v, %v", list, set, stats, err)
+		}
+	}
 	broken := errors.New("broken")
 	for _, list := range []string{"", "[", "10.0.0.0/8\n"} {
 		if _, _, err := Read(io.MultiReader(strings.NewReader(list), iotest.ErrReader(broken)), ipranges.ReadOptions{}); !errors.Is(err, broken) {
