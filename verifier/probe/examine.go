@@ -57,6 +57,10 @@ func (e *env) locate(ctx context.Context, p portOf, r *ruling) {
 		}
 		return a.err != nil && e.judge(sign{err: a.err}, p.to.Addr()).alike(*r)
 	}) + 1
+	if !answers[0].sent {
+		r.why += "; whether something nearer says the same was not asked: the run ended, or no more datagrams may be sent there"
+		return
+	}
 	if at == 0 {
 		r.facts |= notNear
 		return

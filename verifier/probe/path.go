@@ -218,6 +218,7 @@ func (e *env) ask(ctx context.Context, p portOf, w *walked, hops []int, times in
 // hopAnswer is what came back for one packet: a router's "TTL exceeded", or the
 // target's own answer.
 type hopAnswer struct {
+	sent    bool // a packet went out, and there was the time to wait
 	router  netip.Addr
 	arrived bool
 	err     *errqueue.Error // any other error that came back
@@ -231,7 +232,8 @@ func (e *env) hop(ctx context.Context, p portOf, ttl int, charge bool, wait time
 	if charge && !e.budget.take(p.to) {
 		return hopAnswer{}
 	}
-	ctx, cancel := context.WithTimeout(ctx, wait)
+	outer := ctx
+	ctx, cancel := context.WithTimeout(outer, wait)
 	defer cancel()
 	began := time.Now()
 	var err error
@@ -242,20 +244,20 @@ func (e *env) hop(ctx context.Context, p portOf, ttl int, charge bool, wait time
 	}
 	took := time.Since(began)
 	if err == nil {
-		return hopAnswer{arrived: true, took: took}
+		return hopAnswer{sent: true, arrived: true, took: took}
 	}
 	x, ok := asError(err)
 	switch {
 	case !ok:
-		return hopAnswer{}
+		return hopAnswer{sent: outer.Err() == nil}
 	case x.TimeExceeded():
 		if charge {
 			e.budget.giveBack(p.to)
 		}
 		e.pace.learn(x.Offender, took)
-		return hopAnswer{router: x.Offender, took: took}
+		return hopAnswer{sent: true, router: x.Offender, took: took}
 	}
-	return hopAnswer{err: x, took: took}
+	return hopAnswer{sent: true, err: x, took: took}
 }
 
 func (e *env) hopTCP(ctx context.Context, to netip.AddrPort, ttl int) error {
