@@ -1,7 +1,6 @@
 package pfsense
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -252,10 +251,12 @@ func (r *renderer) checkBehind(o *objects, first, behind []theirRule) error {
 }
 
 func (r *renderer) behindError(f *filterRule, e *theirRule, t treatment, what string) error {
-	name := cmp.Or(e.tracker, e.descr)
-	fix := fmt.Sprintf("give our rules the same with like = %q, or add accept = [%[1]q] if they are meant to pass it without", name)
-	if e.tab == r.opt.Interface {
-		fix = fmt.Sprintf("leave it to that rule with after = %q, give", name) + strings.TrimPrefix(fix, "give")
+	fix := fmt.Sprintf("give our rules the same with like = %q, or add accept = [%[1]q] if they are meant to pass it without", e.name())
+	switch {
+	case e.name() == "":
+		fix = nameless + "name it in like, to give our rules the same, or in accept, if they are meant to pass it without"
+	case e.tab == r.opt.Interface:
+		fix = fmt.Sprintf("leave it to that rule with after = %q, give", e.name()) + strings.TrimPrefix(fix, "give")
 	}
 	return &rules.RuleError{Rule: f.origin.Name, Place: f.origin.Place, Fix: fix,
 		Cause: fmt.Sprintf("%s comes after it and passes some of the same with %s, which that would lose: %s", e.title, t, what)}

@@ -309,3 +309,21 @@ func TestManyRulesBehind(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestRulesWithoutAName advises no name that options cannot have.
+func TestRulesWithoutAName(t *testing.T) {
+	unnamed := func(rule string) string {
+		return strings.NewReplacer("<tracker>5</tracker>", "", "<descr>theirs</descr>", "").Replace(rule)
+	}
+	o := options(formMerge)
+	o.Before, o.Accept = "7", nil
+	behind := strings.Replace(plainConfig("", ""), "<rule><tracker>8</tracker>", unnamed(ruleXML("pass", "lan", "inet", "<any/>", "<any/>", gw))+"<rule><tracker>8</tracker>", 1)
+	behind = strings.Replace(behind, "<rule><tracker>7</tracker>", "<rule><tracker>7</tracker><protocol>gre</protocol>", 1)
+	for name, config := range map[string]string{"behind": behind, "first": plainConfig(unnamed(ruleXML("block", "lan", "inet", "<any/>", "<any/>", "")), "")} {
+		_, err := mergeInto(t, o, config, planOf(pass("calls", rules.Any(), cloud, media)))
+		var e *rules.RuleError
+		if !errors.As(err, &e) || !strings.Contains(e.Fix, "give that rule a description") || strings.Contains(e.Fix, `""`) {
+			t.Errorf("%s: %+v", name, err)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package pfsense
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -25,6 +26,12 @@ type theirRule struct {
 	narrower              bool   // it goes by more than the fields above say
 	treatment             treatment
 }
+
+// name is what options call the rule by, or empty.
+func (e *theirRule) name() string { return cmp.Or(e.tracker, e.descr) }
+
+// nameless is what to do about a rule that has no name.
+const nameless = "give that rule a description, download the configuration anew, and then "
 
 // accepted reports whether the options name the rule.
 func (r *renderer) accepted(e *theirRule) bool {

@@ -201,7 +201,11 @@ func earlierError(rule *rules.Rule, e *theirRule, why string) error {
 	if e.passes {
 		verb, ours = "passes", "denies"
 	}
-	fix := cmp.Or(e.fix, fmt.Sprintf("name an earlier place, change that rule, or add accept = [%q] if it is meant to go first", cmp.Or(e.tracker, e.descr)))
+	fix := fmt.Sprintf("name an earlier place, change that rule, or add accept = [%q] if it is meant to go first", e.name())
+	if e.name() == "" {
+		fix = nameless + "name it in accept if it is meant to go first; or name an earlier place"
+	}
+	fix = cmp.Or(e.fix, fix)
 	return &rules.RuleError{Rule: rule.Name, Place: rule.Place, Fix: fix,
 		Cause: fmt.Sprintf("%s comes first and %s some of what the rule %s: %s", e.title, verb, ours, why)}
 }
