@@ -1,8 +1,7 @@
 # A Linux machine whose VPN takes the default route: the documented media ranges keep
 # to the uplink.
 #
-#   ip -4 -batch media.v4.batch
-#   ip -6 -batch media.v6.batch
+#   sh media.load.sh
 
 set "acs_media" {
   include = ["20.202.0.0/16", "52.112.0.0/14", "52.122.0.0/15", "2603:1063::/38"]

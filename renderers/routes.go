@@ -61,18 +61,6 @@ func ReadFile(files []File, path string, read func(data []byte) (*rules.Plan, er
 	return p, nil
 }
 
-// LeftBehind is an error where an earlier run published routes of family f at path
-// and this plan has none: nobody would take them away, and traffic would go on past
-// what the policy says. remove is the command that takes them away.
-func LeftBehind(env Env, path string, f ipranges.Family, remove string) error {
-	if env.Previous == nil || len(env.Previous(path)) == 0 {
-		return nil
-	}
-	return &rules.RuleError{Option: "families",
-		Cause: fmt.Sprintf("%s holds %s routes of an earlier run, and this one has none: they would stay where they are loaded", Clean(path), f),
-		Fix:   fmt.Sprintf("where they are loaded, run: %s; then delete %s and run again", remove, Clean(path))}
-}
-
 const routesMark = "routes: "
 
 // words for plans by their default: what the list is of.

@@ -136,11 +136,15 @@ func (r Routes) words(h nexthop.Hop) (before, after string) {
 // keeps it to one family even where somebody loads the file with a plain ip -batch,
 // which takes the family of "route flush" to be IPv4.
 func (r Routes) flush(f ipranges.Family, protocol int) string {
-	root := "0.0.0.0/0"
+	return fmt.Sprintf("route flush root %s table %s proto %d", Root(f), r.Table, protocol)
+}
+
+// Root is the prefix that holds all others of a family.
+func Root(f ipranges.Family) string {
 	if f == ipranges.IPv6 {
-		root = "::/0"
+		return "::/0"
 	}
-	return fmt.Sprintf("route flush root %s table %s proto %d", root, r.Table, protocol)
+	return "0.0.0.0/0"
 }
 
 // Remove is the command of ip that takes all routes of family f away again.

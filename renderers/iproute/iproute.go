@@ -1,5 +1,6 @@
 // Package iproute renders plans of routes as files for Linux's ip -batch: one a
-// family, every route by way of one next hop.
+// family, every route by way of one next hop, and a script that loads them. Loads take
+// turns, since two of ip -batch at once would mix.
 //
 // The list is of what goes past a VPN, by way of the gateway of the uplink, or of
 // what goes through it, by way of the tunnel's device: the plan says which, and the
@@ -100,7 +101,7 @@ func (r *renderer) Caps() rules.Caps {
 	return caps
 }
 
-// view is what the template sees.
+// view is what the template of a list sees.
 type view struct {
 	Header                           []string
 	Family, Hop, Plain, Load, Remove string
@@ -110,18 +111,16 @@ type view struct {
 
 // Render implements renderers.Renderer.
 func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
+	if err := r.checkPlace(); err != nil {
+		return nil, err
+	}
 	set, _, err := renderers.Routes(p)
 	if err != nil {
 		return nil, err
 	}
 	var files []renderers.File
 	for _, f := range rules.BothFamilies.List() {
-		name := renderers.FamilyPath(r.env.Path, f)
 		if !p.Families.Has(f) || !set.Has(f) {
-			own := linuxroutes.Routes{Table: r.opt.Table, Protocol: r.opt.Protocol}
-			if err := renderers.LeftBehind(r.env, name, f, own.Remove(f)); err != nil {
-				return nil, err
-			}
 			continue
 		}
 		routes, ok := r.routes[f]
@@ -129,20 +128,22 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 			return nil, &rules.RuleError{Rule: p.Rules[0].Name, Place: p.Rules[0].Place, Cause: nexthop.Missing(f, r.opt.Exceptions),
 				Fix: "name it, leave out the gateway of the other family if the device is a tunnel, or say which families you mean"}
 		}
-		base := renderers.ShellWord(renderers.Clean(path.Base(name)))
+		name := renderers.FamilyPath(r.env.Path, f)
 		data, err := renderers.Execute("iproute", "batch.tmpl", r.env.Templates, view{
 			Header: renderers.RouteHeader(p), Family: f.String(), Hop: routes.Describe(), Protocol: routes.Protocol, Metric: routes.Metric,
-			Plain: linuxroutes.LoadPlain(f, base), Load: routes.Load(f, base), Remove: routes.Remove(f),
-			Routes: string(routes.Append(nil, f, set)),
+			Load: word(path.Base(r.scriptPath("load"))), Remove: word(path.Base(r.scriptPath("remove"))),
+			Plain: linuxroutes.LoadPlain(f, word(path.Base(name))), Routes: string(routes.Append(nil, f, set)),
 		})
 		if err != nil {
 			return nil, err
 		}
-		files = append(files, renderers.File{Path: name, Mode: fs.FileMode(0o644), Data: data,
-			Use: routes.Load(f, "{}"), Undo: routes.Remove(f), On: "the Linux machine"})
+		files = append(files, renderers.File{Path: name, Mode: fs.FileMode(0o644), Data: data})
 	}
-	return files, nil
+	scripts, err := r.scripts(files, r.gone(files))
+	return append(files, scripts...), err
 }
+
+func word(s string) string { return renderers.ShellWord(renderers.Clean(s)) }
 
 // Claims implements renderers.Claimer.
 func (r *renderer) Claims() []renderers.Claim {
@@ -192,8 +193,11 @@ func (r *renderer) ReadBack(files []renderers.File) (*rules.Plan, error) {
 		}
 		set = set.Union(part)
 	}
-	if seen == 0 || seen != len(files) {
-		return nil, fmt.Errorf("of %d files, %d are ours", len(files), seen)
+	if seen == 0 || seen+2 != len(files) {
+		return nil, fmt.Errorf("of %d files, %d are lists", len(files), seen)
+	}
+	if err := r.checkScripts(files); err != nil {
+		return nil, err
 	}
 	return rules.RoutePlan(r.env.Name, fams, verdict, set), nil
 }

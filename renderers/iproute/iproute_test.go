@@ -96,34 +96,57 @@ func TestAFamilyWithoutItsGateway(t *testing.T) {
 	}
 }
 
-// TestFamilyLeftBehind: routes of a family that the list no longer has would stay
-// loaded, and nothing that is printed would take them away.
-func TestFamilyLeftBehind(t *testing.T) {
+// TestEarlierVersions: a family that the list no longer has is taken away, as long as the
+// target knows of it; another table or number is refused.
+func TestEarlierVersions(t *testing.T) {
 	published := map[string][]byte{}
 	env := renderers.Env{Name: "lap", Path: "lap.batch", Previous: func(path string) []byte { return published[path] }}
-	opt := Kind().NewOptions().(*Options)
-	opt.Device, opt.Gateway4, opt.Gateway6 = "eth0", "192.0.2.1", "fe80::1"
-	render := func(set ...string) error {
-		r, err := Kind().Build(opt, env)
+	render := func(change func(*Options), set ...string) error {
+		r, err := Kind().Build(options(change), env)
 		if err != nil {
 			t.Fatal(err)
 		}
 		files, err := r.Render(rules.RoutePlan("lap", rules.BothFamilies, rules.Bypass, ipranges.MustParse(set...)))
+		if err != nil {
+			return err
+		}
+		clear(published)
 		for _, f := range files {
 			published[f.Path] = f.Data
 		}
-		return err
+		if _, err := r.ReadBack(files); err != nil {
+			t.Error(err)
+		}
+		return nil
 	}
-	if err := render("20.202.0.0/16", "2603:1063::/38"); err != nil {
-		t.Fatal(err)
+	clears := func() bool { return strings.Contains(string(published["lap.load.sh"]), "\nclear 6 ::/0\n") }
+	ipv4 := func(o *Options) { o.Gateway4 = "10.20.0.1" }
+	for i, step := range []struct {
+		change func(*Options)
+		set    []string
+		clears bool
+	}{
+		{ipv4, []string{"20.202.0.0/16"}, false}, // another target can have the other family
+		{gateways, []string{"20.202.0.0/16", "2603:1063::/38"}, false},
+		{ipv4, []string{"20.202.0.0/16"}, true},
+		{ipv4, []string{"20.203.0.0/16"}, true}, // the step before may never have been loaded
+		{gateways, []string{"20.202.0.0/16"}, true},
+	} {
+		if err := render(step.change, step.set...); err != nil || clears() != step.clears {
+			t.Errorf("step %d: IPv6 is taken away: %v, %v", i, clears(), err)
+		}
 	}
-	var wrong *rules.RuleError
-	if err := render("20.202.0.0/16"); !errors.As(err, &wrong) || !strings.Contains(wrong.Fix, "ip -6 route flush") {
-		t.Errorf("IPv6 is left behind: %v", err)
+	for option, change := range map[string]func(*Options){
+		"table":    func(o *Options) { gateways(o); o.Table = "100" },
+		"protocol": func(o *Options) { gateways(o); o.Protocol = 77 },
+	} {
+		var wrong *renderers.OptionError
+		if err := render(change, "20.202.0.0/16"); !errors.As(err, &wrong) || wrong.Option != option || !strings.Contains(wrong.Fix, "lap.remove.sh") {
+			t.Errorf("another %s: %v", option, err)
+		}
 	}
-	delete(published, renderers.FamilyPath("lap.batch", ipranges.IPv6))
-	if err := render("20.202.0.0/16"); err != nil {
-		t.Errorf("after the old file was deleted: %v", err)
+	if err := render(func(o *Options) { gateways(o); o.Metric = 99 }, "20.202.0.0/16"); err != nil {
+		t.Errorf("another metric: %v", err)
 	}
 }
 

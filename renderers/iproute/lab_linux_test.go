@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -34,32 +35,42 @@ func render(t *testing.T, opt *Options, p *rules.Plan) []renderers.File {
 	return files
 }
 
-// load runs each file's own command.
-func load(t *testing.T, h *lab.Host, files []renderers.File) {
+// script writes the files and runs the script among them.
+func script(t *testing.T, h *lab.Host, files []renderers.File, what string) error {
 	t.Helper()
+	dir := filepath.Join(t.TempDir(), "it's a $(folder)")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	for _, f := range files {
-		name := filepath.Join(t.TempDir(), f.Path)
-		if err := os.WriteFile(name, f.Data, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, f.Path), f.Data, f.Mode); err != nil {
 			t.Fatal(err)
 		}
-		if out := h.MustRun(t, "sh", "-c", strings.ReplaceAll(f.Use, "{}", name)); out != "" {
-			t.Errorf("%s says %q", f.Use, out)
-		}
+	}
+	out, err := h.Run("sh", filepath.Join(dir, "edge."+what+".sh"))
+	if out != "" {
+		t.Errorf("%s says %q", what, out)
+	}
+	return err
+}
+
+func load(t *testing.T, h *lab.Host, files []renderers.File) {
+	t.Helper()
+	if err := script(t, h, files, "load"); err != nil {
+		t.Fatal(err)
 	}
 }
 
-// remove runs the commands that the files' headers give.
 func remove(t *testing.T, h *lab.Host, files []renderers.File) {
 	t.Helper()
-	for _, f := range files {
-		_, rest, ok := strings.Cut(string(f.Data), "# Remove: ")
-		line, _, _ := strings.Cut(rest, "\n")
-		if !ok {
-			t.Fatalf("%s does not say how to remove it", f.Path)
-		}
-		words := strings.Fields(line)
-		h.MustRun(t, words[0], words[1:]...)
+	if err := script(t, h, files, "remove"); err != nil {
+		t.Fatal(err)
 	}
+}
+
+// lists are the files that are loaded.
+func lists(files []renderers.File) []renderers.File {
+	return slices.DeleteFunc(slices.Clone(files), func(f renderers.File) bool { return strings.HasSuffix(f.Path, ".sh") })
 }
 
 // TestRoutesOnEveryBoundary loads change 396 and then 398 of the whole Azure cloud
@@ -122,7 +133,7 @@ func TestExceptionsOfAnInclude(t *testing.T) {
 	load(t, h, render(t, options(into), p))
 	routecheck.Expect(t, h, p, withHole, "eth0", "vpn0")
 	start := routecheck.Table(t, h)
-	for _, f := range render(t, options(func(o *Options) { into(o); o.OtherGateway4, o.OtherGateway6 = "203.0.113.1", "2001:db8:5::1" }), p) {
+	for _, f := range lists(render(t, options(func(o *Options) { into(o); o.OtherGateway4, o.OtherGateway6 = "203.0.113.1", "2001:db8:5::1" }), p)) {
 		if out, err := h.Exec(string(f.Data), "ip", flagOf(f), "-batch", "-"); err == nil {
 			t.Errorf("%s is loaded: %s", f.Path, out)
 		}
@@ -200,15 +211,13 @@ func TestAWrongGatewayChangesNothing(t *testing.T) {
 	p := rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, ipranges.MustParse("20.202.0.0/16", "2603:1063::/38"))
 	load(t, h, render(t, options(gateways), p))
 	start := routecheck.Table(t, h)
-	for _, f := range render(t, options(func(o *Options) { o.Gateway4, o.Gateway6 = "203.0.113.1", "2001:db8:5::1" }), p) {
-		name := filepath.Join(t.TempDir(), f.Path)
-		if err := os.WriteFile(name, f.Data, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		for _, command := range []string{f.Use, "ip " + flagOf(f) + " -batch {}"} {
-			if out, err := h.Run("sh", "-c", strings.ReplaceAll(command, "{}", name)); err == nil {
-				t.Errorf("%s is loaded: %s", f.Path, out)
-			}
+	files := render(t, options(func(o *Options) { o.Gateway4, o.Gateway6 = "203.0.113.1", "2001:db8:5::1" }), p)
+	if err := script(t, h, files, "load"); err == nil {
+		t.Error("it is loaded")
+	}
+	for _, f := range lists(files) {
+		if out, err := h.Exec(string(f.Data), "ip", flagOf(f), "-batch", "-"); err == nil {
+			t.Errorf("%s is loaded: %s", f.Path, out)
 		}
 	}
 	if got := routecheck.Table(t, h); got != start {
@@ -232,14 +241,13 @@ func TestNoGap(t *testing.T) {
 	p := rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, ipranges.MustParse("20.202.0.0/16", "52.112.0.0/14", "2603:1063::/38", "2620:fe::/48"))
 	next := rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, ipranges.MustParse("52.112.0.0/14", "52.122.0.0/15", "2603:1063::/38"))
 	load(t, h, render(t, options(gateways), p))
-	for _, f := range render(t, options(gateways), next) {
+	for _, f := range lists(render(t, options(gateways), next)) {
 		kept, gone := "52.112.0.1", "20.202.0.1"
 		if flagOf(f) == "-6" {
 			kept, gone = "2603:1063::1", "2620:fe::9"
 		}
-		// The command pipes twice into ip -batch: do the same, with questions between.
-		before, _, _ := strings.Cut(f.Use, " | ")
-		first := h.MustExec(t, string(f.Data), "sh", "-c", strings.ReplaceAll(before, "{}", ""))
+		// The script pipes twice into ip -batch: do the same, with questions between.
+		first := h.MustExec(t, string(f.Data), "sed", "-n", "/^route replace/s/ proto 213 / proto 214 /p")
 		asked := 0
 		for _, part := range []string{first, string(f.Data)} {
 			var batch strings.Builder
@@ -271,7 +279,7 @@ func TestAFileOfIPv6WithoutItsFlag(t *testing.T) {
 	files := render(t, options(gateways), p)
 	load(t, h, files)
 	start := routecheck.Table(t, h)
-	for _, f := range files {
+	for _, f := range lists(files) {
 		h.MustExec(t, string(f.Data), "ip", "-batch", "-")
 	}
 	if got := routecheck.Table(t, h); got != start {
