@@ -28,33 +28,21 @@ type schedule struct {
 // documentedSchedule reads the page, and writes the script.
 func documentedSchedule(t *testing.T, path string) schedule {
 	t.Helper()
-	page, err := os.ReadFile("../../docs/commands.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	block := func(after, fence string) string {
-		_, rest, ok := strings.Cut(string(page), after)
-		_, rest, begins := strings.Cut(rest, "```"+fence+"\n")
-		text, _, ends := strings.Cut(rest, "```\n")
-		if !ok || !begins || !ends {
-			t.Fatalf("docs/commands.md has no block after %q", after)
-		}
-		return text
-	}
+	text := page(t, "docs/commands.md")
 	s := schedule{dir: t.TempDir()}
 	script := filepath.Join(s.dir, "refresh")
 	moved := strings.NewReplacer("/usr/local/sbin/sallyport-refresh", script, "dir=/etc/sallyport", "dir="+s.dir,
 		"/var/cache/sallyport", filepath.Join(s.dir, "cache"), "PATH=/usr/local/bin:", "PATH="+path+":/usr/local/bin:")
-	if err := os.WriteFile(script, []byte(moved.Replace(block("`/usr/local/sbin/sallyport-refresh`", "sh"))), 0o755); err != nil {
+	if err := os.WriteFile(script, []byte(moved.Replace(fence(t, text, "`/usr/local/sbin/sallyport-refresh`", "sh"))), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	line := regexp.MustCompile(`^\S+ \S+ \S+ \S+ \S+ root (.*)\n$`).FindStringSubmatch(moved.Replace(block("`/etc/cron.d/sallyport`", "text")))
+	line := regexp.MustCompile(`^\S+ \S+ \S+ \S+ \S+ root (.*)\n$`).FindStringSubmatch(moved.Replace(fence(t, text, "`/etc/cron.d/sallyport`", "text")))
 	if line == nil {
 		t.Fatal("the line for cron is none")
 	}
 	s.command = line[1]
-	s.service = moved.Replace(block("`/etc/systemd/system/sallyport.service`", "text"))
-	s.timer = block("`/etc/systemd/system/sallyport.timer`", "text")
+	s.service = moved.Replace(fence(t, text, "`/etc/systemd/system/sallyport.service`", "text"))
+	s.timer = fence(t, text, "`/etc/systemd/system/sallyport.timer`", "text")
 	return s
 }
 

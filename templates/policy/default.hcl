@@ -70,7 +70,7 @@ target "nftables" "acs_media" {
 }
 
 # A Linux gateway with iptables and ipset, beside your own rules.
-target "iptables" "acs_iptables" {
+target "iptables" "acs_ipt" {
   path    = "iptables/acs_media.rules"
   hook    = "forward"
   ingress = var.ingress
