@@ -271,15 +271,15 @@ func (r *renderer) renderHooks(p *rules.Plan, set ipranges.Set) ([]renderers.Fil
 		if routes.Gateway.IsValid() {
 			hop = routes.Gateway.String() + " on " + routes.Device
 		}
-		load, remove = append(load, routes.Load(f, r.installed(f))), append(remove, routes.Remove(f))
+		load, remove = append(load, inTurn(routes.Load(f, r.installed(f)))), append(remove, r.remove(f))
 		data, err := renderers.Execute("wireguard", "batch.tmpl", r.env.Templates, map[string]any{
 			"Header": header, "Family": f.String(), "Hop": hop, "Protocol": routes.Protocol, "Metric": routes.Metric,
-			"Plain": linuxroutes.LoadPlain(f, r.installed(f)), "Load": routes.Load(f, r.installed(f)), "Remove": routes.Remove(f), "Routes": string(routes.Append(nil, f, set)),
+			"Plain": inTurn(linuxroutes.LoadPlain(f, r.installed(f))), "Load": inTurn(routes.Load(f, r.installed(f))), "Remove": r.remove(f), "Routes": string(routes.Append(nil, f, set)),
 		})
 		if err != nil {
 			return nil, err
 		}
-		files = append(files, renderers.File{Path: name, Mode: fs.FileMode(0o644), Data: data, Use: routes.Load(f, "{}"), Undo: routes.Remove(f),
+		files = append(files, renderers.File{Path: name, Mode: fs.FileMode(0o644), Data: data, Use: inTurn(routes.Load(f, "{}")), Undo: r.remove(f),
 			On: linuxClient, Hand: "once: copy {} to " + r.installed(f) + " for the hooks"})
 	}
 	data, err := renderers.Execute("wireguard", "hooks.conf.tmpl", r.env.Templates, map[string]any{
@@ -308,7 +308,7 @@ func (r *renderer) hooks(set ipranges.Set) []string {
 	for _, f := range rules.BothFamilies.List() {
 		if set.Has(f) {
 			up = append(up, fmt.Sprintf(`PostUp = %s || echo "%s: the %s routes are not loaded, and what they list stays in the tunnel" >&2`,
-				linuxroutes.LoadPlain(f, r.installed(f)), r.env.Name, f))
+				inTurn(linuxroutes.LoadPlain(f, r.installed(f))), r.env.Name, f))
 		} else {
 			up = append(up, fmt.Sprintf("PostUp = %s 2>/dev/null || true", r.remove(f)))
 		}
@@ -319,5 +319,12 @@ func (r *renderer) hooks(set ipranges.Set) []string {
 
 // remove is the command that takes all routes of a family away.
 func (r *renderer) remove(f ipranges.Family) string {
-	return linuxroutes.Routes{Table: "main", Protocol: r.opt.Protocol}.Remove(f)
+	return inTurn(linuxroutes.Routes{Table: "main", Protocol: r.opt.Protocol}.Remove(f))
+}
+
+// inTurn is a command for a shell that waits for other loads on the machine: it takes the
+// lock that the scripts take (templates/shell), and goes on without one where there is no
+// flock.
+func inTurn(command string) string {
+	return "{ flock 9; " + command + "; } 9</proc/self/ns/net"
 }
