@@ -235,7 +235,8 @@ func (r *renderer) checkBehind(o *objects, first, behind []theirRule) error {
 			if e.tab == "floatingrules" { // a tag stays, whichever rule decides then (pf.conf(5), tag)
 				t = slices.DeleteFunc(slices.Clone(t), func(x extra) bool { return x.name == "tag" })
 			}
-			if e.passes && len(t) > 0 && !t.equal(r.treatment("pass")) && !r.accepted(e) {
+			mine := r.treatment("pass")
+			if e.passes && len(t) > 0 && !t.equal(mine) && !e.treatment.equal(mine) && !r.accepted(e) {
 				for _, b := range left {
 					if what := e.meets(b); what != "" {
 						return r.behindError(f, e, t, what)

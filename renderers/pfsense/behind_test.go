@@ -161,8 +161,20 @@ func TestLike(t *testing.T) {
 		t.Error("without like, something of it is left")
 	}
 
+	floating := strings.Replace(plainConfig(ruleXML("pass", "lan", "inet", "<any/>", "<any/>", gw+"<tag>X</tag><floating>yes</floating><direction>in</direction>"), ""),
+		"<rule><tracker>8</tracker>", "<rule><tracker>8</tracker><protocol>gre</protocol>", 1)
+	floating = strings.Replace(floating, "<rule><tracker>7</tracker>", "<rule><tracker>7</tracker><protocol>gre</protocol>", 1)
+	o3 := o
+	o3.Before = "7"
+	if merged := mustMerge(t, o3, floating, p); strings.Count(merged, "<tag>X</tag>") != 3 {
+		t.Errorf("like a floating rule:\n%s", merged)
+	}
+	o3.Like = ""
+	_, err := mergeInto(t, o3, floating, p)
+	refused(t, "a floating rule that is not quick", err, "gateway VPN_GW")
+
 	both := planOf(pass("calls", rules.Any(), cloud, media))
-	_, err := mergeInto(t, o, config("inet", gw), both)
+	_, err = mergeInto(t, o, config("inet", gw), both)
 	refused(t, "a gateway of one family", err, "has a gateway of IPv4")
 	if _, err := mergeInto(t, o, config("inet46", "<tag>X</tag>"), both); err != nil {
 		t.Errorf("a tag for both families: %v", err)
