@@ -63,9 +63,6 @@ func OpenCache(dir string) (*Cache, error) {
 	return &Cache{dir: dir}, nil
 }
 
-// Dir is the cache's folder. It may not exist.
-func (c *Cache) Dir() string { return c.dir }
-
 // meta is what the cache knows of a copy.
 type meta struct {
 	URL          string    `json:"url"`      // as shown: without secrets

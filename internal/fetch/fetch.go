@@ -192,19 +192,6 @@ type Result struct {
 	compiled *blob
 }
 
-// Raw returns the file, unpacked. From the cache it is read and verified only
-// now, which can fail. The caller must not change it.
-func (r *Result) Raw() ([]byte, error) {
-	if r.raw == nil && r.entry != nil {
-		raw, err := r.entry.raw()
-		if err != nil {
-			return nil, &Error{Feed: r.Name, Err: err, Hint: "fetch the feed again with --refresh"}
-		}
-		return raw, nil
-	}
-	return r.raw, nil
-}
-
 // Compiled returns the blob that Check made of this file, or nil if it made
 // none. It may be mapped from a file, and then starts at an address that is a
 // multiple of eight: it must not be changed, and not used after Close.

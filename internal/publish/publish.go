@@ -174,29 +174,6 @@ func Preview(dir string, set Set) (Report, error) {
 	return now.rep, err
 }
 
-// Recover puts in place what a former run in dir had published but did not
-// finish, sweeps what it had only begun, and returns the paths put in place.
-// Publish does the same first. It does nothing where dir is missing or clean.
-func Recover(dir string) ([]string, error) {
-	p := publisher{dir: dir, wait: lockWait}
-	if missing(dir) {
-		return nil, nil
-	}
-	if err := p.open(); err != nil {
-		return nil, err
-	}
-	defer p.root.Close()
-	if !p.leftovers() {
-		return nil, nil
-	}
-	release, err := p.lock()
-	if err != nil {
-		return nil, err
-	}
-	defer release()
-	return p.recover()
-}
-
 // Read returns what is published at path in dir now, and whether there is
 // anything: a set whose run was cut short counts as soon as it is published,
 // even where its files are not in their places yet. It changes nothing, needs

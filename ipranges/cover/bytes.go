@@ -2,7 +2,6 @@ package cover
 
 import (
 	"net/netip"
-	"sort"
 
 	"sallyport/ipranges"
 )
@@ -11,7 +10,6 @@ import (
 // takes in a target's text. It never changes and is safe for concurrent use.
 type Bytes struct {
 	menu  *menu
-	size  Count
 	least int
 	exact int
 }
@@ -36,7 +34,7 @@ func OverBytes(set ipranges.Set, f ipranges.Family, cost func(netip.Prefix) int,
 	if err != nil {
 		return nil, err
 	}
-	return newBytes(m, set), nil
+	return newBytes(m), nil
 }
 
 // UnderBytes is [UnderCurve] for budgets in bytes, with cost as for
@@ -53,11 +51,11 @@ func UnderBytes(set ipranges.Set, f ipranges.Family, cost func(netip.Prefix) int
 	if err != nil {
 		return nil, err
 	}
-	return newBytes(m, set), nil
+	return newBytes(m), nil
 }
 
-func newBytes(m *menu, set ipranges.Set) *Bytes {
-	b := &Bytes{menu: m, size: CountOf(set, m.family)}
+func newBytes(m *menu) *Bytes {
+	b := &Bytes{menu: m}
 	for v := range m.nodes {
 		if m.isLeaf(v) {
 			b.exact += m.options(v)[0].bytes
@@ -68,9 +66,6 @@ func newBytes(m *menu, set ipranges.Set) *Bytes {
 	}
 	return b
 }
-
-// Size returns how many addresses of the family the set has.
-func (b *Bytes) Size() Count { return b.size }
 
 // Least returns the smallest feasible budget.
 func (b *Bytes) Least() int { return b.least }
@@ -92,12 +87,4 @@ func (b *Bytes) At(budget int) (Choice, bool) {
 		return Choice{Prefixes: b.menu.prefixes(), Bytes: b.exact}, true
 	}
 	return b.menu.choose(budget), true
-}
-
-// Nearest returns the smallest budget whose price is at most limit.
-func (b *Bytes) Nearest(limit Count) int {
-	return b.least + sort.Search(b.exact-b.least, func(i int) bool {
-		c, _ := b.At(b.least + i)
-		return !limit.less(c.Price)
-	})
 }

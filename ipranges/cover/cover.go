@@ -7,8 +7,7 @@
 // one that must be kept. A [Curve] has the price of every k at once, and the
 // prefixes for each. [OverBytes] and [UnderBytes] do the same for a budget in
 // bytes, where every prefix costs the line that names it; [Joint] splits one
-// budget between two families. Without loss, [Complement] says what to
-// include in order to exclude a set, and [TwoHop] uses exceptions where routes
+// budget between two families. Without loss, [TwoHop] uses exceptions where routes
 // can have two next hops. Every result is an optimum, proven by the argument
 // beside the code and tested against exhaustive search.
 //
@@ -21,22 +20,3 @@
 // Everything here is pure: equal arguments give equal results, and results
 // never change and may be used from many goroutines at once.
 package cover
-
-import (
-	"net/netip"
-	"slices"
-
-	"sallyport/ipranges"
-)
-
-// Complement returns the fewest prefixes that hold exactly the addresses of
-// family f that are not in set: what a client that can only be told what to
-// include needs in order to exclude the set. With sets in within, it is those of
-// their addresses that are not in set. The prefixes are in ascending order.
-func Complement(set ipranges.Set, f ipranges.Family, within ...ipranges.Set) []netip.Prefix {
-	whole := ipranges.Full(f)
-	if len(within) > 0 {
-		whole = ipranges.Union(within...)
-	}
-	return slices.Collect(whole.Minus(set).Prefixes(f))
-}

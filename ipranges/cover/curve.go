@@ -20,9 +20,6 @@ type Curve struct {
 	cover  func(k int) []netip.Prefix // for a k of prices, or exact
 }
 
-// Family returns the family whose prefixes the curve counts.
-func (c *Curve) Family() ipranges.Family { return c.family }
-
 // Size returns how many addresses of the family the set has: what prices are
 // a percentage of.
 func (c *Curve) Size() Count { return c.size }

@@ -175,27 +175,8 @@ func TestNoFamily(t *testing.T) {
 	if p, ok := c.Cover(5); !ok || len(p) > 0 || c.Exact() > 0 {
 		t.Errorf("%v (%v) of no family", p, ok)
 	}
-	if len(TwoHop(set, 0)) > 0 || len(Complement(set, 0)) > 0 {
+	if len(TwoHop(set, 0)) > 0 {
 		t.Error("there is something of no family")
-	}
-}
-
-func TestComplement(t *testing.T) {
-	rnd := rand.New(rand.NewPCG(9, 9))
-	for range 500 {
-		f := families[rnd.IntN(2)]
-		set, in := randomSet(t, rnd, f, 10), []ipranges.Set{randomSet(t, rnd, f, 5), randomSet(t, rnd, f, 5)}
-		for _, within := range [][]ipranges.Set{nil, in[:1], in} {
-			whole := ipranges.Full(f)
-			if within != nil {
-				whole = ipranges.Union(within...)
-			}
-			p := Complement(set, f, within...)
-			got := mustSet(t, p)
-			if got.Overlaps(set) || !got.Union(set).Covers(whole) || !whole.Covers(got) || len(p) != got.NumPrefixes(f) {
-				t.Fatalf("the complement of %v within %v is %v", set, within, p)
-			}
-		}
 	}
 }
 

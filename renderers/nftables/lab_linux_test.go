@@ -39,31 +39,6 @@ func cloudPlan(s ipranges.Set) *rules.Plan {
 	}}}
 }
 
-func render(t *testing.T, opt Options, p *rules.Plan, previous []renderers.File) []renderers.File {
-	t.Helper()
-	env := renderers.Env{Name: "edge", Path: "edge.nft", Previous: func(path string) []byte {
-		for _, f := range previous {
-			if f.Path == path {
-				return f.Data
-			}
-		}
-		return nil
-	}}
-	r, err := Kind().Build(&opt, env)
-	if err != nil {
-		t.Fatal(err)
-	}
-	lowered, _, errs := rules.Lower(p, renderers.CapsOf(Kind(), r))
-	if len(errs) > 0 {
-		t.Fatal(errs[0])
-	}
-	files, err := r.Render(lowered)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return files
-}
-
 func load(t *testing.T, h *lab.Host, files []renderers.File) {
 	t.Helper()
 	h.MustExec(t, string(files[0].Data), "nft", "-f", "-")

@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -29,7 +27,6 @@ type Progress struct {
 
 	mu      sync.Mutex
 	counts  map[verifier.Outcome]int
-	doing   map[string]int // what was begun and has not ended, and how often
 	train   string
 	changed bool // since the last plain line
 
@@ -47,28 +44,9 @@ const (
 // columns; 0: 80. Call Done at the end.
 func NewProgress(w io.Writer, terminal bool, width int) *Progress {
 	p := &Progress{w: w, terminal: terminal, width: max(cmp.Or(width, usualWidth), leastWidth), began: time.Now(),
-		end: make(chan struct{}), counts: map[verifier.Outcome]int{}, doing: map[string]int{}}
+		end: make(chan struct{}), counts: map[verifier.Outcome]int{}}
 	p.over.Go(p.show)
 	return p
-}
-
-// Start says that something begins, such as a probe, by its name.
-func (p *Progress) Start(what string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.doing[clean(what)]++
-	p.changed = true
-}
-
-// Finish says that what began has ended.
-func (p *Progress) Finish(what string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	what = clean(what)
-	if p.doing[what]--; p.doing[what] <= 0 {
-		delete(p.doing, what)
-	}
-	p.changed = true
 }
 
 // Finding takes a finding. It fits probe.Options.Progress.
@@ -142,7 +120,7 @@ func (p *Progress) clear() {
 	}
 }
 
-// state is the line: "12 s, 9 findings: 1 failed, 8 passed; waiting for relay, nat".
+// state is the line: "12 s, 9 findings: 1 failed, 8 passed; train: 50 of 750 sent, 49 answered".
 func (p *Progress) state() (string, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -156,14 +134,6 @@ func (p *Progress) state() (string, bool) {
 	}
 	if p.train != "" {
 		s += "; " + p.train
-	}
-	if len(p.doing) > 0 {
-		names := slices.Sorted(maps.Keys(p.doing))
-		const few = 3
-		if len(names) > few {
-			names = append(names[:few], fmt.Sprintf("%d more", len(names)-few))
-		}
-		s += "; waiting for " + list(names)
 	}
 	changed := p.changed
 	p.changed = false
