@@ -138,6 +138,20 @@ func TestFormsOfDefaultRoutes(t *testing.T) {
 	}
 }
 
+// TestIPv6Off: where IPv6 is switched off, the script says that its list is not loaded, and
+// IPv4's is.
+func TestIPv6Off(t *testing.T) {
+	l := newLaptop(t, relays)
+	l.MustRun(t, "sh", "-c", "echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6")
+	if said := l.run(t, "up", "vpn0"); said != "edge: no default route of IPv6 outside of the tunnel: its list is not loaded\n" {
+		t.Errorf("the script says %q", said)
+	}
+	routecheck.Expect(t, l.Host, rules.RoutePlan("edge", rules.OnlyIPv4, rules.Bypass, relays.Only(ipranges.IPv4)), relays.Only(ipranges.IPv4), "eth0", "vpn0")
+	if said := l.run(t, "down"); said != "" {
+		t.Errorf("down says %q", said)
+	}
+}
+
 // TestOtherTables: a default route that is not in the main table is found where every
 // packet is looked up in its table, and not where only some are.
 func TestOtherTables(t *testing.T) {
