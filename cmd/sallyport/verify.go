@@ -263,7 +263,7 @@ func (f *verifyFlags) options(ctx context.Context, a *app) (verify.Options, erro
 		return verify.Options{}, err
 	}
 	opt := verify.Options{Probe: probe.Options{Timers: timers, Long: f.long, Version: a.version, Proxy: proxySet()},
-		Train: media.Options{Rate: f.rate, Duration: f.duration}}
+		Train: media.Options{Rate: f.rate, Duration: f.duration}, Sizes: true}
 	for _, k := range f.kinds {
 		opt.Probe.Kinds = append(opt.Probe.Kinds, verifier.Kind(k))
 	}

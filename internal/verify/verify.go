@@ -32,6 +32,8 @@ type Options struct {
 	Lost  error
 	Key   *reflect.Key
 	Train media.Options
+	// Sizes asks whether longer datagrams than those of the train pass, too.
+	Sizes bool
 	// Dial opens a socket to a reflector; nil: media.Dial with DSCP.
 	Dial func(ctx context.Context, to netip.AddrPort) (media.Conn, error)
 	DSCP int
@@ -123,6 +125,12 @@ func (opt Options) train(ctx context.Context, plan *verifier.Plan, to netip.Addr
 			list[i].Outcome, list[i].Verdict = verifier.Skipped, verifier.NotProbed
 		}
 		plan.Finish(&list[i])
+	}
+	if opt.Sizes && t.Size < sizes[0] {
+		if f, ok := opt.packetSize(ctx, base, to, t.Size); ok {
+			plan.Finish(&f)
+			list = append(list, f)
+		}
 	}
 	return list
 }
