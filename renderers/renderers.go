@@ -134,6 +134,7 @@ type OptionError struct {
 	Option string
 	Cause  string
 	Fix    string
+	ID     string // of advice: that of the warning, one of Info.Warnings
 }
 
 func (e *OptionError) Error() string { return fmt.Sprintf("option %s: %s", e.Option, e.Cause) }
@@ -143,7 +144,9 @@ func (e *OptionError) Error() string { return fmt.Sprintf("option %s: %s", e.Opt
 type Mistakes []error
 
 // Option adds a mistake in an option. Cause is what is wrong, and fix what to write.
-func (m *Mistakes) Option(option, cause, fix string) { m.Add(&OptionError{option, cause, fix}) }
+func (m *Mistakes) Option(option, cause, fix string) {
+	m.Add(&OptionError{Option: option, Cause: cause, Fix: fix})
+}
 
 // Add adds err, if it is one.
 func (m *Mistakes) Add(err error) {
@@ -219,6 +222,9 @@ type Info struct {
 	Limits     []Limit
 	NoReadBack string // the reason where some options cannot be read back; empty where all can
 	Extension  string // of the default output path, with the dot
+	// Warnings are what its advice can be about, by IDs that never change: see
+	// policy.Accept.
+	Warnings map[string]string
 }
 
 // Kind is a target that policies can name.

@@ -49,6 +49,9 @@ func (a *app) printCheck(res *pipeline.Result, f *policyFlags) {
 	p := res.Program
 	fmt.Fprintf(a.out, "\n%s, %s, %s, %s: no mistakes\n", plural(len(p.Rules), "rule"), plural(len(p.Sets), "set"),
 		plural(len(p.Services), "service"), plural(len(p.Targets), "target"))
+	if n := a.accepted(res); n > 0 {
+		fmt.Fprintf(a.out, "%s: see --json\n", plural(n, "accepted warning"))
+	}
 	for _, o := range res.Outputs {
 		verdict := "rendered"
 		if o.ReadBack {
@@ -57,4 +60,17 @@ func (a *app) printCheck(res *pipeline.Result, f *policyFlags) {
 		text := fmt.Sprintf("%s, %s: %s", o.Kind.Title, content(&o), verdict)
 		fmt.Fprintf(a.out, "  %s  %s\n", a.bold(o.Target.Name), hang(text, len(o.Target.Name)+4, 6, a.width))
 	}
+}
+
+// accepted counts the warnings that the policy accepts.
+func (a *app) accepted(res *pipeline.Result) int {
+	n := res.Diagnostics.Accepted()
+	for _, f := range res.Feeds {
+		for _, note := range f.Result.Notes {
+			if note.Warning && res.AcceptedNote(f.Name, note) != nil {
+				n++
+			}
+		}
+	}
+	return n
 }

@@ -129,7 +129,7 @@ func (a *app) settle(res *pipeline.Result, err error) error {
 	if res == nil {
 		return err
 	}
-	warnings := a.noteFeeds(res.Feeds) + res.Diagnostics.Count(diag.Warning)
+	warnings := a.noteFeeds(res.Feeds, res) + res.Diagnostics.Count(diag.Warning)
 	a.found = res.Diagnostics
 	shown := res.Diagnostics
 	if a.quiet && !a.strict {

@@ -144,8 +144,8 @@ func (f *policyFlags) request(a *app) (pipeline.Request, error) {
 }
 
 // noteFeeds prints what the user should know of feeds, on standard error, and counts the
-// warnings among it.
-func (a *app) noteFeeds(list []pipeline.Feed) (warnings int) {
+// warnings among it that the policy of res, if there is one, does not accept.
+func (a *app) noteFeeds(list []pipeline.Feed, res *pipeline.Result) (warnings int) {
 	for _, f := range list {
 		notes := f.Result.Notes
 		if a.noCache != nil && strings.Contains(f.Result.From, "://") {
@@ -153,12 +153,19 @@ func (a *app) noteFeeds(list []pipeline.Feed) (warnings int) {
 		}
 		for _, n := range notes {
 			word, styled := "note:", "note:"
+			if n.Warning && res != nil && res.AcceptedNote(f.Name, n) != nil {
+				continue
+			}
 			if n.Warning {
 				word, styled = "warning:", a.style("1;33", "warning:")
 				warnings++
 			}
 			if !a.quiet || a.strict && n.Warning {
-				fmt.Fprintln(a.err, styled, hang(fmt.Sprintf("feed %s: %s", f.Name, n.Text), len(word)+1, 2, a.width))
+				text := fmt.Sprintf("feed %s: %s", f.Name, n.Text)
+				if n.Warning && n.ID != "" {
+					text += " [" + n.ID + "]"
+				}
+				fmt.Fprintln(a.err, styled, hang(text, len(word)+1, 2, a.width))
 			}
 		}
 	}

@@ -89,7 +89,7 @@ func (f *sourceFlags) open(ctx context.Context, a *app) (*feeds.Feed, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.noteFeeds([]pipeline.Feed{{Name: spec.Name, Feed: feed}})
+	a.noteFeeds([]pipeline.Feed{{Name: spec.Name, Feed: feed}}, nil)
 	return feed, nil
 }
 

@@ -41,6 +41,30 @@ type feedJSON struct {
 	Cached  bool      `json:"cached"`
 	Stale   bool      `json:"stale"`
 	Newer   string    `json:"older_than,omitempty"` // the change that was used before, if that is newer
+	// Warnings are what is said of the feed on standard error.
+	Warnings []warningJSON `json:"warnings,omitempty"`
+}
+
+type warningJSON struct {
+	ID       string `json:"id,omitempty"` // of one that can be accepted
+	Text     string `json:"text"`
+	Accepted bool   `json:"accepted,omitzero"`
+	Reason   string `json:"reason,omitempty"`
+}
+
+func jsonOfNotes(res *pipeline.Result, f pipeline.Feed) []warningJSON {
+	var list []warningJSON
+	for _, n := range f.Result.Notes {
+		if !n.Warning {
+			continue
+		}
+		w := warningJSON{ID: n.ID, Text: n.Text}
+		if a := res.AcceptedNote(f.Name, n); a != nil {
+			w.Accepted, w.Reason = true, a.Reason
+		}
+		list = append(list, w)
+	}
+	return list
 }
 
 type targetJSON struct {
@@ -72,6 +96,9 @@ type fileJSON struct {
 
 type diagnosticJSON struct {
 	Severity string `json:"severity"`
+	ID       string `json:"id,omitempty"`      // of a warning that can be accepted
+	Accepted bool   `json:"accepted,omitzero"` // by the policy
+	Reason   string `json:"reason,omitempty"`  // why it is
 	Summary  string `json:"summary"`
 	Detail   string `json:"detail,omitempty"`
 	Fix      string `json:"fix,omitempty"`
@@ -89,7 +116,12 @@ func jsonOfDiagnostics(found diag.List) []diagnosticJSON {
 }
 
 func jsonOfDiagnostic(d diag.Diagnostic) diagnosticJSON {
-	return diagnosticJSON{d.Severity.String(), d.Summary, d.Detail, d.Fix, d.Subject.File, d.Subject.Start.Line, d.Subject.Start.Column}
+	out := diagnosticJSON{Severity: d.Severity.String(), ID: d.ID, Summary: d.Summary, Detail: d.Detail, Fix: d.Fix,
+		File: d.Subject.File, Line: d.Subject.Start.Line, Column: d.Subject.Start.Column}
+	if d.Accepted != nil {
+		out.Accepted, out.Reason = true, d.Accepted.Reason
+	}
+	return out
 }
 
 func (a *app) jsonOf(res *pipeline.Result) generateJSON {
@@ -99,7 +131,7 @@ func (a *app) jsonOf(res *pipeline.Result) generateJSON {
 	}
 	for _, f := range res.Feeds {
 		i := f.Catalog.Info()
-		j.Feeds = append(j.Feeds, feedJSON{f.Name, i.Kind, i.Cloud, i.Change, i.Source, i.SHA256, i.Fetched, f.Result.FromCache, f.Result.Stale, f.Result.Newer})
+		j.Feeds = append(j.Feeds, feedJSON{f.Name, i.Kind, i.Cloud, i.Change, i.Source, i.SHA256, i.Fetched, f.Result.FromCache, f.Result.Stale, f.Result.Newer, jsonOfNotes(res, f)})
 	}
 	for _, o := range res.Outputs {
 		t := targetJSON{Name: o.Target.Name, Kind: o.Kind.Name, Rules: len(o.Plan.Rules), Equal: o.ReadBack}

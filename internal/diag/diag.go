@@ -46,6 +46,16 @@ type Diagnostic struct {
 	Fix      string    // what to write instead, or which command helps
 	Subject  Range     // the tightest place that is to blame
 	Related  []Related // other places that matter, such as an earlier definition
+	// ID names a warning that can be accepted: it never changes, and errors have none.
+	ID string
+	// Accepted is why a warning is not shown; nil for all others.
+	Accepted *Accepted
+}
+
+// Accepted is the judgement of somebody who has read a warning.
+type Accepted struct {
+	Reason string
+	Place  Range // where it is written
 }
 
 // Related is a second place that explains a diagnostic.
@@ -60,11 +70,22 @@ type List []Diagnostic
 // HasErrors reports whether l holds an error.
 func (l List) HasErrors() bool { return l.Count(Error) > 0 }
 
-// Count is the number of diagnostics of severity s.
+// Count is the number of diagnostics of severity s that nobody has accepted.
 func (l List) Count(s Severity) int {
 	n := 0
 	for _, d := range l {
-		if d.Severity == s {
+		if d.Severity == s && d.Accepted == nil {
+			n++
+		}
+	}
+	return n
+}
+
+// Accepted is the number of warnings that somebody has accepted.
+func (l List) Accepted() int {
+	n := 0
+	for _, d := range l {
+		if d.Accepted != nil {
 			n++
 		}
 	}

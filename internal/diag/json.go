@@ -6,6 +6,9 @@ import "encoding/json"
 //
 //	{
 //	  "severity": "error",            // or "warning"
+//	  "id": "open-cloud",             // of a warning that can be accepted
+//	  "accepted": true,               // left out when it is not
+//	  "reason": "...",                // why it is accepted
 //	  "summary": "...",
 //	  "detail": "...",                // left out when empty
 //	  "fix": "...",                   // left out when empty
@@ -22,6 +25,9 @@ import "encoding/json"
 type (
 	jsonDiagnostic struct {
 		Severity string        `json:"severity"`
+		ID       string        `json:"id,omitempty"`
+		Accepted bool          `json:"accepted,omitempty"`
+		Reason   string        `json:"reason,omitempty"`
 		Summary  string        `json:"summary"`
 		Detail   string        `json:"detail,omitempty"`
 		Fix      string        `json:"fix,omitempty"`
@@ -45,7 +51,10 @@ type (
 
 // MarshalJSON returns the documented form of d.
 func (d Diagnostic) MarshalJSON() ([]byte, error) {
-	out := jsonDiagnostic{Severity: d.Severity.String(), Summary: d.Summary, Detail: d.Detail, Fix: d.Fix, Place: placeJSON(d.Subject)}
+	out := jsonDiagnostic{Severity: d.Severity.String(), ID: d.ID, Summary: d.Summary, Detail: d.Detail, Fix: d.Fix, Place: placeJSON(d.Subject)}
+	if d.Accepted != nil {
+		out.Accepted, out.Reason = true, d.Accepted.Reason
+	}
 	for _, r := range d.Related {
 		out.Related = append(out.Related, jsonRelated{r.Text, placeJSON(r.Range)})
 	}

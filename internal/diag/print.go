@@ -27,14 +27,18 @@ const (
 // Print writes list for people to read: for each diagnostic what is wrong, the
 // place with its source line and a marker under it, why, and the fix. Control
 // and invisible characters come out as "?", so that neither a policy nor a feed
-// can play with the terminal. The error is that of w.
+// can play with the terminal. The ID of a warning stands below it; accepted ones are
+// not written. The error is that of w.
 func Print(w io.Writer, list List, opt PrintOptions) error {
 	p := printer{opt: opt, width: max(opt.Width, minWidth)}
 	if opt.Width <= 0 {
 		p.width = defaultWidth
 	}
-	for i, d := range list {
-		if i > 0 {
+	for _, d := range list {
+		if d.Accepted != nil {
+			continue
+		}
+		if p.out.Len() > 0 {
 			p.out.WriteByte('\n')
 		}
 		p.diagnostic(d)
@@ -82,6 +86,7 @@ func (p *printer) diagnostic(d Diagnostic) {
 		p.place(r.Range, r.Text, faint)
 	}
 	p.paragraph("fix: ", d.Fix)
+	p.paragraph("id: ", d.ID)
 }
 
 // paragraph writes text in lines that fit, indented below its label.

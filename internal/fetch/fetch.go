@@ -164,6 +164,7 @@ type Page struct {
 // Note is something that the user should be told about a fetch that worked.
 type Note struct {
 	Warning bool   // not what was asked for: an old copy, a damaged or unwritable cache
+	ID      string // of a warning about the feed, one of Warnings; empty for those about this machine
 	Text    string // safe to print; lower case, without the feed's name
 }
 
@@ -214,6 +215,18 @@ func (r *Result) Close() error {
 
 // Age is how long ago the origin last confirmed the data, never negative.
 func (r *Result) Age(now time.Time) time.Duration { return max(0, now.Sub(r.Checked)) }
+
+// Warnings are those about a feed that can come and go from day to day, by IDs that never
+// change. Warnings about the machine, such as a cache that cannot be written, have none:
+// it is not for a policy to accept them.
+var Warnings = map[string]string{
+	"not-refreshed": "the feed could not be fetched, and an earlier copy is used",
+	"older-feed":    "the feed is older than the one before",
+}
+
+func (r *Result) warnOf(id, text string) {
+	r.Notes = append(r.Notes, Note{Warning: true, ID: id, Text: clean(text)})
+}
 
 func (r *Result) note(text string) { r.Notes = append(r.Notes, Note{Text: clean(text)}) }
 func (r *Result) warn(text string) {

@@ -11,7 +11,7 @@ import (
 func (r *Result) WarnOlder(before string) {
 	if r.Newer == "" && Older(r.Change, before) {
 		r.Newer = before
-		r.warn(fmt.Sprintf("it is of change %s, which is older than change %s that was used before it: its publisher went back, a mirror lags, or an old file was passed", r.Change, before))
+		r.warnOf("older-feed", fmt.Sprintf("it is of change %s, which is older than change %s that was used before it: its publisher went back, a mirror lags, or an old file was passed", r.Change, before))
 	}
 }
 

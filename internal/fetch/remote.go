@@ -42,7 +42,7 @@ func (f *Fetcher) choose(ctx context.Context, src Source, have *Result, m *meter
 	case f.Offline && have == nil:
 		return nil, hinted(fmt.Errorf("nothing is fetched while offline, and %w", ErrNoCopy), hintOnline)
 	case f.Offline:
-		have.Notes = append(have.Notes, Note{Warning: have.Stale, Text: "offline: using the copy " + have.history(now)})
+		have.Notes = append(have.Notes, Note{Warning: have.Stale, ID: "not-refreshed", Text: "offline: using the copy " + have.history(now)})
 		return have, nil
 	case have != nil && have.newest && !have.Stale && !f.Refresh:
 		return have, nil
@@ -255,6 +255,6 @@ func (f *Fetcher) fallBack(ctx context.Context, src Source, have *Result, err er
 		return nil, hintedError{fmt.Errorf("%w; %w: %s", err, ErrTooStale, have.history(now)), hintOffline}
 	}
 	have.Problem = feedError(src.Name, err)
-	have.warn(fmt.Sprintf("not refreshed: %v: using the copy %s", err, have.history(now)))
+	have.warnOf("not-refreshed", fmt.Sprintf("not refreshed: %v: using the copy %s", err, have.history(now)))
 	return have, nil
 }

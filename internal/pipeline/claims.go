@@ -44,7 +44,7 @@ func (b *builder) claimedTwice(prog *policy.Program) diag.List {
 				Summary: fmt.Sprintf("targets %s and %s both take %s", first.Name, t.Name, what),
 				Related: []diag.Related{{Range: first.OptionPlace(c.Option), Text: "the other one"}}}
 			if c.MayDiffer {
-				d.Severity = diag.Warning
+				d.Severity, d.ID = diag.Warning, "shared"
 				d.Detail = "On one machine, " + c.Cost + "."
 			}
 			list = append(list, d)

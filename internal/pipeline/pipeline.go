@@ -123,6 +123,7 @@ func Compile(ctx context.Context, req Request) (*Result, error) {
 	var more diag.List
 	res.Program, more = file.Compile(catalogs)
 	res.add(more)
+	res.acknowledge(false)
 	return res, nil
 }
 
@@ -174,6 +175,7 @@ func Run(ctx context.Context, req Request) (*Result, error) {
 	res.add(collisions(res.Outputs))
 	res.add(b.claimedTwice(res.Program))
 	res.add(b.blockedInside(res.Program, res.Outputs))
+	res.acknowledge(res.complete)
 	return res, nil
 }
 
@@ -183,7 +185,8 @@ func load(req Request) (*policy.File, diag.List, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	file, diags := policy.Load(name, src, policy.Options{Vars: req.Vars, Kinds: targetKind, KindNames: kindNames(), Now: req.Now})
+	file, diags := policy.Load(name, src, policy.Options{Vars: req.Vars, Kinds: targetKind, KindNames: kindNames(), Now: req.Now,
+		Warnings: slices.Collect(maps.Keys(Warnings()))})
 	return file, diags, nil
 }
 

@@ -182,7 +182,7 @@ func warnings(t *policy.Target, r renderers.Renderer, p *rules.Plan, losses []ru
 	var list diag.List
 	if adviser, ok := r.(renderers.Adviser); ok {
 		for _, a := range adviser.Advice(p) {
-			list = append(list, diag.Diagnostic{Severity: diag.Warning, Subject: t.OptionPlace(a.Option), Fix: a.Fix,
+			list = append(list, diag.Diagnostic{Severity: diag.Warning, ID: a.ID, Subject: t.OptionPlace(a.Option), Fix: a.Fix,
 				Summary: fmt.Sprintf("target %s %s: %s", t.Kind, t.Name, a.Cause)})
 		}
 	}
@@ -190,7 +190,7 @@ func warnings(t *policy.Target, r renderers.Renderer, p *rules.Plan, losses []ru
 		if l.Price != nil {
 			continue // asked for, and part of the report
 		}
-		list = append(list, diag.Diagnostic{Severity: diag.Warning, Subject: l.Place,
+		list = append(list, diag.Diagnostic{Severity: diag.Warning, ID: "rule-left-out", Subject: l.Place,
 			Summary: fmt.Sprintf("rule %s is left out of target %s: %s", l.Rule, t.Name, l.Reason),
 			Related: []diag.Related{{Range: t.Place, Text: "for this target"}}})
 	}

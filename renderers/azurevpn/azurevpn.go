@@ -61,6 +61,7 @@ var info = renderers.Info{
 		{Name: "IPv6 routes", Value: "no form documented", Source: settingsPage},
 		{Name: "destinations in a route element", Value: "1", Source: settingsPage},
 	},
+	Warnings:  map[string]string{"profile-routes": "routes of the profile itself contradict the list"},
 	Extension: ".xml",
 }
 

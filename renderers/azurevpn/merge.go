@@ -148,11 +148,11 @@ func (r *renderer) Advice(p *rules.Plan) []*renderers.OptionError {
 	}
 	routes, err := r.profile.theirs(other)
 	if err != nil {
-		return []*renderers.OptionError{{Option: "config", Cause: fmt.Sprintf("%s: %v", renderers.Clean(r.opt.Config), err), Fix: "see where it sends the addresses of the list"}}
+		return []*renderers.OptionError{{ID: "profile-routes", Option: "config", Cause: fmt.Sprintf("%s: %v", renderers.Clean(r.opt.Config), err), Fix: "see where it sends the addresses of the list"}}
 	}
 	for _, route := range routes {
 		if wins(route, set) {
-			return []*renderers.OptionError{{Option: "config",
+			return []*renderers.OptionError{{ID: "profile-routes", Option: "config",
 				Cause: fmt.Sprintf("%s has %s in %s: the longer prefix wins, and a part of the list goes the other way", renderers.Clean(r.opt.Config), route, lists[other]),
 				Fix:   "take it out of the profile, or out of the list"}}
 		}

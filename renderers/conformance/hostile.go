@@ -86,8 +86,8 @@ func (s *suite) strange(t *testing.T, name string, options any, where string, pl
 	}
 	if a, ok := r.(renderers.Adviser); ok {
 		for _, e := range a.Advice(plan) {
-			if e.Cause == "" || e.Fix == "" {
-				t.Errorf("%s: advice without a cause or a fix: %+v", name, e)
+			if e.Cause == "" || e.Fix == "" || s.kind.Warnings[e.ID] == "" {
+				t.Errorf("%s: advice without a cause or a fix, or with an ID that the kind does not list: %+v", name, e)
 			}
 		}
 	}

@@ -56,6 +56,7 @@ var info = renderers.Info{
 		{Name: "routes", Value: "no limit known; all of AzureCloud, 3,117 prefixes, in 0.5 s", Source: "measured, NetworkManager 1.42.4"},
 		{Name: "profile", Value: "root's, of mode 0600", Source: "nm-settings-keyfile(5), NetworkManager 1.42"},
 	},
+	Warnings:  map[string]string{"other-connection": "the output is another connection than the profile that it is made from"},
 	Extension: ".nmconnection",
 }
 

@@ -149,7 +149,7 @@ func (r *renderer) Advice(*rules.Plan) []*renderers.OptionError {
 	if r.profile == nil || r.keys.has("connection", "uuid") || path.Base(r.env.Path) == path.Base(r.from) {
 		return nil
 	}
-	return []*renderers.OptionError{{Option: "profile", Cause: fmt.Sprintf("it has no uuid, and NetworkManager makes one from the file's name: %s is another connection than %s",
+	return []*renderers.OptionError{{ID: "other-connection", Option: "profile", Cause: fmt.Sprintf("it has no uuid, and NetworkManager makes one from the file's name: %s is another connection than %s",
 		renderers.Clean(path.Base(r.env.Path)), renderers.Clean(path.Base(r.from))),
 		Fix: fmt.Sprintf("say path = %q, the name that it has on the machine, or give it a uuid", path.Base(r.from))}}
 }

@@ -78,6 +78,7 @@ var info = renderers.Info{
 		{Name: "one load, in a container without rights of its host's network", Value: "212,992 bytes: 5,200 IPv4 or 3,200 IPv6 ranges", Source: "Linux, net.core.wmem_default; measured, nft 1.0.6"},
 		{Name: "kernel", Value: "5.6 or newer", Source: "nftables wiki: ranges in concatenated sets"},
 	},
+	Warnings:  map[string]string{"container-load": "the load is too large for an unprivileged container", "no-effect": "a table of its own that only allows has no effect"},
 	Extension: ".nft",
 }
 
@@ -170,7 +171,7 @@ func (r *renderer) Caps() rules.Caps {
 func (r *renderer) Advice(p *rules.Plan) []*renderers.OptionError {
 	var list []*renderers.OptionError
 	if n := r.messageBytes(p); n > mostBytes {
-		list = append(list, &renderers.OptionError{
+		list = append(list, &renderers.OptionError{ID: "container-load",
 			Cause: fmt.Sprintf("a load is one netlink message of about %d kB, and in a container without rights of its host's network (a user namespace) nft sends %d at most", n/1000, mostBytes/1000),
 			Fix:   "there, load from the host, with nsenter -t PID -n nft -f, or raise net.core.wmem_default on it; anywhere else this is no limit"})
 	}
@@ -179,7 +180,7 @@ func (r *renderer) Advice(p *rules.Plan) []*renderers.OptionError {
 		denies = denies || p.Rules[i].Verdict == rules.Deny
 	}
 	if r.opt.Placement != fragment && !denies && !r.opt.DSCP {
-		list = append(list, &renderers.OptionError{Option: "placement",
+		list = append(list, &renderers.OptionError{ID: "no-effect", Option: "placement",
 			Cause: "a table of our own that only allows has no effect: what another table drops stays dropped",
 			Fix:   `use placement = "fragment", or default = "deny"`})
 	}

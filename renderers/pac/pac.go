@@ -70,6 +70,7 @@ var info = renderers.Info{
 		{Name: "IPv6", Value: "none", Source: "MDN, Proxy Auto-Configuration (PAC) file: dnsResolve"},
 		{Name: "media over UDP", Value: "not steered", Source: "MDN, the same: web browser requests"},
 	},
+	Warnings:  map[string]string{"no-media": "a PAC file does not steer the media of calls"},
 	Extension: ".pac",
 }
 
@@ -157,7 +158,7 @@ func (r *renderer) Caps() rules.Caps {
 
 // Advice implements renderers.Adviser. Whoever makes a PAC file for calls should know.
 func (r *renderer) Advice(*rules.Plan) []*renderers.OptionError {
-	return []*renderers.OptionError{{Cause: "a PAC file steers the web traffic of browsers, never the media of calls",
+	return []*renderers.OptionError{{ID: "no-media", Cause: "a PAC file steers the web traffic of browsers, never the media of calls",
 		Fix: "give the VPN's own target the same list; see docs/targets/pac.md"}}
 }
 

@@ -64,6 +64,7 @@ var info = renderers.Info{
 		{Name: "routes past the tunnel by PowerShell", Value: "none", Source: "Microsoft Learn, Add-VpnConnectionRoute"},
 		{Name: "name of a connection", Value: "256 characters", Source: "Windows SDK, ras.h, RAS_MaxEntryName"},
 	},
+	Warnings:  map[string]string{"ipv6-gateway": "clients without an IPv6 gateway go wrong"},
 	Extension: ".xml",
 }
 
@@ -215,7 +216,7 @@ func (r *renderer) Advice(p *rules.Plan) []*renderers.OptionError {
 	if !ok || v != rules.Bypass || !set.Has(ipranges.IPv6) {
 		return nil
 	}
-	return []*renderers.OptionError{{Option: "families", Cause: "Windows needs an IPv6 gateway for IPv6 past the tunnel, and goes wrong in networks without one",
+	return []*renderers.OptionError{{ID: "ipv6-gateway", Option: "families", Cause: "Windows needs an IPv6 gateway for IPv6 past the tunnel, and goes wrong in networks without one",
 		Fix: `say families = ["ipv4"] unless your clients' networks have IPv6; see docs/targets/windows.md`}}
 }
 

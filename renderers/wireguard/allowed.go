@@ -69,7 +69,7 @@ func (r *renderer) Advice(p *rules.Plan) []*renderers.OptionError {
 	if n <= manyAllowed {
 		return nil
 	}
-	return []*renderers.OptionError{{Cause: fmt.Sprintf("%d AllowedIPs may be more than Android takes, where the app then fails", n),
+	return []*renderers.OptionError{{ID: "android-routes", Cause: fmt.Sprintf("%d AllowedIPs may be more than Android takes, where the app then fails", n),
 		Fix: "for phones, make the list shorter with a budget, or list fewer addresses; see docs/targets/wireguard.md"}}
 }
 

@@ -71,6 +71,7 @@ var info = renderers.Info{
 		{Name: "AllowedIPs", Value: "no limit known; wg-quick up takes 8 s for 2,819", Source: "measured, wireguard-tools 1.0.20210914 with wireguard-go"},
 		{Name: "AllowedIPs on Android", Value: "what fits into 1 MB; a warning above 4,000", Source: "developer.android.com, TransactionTooLargeException; wgtunnel/android issue 827, 2025"},
 	},
+	Warnings:  map[string]string{"android-routes": "the list may be longer than Android takes"},
 	Extension: ".conf",
 }
 

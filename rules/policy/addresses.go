@@ -214,7 +214,7 @@ func (c *compiler) tag(feed *decl, name string, r hcl.Range) addresses {
 	if out.set.IsEmpty() {
 		names := cat.Names(name)
 		if len(names) > 0 {
-			c.warn(r, fmt.Sprintf("%q of feed %s has names and no address", name, feed.name),
+			c.warn("no-address", r, fmt.Sprintf("%q of feed %s has names and no address", name, feed.name),
 				fmt.Sprintf("Its names, such as %s, are not part of a set of addresses.", names[0]),
 				fmt.Sprintf("take it out, and let its names pass with a names block: include = [names(feed.%s, %q)]", feed.name, name))
 			return out
@@ -296,6 +296,7 @@ func (c *compiler) set(d *decl) addresses {
 		return addresses{}
 	}
 	out.parts = nil
+	out.open = c.openWhere(d, a.Expr.Range(), fmt.Sprintf("set %q holds it", d.name), out.open)
 	if out.known && out.set.IsEmpty() {
 		c.error(a.Expr.Range(), fmt.Sprintf("set %q is empty", d.name), "What it includes holds no address.", "include something that does")
 		out.known = false
@@ -346,10 +347,10 @@ func (c *compiler) idleExcludes(a *hclsyntax.Attribute, from ipranges.Set, parts
 	idle := slices.DeleteFunc(parts, func(p part) bool { return p.set.Overlaps(from) })
 	const detail = "It shares no address with include."
 	if len(idle) > 0 && len(idle) == len(parts) {
-		c.warn(a.Expr.Range(), "exclude removes nothing", detail, "remove it, or correct its addresses")
+		c.warn("idle-exclude", a.Expr.Range(), "exclude removes nothing", detail, "remove it, or correct its addresses")
 		return
 	}
 	for _, p := range idle {
-		c.warn(p.rng, "this exclusion removes nothing", detail, "remove it, or correct its addresses")
+		c.warn("idle-exclude", p.rng, "this exclusion removes nothing", detail, "remove it, or correct its addresses")
 	}
 }

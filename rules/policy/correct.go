@@ -92,6 +92,7 @@ func (c *compiler) correct(body *hclsyntax.Body, s *schema) bool {
 		case s.blocks[a.Name] != nil:
 			c.error(a.NameRange, fmt.Sprintf("%s is a block", a.Name), "", fmt.Sprintf("write %s { ... }", a.Name))
 			c.excuse(body, a.Name)
+		case !slices.Contains(s.args, a.Name) && c.acceptArgument(a, s.class != 0):
 		case !slices.Contains(s.args, a.Name):
 			hint := s.classHint(a.Name)
 			ok = ok && hint == ""
@@ -105,7 +106,7 @@ func (c *compiler) correct(body *hclsyntax.Body, s *schema) bool {
 		}
 	}
 	for _, b := range body.Blocks {
-		if b.Body == nil {
+		if b.Body == nil || b.Type == acceptBlock && s.class != 0 {
 			continue
 		}
 		inner := s.blocks[b.Type]

@@ -18,6 +18,7 @@ type decl struct {
 	name   string
 	header hcl.Range // from the block's type to its last label
 	body   *hclsyntax.Body
+	whole  hcl.Range // up to the closing brace
 
 	// What a mistake leaves of the block is looked at for other mistakes. Its value is
 	// unknown where it is broken; arguments may be missing where it is cut; and others
@@ -86,7 +87,12 @@ func (c *compiler) declareBlock(b *hclsyntax.Block) {
 	kind := b.Type
 	schema, ok := schemaOf(kind)
 	if !ok {
-		if !c.inDoubt(b.TypeRange) {
+		switch {
+		case c.inDoubt(b.TypeRange):
+		case b.Type == acceptBlock:
+			c.error(b.TypeRange, "accept stands outside of any block", "A warning is accepted where it speaks of.", "put it into the block that the warning points at")
+			return
+		default:
 			c.error(b.TypeRange, fmt.Sprintf("there is no kind of block %q", b.Type), "", didYouMean("", b.Type, blockKinds))
 		}
 		kind = misspelt(b.Type, blockKinds)
@@ -94,7 +100,7 @@ func (c *compiler) declareBlock(b *hclsyntax.Block) {
 			return
 		}
 	}
-	d := &decl{kind: kind, guessed: kind != b.Type, header: b.DefRange(), body: b.Body}
+	d := &decl{kind: kind, guessed: kind != b.Type, header: b.DefRange(), body: b.Body, whole: b.Range()}
 	whole := b.Range()
 	if def := b.DefRange(); whole.End.Byte <= def.End.Byte { // it has no content: the line that it begins on counts
 		whole.End = def.End
@@ -200,12 +206,22 @@ func (c *compiler) correctArguments(d *decl, schema blockSchema) bool {
 		if slices.Contains(schema.args, a.Name) {
 			continue
 		}
+		if c.acceptArgument(a, d.kind != acceptBlock) {
+			ok = false
+			continue
+		}
 		meant, same := argumentMeant(d.kind, a.Name, schema.args)
 		c.error(a.NameRange, fmt.Sprintf("%s has no argument %q", article(d.kind), a.Name), "", meantOrKnown("", meant, schema.args))
 		ok = c.rename(d.body, a, meant, same) && ok
 	}
 	for _, b := range d.body.Blocks {
 		fix := "remove it, or close the block before it"
+		switch {
+		case b.Type == acceptBlock && d.kind != acceptBlock:
+			continue
+		case misspelt(b.Type, []string{acceptBlock}) != "":
+			fix = "did you mean accept?"
+		}
 		if slices.Contains(schema.args, b.Type) {
 			fix = fmt.Sprintf("write %s = ...", b.Type)
 			c.excuse(d.body, b.Type)

@@ -78,6 +78,10 @@ func (c *compiler) hostNames(d *decl) hostNames {
 		out.known = false
 	}
 	out.patterns = sortedSet(out.patterns)
+	if len(out.open) > 0 && c.accepted(d, "open-names") {
+		c.warnOpenName(a.Expr.Range(), out.open, fmt.Sprintf("names %q holds them", d.name))
+		out.open = nil
+	}
 	return out
 }
 
@@ -260,11 +264,15 @@ func (c *compiler) warnOpenNames() {
 			continue
 		}
 		if n := c.names[r.to.one]; len(n.open) > 0 {
-			c.warn(d.attr("to").Expr.Range(), "anyone can have a name under "+shownNames(n.open),
-				fmt.Sprintf("The provider hands such names out to its customers, so rule %q opens a way to them too.", d.name),
-				"list the names themselves where you know them", diag.Related{Range: place(c.f.index["names"][r.to.one].header), Text: "it is listed here"})
+			c.warnOpenName(d.attr("to").Expr.Range(), n.open, fmt.Sprintf("rule %q opens a way to them too", d.name),
+				diag.Related{Range: place(c.f.index["names"][r.to.one].header), Text: "it is listed here"})
 		}
 	}
+}
+
+func (c *compiler) warnOpenName(r hcl.Range, open []string, what string, related ...diag.Related) {
+	c.warn("open-names", r, "anyone can have a name under "+shownNames(open),
+		"The provider hands such names out to its customers, so "+what+".", "list the names themselves where you know them", related...)
 }
 
 // shownNames are the domains of wildcards, the first few of many.

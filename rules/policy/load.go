@@ -33,6 +33,7 @@ type File struct {
 	vars    map[string]cty.Value
 	specs   map[string]FeedSpec
 	hash    string
+	accepts []Accept
 
 	// partial says that blocks may be missing because of a mistake in the
 	// syntax: a name that is not there is then nobody's mistake.
@@ -61,6 +62,7 @@ func Load(filename string, src []byte, opt Options) (*File, diag.List) {
 		c.orderSets()
 		c.variables()
 		c.feeds()
+		c.accepts()
 		f.hash = f.fingerprint()
 		c.start()
 		c.program()
@@ -215,9 +217,13 @@ func (c *compiler) parse() *hclsyntax.Body {
 
 // program evaluates every block.
 func (c *compiler) program() *Program {
-	p := &Program{Name: filepath.Base(c.f.name), Hash: c.f.hash}
+	p := &Program{Accepts: c.f.accepts, Name: filepath.Base(c.f.name), Hash: c.f.hash}
 	for _, d := range slices.Concat(c.f.decls["set"], c.f.decls["names"]) {
 		c.taken[d.name] = true
+	}
+	p.FeedPlaces = map[string]diag.Range{}
+	for name, d := range c.f.index["feed"] {
+		p.FeedPlaces[name] = place(d.header)
 	}
 	c.evalSets(p)
 	c.evalNames(p)

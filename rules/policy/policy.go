@@ -63,6 +63,7 @@ type Options struct {
 	Vars      map[string]string // values of variables from the command line
 	Kinds     func(name string) (TargetKind, bool)
 	KindNames []string  // for suggestions
+	Warnings  []string  // IDs of warnings that the caller gives, beside this package's
 	Now       time.Time // its date decides which rules have expired
 }
 
@@ -92,6 +93,8 @@ type Program struct {
 	Sets       []NamedSet
 	Names      []NamedHosts
 	Services   []NamedService
+	Accepts    []Accept
+	FeedPlaces map[string]diag.Range // by label
 	Feeds      []rules.Feed // by name: those that the sets were made from
 }
 

@@ -25,9 +25,9 @@ func (c *compiler) error(r hcl.Range, summary, detail, fix string, related ...di
 	c.add(diag.Diagnostic{Severity: diag.Error, Summary: summary, Detail: detail, Fix: fix, Subject: place(r), Related: related})
 }
 
-// warn reports something worth a second look.
-func (c *compiler) warn(r hcl.Range, summary, detail, fix string, related ...diag.Related) {
-	c.add(diag.Diagnostic{Severity: diag.Warning, Summary: summary, Detail: detail, Fix: fix, Subject: place(r), Related: related})
+// warn reports something worth a second look, by its ID in Warnings.
+func (c *compiler) warn(id string, r hcl.Range, summary, detail, fix string, related ...diag.Related) {
+	c.add(diag.Diagnostic{Severity: diag.Warning, ID: id, Summary: summary, Detail: detail, Fix: fix, Subject: place(r), Related: related})
 }
 
 func (c *compiler) add(d diag.Diagnostic) {

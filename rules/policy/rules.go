@@ -174,14 +174,14 @@ func (c *compiler) expiry(d *decl, r *Rule, judge bool) bool {
 	switch left := last.Sub(today); {
 	case left < 0 && r.Verdict == rules.Allow:
 		r.LeftOut = "it expired on " + s
-		c.warn(a.Expr.Range(), fmt.Sprintf("rule %q expired on %s and is left out", d.name, s), "What it allowed no longer passes.",
+		c.warn("expired", a.Expr.Range(), fmt.Sprintf("rule %q expired on %s and is left out", d.name, s), "What it allowed no longer passes.",
 			"remove the rule, or set a later date")
 	case left < 0:
 		c.error(a.Expr.Range(), fmt.Sprintf("rule %q expired on %s", d.name, s),
 			"Leaving a rule out that denies would open what it closed, so this is for you to decide.", "remove the rule, or set a later date")
 		return false
 	case left <= soon:
-		c.warn(a.Expr.Range(), fmt.Sprintf("rule %q expires %s", d.name, inDays(left)), fmt.Sprintf("Its last day is %s.", s),
+		c.warn("expires-soon", a.Expr.Range(), fmt.Sprintf("rule %q expires %s", d.name, inDays(left)), fmt.Sprintf("Its last day is %s.", s),
 			"set a later date if it is still needed")
 	}
 	return true

@@ -337,7 +337,7 @@ func (t *target) routePlan(a *hclsyntax.Attribute) {
 	t.plan.Rules = []rules.Rule{r}
 	t.feeds = append(t.feeds, v.feeds...)
 	if r.Verdict == rules.Bypass && len(v.open) > 0 {
-		t.c.open = append(t.c.open, openUse{a.Expr.Range(), fmt.Sprintf("target %q lets it bypass the VPN", t.d.name), v.open[0]})
+		t.c.open = append(t.c.open, openUse{t.d, a.Expr.Range(), fmt.Sprintf("target %q lets it bypass the VPN", t.d.name), v.open[0]})
 	}
 }
 

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -25,12 +26,12 @@ func (c *compiler) unused() {
 			if kind == "feed" {
 				detail = "It is not fetched."
 			}
-			c.warn(d.header, fmt.Sprintf("%s %q is not used", kind, d.name), detail, "use it, or remove it")
+			c.warn("unused", d.header, fmt.Sprintf("%s %q is not used", kind, d.name), detail, "use it, or remove it")
 		}
 	}
 	if len(c.f.decls["target"]) == 0 && !c.list.HasErrors() {
 		end := hcl.Range{Filename: c.f.name, Start: hcl.InitialPos, End: hcl.InitialPos}
-		c.warn(end, "the policy has no target", "Nothing will be written.", `say for what, such as target "nftables" "edge" { hook = "output" }`)
+		c.warn("", end, "the policy has no target", "Nothing will be written.", `say for what, such as target "nftables" "edge" { hook = "output" }`)
 	}
 }
 
@@ -53,7 +54,7 @@ func (c *compiler) warnShadowed(targets []*target) {
 		shadows, whole := rules.ShadowedWithin(t.plan, &work)
 		if !whole && !told {
 			told = true
-			c.warn(t.d.header, fmt.Sprintf("not every rule of target %q was held against those before it", t.d.name),
+			c.warn("unjudged", t.d.header, fmt.Sprintf("not every rule of target %q was held against those before it", t.d.name),
 				"Its rules are too many, or overlap in too many ways, to find all that decide nothing.", "divide the rules among several targets, or leave it at that")
 		}
 		for _, s := range shadows {
@@ -77,7 +78,7 @@ func (c *compiler) warnShadowed(targets []*target) {
 			} else if same {
 				fix = "remove it: they decide the same"
 			}
-			c.add(diag.Diagnostic{Severity: diag.Warning, Subject: s.Rule.Place,
+			c.add(diag.Diagnostic{Severity: diag.Warning, ID: "shadowed", Subject: s.Rule.Place,
 				Summary: fmt.Sprintf("rule %q decides nothing in target %q", s.Rule.Name, t.d.name),
 				Detail:  fmt.Sprintf("All that it matches, %s.", by), Fix: fix, Related: relatedRules(s.By, "comes first")})
 		}
@@ -138,30 +139,43 @@ func (c *compiler) warnFamily(src *rule, r *rules.Rule, f ipranges.Family) {
 		}
 	}
 	only := map[ipranges.Family]string{ipranges.IPv6: "ipv4", ipranges.IPv4: "ipv6"}[f]
-	c.warn(src.decl.attr("from").Expr.Range(), fmt.Sprintf("rule %q has %s destinations and no %s source", r.Name, f, f), detail,
+	c.warn("family-gap", src.decl.attr("from").Expr.Range(), fmt.Sprintf("rule %q has %s destinations and no %s source", r.Name, f, f), detail,
 		fmt.Sprintf("add %s sources to from, or say families = [%q] in the target", f, only),
 		at(src.decl.attr("to").Expr.Range(), "the destinations are here"))
 }
 
 // openUse is a place that trusts addresses which anyone can rent.
 type openUse struct {
-	rng  hcl.Range
-	what string
-	tag  string
+	block *decl
+	rng   hcl.Range
+	what  string
+	tag   string
 }
 
-// warnOpen says, once for a policy, that the whole cloud is not one's own. The
-// tag AzureCloud and its regions hold every customer's machines.
+// openWhere says that what d does with a set is about addresses which anyone can rent.
+// Where d accepts that, nobody who uses it is warned again.
+func (c *compiler) openWhere(d *decl, r hcl.Range, what string, tags []string) (left []string) {
+	if len(tags) == 0 || !c.accepted(d, "open-cloud") {
+		return tags
+	}
+	c.warnOpenUse(openUse{d, r, what, tags[0]})
+	return nil
+}
+
+// warnOpen says that the whole cloud is not one's own: of all places that nobody has
+// accepted once. The tag AzureCloud and its regions hold every customer's machines.
 func (c *compiler) warnOpen() {
 	var uses []openUse
 	for _, d := range c.f.decls["rule"] {
 		r := c.rules[d.name]
-		if r == nil || r.out.Verdict != rules.Allow || r.out.LeftOut != "" || len(r.to.open) == 0 {
+		if r == nil || d.repeated || r.out.Verdict != rules.Allow || r.out.LeftOut != "" || len(r.to.open) == 0 {
 			continue
 		}
-		uses = append(uses, openUse{d.attr("to").Expr.Range(), fmt.Sprintf("rule %q allows it", d.name), r.to.open[0]})
+		uses = append(uses, openUse{d, d.attr("to").Expr.Range(), fmt.Sprintf("rule %q allows it", d.name), r.to.open[0]})
 	}
-	uses = append(uses, c.open...)
+	uses = slices.DeleteFunc(append(uses, c.open...), func(u openUse) bool {
+		return len(c.openWhere(u.block, u.rng, u.what, []string{u.tag})) == 0
+	})
 	if len(uses) == 0 {
 		return
 	}
@@ -169,7 +183,11 @@ func (c *compiler) warnOpen() {
 	for _, u := range uses[1:] {
 		related = append(related, at(u.rng, u.what+" too"))
 	}
-	c.warn(uses[0].rng, fmt.Sprintf("anyone can rent the addresses of %s", uses[0].tag),
-		"The tag holds the machines of every customer of the cloud, so this opens a way to them too: "+uses[0].what+".",
+	c.warnOpenUse(uses[0], related...)
+}
+
+func (c *compiler) warnOpenUse(u openUse, related ...diag.Related) {
+	c.warn("open-cloud", u.rng, fmt.Sprintf("anyone can rent the addresses of %s", u.tag),
+		"The tag holds the machines of every customer of the cloud, so this opens a way to them too: "+u.what+".",
 		"use a narrower tag or the documented ranges where they suffice", related...)
 }
