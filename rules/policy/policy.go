@@ -95,7 +95,7 @@ type Program struct {
 	Services   []NamedService
 	Accepts    []Accept
 	FeedPlaces map[string]diag.Range // by label
-	Feeds      []rules.Feed // by name: those that the sets were made from
+	Feeds      []rules.Feed          // by name: those that the sets were made from
 }
 
 // Target is one output of a program.
