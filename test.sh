@@ -38,6 +38,8 @@ openssl                 openssl
 tshark                  tshark
 xmllint                 libxml2-utils
 shellcheck              shellcheck
+busybox                 busybox
+dash                    dash
 aws                     awscli
 node                    nodejs
 jq                      jq

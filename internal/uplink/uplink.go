@@ -82,7 +82,7 @@ func (s Script) Render(header []string, set ipranges.Set) ([]byte, error) {
 		}
 	}
 	return templates.Execute(t, map[string]any{
-		"Header": header, "Name": s.Name, "File": s.File, "Past": s.Past, "Turns": shell.Turns, "Protocol": s.Protocol, "Next": s.Protocol + 1, "Metric": s.Metric,
+		"Header": header, "File": s.File, "Past": s.Past, "Turns": shell.Turns, "Protocol": s.Protocol, "Next": s.Protocol + 1, "Metric": s.Metric,
 		"Ours": strings.Join(ours, " "), "Listed": strings.Join(listed, " "),
 		"List4": s.list(set, ipranges.IPv4), "List6": s.list(set, ipranges.IPv6),
 	})

@@ -83,6 +83,7 @@ func (s *suite) golden(t *testing.T) {
 		t.Fatalf("refused: %v", errs[0])
 	}
 	for _, f := range s.render(t, r, lowered) {
+		checkShell(t, f)
 		path := filepath.Join("testdata", "golden", strings.ReplaceAll(s.variant.Name, " ", "_"), f.Path)
 		if *update {
 			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, f.Data, 0o644)); err != nil {

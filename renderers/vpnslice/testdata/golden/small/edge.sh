@@ -61,6 +61,7 @@ outside() {
 
 set -- "$@" 0.0.0.0/1 128.0.0.0/1
 if outside 20.202.0.0 -inet; then
+	# shellcheck disable=SC2046 # a prefix is a word
 	set -- "$@" $(list4)
 else
 	echo "edge: there is no IPv4 past the tunnel, and what the list has of it goes through the tunnel" >&2
@@ -70,6 +71,7 @@ fi
 if [ -n "${INTERNAL_IP6_ADDRESS-}${INTERNAL_IP6_NETMASK-}" ]; then
 	set -- "$@" ::/1 8000::/1
 	if outside 2603:1063:: -inet6; then
+		# shellcheck disable=SC2046 # a prefix is a word
 		set -- "$@" $(list6)
 	else
 		echo "edge: there is no IPv6 past the tunnel, and what the list has of it goes through the tunnel" >&2

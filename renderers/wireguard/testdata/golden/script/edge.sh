@@ -14,7 +14,7 @@
 #   sh /etc/wireguard/edge.sh watch TUNNEL    load, and again whenever a default route changes,
 #                                as long as the device TUNNEL is there
 
-name=edge protocol=213 next=214 metric=13
+protocol=213 next=214 metric=13
 ours="4 6" listed="4 6" # families: all that this file keeps, and those with a list
 
 list4() {
@@ -104,6 +104,7 @@ hop() {
 	done | while read -r kind rest; do
 		[ "$kind" = default ] || continue
 		set -f
+		# shellcheck disable=SC2086 # the words of a route
 		way "$2" $rest && break
 	done
 }
