@@ -55,6 +55,12 @@ a prefix, a range, an address, or with --policy set.NAME.`,
 	return cmd
 }
 
+// coveragesJSON is what coverage prints.
+type coveragesJSON struct {
+	By   []string       `json:"by"`
+	Sets []coverageJSON `json:"sets"`
+}
+
 // coverageJSON is how much of one set is held, by family; a family that the set
 // lacks is left out. Counts are decimal, because IPv6 goes beyond numbers.
 type coverageJSON struct {
@@ -134,10 +140,7 @@ func (a *app) coverage(cmd *cobra.Command, f *coverageFlags, names []string) err
 }
 
 func (a *app) printCoverageJSON(holders, names []string, sets []ipranges.Set, by ipranges.Set) error {
-	doc := struct {
-		By   []string       `json:"by"`
-		Sets []coverageJSON `json:"sets"`
-	}{holders, []coverageJSON{}}
+	doc := coveragesJSON{holders, []coverageJSON{}}
 	for i, set := range sets {
 		one := coverageJSON{Name: names[i]}
 		for f, to := range map[ipranges.Family]**shareJSON{ipranges.IPv4: &one.IPv4, ipranges.IPv6: &one.IPv6} {

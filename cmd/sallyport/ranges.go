@@ -269,12 +269,15 @@ func (a *app) show(cmd *cobra.Command, f *showFlags, names []string) error {
 	return a.printSet(set, f.ranges)
 }
 
+// setJSON is what show prints.
+type setJSON struct {
+	Tags     []tagJSON `json:"tags"`
+	Elements []string  `json:"elements"`
+}
+
 // printSetJSON prints the tags that were named, and the elements of the result.
 func (a *app) printSetJSON(tags []tagJSON, f *showFlags, set ipranges.Set) error {
-	doc := struct {
-		Tags     []tagJSON `json:"tags"`
-		Elements []string  `json:"elements"`
-	}{tags, []string{}}
+	doc := setJSON{tags, []string{}}
 	if f.ranges {
 		for r := range set.All() {
 			doc.Elements = append(doc.Elements, string(ipranges.AppendRange(nil, r)))

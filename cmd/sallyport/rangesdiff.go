@@ -43,6 +43,13 @@ addresses themselves, + for those that came and - for those that went.`,
 	return cmd
 }
 
+// rangesDiffJSON is what diff prints.
+type rangesDiffJSON struct {
+	Old  string        `json:"old"` // change numbers
+	New  string        `json:"new"`
+	Tags []tagDiffJSON `json:"tags"`
+}
+
 // tagDiffJSON is how one tag changed; addresses as prefixes.
 type tagDiffJSON struct {
 	Name    string   `json:"name"`
@@ -80,11 +87,7 @@ func (a *app) rangesDiff(ctx context.Context, f *diffFlags, args []string) error
 	}
 	switch {
 	case f.json:
-		err = a.printJSON(struct {
-			Old  string        `json:"old"` // change numbers
-			New  string        `json:"new"`
-			Tags []tagDiffJSON `json:"tags"`
-		}{catalogs[0].Info().Change, catalogs[1].Info().Change, jsonOfDiffs(diffs)})
+		err = a.printJSON(rangesDiffJSON{catalogs[0].Info().Change, catalogs[1].Info().Change, jsonOfDiffs(diffs)})
 	case len(f.tags) > 0:
 		a.printAddresses(diffs)
 	default:
