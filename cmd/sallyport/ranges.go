@@ -294,11 +294,11 @@ func (a *app) printSetJSON(tags []tagJSON, f *showFlags, set ipranges.Set) error
 
 // namer finds tags in the feed and sets in the policy, opening each only if asked.
 type namer struct {
-	a       *app
-	f       *showFlags
-	cmd     *cobra.Command
-	feed    *catalog.Catalog
-	program *pipeline.Result
+	a        *app
+	f        *showFlags
+	cmd      *cobra.Command
+	feed     *catalog.Catalog
+	programs map[string]*pipeline.Result // by the set that is wanted
 }
 
 func (n *namer) find(name string) (ipranges.Set, tagJSON, error) {
@@ -371,14 +371,12 @@ func (n *namer) policySet(name string) (ipranges.Set, error) {
 	if file, _ := pf.chosen(); file == "" && n.f.policy == "" {
 		return ipranges.Set{}, usage("set.%s is a set of a policy: name the policy with --policy", name)
 	}
-	if n.program == nil {
+	if n.programs[name] == nil {
 		req, err := pf.request(n.a)
 		if err != nil {
 			return ipranges.Set{}, err
 		}
-		if s, ok := pipeline.LiteralSet(req, name); ok {
-			return s.Set, nil
-		}
+		req.Set = name
 		if sets := pf.declared(n.a, "set")(); len(sets) > 0 && !slices.Contains(sets, name) { // no feed would change that
 			return ipranges.Set{}, noSet(name, sets)
 		}
@@ -386,9 +384,12 @@ func (n *namer) policySet(name string) (ipranges.Set, error) {
 		if err := n.a.settle(res, err); err != nil {
 			return ipranges.Set{}, err
 		}
-		n.program = res
+		if n.programs == nil {
+			n.programs = map[string]*pipeline.Result{}
+		}
+		n.programs[name] = res
 	}
-	s, ok := n.program.Program.Set(name)
+	s, ok := n.programs[name].Program.Set(name)
 	if !ok {
 		return ipranges.Set{}, noSet(name, pf.declared(n.a, "set")())
 	}

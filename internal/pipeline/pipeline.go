@@ -44,6 +44,7 @@ type Request struct {
 	Vars      map[string]string // values of variables
 	Feeds     map[string]string // a file, "-" or https address for a feed, by its label
 	Targets   []string          // names of targets to render; empty: all
+	Set       string            // the one set that is wanted: Compile opens the feeds that it needs, and no others
 	Out       string            // the folder that outputs are published in
 	AllowRead []string          // folders, besides the policy's own, whose files the policy may name
 	Templates string            // a folder of the user's own templates; empty: none
@@ -253,7 +254,11 @@ func (res *Result) openFeeds(ctx context.Context, file *policy.File, req Request
 		return nil, err
 	}
 	catalogs := map[string]*catalog.Catalog{}
+	needed := file.FeedsFor("set", req.Set)
 	for _, s := range specs {
+		if req.Set != "" && !slices.Contains(needed, s.Name) {
+			continue
+		}
 		f, err := req.Opener.Open(ctx, specOf(s, req))
 		if err != nil {
 			return nil, err
@@ -318,20 +323,6 @@ func Declared(req Request, kind string) []string {
 		return nil
 	}
 	return file.Declared(kind)
-}
-
-// LiteralSet is a set of the policy that needs no feed. It finds none in a policy with
-// mistakes, which Compile reports.
-func LiteralSet(req Request, set string) (policy.NamedSet, bool) {
-	file, diags, err := load(req)
-	if err != nil || diags.HasErrors() {
-		return policy.NamedSet{}, false
-	}
-	prog, diags := file.Compile(nil)
-	if prog == nil || diags.HasErrors() {
-		return policy.NamedSet{}, false
-	}
-	return prog.Set(set)
 }
 
 // chosen are the targets with the names, or all.

@@ -269,3 +269,40 @@ func (c *compiler) reportCycle(circle []*decl) {
 	c.error(circle[0].header, "sets refer to each other in a circle: "+strings.Join(names, " -> "),
 		"None of them can be evaluated before the others.", "take one of the references out", related...)
 }
+
+// FeedsFor are the labels of the feeds that the value of a block comes from, directly or
+// by way of others: what has to be there to know it.
+func (f *File) FeedsFor(kind, name string) []string {
+	seen := map[*decl]bool{}
+	var labels []string
+	var visit func(d *decl)
+	visit = func(d *decl) {
+		if d == nil || seen[d] {
+			return
+		}
+		seen[d] = true
+		if d.kind == "feed" {
+			labels = append(labels, d.name)
+		}
+		for _, t := range references(d.body) {
+			word, name, _ := splitRef(t)
+			visit(f.index[kindOf(word)][name])
+		}
+	}
+	visit(f.index[kind][name])
+	return labels
+}
+
+// references are those of a body and of the blocks in it.
+func references(body *hclsyntax.Body) []hcl.Traversal {
+	var list []hcl.Traversal
+	for _, a := range attributes(body) {
+		list = append(list, a.Expr.Variables()...)
+	}
+	for _, b := range body.Blocks {
+		if b.Body != nil {
+			list = append(list, references(b.Body)...)
+		}
+	}
+	return list
+}
