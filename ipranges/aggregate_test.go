@@ -105,9 +105,7 @@ func (e *endless) Read(p []byte) (int, error) {
 
 // TestReadSetEndless: what never ends is refused.
 func TestReadSetEndless(t *testing.T) {
-	if testing.Short() {
-		t.Skip("reads gigabytes")
-	}
+	need.Time(t, "reads gigabytes")
 	for text, want := range map[string]string{
 		"\n":                                     "after 20000000 lines",
 		"#" + strings.Repeat(".", 32_000) + "\n": "larger than 2 GiB",

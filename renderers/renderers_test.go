@@ -4,14 +4,14 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"sallyport/internal/need"
 )
 
 // TestShellWord asks a shell what it makes of words.
 func TestShellWord(t *testing.T) {
-	sh, err := exec.LookPath("sh")
-	if err != nil {
-		t.Skip("there is no sh")
-	}
+	need.NotWindows(t, "there is no sh")
+	sh := need.Program(t, "sh")
 	words := []string{"", "a", "fw/edge.nft", "a b", "it's", "''", `"`, "`id`", "$(id)", "$HOME", `\`, `a\nb`, "a\nb", "&", "a;b", "|", "*", "?", "~", "#x", "-n", "é", "{}", "!", "\x01"}
 	script := "printf '%s\\0'"
 	for _, w := range words {

@@ -251,9 +251,7 @@ func randomPrefixes(family string, n int) []byte {
 // TestStartStaysCheap fails when linking something in makes every command slow.
 // What counts is time on processors, in the cheapest of many runs.
 func TestStartStaysCheap(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds two programs")
-	}
+	need.Time(t, "builds two programs")
 	dir := t.TempDir()
 	sallyport, nothing := program(t, dir, "sallyport", "."), idle(t, dir)
 	m := newMeter(t, dir)

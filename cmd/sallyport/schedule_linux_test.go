@@ -214,9 +214,7 @@ done
 // TestScheduledByCron has cron itself run the documented job, with the real nft: there is a
 // mail for the first run and one for the run after a change, and none between them.
 func TestScheduledByCron(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts cron three times")
-	}
+	need.Time(t, "starts cron three times")
 	need.Root(t)
 	for _, name := range []string{"cron", "nft", "unshare", "ps"} {
 		need.Program(t, name)

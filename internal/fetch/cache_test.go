@@ -267,9 +267,10 @@ func TestOpenCache(t *testing.T) {
 	t.Setenv("SALLYPORT_CACHE", "")
 	t.Setenv("HOME", "/home/somebody")
 	t.Setenv("XDG_CACHE_HOME", "/var/tmp/xdg")
+	t.Setenv("LocalAppData", `C:\Users\somebody\AppData\Local`)
 	user, err := os.UserCacheDir()
 	if err != nil {
-		t.Skipf("no user cache folder on this system: %v", err)
+		t.Fatal(err)
 	}
 	for _, c := range []struct{ arg, env, want string }{
 		{"", "", filepath.Join(user, "sallyport")},

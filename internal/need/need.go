@@ -2,7 +2,9 @@
 //
 // A test whose need is not met is skipped with the reason. Where
 // SALLYPORT_MUST_RUN=1 says that everything was installed, it fails instead,
-// so that no test is skipped that could have run.
+// so that no test is skipped that could have run. Only what nobody can install
+// is left out even then: another system, another kernel, real feeds, and with
+// -short what takes long. No test calls Skip by itself.
 package need
 
 import (
@@ -10,6 +12,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -56,6 +60,46 @@ func File(tb testing.TB, path string) {
 	tb.Helper()
 	if _, err := os.Stat(path); err != nil {
 		missing(tb, path+" is not there, and test.sh as root brings it")
+	}
+}
+
+// System asks for one of these operating systems.
+func System(tb testing.TB, why string, names ...string) {
+	tb.Helper()
+	if !slices.Contains(names, runtime.GOOS) {
+		tb.Skipf("%s: on %s only", why, strings.Join(names, ", "))
+	}
+}
+
+// NotWindows asks for any other operating system.
+func NotWindows(tb testing.TB, why string) {
+	tb.Helper()
+	if runtime.GOOS == "windows" {
+		tb.Skip(why)
+	}
+}
+
+// Link makes a symbolic link, which on Windows takes a right that not everybody has.
+func Link(tb testing.TB, to, name string) {
+	tb.Helper()
+	if err := os.Symlink(to, name); err != nil {
+		missing(tb, err.Error())
+	}
+}
+
+// Kernel asks for what a kernel may lack: err is what came of trying.
+func Kernel(tb testing.TB, err error) {
+	tb.Helper()
+	if err != nil {
+		tb.Skipf("this kernel does not carry it out: %v", err)
+	}
+}
+
+// Time asks for more time than -short leaves.
+func Time(tb testing.TB, why string) {
+	tb.Helper()
+	if testing.Short() {
+		tb.Skip("not with -short: " + why)
 	}
 }
 

@@ -4,11 +4,12 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"sallyport/internal/need"
 )
 
 const mark = "# made by sallyport for target edge"
@@ -283,9 +284,7 @@ func FuzzManifest(f *testing.F) {
 // A pipe, or a link, in the place of the lock neither hangs nor makes a file elsewhere:
 // see also TestPlantedLinks.
 func TestStrangeLock(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("Windows has no such files")
-	}
+	need.NotWindows(t, "Windows has no such files")
 	dir, elsewhere := t.TempDir(), filepath.Join(t.TempDir(), "made")
 	if err := os.Symlink(elsewhere, filepath.Join(dir, lockName)); err != nil {
 		t.Fatal(err)

@@ -17,6 +17,8 @@ import (
 	"github.com/gofrs/flock"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"sallyport/internal/need"
 )
 
 // tree is everything below dir: paths with mode and content.
@@ -118,9 +120,7 @@ func TestReport(t *testing.T) {
 }
 
 func TestModes(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("Windows has no such permissions")
-	}
+	need.NotWindows(t, "Windows has no such permissions")
 	dir := t.TempDir()
 	for _, tc := range []struct {
 		name, data string
@@ -181,9 +181,7 @@ func TestOpenFilesKeepTheirContent(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if runtime.GOOS == "windows" {
-		t.Skip("Windows does not replace open files")
-	}
+	need.NotWindows(t, "Windows does not replace open files")
 	mustPublish(t, dir, file("a", "new and longer"))
 	var got [20]byte
 	if n, _ := f.Read(got[:]); string(got[:n]) != "old" {
@@ -194,9 +192,7 @@ func TestOpenFilesKeepTheirContent(t *testing.T) {
 func TestRefused(t *testing.T) {
 	link := func(to, name string) func(string) {
 		return func(dir string) {
-			if err := os.Symlink(to, filepath.Join(dir, name)); err != nil {
-				t.Skip("no symbolic links here:", err)
-			}
+			need.Link(t, to, filepath.Join(dir, name))
 		}
 	}
 	mkdir := func(name string) func(string) {
@@ -276,9 +272,7 @@ func TestPlantedLinks(t *testing.T) {
 			if name == lockName {
 				target = filepath.Join(target, "precious")
 			}
-			if err := os.Symlink(target, filepath.Join(dir, name)); err != nil {
-				t.Skip("no symbolic links here:", err)
-			}
+			need.Link(t, target, filepath.Join(dir, name))
 			before := tree(t, outside)
 			p := publisher{dir: dir, wait: 20 * time.Millisecond}
 			if _, err := p.publish(Set{Files: []File{file("a", "1"), file("precious", "2")}}); err != nil {
@@ -298,9 +292,7 @@ func TestPlantedLinks(t *testing.T) {
 func TestPlantedLock(t *testing.T) {
 	dir := t.TempDir()
 	mustPublish(t, dir, file("a", "old"))
-	if err := os.Symlink("a", filepath.Join(dir, lockName)); err != nil {
-		t.Skip("no symbolic links here:", err)
-	}
+	need.Link(t, "a", filepath.Join(dir, lockName))
 	p := publisher{dir: dir, wait: 20 * time.Millisecond}
 	_, err := p.publish(Set{Files: []File{file("b", "new")}})
 	if data, _ := os.ReadFile(filepath.Join(dir, "a")); string(data) != "old" {
@@ -346,9 +338,7 @@ func TestOutputFolder(t *testing.T) {
 		if err := os.MkdirAll(filepath.Join(base, "run1", "real"), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.Symlink("run1", filepath.Join(base, "out")); err != nil {
-			t.Skip("no symbolic links here:", err)
-		}
+		need.Link(t, "run1", filepath.Join(base, "out"))
 		if err := os.Symlink("real", filepath.Join(base, "run1", "link")); err != nil {
 			t.Fatal(err)
 		}
@@ -449,9 +439,13 @@ func TestRecover(t *testing.T) {
 			t.Errorf("a holds %q: the test should have a journal to look into", data)
 		}
 	})
-	for what, take := range map[string]func(place string) error{
-		"folder": func(place string) error { return os.Mkdir(place, 0o755) },
-		"link":   func(place string) error { return os.Symlink("c", place) },
+	for what, take := range map[string]func(t *testing.T, place string){
+		"folder": func(t *testing.T, place string) {
+			if err := os.Mkdir(place, 0o755); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"link": func(t *testing.T, place string) { need.Link(t, "c", place) },
 	} {
 		t.Run("a place is taken by a "+what+" meanwhile", func(t *testing.T) {
 			dir := cut(t)
@@ -459,9 +453,7 @@ func TestRecover(t *testing.T) {
 			if err := os.Remove(place); err != nil {
 				t.Fatal(err)
 			}
-			if err := take(place); err != nil {
-				t.Skip("cannot be made here:", err)
-			}
+			take(t, place)
 			for range 2 {
 				if _, err := Publish(dir, Set{Files: []File{file("c", "newest")}}); err == nil {
 					t.Fatal("published over an unfinished set")

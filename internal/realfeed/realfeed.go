@@ -20,6 +20,9 @@ func Path(tb testing.TB, name string) string {
 	tb.Helper()
 	path := filepath.Join(Dir(), filepath.FromSlash(name))
 	if _, err := os.Stat(path); err != nil {
+		if _, err := os.Stat(Dir()); err == nil && os.Getenv("SALLYPORT_MUST_RUN") == "1" {
+			tb.Fatalf("real feed %s is absent, though SALLYPORT_MUST_RUN=1 says that every test can run here, and %s is there", name, Dir())
+		}
 		tb.Skipf("real feed %s is absent (%v): set SALLYPORT_DATA to a folder that holds it", name, err)
 	}
 	return path

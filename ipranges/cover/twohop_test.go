@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"sallyport/internal/need"
 	"sallyport/ipranges"
 )
 
@@ -74,9 +75,7 @@ func tables(depth int, start int) []int {
 
 // TestTwoHopEveryTable compares with all 3^14 tables over 8 blocks.
 func TestTwoHopEveryTable(t *testing.T) {
-	if testing.Short() {
-		t.Skip("five million tables, twice; not with -short")
-	}
+	need.Time(t, "five million tables, twice")
 	out, in := tables(3, 0), tables(3, 255)
 	for _, w := range worlds(3) {
 		for mask, want := range out {

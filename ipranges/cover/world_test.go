@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"sallyport/internal/need"
 	"sallyport/ipranges"
 )
 
@@ -101,9 +102,7 @@ func TestOverSmallWorlds(t *testing.T) {
 
 // TestOverWorldOfFourBits is about every set of 16 blocks, its prices only.
 func TestOverWorldOfFourBits(t *testing.T) {
-	if testing.Short() {
-		t.Skip("65,536 sets: not with -short")
-	}
+	need.Time(t, "65,536 sets")
 	w := worlds(4)[0]
 	num := w.numPrefixes()
 	for s := range w.full() + 1 {

@@ -277,9 +277,7 @@ func TestKilled(t *testing.T) {
 
 // TestRealCLIWaits does it with the AWS CLI and its own words for errors.
 func TestRealCLIWaits(t *testing.T) {
-	if testing.Short() {
-		t.Skip("the AWS CLI takes a second for each call")
-	}
+	need.Time(t, "the AWS CLI takes a second for each call")
 	aws := need.Program(t, "aws")
 	c := newCloud(t)
 	c.limit, c.takes = 2, 4

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"sallyport/internal/need"
 	"sallyport/internal/routecheck"
 	"sallyport/ipranges"
 	"sallyport/renderers"
@@ -178,9 +179,7 @@ func TestEveryBoundary(t *testing.T) {
 
 // TestTheLargestFile is evaluated by every engine.
 func TestTheLargestFile(t *testing.T) {
-	if testing.Short() {
-		t.Skip("some engines take seconds for it")
-	}
+	need.Time(t, "some engines take seconds for it")
 	var b ipranges.Builder
 	for i, n := 0, 0; ; i++ {
 		p := netip.PrefixFrom(netip.AddrFrom4([4]byte{100, byte(i >> 15), byte(i >> 7), byte(i << 1)}), 32)

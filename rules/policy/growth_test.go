@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"sallyport/internal/need"
 )
 
 // shapes are policies that grow with n in one way.
@@ -203,9 +205,7 @@ func wrapList(head string, n int, one func(i int) string, tail string) string {
 // take more than in proportion. What is compared is the time of the processor, which other
 // programs do not change much.
 func TestGrowth(t *testing.T) {
-	if testing.Short() {
-		t.Skip("compiles megabytes of policies")
-	}
+	need.Time(t, "compiles megabytes of policies")
 	const base, times, most = 30_000, 4, 9
 	for name, shape := range shapes {
 		t.Run(name, func(t *testing.T) {
