@@ -126,6 +126,9 @@ func (f *policyFlags) request(a *app) (pipeline.Request, error) {
 		if !ok || name == "" {
 			return req, usage("--var %s: write it as NAME=VALUE", s)
 		}
+		if _, twice := req.Vars[name]; twice {
+			return req, usage("--var %s is given twice: write a list as --var %s=a,b", name, name)
+		}
 		req.Vars[name] = value
 	}
 	if f.today != "" {

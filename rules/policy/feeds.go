@@ -81,6 +81,7 @@ func (c *compiler) feedKind(d *decl) (feedKind, bool) {
 	for _, k := range kinds {
 		names = append(names, k.name)
 	}
+	c.meant["feed "+d.name] = true // it is unused, if at all, because of this
 	meant, detail, fix := feedMeant(name, names)
 	switch a := d.attr("kind"); {
 	case a != nil:

@@ -129,6 +129,9 @@ func parseVarList(text string) (v cty.Value, problem, fix string) {
 	}
 	var items []cty.Value
 	if !strings.HasPrefix(strings.TrimSpace(text), "[") {
+		if strings.Contains(","+strings.ReplaceAll(text, " ", "")+",", ",,") {
+			return v, "the list has an empty element", "take one of the commas out"
+		}
 		for word := range strings.SplitSeq(text, ",") {
 			items = append(items, cty.StringVal(strings.TrimSpace(word)))
 		}
@@ -145,6 +148,9 @@ func parseVarList(text string) (v cty.Value, problem, fix string) {
 	list, ok := e.(*hclsyntax.TupleConsExpr)
 	if diags.HasErrors() || !ok {
 		return v, "the list is not well formed", form
+	}
+	if plain := strings.Trim(strings.TrimSpace(text), "[]"); !strings.ContainsAny(text, "\"'") && plain != "" {
+		return v, "the list has no quotes, which a shell takes away", fmt.Sprintf("write %.100s without brackets, or put the whole argument into single quotes", strings.ReplaceAll(plain, " ", ""))
 	}
 	for _, sub := range list.Exprs {
 		s, diags := sub.Value(nil)
