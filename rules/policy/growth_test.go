@@ -1,15 +1,12 @@
-//go:build unix
-
 package policy
 
 import (
 	"fmt"
-	"runtime"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
+	"sallyport/internal/cost"
 	"sallyport/internal/need"
 )
 
@@ -216,7 +213,7 @@ func TestGrowth(t *testing.T) {
 			small, large := []byte(shape(n)), []byte(shape(times*n))
 			ratio := 0.0
 			for range 5 { // a collection of garbage can fall into one of the two
-				ratio = float64(compileTime(t, large)) / float64(compileTime(t, small))
+				ratio = float64(cost.Least(1, compiling(t, large))) / float64(max(cost.Least(1, compiling(t, small)), time.Millisecond))
 				if ratio <= most {
 					return
 				}
@@ -226,16 +223,9 @@ func TestGrowth(t *testing.T) {
 	}
 }
 
-func compileTime(t *testing.T, src []byte) time.Duration {
-	runtime.GC()
-	start := processorTime()
-	f, _ := Load("test.hcl", src, testOptions(nil))
-	f.Compile(catalogsFor(t, f))
-	return max(processorTime()-start, time.Millisecond)
-}
-
-func processorTime() time.Duration {
-	var u syscall.Rusage
-	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u) // it fails for another process only
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+func compiling(t *testing.T, src []byte) func() {
+	return func() {
+		f, _ := Load("test.hcl", src, testOptions(nil))
+		f.Compile(catalogsFor(t, f))
+	}
 }
