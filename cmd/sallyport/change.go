@@ -158,11 +158,15 @@ func growth(p float64) string {
 	return fmt.Sprintf("%+.1f %%", p)
 }
 
-// printOrphans lists what earlier runs wrote for the policy and this one has no more.
-func (a *app) printOrphans(out string, report publish.Report) {
+// printPruned lists what this run deleted.
+func (a *app) printPruned(out string, report publish.Report) {
 	for _, path := range report.Pruned {
 		fmt.Fprintf(a.out, "\ndeleted    %s\n", filepath.Join(out, filepath.FromSlash(path)))
 	}
+}
+
+// printOrphans lists what earlier runs wrote for the policy and this one has no more.
+func (a *app) printOrphans(out string, report publish.Report) {
 	if len(report.Orphans) == 0 {
 		return
 	}

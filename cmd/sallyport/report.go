@@ -260,6 +260,7 @@ func (a *app) printReport(res *pipeline.Result, f *generateFlags, report publish
 		a.printChange(&o)
 		a.printPrices(res, &o)
 	}
+	a.printPruned(f.out, report)
 	if f.quiet {
 		return
 	}
