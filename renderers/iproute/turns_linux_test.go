@@ -18,8 +18,11 @@ import (
 
 // rounds is many with SALLYPORT_LONG=1, and few otherwise.
 func rounds(few, many int) int {
-	if os.Getenv("SALLYPORT_LONG") == "1" {
+	switch {
+	case os.Getenv("SALLYPORT_LONG") == "1":
 		return many
+	case testing.Short():
+		return 2
 	}
 	return few
 }

@@ -218,6 +218,9 @@ func expect(t *testing.T, in *lab.Injector, p *rules.Plan, flows []rules.Flow, f
 // TestVerdictsOnEveryBoundary decides every boundary of the whole Azure cloud with
 // packets, in both forms, placements and hooks.
 func TestVerdictsOnEveryBoundary(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a long laboratory")
+	}
 	set := azureCloud(t, 398)
 	flows := boundaryFlows(set, lab.Forwardable)
 	lan := []string{"lan0"}
@@ -262,6 +265,9 @@ func TestVerdictsOnEveryBoundary(t *testing.T) {
 // TestReloadEqualsFresh loads change 396 and then 398: what is loaded must be that
 // of 398 alone.
 func TestReloadEqualsFresh(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a long laboratory")
+	}
 	old, now := cloudPlan(azureCloud(t, 396)), cloudPlan(azureCloud(t, 398))
 	backends(t, func(t *testing.T, on func(*lab.Host) *device) {
 		for _, sets := range []string{ipset, trie} {
@@ -289,6 +295,9 @@ func TestReloadEqualsFresh(t *testing.T) {
 // earlier files made and the last does not need is gone after loading, however many
 // versions were rendered in between.
 func TestRetiredObjectsGo(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a long laboratory")
+	}
 	backends(t, func(t *testing.T, on func(*lab.Host) *device) {
 		set := azureCloud(t, 398)
 		plan := func(name string, families rules.Families) *rules.Plan {
@@ -332,6 +341,9 @@ func TestRetiredObjectsGo(t *testing.T) {
 // TestKernelReadsBack loads the cases of the conformance suite and reads the plan
 // back from what iptables-save and ipset save print.
 func TestKernelReadsBack(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a long laboratory")
+	}
 	backends(t, func(t *testing.T, on func(*lab.Host) *device) {
 		for _, v := range variants() {
 			if v.Name != "standalone ipset" && v.Name != "chains gates" && v.Name != "standalone chains output" {

@@ -20,8 +20,11 @@ import (
 
 // rounds is many with SALLYPORT_LONG=1, and few otherwise.
 func rounds(few, many int) int {
-	if os.Getenv("SALLYPORT_LONG") == "1" {
+	switch {
+	case os.Getenv("SALLYPORT_LONG") == "1":
 		return many
+	case testing.Short():
+		return 2
 	}
 	return few
 }
@@ -124,6 +127,9 @@ func TestKilledLoads(t *testing.T) {
 // placement, hook, families, names of sets and number of rules change, and what is loaded
 // is what a load into nothing makes.
 func TestEveryChangeOfOptions(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a long laboratory")
+	}
 	backends(t, func(t *testing.T, on func(*lab.Host) *device) {
 		forward := Options{Placement: fragment, Sets: ipset, Hook: "forward", Ingress: []string{"lan0"}}
 		output := Options{Placement: fragment, Sets: ipset, Hook: "output"}
@@ -168,6 +174,9 @@ func TestEveryChangeOfOptions(t *testing.T) {
 // TestPublishedMeanwhile: a load whose files are replaced by those of another version,
 // one after the other, loads one of the two.
 func TestPublishedMeanwhile(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a long laboratory")
+	}
 	backends(t, func(t *testing.T, on func(*lab.Host) *device) {
 		of := two(t, on, ipset)
 		folder := t.TempDir()
@@ -236,6 +245,9 @@ func TestPublishedMeanwhile(t *testing.T) {
 // TestWithoutFlock takes turns by a link, as where busybox has no flock. A link of a run
 // that has died is taken away; one of a run that lives is waited for, and not for ever.
 func TestWithoutFlock(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a long laboratory")
+	}
 	backends(t, func(t *testing.T, on func(*lab.Host) *device) {
 		of := two(t, on, trie)
 		d := on(lab.NewInjector(t).Host())

@@ -77,8 +77,11 @@ func TestFromNothing(t *testing.T) {
 func TestLoadsAtOnce(t *testing.T) {
 	need.Program(t, "nft")
 	rounds := 10
-	if os.Getenv("SALLYPORT_LONG") == "1" {
+	switch {
+	case os.Getenv("SALLYPORT_LONG") == "1":
 		rounds = 200
+	case testing.Short():
+		rounds = 2
 	}
 	for _, opt := range []Options{
 		{Placement: fragment, Table: "inet filter", Hook: "forward", Ingress: []string{"lan0"}, DSCP: true},
@@ -136,6 +139,9 @@ func manyRanges(shift, n int) ipranges.Set {
 // TestEveryChangeOfOptions makes each version after each other one in the same folder and
 // loads it: generate refuses, or what is loaded is what a load into nothing makes.
 func TestEveryChangeOfOptions(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a long laboratory")
+	}
 	need.Program(t, "nft")
 	forward := Options{Placement: fragment, Table: "inet filter", Hook: "forward", Ingress: []string{"lan0"}}
 	marked, output, other, alone := forward, forward, forward, forward

@@ -2,7 +2,6 @@ package nftables
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -13,7 +12,8 @@ import (
 // ruleset is what a file makes: the tables by family and name.
 type ruleset struct {
 	tables  map[string]*table
-	touched []touched // by its commands, each thing once
+	touched []touched        // by its commands, each thing once
+	seen    map[touched]bool // of these
 }
 
 type table struct {
@@ -158,7 +158,7 @@ func parse(src string) (*ruleset, error) {
 	if err != nil {
 		return nil, err
 	}
-	rs := &ruleset{tables: map[string]*table{}}
+	rs := &ruleset{tables: map[string]*table{}, seen: map[touched]bool{}}
 	for s.peek() != "" {
 		if err := rs.command(s); err != nil {
 			return nil, err
@@ -212,7 +212,8 @@ func (rs *ruleset) command(s *scanner) error {
 }
 
 func (rs *ruleset) touch(verb, what, table, name string) {
-	if t := (touched{verb, what, table, name}); !slices.Contains(rs.touched, t) {
+	if t := (touched{verb, what, table, name}); !rs.seen[t] {
+		rs.seen[t] = true
 		rs.touched = append(rs.touched, t)
 	}
 }
