@@ -45,7 +45,11 @@ func failureOf(err error) failure {
 	case errors.Is(err, context.Canceled):
 		return failure{"interrupted: nothing was written", "", exitFailed}
 	case errors.As(err, &fetched):
-		return failure{fmt.Sprintf("feed %s: %v", fetched.Feed, fetched.Err), fetched.Hint, exitFailed}
+		text, hint := fmt.Sprintf("feed %s: %v", fetched.Feed, fetched.Err), fetched.Hint
+		if byHand := fmt.Sprintf("pass it with --feed %s=FILE", fetched.Feed); strings.Contains(text, byHand) && strings.HasSuffix(hint, byHand) {
+			hint = "" // the message has said so
+		}
+		return failure{text, hint, exitFailed}
 	}
 	return failure{err.Error(), "", exitFailed}
 }
