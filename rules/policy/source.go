@@ -2,13 +2,13 @@ package policy
 
 import (
 	"bytes"
-	"encoding/binary"
 	"fmt"
 	"unicode"
-	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2"
+
+	"sallyport/internal/utf8text"
 )
 
 // decodeSource turns what a file holds into text. Editors and shells, PowerShell's >
@@ -20,10 +20,8 @@ func decodeSource(src []byte) (text []byte, wrong string, offset int) {
 	switch {
 	case bytes.HasPrefix(src, []byte{0xff, 0xfe, 0, 0}), bytes.HasPrefix(src, []byte{0, 0, 0xfe, 0xff}):
 		return nil, utf32, 0
-	case bytes.HasPrefix(src, []byte{0xff, 0xfe}):
-		return decode16(src[2:], binary.LittleEndian)
-	case bytes.HasPrefix(src, []byte{0xfe, 0xff}):
-		return decode16(src[2:], binary.BigEndian)
+	case bytes.HasPrefix(src, []byte{0xff, 0xfe}), bytes.HasPrefix(src, []byte{0xfe, 0xff}):
+		return decode16(src)
 	}
 	text = bytes.TrimPrefix(src, []byte("\xef\xbb\xbf"))
 	nul := bytes.IndexByte(text, 0)
@@ -40,16 +38,12 @@ func decodeSource(src []byte) (text []byte, wrong string, offset int) {
 	return text, "", 0
 }
 
-func decode16(src []byte, order binary.ByteOrder) (text []byte, wrong string, offset int) {
-	units := make([]uint16, len(src)/2)
-	for i := range units {
-		units[i] = order.Uint16(src[2*i:])
-		if units[i] == 0 {
-			return nil, fmt.Sprintf("it is UTF-16, and character %d is zero, which no text has", i+1), 0
-		}
+func decode16(src []byte) (text []byte, wrong string, offset int) {
+	text, err := utf8text.Bytes(src)
+	if nul := bytes.IndexByte(text, 0); nul >= 0 {
+		return nil, fmt.Sprintf("it is UTF-16, and character %d is zero, which no text has", utf8.RuneCount(text[:nul])+1), 0
 	}
-	text = []byte(string(utf16.Decode(units)))
-	if len(src)%2 != 0 {
+	if err != nil {
 		return text, "it is UTF-16, and its last character is cut in half", len(text)
 	}
 	return text, "", 0
