@@ -35,14 +35,15 @@ try_turn() {
 	fi
 	link=/run/sallyport.lock
 	[ -d /run ] || link=/var/run/sallyport.lock
-	if ln -s "$$" "$link" 2>/dev/null; then
+	if ln -sn "$$" "$link" 2>/dev/null; then
 		trap 'rm -f "$link"' EXIT
 		return 0
 	fi
-	holder=$(readlink "$link") || {
-		[ -w "${link%/*}" ] || say "no flock here, and ${link%/*} is not writable"
-		return 1
-	}
+	if [ ! -w "${link%/*}" ]; then
+		say "there is no flock here, and ${link%/*} is not writable: nothing was changed"
+		exit 1
+	fi
+	holder=$(readlink "$link") || return 1
 	# Of several that find it dead, the one that makes the folder takes it away.
 	if ! kill -0 "$holder" 2>/dev/null && mkdir "$link.$holder" 2>/dev/null; then
 		[ "$(readlink "$link")" != "$holder" ] || rm -f "$link"
