@@ -94,21 +94,21 @@ func TestShadowedNames(t *testing.T) {
 	names := Named("hosts", []string{"*.skype.com"})
 	everywhere := rule("everywhere", Deny, Any(), Any(), media)
 	hosts := rule("hosts", Allow, Any(), names, media)
-	if s := Shadowed(plan(hosts, everywhere)); len(s) != 0 {
+	if s := shadows(plan(hosts, everywhere)); len(s) != 0 {
 		t.Errorf("a rule to names hides %s", s[0].Rule.Name)
 	}
-	if s := Shadowed(plan(everywhere, hosts)); len(s) != 1 || s[0].Rule.Name != "hosts" {
+	if s := shadows(plan(everywhere, hosts)); len(s) != 1 || s[0].Rule.Name != "hosts" {
 		t.Errorf("a rule to names behind one to everything is not reported: %v", s)
 	}
 	wide := rule("wide", Allow, Any(), Named("wide", []string{"*.com", "x.de"}), media)
-	if s := Shadowed(plan(wide, hosts)); len(s) != 1 || s[0].Rule.Name != "hosts" {
+	if s := shadows(plan(wide, hosts)); len(s) != 1 || s[0].Rule.Name != "hosts" {
 		t.Errorf("a rule to names behind one to wider names is not reported: %v", s)
 	}
-	if s := Shadowed(plan(hosts, wide)); len(s) != 0 {
+	if s := shadows(plan(hosts, wide)); len(s) != 0 {
 		t.Errorf("%s counts as hidden by narrower names", s[0].Rule.Name)
 	}
 	some := rule("some", Deny, Any(), In("some", ipranges.MustParse("10.0.0.0/8")), media)
-	if s := Shadowed(plan(some, hosts)); len(s) != 0 {
+	if s := shadows(plan(some, hosts)); len(s) != 0 {
 		t.Errorf("a rule to names counts as hidden by one to some addresses")
 	}
 }

@@ -110,16 +110,9 @@ const (
 
 // Shadowed finds the rules of p that can never decide a flow, by set algebra: a
 // rule counts when the union of the earlier ones covers it. Results point into
-// p.Rules.
-func Shadowed(p *Plan) []Shadow {
-	work := ShadowWork
-	list, _ := ShadowedWithin(p, &work)
-	return list
-}
-
-// ShadowedWithin is Shadowed that takes its steps from work, and reports whether all rules
-// could be judged.
-func ShadowedWithin(p *Plan, work *int) (shadows []Shadow, all bool) {
+// p.Rules. It takes its steps from work, ShadowWork at first, and reports whether all
+// rules could be judged.
+func Shadowed(p *Plan, work *int) (shadows []Shadow, all bool) {
 	all = true
 	regions := make([]region, len(p.Rules))
 	for i := range p.Rules {

@@ -51,7 +51,7 @@ func (c *compiler) warnShadowed(targets []*target) {
 			continue
 		}
 		plans[key] = true
-		shadows, whole := rules.ShadowedWithin(t.plan, &work)
+		shadows, whole := rules.Shadowed(t.plan, &work)
 		if !whole && !told {
 			told = true
 			c.warn("unjudged", t.d.header, fmt.Sprintf("not every rule of target %q was held against those before it", t.d.name),
