@@ -1,9 +1,9 @@
 package awsclientvpn
 
 import (
+	"bufio"
 	"encoding/xml"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -24,7 +23,7 @@ import (
 
 // cloud imitates the part of EC2 that is about one Client VPN endpoint, with the EC2
 // API's own actions, parameters and error codes (EC2 API Reference, 2016-11-15). It
-// answers the AWS CLI, and this test's own program in its place, which takes no time.
+// answers the AWS CLI, and a few lines of shell in its place that take no time.
 //
 // A change is in progress for as many calls as takes says, and no more than limit are at a
 // time. Time plays no part.
@@ -182,12 +181,6 @@ func (c *cloud) answerAPI(w http.ResponseWriter, r *http.Request) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if args := r.Form["arg"]; args != nil {
-		text, status := c.answerProgram(args)
-		w.Header().Set("Status", fmt.Sprint(status))
-		_, _ = io.WriteString(w, text)
-		return
-	}
 	action := r.Form.Get("Action")
 	if code := c.act(action, r.Form); code != "" {
 		w.WriteHeader(http.StatusBadRequest)
@@ -331,42 +324,16 @@ func (c *cloud) query(command, q string) string {
 	return b.String()
 }
 
-// TestMain is the AWS CLI where the environment names a cloud.
-func TestMain(m *testing.M) {
-	at := os.Getenv("SALLYPORT_TEST_CLOUD")
-	if at == "" {
-		quickfuzz.Main(m)
-	}
-	answer, err := http.PostForm(at, url.Values{"arg": os.Args[1:]})
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(255)
-	}
-	text, err := io.ReadAll(answer.Body)
-	status, statusErr := strconv.Atoi(answer.Header.Get("Status"))
-	switch {
-	case err != nil || statusErr != nil:
-		status = 255
-	case status == 0:
-		fmt.Print(string(text))
-	default:
-		fmt.Fprint(os.Stderr, string(text))
-	}
-	os.Exit(status)
-}
+func TestMain(m *testing.M) { quickfuzz.Main(m) }
 
 // command is a run of a script, with aws as the program of that name or, where it is
-// empty, with this test in its place.
+// empty, with a few lines of shell in its place that ask this test.
 func (c *cloud) command(f renderers.File, aws string, args ...string) *exec.Cmd {
 	c.t.Helper()
 	dir := c.t.TempDir()
 	wrapper := "#!/bin/sh\nexec '" + aws + "' --endpoint-url " + c.URL + " \"$@\"\n"
 	if aws == "" {
-		self, err := os.Executable()
-		if err != nil {
-			c.t.Fatal(err)
-		}
-		wrapper = "#!/bin/sh\nSALLYPORT_TEST_CLOUD=" + c.URL + " exec '" + self + "' \"$@\"\n"
+		wrapper = c.pipes(dir)
 	}
 	script := filepath.Join(dir, "script.sh")
 	for name, text := range map[string]string{script: string(f.Data), filepath.Join(dir, "aws"): wrapper} {
@@ -387,4 +354,57 @@ func (c *cloud) run(f renderers.File, aws string, args ...string) (string, error
 	c.t.Helper()
 	out, err := c.command(f, aws, args...).CombinedOutput()
 	return string(out), err
+}
+
+// pipes answers the program that it returns, one call after the other: its arguments come
+// by one named pipe, a line each, and the answer goes back by another, behind its status
+// and its number of lines. The test holds both ends of both, so that a program that is
+// killed holds nobody up.
+func (c *cloud) pipes(dir string) (program string) {
+	c.t.Helper()
+	names := []string{filepath.Join(dir, "question"), filepath.Join(dir, "answer")}
+	if out, err := exec.Command("mkfifo", names...).CombinedOutput(); err != nil {
+		c.t.Fatalf("%v\n%s", err, out)
+	}
+	var ends [2]*os.File
+	for i, name := range names {
+		f, err := os.OpenFile(name, os.O_RDWR, 0)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		ends[i] = f
+	}
+	done := make(chan struct{})
+	c.t.Cleanup(func() {
+		_ = ends[0].Close()
+		<-done
+		_ = ends[1].Close()
+	})
+	go func() {
+		defer close(done)
+		var args []string
+		for lines := bufio.NewScanner(ends[0]); lines.Scan(); {
+			if lines.Text() != "END" {
+				args = append(args, lines.Text())
+				continue
+			}
+			c.mu.Lock()
+			text, status := c.answerProgram(args)
+			c.mu.Unlock()
+			args = nil
+			if _, err := fmt.Fprintf(ends[1], "%d %d\n%s", status, strings.Count(text, "\n"), text); err != nil {
+				c.t.Error(err)
+			}
+		}
+	}()
+	return "#!/bin/sh\nprintf '%s\\n' \"$@\" END >'" + names[0] + "'\n" + `{
+	read -r status lines
+	[ "$status" = 0 ] || exec >&2
+	while [ "$lines" -gt 0 ]; do
+		IFS= read -r line
+		printf '%s\n' "$line"
+		lines=$((lines - 1))
+	done
+	exit "$status"
+} <'` + names[1] + "'\n"
 }

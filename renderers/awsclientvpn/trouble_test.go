@@ -257,8 +257,11 @@ func TestKilled(t *testing.T) {
 			}
 			return ""
 		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
 		c.mu.Unlock()
-		err := cmd.Run()
+		err := cmd.Wait()
 		c.mu.Lock()
 		c.refuse = nil
 		c.settle()
