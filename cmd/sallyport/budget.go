@@ -25,6 +25,7 @@ type budgetFlags struct {
 	must          []string
 	at            []int
 	svg           string
+	allowRead     []string
 }
 
 func newBudget(a *app) *cobra.Command {
@@ -55,6 +56,7 @@ with --policy set.NAME), or what --target of a policy lists.`,
 	fl := cmd.Flags()
 	fl.StringVarP(&f.policy, "policy", "p", "", "take set.NAME, or the target, from the policy `FILE`; without it, from policy.hcl of this folder")
 	fl.StringArrayVar(&f.vars, "var", nil, "set a variable of the policy, `NAME=VALUE`")
+	fl.StringArrayVar(&f.allowRead, "allow-read", nil, "let the policy name files in `DIR` too, besides those in its own folder; may be repeated")
 	fl.StringVarP(&f.target, "target", "t", "", "the list of the target `NAME` of the policy, with its budget and its device's limits")
 	fl.StringArrayVar(&f.protect, "protect", nil, "never add addresses of `SET`; may be repeated")
 	fl.StringArrayVar(&f.must, "must", nil, "never leave out addresses of `SET`; may be repeated")
@@ -63,6 +65,7 @@ with --policy set.NAME), or what --target of a policy lists.`,
 	fl.BoolVar(&f.json, "json", false, "print JSON, with every length")
 	fl.Lookup("feed").Usage = "read `FILE` (or KIND=FILE) instead of the published feed; once for each kind"
 	f.completePolicy(cmd, a)
+	folders(cmd, "allow-read")
 	files(cmd, "svg", "svg")
 	complete(cmd, "protect", f.completeSets(a))
 	complete(cmd, "must", f.completeSets(a))
@@ -139,7 +142,7 @@ func (a *app) budgetSubject(cmd *cobra.Command, f *budgetFlags, names []string) 
 }
 
 func (a *app) budgetTarget(cmd *cobra.Command, f *budgetFlags) (budgetOf, error) {
-	flags := policyFlags{feedFlags: f.feedFlags, policy: f.policy, vars: f.vars}
+	flags := policyFlags{feedFlags: f.feedFlags, policy: f.policy, vars: f.vars, allowRead: f.allowRead}
 	req, err := flags.request(a)
 	if err != nil {
 		return budgetOf{}, err
