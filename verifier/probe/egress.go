@@ -17,7 +17,7 @@ func (e *env) egress(ctx context.Context, way *verifier.Way, set *verifier.Set, 
 	if !slices.ContainsFunc(e.links, func(l Interface) bool { return tunnels[l.Name] }) {
 		return nil
 	}
-	e.enough(ctx)
+	e.enough(ctx, true, false)
 	var list []verifier.Finding
 	for _, v4 := range []bool{true, false} {
 		known := e.asked.list()

@@ -32,16 +32,16 @@ func probeNAT(ctx context.Context, e *env, _ target) []verifier.Finding {
 	if !slices.ContainsFunc(e.plan.Probes, func(p verifier.Probe) bool { return p.Wants(verifier.NAT) }) {
 		return nil
 	}
-	known := e.enough(ctx)
 	var mu sync.Mutex
 	var list []verifier.Finding
 	var all sync.WaitGroup
 	for _, v4 := range []bool{true, false} {
-		to := destinations(known, v4)
-		if len(to) == 0 {
-			continue
-		}
 		all.Go(func() {
+			known := e.enough(ctx, v4)
+			to := destinations(known, v4)
+			if len(to) == 0 {
+				return
+			}
 			found := e.natFamily(ctx, v4, to, known)
 			mu.Lock()
 			defer mu.Unlock()
@@ -57,15 +57,17 @@ func probeNAT(ctx context.Context, e *env, _ target) []verifier.Finding {
 	return list
 }
 
-// enough waits until there are answers to compare: a few round trips when two addresses
-// and two ports answer at once, else until every port has been asked.
-func (e *env) enough(ctx context.Context) []answered {
+// enough waits until there are answers to compare of one of some families: a few round
+// trips when two addresses and two ports answer at once, else until every port has been
+// asked.
+func (e *env) enough(ctx context.Context, v4 ...bool) []answered {
 	sleep(ctx, 4*e.timers.RTO)
-	for _, v4 := range []bool{true, false} {
-		to := destinations(e.asked.list(), v4)
+	known := e.asked.list()
+	for _, v4 := range v4 {
+		to := destinations(known, v4)
 		if slices.ContainsFunc(to, func(a netip.AddrPort) bool { return a.Addr() != to[0].Addr() }) &&
 			slices.ContainsFunc(to, func(a netip.AddrPort) bool { return a.Addr() == to[0].Addr() && a.Port() != to[0].Port() }) {
-			return e.asked.list()
+			return known
 		}
 	}
 	e.asked.wait(ctx)
