@@ -12,8 +12,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"slices"
-	"strings"
 	"testing"
 )
 
@@ -60,14 +58,6 @@ func File(tb testing.TB, path string) {
 	tb.Helper()
 	if _, err := os.Stat(path); err != nil {
 		missing(tb, path+" is not there, and test.sh as root brings it")
-	}
-}
-
-// System asks for one of these operating systems.
-func System(tb testing.TB, why string, names ...string) {
-	tb.Helper()
-	if !slices.Contains(names, runtime.GOOS) {
-		tb.Skipf("%s: on %s only", why, strings.Join(names, ", "))
 	}
 }
 

@@ -218,9 +218,7 @@ func expect(t *testing.T, in *lab.Injector, p *rules.Plan, flows []rules.Flow, f
 // TestVerdictsOnEveryBoundary decides every boundary of the whole Azure cloud with
 // packets, in both forms, placements and hooks.
 func TestVerdictsOnEveryBoundary(t *testing.T) {
-	if testing.Short() {
-		t.Skip("a long laboratory")
-	}
+	need.Time(t, "a long laboratory")
 	set := azureCloud(t, 398)
 	flows := boundaryFlows(set, lab.Forwardable)
 	lan := []string{"lan0"}
@@ -265,9 +263,7 @@ func TestVerdictsOnEveryBoundary(t *testing.T) {
 // TestReloadEqualsFresh loads change 396 and then 398: what is loaded must be that
 // of 398 alone.
 func TestReloadEqualsFresh(t *testing.T) {
-	if testing.Short() {
-		t.Skip("a long laboratory")
-	}
+	need.Time(t, "a long laboratory")
 	old, now := cloudPlan(azureCloud(t, 396)), cloudPlan(azureCloud(t, 398))
 	backends(t, func(t *testing.T, on func(*lab.Host) *device) {
 		for _, sets := range []string{ipset, trie} {
@@ -295,9 +291,7 @@ func TestReloadEqualsFresh(t *testing.T) {
 // earlier files made and the last does not need is gone after loading, however many
 // versions were rendered in between.
 func TestRetiredObjectsGo(t *testing.T) {
-	if testing.Short() {
-		t.Skip("a long laboratory")
-	}
+	need.Time(t, "a long laboratory")
 	backends(t, func(t *testing.T, on func(*lab.Host) *device) {
 		set := azureCloud(t, 398)
 		plan := func(name string, families rules.Families) *rules.Plan {
@@ -341,9 +335,7 @@ func TestRetiredObjectsGo(t *testing.T) {
 // TestKernelReadsBack loads the cases of the conformance suite and reads the plan
 // back from what iptables-save and ipset save print.
 func TestKernelReadsBack(t *testing.T) {
-	if testing.Short() {
-		t.Skip("a long laboratory")
-	}
+	need.Time(t, "a long laboratory")
 	backends(t, func(t *testing.T, on func(*lab.Host) *device) {
 		for _, v := range variants() {
 			if v.Name != "standalone ipset" && v.Name != "chains gates" && v.Name != "standalone chains output" {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"sallyport/internal/lab"
+	"sallyport/internal/need"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/rules"
@@ -108,9 +109,7 @@ func versions() []*rules.Plan {
 // the new one. So it is when a load breaks off, with one family on the copies of its
 // sets or between the families, and the next one brings yet another version.
 func TestNoStateBetween(t *testing.T) {
-	if testing.Short() {
-		t.Skip("a long laboratory")
-	}
+	need.Time(t, "a long laboratory")
 	backends(t, func(t *testing.T, on func(*lab.Host) *device) {
 		for _, fails := range []int{0, 2, 3} {
 			t.Run(fmt.Sprintf("breaking off at transaction %d", fails), func(t *testing.T) {

@@ -127,9 +127,7 @@ func TestKilledLoads(t *testing.T) {
 // placement, hook, families, names of sets and number of rules change, and what is loaded
 // is what a load into nothing makes.
 func TestEveryChangeOfOptions(t *testing.T) {
-	if testing.Short() {
-		t.Skip("a long laboratory")
-	}
+	need.Time(t, "a long laboratory")
 	backends(t, func(t *testing.T, on func(*lab.Host) *device) {
 		forward := Options{Placement: fragment, Sets: ipset, Hook: "forward", Ingress: []string{"lan0"}}
 		output := Options{Placement: fragment, Sets: ipset, Hook: "output"}
@@ -174,9 +172,7 @@ func TestEveryChangeOfOptions(t *testing.T) {
 // TestPublishedMeanwhile: a load whose files are replaced by those of another version,
 // one after the other, loads one of the two.
 func TestPublishedMeanwhile(t *testing.T) {
-	if testing.Short() {
-		t.Skip("a long laboratory")
-	}
+	need.Time(t, "a long laboratory")
 	backends(t, func(t *testing.T, on func(*lab.Host) *device) {
 		of := two(t, on, ipset)
 		folder := t.TempDir()
@@ -245,9 +241,7 @@ func TestPublishedMeanwhile(t *testing.T) {
 // TestWithoutFlock takes turns by a link, as where busybox has no flock. A link of a run
 // that has died is taken away; one of a run that lives is waited for, and not for ever.
 func TestWithoutFlock(t *testing.T) {
-	if testing.Short() {
-		t.Skip("a long laboratory")
-	}
+	need.Time(t, "a long laboratory")
 	backends(t, func(t *testing.T, on func(*lab.Host) *device) {
 		of := two(t, on, trie)
 		d := on(lab.NewInjector(t).Host())

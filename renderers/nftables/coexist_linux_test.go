@@ -133,9 +133,7 @@ func newGateway(t *testing.T) *lab.Lab {
 // TestFragmentBesideAnAdminsRules adds our fragment to an admin's rule set, reloads
 // it ten times during a call, and removes it.
 func TestFragmentBesideAnAdminsRules(t *testing.T) {
-	if testing.Short() {
-		t.Skip("a long laboratory")
-	}
+	need.Time(t, "a long laboratory")
 	need.Program(t, "nft")
 	l := newGateway(t)
 	fw := l.Firewall
@@ -273,9 +271,7 @@ include "%s/edge.nft"
 // TestStandaloneDenyOnAHost shuts a client down to its calls: neighbour discovery
 // with an empty cache, loopback, and packets too big must go on working.
 func TestStandaloneDenyOnAHost(t *testing.T) {
-	if testing.Short() {
-		t.Skip("a long laboratory")
-	}
+	need.Time(t, "a long laboratory")
 	need.Program(t, "nft")
 	l := newGateway(t)
 	p := mediaPlan()

@@ -119,9 +119,7 @@ func expect(t *testing.T, in *lab.Injector, p *rules.Plan, flows []rules.Flow, d
 // TestVerdictsOnEveryBoundary decides every boundary of the whole Azure cloud with
 // packets, in both placements and hooks.
 func TestVerdictsOnEveryBoundary(t *testing.T) {
-	if testing.Short() {
-		t.Skip("a long laboratory")
-	}
+	need.Time(t, "a long laboratory")
 	need.Program(t, "nft")
 	set := azureCloud(t, 398)
 	flows := boundaryFlows(set)
@@ -194,9 +192,7 @@ func TestOtherInterfacesAreLeftAlone(t *testing.T) {
 // TestReloadEqualsFresh loads change 396 and then 398: the kernel's state must be
 // that of 398 alone, in both placements.
 func TestReloadEqualsFresh(t *testing.T) {
-	if testing.Short() {
-		t.Skip("a long laboratory")
-	}
+	need.Time(t, "a long laboratory")
 	need.Program(t, "nft")
 	old, now := cloudPlan(azureCloud(t, 396)), cloudPlan(azureCloud(t, 398))
 	for _, opt := range []Options{
@@ -267,9 +263,7 @@ func sorted(text string) string {
 // TestKernelReadsBack loads every case of the conformance suite in every variant
 // and reads the plan back from what the kernel lists.
 func TestKernelReadsBack(t *testing.T) {
-	if testing.Short() {
-		t.Skip("a long laboratory")
-	}
+	need.Time(t, "a long laboratory")
 	need.Program(t, "nft")
 	for _, v := range variants() {
 		t.Run(v.Name, func(t *testing.T) {

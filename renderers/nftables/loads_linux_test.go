@@ -139,9 +139,7 @@ func manyRanges(shift, n int) ipranges.Set {
 // TestEveryChangeOfOptions makes each version after each other one in the same folder and
 // loads it: generate refuses, or what is loaded is what a load into nothing makes.
 func TestEveryChangeOfOptions(t *testing.T) {
-	if testing.Short() {
-		t.Skip("a long laboratory")
-	}
+	need.Time(t, "a long laboratory")
 	need.Program(t, "nft")
 	forward := Options{Placement: fragment, Table: "inet filter", Hook: "forward", Ingress: []string{"lan0"}}
 	marked, output, other, alone := forward, forward, forward, forward
