@@ -360,11 +360,12 @@ var (
 	noICMP = fault{name: "ICMP blocked", rules: []rule{
 		{firewall, "forward", "meta l4proto { icmp, ipv6-icmp } drop"},
 		{firewall, "output", "icmp type { destination-unreachable, time-exceeded } drop\nicmpv6 type { destination-unreachable, time-exceeded } drop"}}}
-	// The kernel's own limits, which labs lift.
+	// The kernel's own limits, which labs lift: one answer a second, of full time.
 	slowICMP = does("rate-limited ICMP", func(w *world) {
+		second := fmt.Sprint(time.Duration(w.scale * float64(pace.Of(w.tb).Times(time.Second))).Milliseconds())
 		for _, place := range []int{firewall, router, server} {
-			w.sysctl(place, map[string]string{"net.ipv4.icmp_ratemask": "6168", "net.ipv4.icmp_ratelimit": "1000",
-				"net.ipv6.icmp.ratemask": "0-1,3-127", "net.ipv6.icmp.ratelimit": "1000"})
+			w.sysctl(place, map[string]string{"net.ipv4.icmp_ratemask": "6168", "net.ipv4.icmp_ratelimit": second,
+				"net.ipv6.icmp.ratemask": "0-1,3-127", "net.ipv6.icmp.ratelimit": second})
 		}
 	})
 )

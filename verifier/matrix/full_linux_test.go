@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"sallyport/internal/need"
 	"sallyport/verifier"
 )
 
@@ -12,6 +13,7 @@ import (
 // scale: 1/25, and with SALLYPORT_LONG=1 full time, which takes four minutes.
 func TestFullTime(t *testing.T) {
 	t.Parallel()
+	need.Time(t, "its silences take seconds")
 	scale := 1.0 / 25
 	if os.Getenv("SALLYPORT_LONG") == "1" {
 		scale = 1
