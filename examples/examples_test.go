@@ -25,7 +25,7 @@ import (
 	"time"
 	"unicode"
 
-	"sallyport/internal/diag"
+	"sallyport/diag"
 	"sallyport/internal/feeds"
 	"sallyport/internal/fetch"
 	"sallyport/internal/lab"

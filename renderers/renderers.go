@@ -18,7 +18,7 @@ import (
 	"slices"
 	"strings"
 
-	"sallyport/internal/nexthop"
+	"sallyport/renderers/routes/nexthop"
 	"sallyport/rules"
 )
 

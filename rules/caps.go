@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"sallyport/internal/diag"
+	"sallyport/diag"
 	"sallyport/ipranges"
 )
 

@@ -17,7 +17,7 @@ import (
 	"net/netip"
 	"time"
 
-	"sallyport/internal/diag"
+	"sallyport/diag"
 	"sallyport/ipranges"
 )
 

@@ -13,7 +13,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"golang.org/x/term"
 
-	"sallyport/internal/diag"
+	"sallyport/diag"
 )
 
 // Exit codes, as docs/commands.md lists them.

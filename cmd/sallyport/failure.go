@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"sallyport/internal/diag"
+	"sallyport/diag"
 	"sallyport/internal/fetch"
 	"sallyport/internal/pipeline"
 )

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"sallyport/internal/diag"
+	"sallyport/diag"
 	"sallyport/internal/pipeline"
 	"sallyport/internal/publish"
 	"sallyport/ipranges"

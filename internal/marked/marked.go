@@ -15,7 +15,7 @@ import (
 	"strings"
 	"testing"
 
-	"sallyport/internal/diag"
+	"sallyport/diag"
 )
 
 var place = regexp.MustCompile(`<([^<>|]*)\|([^<>|]*)\|([^<>|]+)>`)

@@ -5,7 +5,7 @@ import (
 	"maps"
 	"slices"
 
-	"sallyport/internal/diag"
+	"sallyport/diag"
 	"sallyport/internal/fetch"
 	"sallyport/renderers/all"
 	"sallyport/rules/policy"

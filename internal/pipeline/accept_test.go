@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"sallyport/internal/diag"
+	"sallyport/diag"
 	"sallyport/internal/fetch"
 )
 

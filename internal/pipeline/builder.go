@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"sallyport/internal/diag"
+	"sallyport/diag"
 	"sallyport/renderers"
 	"sallyport/renderers/all"
 	"sallyport/rules"

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 
-	"sallyport/internal/diag"
+	"sallyport/diag"
 	"sallyport/renderers"
 	"sallyport/rules/policy"
 )

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"sallyport/internal/diag"
+	"sallyport/diag"
 )
 
 const twoMerges = `

@@ -4,7 +4,7 @@ import (
 	"os"
 	"testing"
 
-	"sallyport/internal/diag"
+	"sallyport/diag"
 	"sallyport/internal/marked"
 )
 

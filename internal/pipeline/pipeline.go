@@ -21,7 +21,7 @@ import (
 	"time"
 
 	"sallyport/internal/changes"
-	"sallyport/internal/diag"
+	"sallyport/diag"
 	"sallyport/internal/feeds"
 	"sallyport/internal/readfile"
 	"sallyport/ipranges/catalog"

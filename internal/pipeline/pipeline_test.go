@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"sallyport/internal/diag"
+	"sallyport/diag"
 	"sallyport/internal/feeds"
 	"sallyport/internal/fetch"
 	"sallyport/internal/lab"

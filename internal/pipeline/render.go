@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"sallyport/internal/changes"
-	"sallyport/internal/diag"
+	"sallyport/diag"
 	"sallyport/internal/publish"
 	"sallyport/renderers"
 	"sallyport/renderers/all"

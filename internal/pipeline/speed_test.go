@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"sallyport/internal/cost"
-	"sallyport/internal/diag"
+	"sallyport/diag"
 	"sallyport/internal/realfeed"
 	"sallyport/ipranges"
 	"sallyport/renderers/all"

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"sallyport/internal/diag"
+	"sallyport/diag"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/rules"

@@ -30,7 +30,7 @@ import (
 	"slices"
 	"strings"
 
-	"sallyport/internal/nexthop"
+	"sallyport/renderers/routes/nexthop"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/rules"

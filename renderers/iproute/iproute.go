@@ -16,8 +16,8 @@ import (
 	"io/fs"
 	"path"
 
-	"sallyport/internal/linuxroutes"
-	"sallyport/internal/nexthop"
+	"sallyport/renderers/routes/linuxroutes"
+	"sallyport/renderers/routes/nexthop"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/rules"

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"sallyport/internal/linuxroutes"
+	"sallyport/renderers/routes/linuxroutes"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/rules"

@@ -31,8 +31,8 @@ import (
 	"slices"
 	"strings"
 
-	"sallyport/internal/linuxroutes"
-	"sallyport/internal/uplink"
+	"sallyport/renderers/routes/linuxroutes"
+	"sallyport/renderers/routes/uplink"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/rules"

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"sallyport/internal/linuxroutes"
+	"sallyport/renderers/routes/linuxroutes"
 	"sallyport/internal/routecheck"
 	"sallyport/ipranges"
 	"sallyport/renderers"

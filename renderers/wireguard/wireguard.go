@@ -33,8 +33,8 @@ import (
 	"path"
 	"strings"
 
-	"sallyport/internal/linuxroutes"
-	"sallyport/internal/uplink"
+	"sallyport/renderers/routes/linuxroutes"
+	"sallyport/renderers/routes/uplink"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/rules"

@@ -7,7 +7,7 @@ import (
 
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 
-	"sallyport/internal/diag"
+	"sallyport/diag"
 )
 
 // A warning that its reader has judged is accepted where it speaks of, with the reason:

@@ -5,7 +5,7 @@ import (
 	"os"
 	"time"
 
-	"sallyport/internal/diag"
+	"sallyport/diag"
 	"sallyport/rules/policy"
 )
 

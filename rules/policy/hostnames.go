@@ -10,7 +10,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 	"golang.org/x/net/publicsuffix"
 
-	"sallyport/internal/diag"
+	"sallyport/diag"
 	"sallyport/rules"
 )
 

@@ -13,7 +13,7 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 
 	"sallyport/internal/cost"
-	"sallyport/internal/diag"
+	"sallyport/diag"
 )
 
 // Whatever nests or multiplies is refused with a diagnostic, before the parser

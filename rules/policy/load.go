@@ -13,7 +13,7 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 
-	"sallyport/internal/diag"
+	"sallyport/diag"
 	"sallyport/ipranges/catalog"
 )
 

@@ -20,7 +20,7 @@ import (
 	"slices"
 	"time"
 
-	"sallyport/internal/diag"
+	"sallyport/diag"
 	"sallyport/ipranges"
 	"sallyport/rules"
 )

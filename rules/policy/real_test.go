@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"sallyport/internal/diag"
+	"sallyport/diag"
 	"sallyport/internal/realfeed"
 	"sallyport/ipranges"
 	"sallyport/ipranges/azure"

@@ -9,7 +9,7 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 
-	"sallyport/internal/diag"
+	"sallyport/diag"
 )
 
 // referable are the kinds of block that expressions name, as KIND.NAME.

@@ -9,7 +9,7 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 
-	"sallyport/internal/diag"
+	"sallyport/diag"
 )
 
 // maxDiagnostics bounds the list: past it, nobody reads on.

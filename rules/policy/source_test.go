@@ -7,7 +7,7 @@ import (
 	"testing"
 	"unicode/utf16"
 
-	"sallyport/internal/diag"
+	"sallyport/diag"
 )
 
 const plainSource = "set \"alpha\" {\n  include = [\"192.0.2.0/24\"] # ü\n}\nrule \"r\" {\n  action   = \"allow\"\n  to       = set.alpha\n  services = any\n}\ntarget \"generic\" \"x\" {}\n"

@@ -3,7 +3,7 @@ package policy
 import (
 	"testing"
 
-	"sallyport/internal/diag"
+	"sallyport/diag"
 	"sallyport/internal/marked"
 )
 

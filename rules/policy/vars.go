@@ -10,7 +10,7 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 
-	"sallyport/internal/diag"
+	"sallyport/diag"
 )
 
 // variables gives every variable its value: that of the command line, or the

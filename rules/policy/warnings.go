@@ -7,7 +7,7 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 
-	"sallyport/internal/diag"
+	"sallyport/diag"
 	"sallyport/ipranges"
 	"sallyport/rules"
 )

@@ -37,7 +37,7 @@ import (
 	"strconv"
 	"strings"
 
-	"sallyport/internal/nexthop"
+	"sallyport/renderers/routes/nexthop"
 	"sallyport/ipranges"
 )
 

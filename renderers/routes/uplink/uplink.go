@@ -20,7 +20,7 @@ import (
 	"slices"
 	"strings"
 
-	"sallyport/internal/linuxroutes"
+	"sallyport/renderers/routes/linuxroutes"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/templates"
