@@ -85,7 +85,7 @@ if [ -n "$missing" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; the
 fi
 
 # What Debian lacks comes from PyPI and npm, in pinned versions, into a folder of its own
-# (package internal/need).
+# (package internal/testkit/need).
 tools=${SALLYPORT_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/sallyport-tests}
 vpnslice="vpn-slice==0.16.1 dnspython==2.9.2 setproctitle==1.3.8"
 pac=renderers/pac/testdata/npm

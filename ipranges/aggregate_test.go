@@ -15,8 +15,8 @@ import (
 
 	"go4.org/netipx"
 
-	"sallyport/internal/need"
-	"sallyport/internal/realfeed"
+	"sallyport/internal/testkit/need"
+	"sallyport/internal/testkit/realfeed"
 )
 
 func TestReadSet(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 
 	"go4.org/netipx"
 
-	"sallyport/internal/realfeed"
+	"sallyport/internal/testkit/realfeed"
 )
 
 const publicFeed = "azure/ServiceTags_Public_change398.json"

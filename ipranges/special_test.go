@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"sallyport/internal/realfeed"
+	"sallyport/internal/testkit/realfeed"
 )
 
 func TestFindSpecial(t *testing.T) {

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"sallyport/internal/need"
+	"sallyport/internal/testkit/need"
 )
 
 // TestShellWord asks a shell what it makes of words.

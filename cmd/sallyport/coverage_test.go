@@ -5,7 +5,7 @@ import (
 	"math/big"
 	"testing"
 
-	"sallyport/internal/realfeed"
+	"sallyport/internal/testkit/realfeed"
 )
 
 // TestCoverageOfRealFeeds compares the documented media ranges and the sets of

@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"sallyport/internal/await"
-	"sallyport/internal/need"
+	"sallyport/internal/testkit/await"
+	"sallyport/internal/testkit/need"
 )
 
 // sallyport is a command line of this program, run in dir, with a home of its own.

@@ -9,9 +9,9 @@ import (
 	"strings"
 	"testing"
 
-	"sallyport/internal/await"
-	"sallyport/internal/lab"
-	"sallyport/internal/need"
+	"sallyport/internal/testkit/await"
+	"sallyport/internal/testkit/lab"
+	"sallyport/internal/testkit/need"
 )
 
 // printedLoads runs generate with the built-in policy in a folder of its own, and returns

@@ -18,8 +18,8 @@ import (
 	"testing"
 	"time"
 
-	"sallyport/internal/need"
-	"sallyport/internal/realfeed"
+	"sallyport/internal/testkit/need"
+	"sallyport/internal/testkit/realfeed"
 )
 
 // Whole processes are timed against a Go program that does nothing, in turn and in

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"sallyport/internal/await"
+	"sallyport/internal/testkit/await"
 	"sallyport/verifier/media"
 	"sallyport/verifier/reflect"
 )

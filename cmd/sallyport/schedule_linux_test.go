@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"sallyport/internal/await"
-	"sallyport/internal/need"
-	"sallyport/internal/yearfeed"
+	"sallyport/internal/testkit/await"
+	"sallyport/internal/testkit/need"
+	"sallyport/internal/testkit/yearfeed"
 )
 
 // schedule is what docs/commands.md tells an admin to install, moved into a folder of the

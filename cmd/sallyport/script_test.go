@@ -21,7 +21,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"sallyport/internal/await"
+	"sallyport/internal/testkit/await"
 )
 
 // clockAhead is how far the clock of a sallyport started by a script is ahead, as

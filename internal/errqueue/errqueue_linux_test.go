@@ -12,9 +12,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"sallyport/internal/await"
-	"sallyport/internal/lab"
-	"sallyport/internal/need"
+	"sallyport/internal/testkit/await"
+	"sallyport/internal/testkit/lab"
+	"sallyport/internal/testkit/need"
 )
 
 // The addresses of a lab, for each family.

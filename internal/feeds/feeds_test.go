@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"sallyport/internal/fetch"
-	"sallyport/internal/realfeed"
+	"sallyport/internal/testkit/realfeed"
 	"sallyport/ipranges"
 	"sallyport/ipranges/azure"
 	"sallyport/ipranges/catalog"

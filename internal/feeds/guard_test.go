@@ -15,7 +15,7 @@ import (
 	"go4.org/netipx"
 
 	"sallyport/internal/fetch"
-	"sallyport/internal/realfeed"
+	"sallyport/internal/testkit/realfeed"
 	"sallyport/ipranges"
 	"sallyport/ipranges/catalog"
 )

@@ -10,8 +10,8 @@ import (
 	"testing"
 
 	"sallyport/internal/fetch"
-	"sallyport/internal/need"
-	"sallyport/internal/realfeed"
+	"sallyport/internal/testkit/need"
+	"sallyport/internal/testkit/realfeed"
 	"sallyport/ipranges/text"
 )
 

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"sallyport/internal/realfeed"
-	"sallyport/internal/yearfeed"
+	"sallyport/internal/testkit/realfeed"
+	"sallyport/internal/testkit/yearfeed"
 	"sallyport/ipranges"
 	"sallyport/ipranges/azure"
 	"sallyport/ipranges/catalog"

@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"sallyport/internal/need"
+	"sallyport/internal/testkit/need"
 )
 
 // asNobody runs f without the rights that let root read and write everything,

@@ -19,7 +19,7 @@ import (
 	"time"
 	"unicode"
 
-	"sallyport/internal/quickfuzz"
+	"sallyport/internal/testkit/quickfuzz"
 )
 
 // TestMain lets tests start the test program again in another role.

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"sallyport/internal/pace"
+	"sallyport/internal/testkit/pace"
 )
 
 // cut announces more than it sends, and hangs up.

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"sallyport/diag"
-	"sallyport/internal/marked"
+	"sallyport/internal/testkit/marked"
 )
 
 // targetMistakes has every kind of target, with several places for mistakes in each: in

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"sallyport/internal/need"
+	"sallyport/internal/testkit/need"
 	"sallyport/renderers"
 )
 

@@ -14,8 +14,8 @@ import (
 	"sallyport/diag"
 	"sallyport/internal/feeds"
 	"sallyport/internal/fetch"
-	"sallyport/internal/lab"
-	"sallyport/internal/need"
+	"sallyport/internal/testkit/lab"
+	"sallyport/internal/testkit/need"
 	"sallyport/renderers"
 	"sallyport/rules"
 )

@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"sallyport/internal/cost"
+	"sallyport/internal/testkit/cost"
 	"sallyport/diag"
-	"sallyport/internal/realfeed"
+	"sallyport/internal/testkit/realfeed"
 	"sallyport/ipranges"
 	"sallyport/renderers/all"
 	"sallyport/rules"

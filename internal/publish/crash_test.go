@@ -18,8 +18,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"sallyport/internal/await"
-	"sallyport/internal/quickfuzz"
+	"sallyport/internal/testkit/await"
+	"sallyport/internal/testkit/quickfuzz"
 )
 
 // TestMain makes the test program a child that publishes, where the environment

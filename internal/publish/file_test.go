@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"sallyport/internal/need"
+	"sallyport/internal/testkit/need"
 )
 
 func page(name, text string) Document {

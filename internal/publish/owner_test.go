@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"sallyport/internal/need"
+	"sallyport/internal/testkit/need"
 )
 
 const mark = "# made by sallyport for target edge"

@@ -16,8 +16,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
-	"sallyport/internal/await"
-	"sallyport/internal/need"
+	"sallyport/internal/testkit/await"
+	"sallyport/internal/testkit/need"
 )
 
 // limited publishes under a limit on the size of files, as ulimit -f sets it.

@@ -18,7 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"sallyport/internal/need"
+	"sallyport/internal/testkit/need"
 )
 
 // tree is everything below dir: paths with mode and content.

@@ -3,7 +3,7 @@ package utf8text
 import (
 	"testing"
 
-	"sallyport/internal/quickfuzz"
+	"sallyport/internal/testkit/quickfuzz"
 )
 
 func TestMain(m *testing.M) { quickfuzz.Main(m) }

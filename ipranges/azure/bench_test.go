@@ -4,7 +4,7 @@ import (
 	"net/netip"
 	"testing"
 
-	"sallyport/internal/realfeed"
+	"sallyport/internal/testkit/realfeed"
 	"sallyport/ipranges/catalog"
 )
 

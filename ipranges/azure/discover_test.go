@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"sallyport/internal/cost"
+	"sallyport/internal/testkit/cost"
 )
 
 const (

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"testing"
 
-	"sallyport/internal/realfeed"
+	"sallyport/internal/testkit/realfeed"
 	"sallyport/ipranges"
 )
 

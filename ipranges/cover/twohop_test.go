@@ -6,7 +6,7 @@ import (
 	"slices"
 	"testing"
 
-	"sallyport/internal/need"
+	"sallyport/internal/testkit/need"
 	"sallyport/ipranges"
 )
 

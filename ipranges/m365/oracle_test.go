@@ -12,7 +12,7 @@ import (
 
 	"go4.org/netipx"
 
-	"sallyport/internal/realfeed"
+	"sallyport/internal/testkit/realfeed"
 	"sallyport/ipranges"
 	"sallyport/ipranges/catalog"
 )

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"sallyport/internal/need"
+	"sallyport/internal/testkit/need"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/renderers/conformance"

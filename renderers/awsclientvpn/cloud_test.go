@@ -17,7 +17,7 @@ import (
 	"sync"
 	"testing"
 
-	"sallyport/internal/quickfuzz"
+	"sallyport/internal/testkit/quickfuzz"
 	"sallyport/renderers"
 )
 

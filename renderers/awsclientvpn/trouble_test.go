@@ -10,7 +10,7 @@ import (
 	"syscall"
 	"testing"
 
-	"sallyport/internal/need"
+	"sallyport/internal/testkit/need"
 	"sallyport/ipranges"
 	"sallyport/rules"
 )

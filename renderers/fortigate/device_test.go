@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"sallyport/internal/routecheck"
+	"sallyport/internal/testkit/routecheck"
 	"sallyport/renderers"
 	"sallyport/rules"
 )

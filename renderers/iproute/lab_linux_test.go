@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"sallyport/internal/lab"
-	"sallyport/internal/routecheck"
+	"sallyport/internal/testkit/lab"
+	"sallyport/internal/testkit/routecheck"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/rules"

@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"sallyport/internal/lab"
-	"sallyport/internal/routecheck"
+	"sallyport/internal/testkit/lab"
+	"sallyport/internal/testkit/routecheck"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/rules"

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"sallyport/internal/lab"
+	"sallyport/internal/testkit/lab"
 	"sallyport/ipranges"
 	"sallyport/rules"
 )

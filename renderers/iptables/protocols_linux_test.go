@@ -4,7 +4,7 @@ import (
 	"net/netip"
 	"testing"
 
-	"sallyport/internal/lab"
+	"sallyport/internal/testkit/lab"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/rules"

@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"sallyport/internal/await"
-	"sallyport/internal/lab"
-	"sallyport/internal/need"
+	"sallyport/internal/testkit/await"
+	"sallyport/internal/testkit/lab"
+	"sallyport/internal/testkit/need"
 	"sallyport/ipranges"
 	"sallyport/rules"
 )

@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"sallyport/internal/lab"
-	"sallyport/internal/need"
+	"sallyport/internal/testkit/lab"
+	"sallyport/internal/testkit/need"
 	"sallyport/ipranges"
 	"sallyport/rules"
 )

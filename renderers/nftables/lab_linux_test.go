@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"sallyport/internal/lab"
-	"sallyport/internal/need"
+	"sallyport/internal/testkit/lab"
+	"sallyport/internal/testkit/need"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/renderers/conformance"

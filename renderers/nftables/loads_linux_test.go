@@ -11,8 +11,8 @@ import (
 	"sync"
 	"testing"
 
-	"sallyport/internal/lab"
-	"sallyport/internal/need"
+	"sallyport/internal/testkit/lab"
+	"sallyport/internal/testkit/need"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/rules"

@@ -4,8 +4,8 @@ import (
 	"net/netip"
 	"testing"
 
-	"sallyport/internal/lab"
-	"sallyport/internal/need"
+	"sallyport/internal/testkit/lab"
+	"sallyport/internal/testkit/need"
 	"sallyport/ipranges"
 	"sallyport/rules"
 )

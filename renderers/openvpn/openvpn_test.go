@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"sallyport/renderers/routes/linuxroutes"
-	"sallyport/internal/routecheck"
+	"sallyport/internal/testkit/routecheck"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/renderers/conformance"

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"sallyport/internal/need"
+	"sallyport/internal/testkit/need"
 )
 
 // question is what an engine is asked: what a file says of hosts, where those that are

@@ -10,8 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"sallyport/internal/need"
-	"sallyport/internal/routecheck"
+	"sallyport/internal/testkit/need"
+	"sallyport/internal/testkit/routecheck"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/renderers/conformance"

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"sallyport/internal/realfeed"
+	"sallyport/internal/testkit/realfeed"
 	"sallyport/ipranges"
 	"sallyport/ipranges/azure"
 	"sallyport/renderers"

@@ -3,7 +3,7 @@ package pfsense
 import (
 	"testing"
 
-	"sallyport/internal/realfeed"
+	"sallyport/internal/testkit/realfeed"
 	"sallyport/ipranges"
 	"sallyport/ipranges/azure"
 	"sallyport/renderers/conformance"

@@ -14,10 +14,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"sallyport/internal/await"
-	"sallyport/internal/lab"
-	"sallyport/internal/need"
-	"sallyport/internal/routecheck"
+	"sallyport/internal/testkit/await"
+	"sallyport/internal/testkit/lab"
+	"sallyport/internal/testkit/need"
+	"sallyport/internal/testkit/routecheck"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/rules"

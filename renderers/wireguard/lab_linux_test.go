@@ -9,9 +9,9 @@ import (
 	"sync"
 	"testing"
 
-	"sallyport/internal/lab"
-	"sallyport/internal/need"
-	"sallyport/internal/routecheck"
+	"sallyport/internal/testkit/lab"
+	"sallyport/internal/testkit/need"
+	"sallyport/internal/testkit/routecheck"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/rules"

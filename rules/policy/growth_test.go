@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"sallyport/internal/cost"
-	"sallyport/internal/need"
+	"sallyport/internal/testkit/cost"
+	"sallyport/internal/testkit/need"
 )
 
 // shapes are policies that grow with n in one way.

@@ -12,7 +12,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 
-	"sallyport/internal/cost"
+	"sallyport/internal/testkit/cost"
 	"sallyport/diag"
 )
 

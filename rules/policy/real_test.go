@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"sallyport/diag"
-	"sallyport/internal/realfeed"
+	"sallyport/internal/testkit/realfeed"
 	"sallyport/ipranges"
 	"sallyport/ipranges/azure"
 	"sallyport/ipranges/catalog"

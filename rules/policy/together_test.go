@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"sallyport/diag"
-	"sallyport/internal/marked"
+	"sallyport/internal/testkit/marked"
 )
 
 // manyMistakes is a policy with many places for mistakes, see marked.Try.

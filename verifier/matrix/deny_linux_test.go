@@ -3,7 +3,7 @@ package matrix
 import (
 	"testing"
 
-	"sallyport/internal/pace"
+	"sallyport/internal/testkit/pace"
 	"sallyport/verifier"
 )
 

@@ -11,9 +11,9 @@ import (
 
 	"golang.org/x/net/dns/dnsmessage"
 
-	"sallyport/internal/pace"
+	"sallyport/internal/testkit/pace"
 	"sallyport/verifier"
-	"sallyport/verifier/reflect/impair"
+	"sallyport/internal/testkit/impair"
 )
 
 // A fault is something wrong with a network: what is done to it, and what is true of

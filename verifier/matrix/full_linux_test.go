@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"sallyport/internal/need"
+	"sallyport/internal/testkit/need"
 	"sallyport/verifier"
 )
 

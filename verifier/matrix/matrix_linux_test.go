@@ -8,10 +8,10 @@ import (
 	"testing"
 	"time"
 
-	"sallyport/internal/need"
-	"sallyport/internal/pace"
+	"sallyport/internal/testkit/need"
+	"sallyport/internal/testkit/pace"
 	"sallyport/verifier"
-	"sallyport/verifier/reflect/impair"
+	"sallyport/internal/testkit/impair"
 )
 
 // TestMain lets more tests run at once than there are processors: they mostly wait.

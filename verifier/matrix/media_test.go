@@ -15,7 +15,7 @@ import (
 	"sallyport/verifier/media"
 	"sallyport/verifier/probe"
 	"sallyport/verifier/reflect"
-	"sallyport/verifier/reflect/impair"
+	"sallyport/internal/testkit/impair"
 )
 
 // A quality is what is true of a path by a limit.

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"sallyport/internal/pace"
+	"sallyport/internal/testkit/pace"
 	train "sallyport/verifier/media"
 	"sallyport/verifier/reflect"
 )

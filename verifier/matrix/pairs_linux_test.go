@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"sallyport/internal/pace"
+	"sallyport/internal/testkit/pace"
 	"sallyport/verifier"
-	"sallyport/verifier/reflect/impair"
+	"sallyport/internal/testkit/impair"
 )
 
 // pairs are faults two by two, where what is seen of one depends on the other.

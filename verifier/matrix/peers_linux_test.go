@@ -18,10 +18,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"sallyport/internal/await"
-	"sallyport/internal/need"
+	"sallyport/internal/testkit/await"
+	"sallyport/internal/testkit/need"
 	"sallyport/verifier"
-	"sallyport/verifier/reflect/impair"
+	"sallyport/internal/testkit/impair"
 )
 
 // peersPolicy asks a relay and a signalling host that real programs play: coturn has

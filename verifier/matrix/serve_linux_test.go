@@ -20,8 +20,8 @@ import (
 	"github.com/pion/stun/v3"
 	"golang.org/x/net/dns/dnsmessage"
 
-	"sallyport/internal/await"
-	"sallyport/internal/lab"
+	"sallyport/internal/testkit/await"
+	"sallyport/internal/testkit/lab"
 )
 
 // serve starts what answers in a world without faults.

@@ -20,15 +20,15 @@ import (
 	"sallyport/internal/errqueue"
 	"sallyport/internal/feeds"
 	"sallyport/internal/fetch"
-	"sallyport/internal/lab"
-	"sallyport/internal/need"
-	"sallyport/internal/pace"
+	"sallyport/internal/testkit/lab"
+	"sallyport/internal/testkit/need"
+	"sallyport/internal/testkit/pace"
 	"sallyport/internal/pipeline"
 	"sallyport/internal/verify"
 	"sallyport/verifier"
 	"sallyport/verifier/media"
 	"sallyport/verifier/probe"
-	"sallyport/verifier/reflect/impair"
+	"sallyport/internal/testkit/impair"
 )
 
 // Names and addresses of the lab.

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/net/ipv6"
 
 	"sallyport/verifier/reflect"
-	"sallyport/verifier/reflect/impair"
+	"sallyport/internal/testkit/impair"
 )
 
 var key = func() *reflect.Key {

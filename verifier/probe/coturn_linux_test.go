@@ -6,9 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"sallyport/internal/lab"
-	"sallyport/internal/need"
-	"sallyport/internal/pace"
+	"sallyport/internal/testkit/lab"
+	"sallyport/internal/testkit/need"
+	"sallyport/internal/testkit/pace"
 	"sallyport/verifier"
 )
 

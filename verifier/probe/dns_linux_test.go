@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/net/dns/dnsmessage"
 
-	"sallyport/internal/pace"
+	"sallyport/internal/testkit/pace"
 	"sallyport/verifier"
 )
 

@@ -9,7 +9,7 @@ import (
 
 	"github.com/pion/stun/v3"
 
-	"sallyport/internal/lab"
+	"sallyport/internal/testkit/lab"
 )
 
 // serveSTUN answers Binding and Allocate as a relay does, on one UDP port of the

@@ -10,12 +10,12 @@ import (
 	"testing"
 	"time"
 
-	"sallyport/internal/await"
+	"sallyport/internal/testkit/await"
 	"sallyport/internal/errqueue"
-	"sallyport/internal/lab"
-	"sallyport/internal/need"
-	"sallyport/internal/pace"
-	"sallyport/internal/quickfuzz"
+	"sallyport/internal/testkit/lab"
+	"sallyport/internal/testkit/need"
+	"sallyport/internal/testkit/pace"
+	"sallyport/internal/testkit/quickfuzz"
 	"sallyport/verifier"
 )
 

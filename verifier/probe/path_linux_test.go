@@ -4,8 +4,8 @@ import (
 	"net/netip"
 	"testing"
 
-	"sallyport/internal/lab"
-	"sallyport/internal/pace"
+	"sallyport/internal/testkit/lab"
+	"sallyport/internal/testkit/pace"
 	"sallyport/verifier"
 )
 

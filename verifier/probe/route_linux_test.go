@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"sallyport/internal/pace"
+	"sallyport/internal/testkit/pace"
 	"sallyport/ipranges"
 	"sallyport/verifier"
 )

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"sallyport/internal/pace"
+	"sallyport/internal/testkit/pace"
 	"sallyport/verifier"
 )
 

@@ -11,7 +11,7 @@ import (
 
 	"github.com/pion/stun/v3"
 
-	"sallyport/internal/pace"
+	"sallyport/internal/testkit/pace"
 	"sallyport/ipranges"
 	"sallyport/verifier"
 )

@@ -22,8 +22,8 @@ import (
 	"testing"
 	"time"
 
-	"sallyport/internal/need"
-	"sallyport/internal/pace"
+	"sallyport/internal/testkit/need"
+	"sallyport/internal/testkit/pace"
 	"sallyport/verifier"
 )
 

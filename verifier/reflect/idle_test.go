@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"sallyport/verifier/reflect"
-	"sallyport/verifier/reflect/impair"
+	"sallyport/internal/testkit/impair"
 )
 
 var key = func() *reflect.Key {

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"sallyport/internal/need"
+	"sallyport/internal/testkit/need"
 	"sallyport/verifier"
 	"sallyport/verifier/report"
 )

@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"sallyport/internal/await"
+	"sallyport/internal/testkit/await"
 	"sallyport/internal/fetch"
 )
 

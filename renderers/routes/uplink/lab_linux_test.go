@@ -15,10 +15,10 @@ import (
 	"testing"
 	"time"
 
-	"sallyport/internal/await"
-	"sallyport/internal/lab"
-	"sallyport/internal/need"
-	"sallyport/internal/routecheck"
+	"sallyport/internal/testkit/await"
+	"sallyport/internal/testkit/lab"
+	"sallyport/internal/testkit/need"
+	"sallyport/internal/testkit/routecheck"
 	"sallyport/ipranges"
 	"sallyport/rules"
 )

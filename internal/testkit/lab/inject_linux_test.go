@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"sallyport/internal/lab"
-	"sallyport/internal/need"
+	"sallyport/internal/testkit/lab"
+	"sallyport/internal/testkit/need"
 )
 
 func addr(s string) netip.Addr { return netip.MustParseAddr(s) }

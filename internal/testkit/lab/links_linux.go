@@ -11,7 +11,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
-	"sallyport/internal/await"
+	"sallyport/internal/testkit/await"
 )
 
 // up sets a link up.

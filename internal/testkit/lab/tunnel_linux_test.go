@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/net/ipv4"
 
-	"sallyport/internal/lab"
+	"sallyport/internal/testkit/lab"
 )
 
 // TestFarRouter counts hops by TTL: a packet that dies at the second one comes back

@@ -17,8 +17,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"sallyport/internal/await"
-	"sallyport/internal/lab"
+	"sallyport/internal/testkit/await"
+	"sallyport/internal/testkit/lab"
 )
 
 // soon bounds exchanges that are answered, late those that are not.

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"sallyport/internal/lab"
-	"sallyport/internal/realfeed"
+	"sallyport/internal/testkit/lab"
+	"sallyport/internal/testkit/realfeed"
 	"sallyport/ipranges"
 	"sallyport/ipranges/azure"
 	"sallyport/rules"

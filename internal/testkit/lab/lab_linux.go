@@ -8,7 +8,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
-	"sallyport/internal/need"
+	"sallyport/internal/testkit/need"
 )
 
 // A Lab is a client, a firewall and a server in a row; the package comment

@@ -9,7 +9,7 @@ import (
 	"os/exec"
 	"testing"
 
-	"sallyport/internal/need"
+	"sallyport/internal/testkit/need"
 )
 
 // Everything here has its meaning, and its documentation, in the files for

@@ -3,8 +3,8 @@ package routecheck
 import (
 	"testing"
 
-	"sallyport/internal/lab"
-	"sallyport/internal/need"
+	"sallyport/internal/testkit/lab"
+	"sallyport/internal/testkit/need"
 )
 
 // Client is a host whose uplink is eth0, with routers at 10.20.0.1 and fd20::1, and

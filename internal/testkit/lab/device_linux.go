@@ -11,7 +11,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
-	"sallyport/internal/await"
+	"sallyport/internal/testkit/await"
 )
 
 // A device is a link of an injector's host whose output the test reads: a TUN

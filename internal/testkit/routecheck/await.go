@@ -9,8 +9,8 @@ import (
 	"sync"
 	"testing"
 
-	"sallyport/internal/await"
-	"sallyport/internal/lab"
+	"sallyport/internal/testkit/await"
+	"sallyport/internal/testkit/lab"
 	"sallyport/renderers"
 )
 

@@ -10,7 +10,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
-	"sallyport/internal/need"
+	"sallyport/internal/testkit/need"
 )
 
 // An Injector judges packets by the rules that are loaded in its one host; the

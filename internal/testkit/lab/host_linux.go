@@ -17,7 +17,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
 
-	"sallyport/internal/await"
+	"sallyport/internal/testkit/await"
 )
 
 // endTimeout is how long a program that was told to end, or whose output is read to its

@@ -5,8 +5,8 @@ import (
 	"runtime"
 	"testing"
 
-	"sallyport/internal/await"
-	"sallyport/internal/need"
+	"sallyport/internal/testkit/await"
+	"sallyport/internal/testkit/need"
 )
 
 // TestNothingIsLeft makes labs and injectors and looks for what they leave in
