@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"sallyport/internal/matrix"
+	"sallyport/internal/targetdocs"
 	"sallyport/verifier"
 	"sallyport/verifier/sizing"
 )
@@ -15,7 +15,7 @@ import (
 func TestJSONIsDocumented(t *testing.T) {
 	for name, documents := range map[string][]any{
 		"docs/commands.md": {generateJSON{}, failureJSON{}, tagJSON{}, tagDiffJSON{}, matchJSON{}, coverageJSON{}, shareJSON{},
-			matrix.Target{}, versionJSON{}, outputJSON{}, rangesDiffJSON{}, setJSON{}, coveragesJSON{}},
+			targetdocs.Target{}, versionJSON{}, outputJSON{}, rangesDiffJSON{}, setJSON{}, coveragesJSON{}},
 		"docs/budget.md":        {budgetJSON{}},
 		"docs/size.md":          {sizing.Result{}},
 		"docs/reflect.md":       {reflectJSON{}},

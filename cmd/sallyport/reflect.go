@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"sallyport/verifier/reflect"
+	"sallyport/verifier/reflector"
 )
 
 // reflectFlags are the flags of reflect.
@@ -103,7 +103,7 @@ func cutPort(listen string) (host, port string, ok bool) {
 }
 
 func (a *app) newKey(name string) error {
-	if err := reflect.NewKeyFile(name); err != nil {
+	if err := reflector.NewKeyFile(name); err != nil {
 		return err
 	}
 	fmt.Fprintf(a.out, "wrote a new key to %s, readable by you only\n", name)
@@ -113,20 +113,20 @@ func (a *app) newKey(name string) error {
 
 // reflectJSON is what reflect --json prints at its end. Fields are only ever added.
 type reflectJSON struct {
-	Listen   []netip.AddrPort `json:"listen"`
-	Seconds  float64          `json:"seconds"`
-	Counters reflect.Counters `json:"counters"`
+	Listen   []netip.AddrPort   `json:"listen"`
+	Seconds  float64            `json:"seconds"`
+	Counters reflector.Counters `json:"counters"`
 }
 
 func (a *app) reflect(ctx context.Context, f *reflectFlags) error {
-	key, err := reflect.ReadKeyFile(f.keyFile)
+	key, err := reflector.ReadKeyFile(f.keyFile)
 	if err != nil {
 		return err
 	}
-	var sockets []reflect.Socket
+	var sockets []reflector.Socket
 	doc := reflectJSON{}
 	for _, l := range f.listen {
-		list, err := reflect.Listen(l)
+		list, err := reflector.Listen(l)
 		if err != nil {
 			for _, s := range sockets {
 				s.Close()
@@ -140,7 +140,7 @@ func (a *app) reflect(ctx context.Context, f *reflectFlags) error {
 		fmt.Fprintf(a.err, "note: answering on %s, UDP\n", s.LocalAddr())
 	}
 	began := time.Now()
-	server := reflect.NewServer(key, reflect.Options{PerSource: f.rate, Total: f.total, MaxDelay: f.maxDelay})
+	server := reflector.NewServer(key, reflector.Options{PerSource: f.rate, Total: f.total, MaxDelay: f.maxDelay})
 	failed := server.Serve(ctx, sockets...)
 	doc.Seconds = time.Since(began).Round(time.Millisecond).Seconds()
 	doc.Counters = server.Counters()

@@ -13,7 +13,7 @@ import (
 
 	"sallyport/internal/testkit/await"
 	"sallyport/verifier/media"
-	"sallyport/verifier/reflect"
+	"sallyport/verifier/reflector"
 )
 
 // lines is standard error that another goroutine looks at.
@@ -47,7 +47,7 @@ func TestReflectAnswers(t *testing.T) {
 	if code, _, stderr := inProcess(t, 80, "", "reflect", "--new-key", name); code != exitOK {
 		t.Fatal(stderr)
 	}
-	key, err := reflect.ReadKeyFile(name)
+	key, err := reflector.ReadKeyFile(name)
 	if err != nil {
 		t.Fatal(err)
 	}

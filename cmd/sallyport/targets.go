@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"sallyport/internal/matrix"
+	"sallyport/internal/targetdocs"
 	"sallyport/renderers"
 	"sallyport/renderers/all"
 )
@@ -31,15 +31,15 @@ func newTargets(a *app) *cobra.Command {
 			}
 			switch {
 			case asJSON:
-				return a.printJSON(matrix.Of(kinds))
+				return a.printJSON(targetdocs.Of(kinds))
 			case asMarkdown:
-				_, err := a.out.Write(matrix.Markdown(kinds))
+				_, err := a.out.Write(targetdocs.Markdown(kinds))
 				return err
 			case len(args) == 1:
-				a.printTarget(matrix.Of(kinds)[0])
+				a.printTarget(targetdocs.Of(kinds)[0])
 				return nil
 			}
-			a.printTargets(matrix.Of(kinds))
+			a.printTargets(targetdocs.Of(kinds))
 			return nil
 		},
 	}
@@ -51,7 +51,7 @@ func newTargets(a *app) *cobra.Command {
 
 // printTargets turns the matrix on its side: targets are columns only in the
 // page, because a terminal of 80 columns has no room for them.
-func (a *app) printTargets(list []matrix.Target) {
+func (a *app) printTargets(list []targetdocs.Target) {
 	for _, t := range list {
 		a.printFeatures(t)
 		fmt.Fprintln(a.out)
@@ -59,7 +59,7 @@ func (a *app) printTargets(list []matrix.Target) {
 	fmt.Fprintln(a.out, "sallyport targets NAME shows options and limits.")
 }
 
-func (a *app) printFeatures(t matrix.Target) {
+func (a *app) printFeatures(t targetdocs.Target) {
 	fmt.Fprintf(a.out, "%s  %s\n", a.bold(t.Name), hang(t.Summary, len(t.Name)+2, 2, a.width))
 	rows := []struct{ label, text string }{
 		{"can", strings.Join(t.Features.Yes(), ", ")},
@@ -73,7 +73,7 @@ func (a *app) printFeatures(t matrix.Target) {
 	}
 }
 
-func (a *app) printTarget(t matrix.Target) {
+func (a *app) printTarget(t targetdocs.Target) {
 	a.printFeatures(t)
 	fmt.Fprintf(a.out, "\n%s\n", a.bold("Options"))
 	for _, o := range t.Options {

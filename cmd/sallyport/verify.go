@@ -16,13 +16,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sallyport/internal/measure"
 	"sallyport/internal/pipeline"
 	"sallyport/internal/readfile"
-	"sallyport/internal/verify"
 	"sallyport/verifier"
 	"sallyport/verifier/media"
 	"sallyport/verifier/probe"
-	"sallyport/verifier/reflect"
+	"sallyport/verifier/reflector"
 )
 
 // verifyFlags are the flags of verify.
@@ -257,12 +257,12 @@ func serverAddress(s string) (netip.AddrPort, error) {
 }
 
 // options are how the plan is run.
-func (f *verifyFlags) options(ctx context.Context, a *app) (verify.Options, error) {
+func (f *verifyFlags) options(ctx context.Context, a *app) (measure.Options, error) {
 	timers, err := f.timing()
 	if err != nil {
-		return verify.Options{}, err
+		return measure.Options{}, err
 	}
-	opt := verify.Options{Probe: probe.Options{Timers: timers, Long: f.long, Version: a.version, Proxy: proxySet()},
+	opt := measure.Options{Probe: probe.Options{Timers: timers, Long: f.long, Version: a.version, Proxy: proxySet()},
 		Train: media.Options{Rate: f.rate, Duration: f.duration}, Sizes: true}
 	for _, k := range f.kinds {
 		opt.Probe.Kinds = append(opt.Probe.Kinds, verifier.Kind(k))
@@ -275,7 +275,7 @@ func (f *verifyFlags) options(ctx context.Context, a *app) (verify.Options, erro
 	if f.reflector == "" {
 		return opt, nil
 	}
-	if opt.Key, err = reflect.ReadKeyFile(f.keyFile); err != nil {
+	if opt.Key, err = reflector.ReadKeyFile(f.keyFile); err != nil {
 		return opt, err
 	}
 	opt.Host, opt.Reflectors, err = reflectors(ctx, f.reflector)

@@ -9,15 +9,15 @@ import (
 	"slices"
 	"time"
 
+	"sallyport/internal/measure"
 	"sallyport/internal/publish"
-	"sallyport/internal/verify"
 	"sallyport/verifier"
 	"sallyport/verifier/report"
 )
 
 // verifyOnce runs the plan, writes every report that was asked for, and ends with the
 // code of what came out.
-func (a *app) verifyOnce(ctx context.Context, f *verifyFlags, plan *verifier.Plan, opt verify.Options, old *verifier.Report) error {
+func (a *app) verifyOnce(ctx context.Context, f *verifyFlags, plan *verifier.Plan, opt measure.Options, old *verifier.Report) error {
 	r := a.runPlan(ctx, plan, opt)
 	failed := f.writeFiles(r) // what was found is shown all the same
 	if err := errors.Join(a.printVerified(f, r, old), failed); err != nil {
@@ -38,7 +38,7 @@ func (a *app) verifyOnce(ctx context.Context, f *verifyFlags, plan *verifier.Pla
 }
 
 // watchVerify repeats until it is interrupted, and ends with the code of the last run.
-func (a *app) watchVerify(ctx context.Context, f *verifyFlags, plan *verifier.Plan, opt verify.Options, old *verifier.Report) error {
+func (a *app) watchVerify(ctx context.Context, f *verifyFlags, plan *verifier.Plan, opt measure.Options, old *verifier.Report) error {
 	tick := time.NewTicker(f.watch)
 	defer tick.Stop()
 	var last error
@@ -72,11 +72,11 @@ func (a *app) watchVerify(ctx context.Context, f *verifyFlags, plan *verifier.Pl
 
 // runPlan runs the plan, and shows on standard error how far it is. A run that is
 // interrupted ends early, with what it knows, and says so.
-func (a *app) runPlan(ctx context.Context, plan *verifier.Plan, opt verify.Options) *verifier.Report {
+func (a *app) runPlan(ctx context.Context, plan *verifier.Plan, opt measure.Options) *verifier.Report {
 	show := report.NewProgress(a.progressTo(), a.progress, a.width)
 	opt.Probe.Progress, opt.Train.Progress = show.Finding, show.Train
 	defer show.Done()
-	r := verify.Run(ctx, plan, opt)
+	r := measure.Run(ctx, plan, opt)
 	if ctx.Err() != nil {
 		r.Notes = append(r.Notes, fmt.Sprintf("interrupted after %s: what had not been asked by then is inconclusive, or missing", r.Finished.Sub(r.Started).Round(time.Second)))
 	}

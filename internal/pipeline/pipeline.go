@@ -20,8 +20,8 @@ import (
 	"strings"
 	"time"
 
-	"sallyport/internal/changes"
 	"sallyport/diag"
+	"sallyport/internal/changes"
 	"sallyport/internal/feeds"
 	"sallyport/internal/readfile"
 	"sallyport/ipranges/catalog"

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"sallyport/internal/changes"
 	"sallyport/diag"
+	"sallyport/internal/changes"
 	"sallyport/internal/publish"
 	"sallyport/renderers"
 	"sallyport/renderers/all"

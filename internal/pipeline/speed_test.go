@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"sallyport/internal/testkit/cost"
 	"sallyport/diag"
+	"sallyport/internal/testkit/cost"
 	"sallyport/internal/testkit/realfeed"
 	"sallyport/ipranges"
 	"sallyport/renderers/all"

@@ -30,9 +30,9 @@ import (
 	"slices"
 	"strings"
 
-	"sallyport/renderers/routes/nexthop"
 	"sallyport/ipranges"
 	"sallyport/renderers"
+	"sallyport/renderers/routes/nexthop"
 	"sallyport/rules"
 )
 

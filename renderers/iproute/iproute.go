@@ -16,10 +16,10 @@ import (
 	"io/fs"
 	"path"
 
-	"sallyport/renderers/routes/linuxroutes"
-	"sallyport/renderers/routes/nexthop"
 	"sallyport/ipranges"
 	"sallyport/renderers"
+	"sallyport/renderers/routes/linuxroutes"
+	"sallyport/renderers/routes/nexthop"
 	"sallyport/rules"
 )
 

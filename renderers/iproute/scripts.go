@@ -8,9 +8,9 @@ import (
 	"slices"
 	"strings"
 
-	"sallyport/renderers/routes/linuxroutes"
 	"sallyport/ipranges"
 	"sallyport/renderers"
+	"sallyport/renderers/routes/linuxroutes"
 	"sallyport/rules"
 )
 

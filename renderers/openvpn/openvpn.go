@@ -31,10 +31,10 @@ import (
 	"slices"
 	"strings"
 
-	"sallyport/renderers/routes/linuxroutes"
-	"sallyport/renderers/routes/uplink"
 	"sallyport/ipranges"
 	"sallyport/renderers"
+	"sallyport/renderers/routes/linuxroutes"
+	"sallyport/renderers/routes/uplink"
 	"sallyport/rules"
 )
 

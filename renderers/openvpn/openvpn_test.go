@@ -6,11 +6,11 @@ import (
 	"strings"
 	"testing"
 
-	"sallyport/renderers/routes/linuxroutes"
 	"sallyport/internal/testkit/routecheck"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/renderers/conformance"
+	"sallyport/renderers/routes/linuxroutes"
 	"sallyport/rules"
 )
 

@@ -33,10 +33,10 @@ import (
 	"path"
 	"strings"
 
-	"sallyport/renderers/routes/linuxroutes"
-	"sallyport/renderers/routes/uplink"
 	"sallyport/ipranges"
 	"sallyport/renderers"
+	"sallyport/renderers/routes/linuxroutes"
+	"sallyport/renderers/routes/uplink"
 	"sallyport/rules"
 )
 

@@ -12,8 +12,8 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 
-	"sallyport/internal/testkit/cost"
 	"sallyport/diag"
+	"sallyport/internal/testkit/cost"
 )
 
 // Whatever nests or multiplies is refused with a diagnostic, before the parser

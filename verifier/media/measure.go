@@ -11,12 +11,12 @@ import (
 	"sync"
 	"time"
 
-	"sallyport/verifier/reflect"
+	"sallyport/verifier/reflector"
 )
 
 // Conn is a socket that is connected to one reflector. *net.UDPConn is one; Dial
 // makes one with a DSCP mark.
-type Conn = reflect.Conn
+type Conn = reflector.Conn
 
 // Options shape a train. What is zero takes the default.
 type Options struct {
@@ -64,8 +64,8 @@ func (o Options) withDefaults() (Options, error) {
 		return o, fmt.Errorf("a train of %g packets a second: choose more than 0 and at most %d", o.Rate, maxRate)
 	case o.Duration < 0 || o.Linger < 0 || o.packets() < 1 || o.packets() > maxPackets:
 		return o, fmt.Errorf("a train of %s: choose a duration of 1 to %d packets", o.Duration, maxPackets)
-	case o.Size < reflect.MinSize || o.Size > reflect.MaxSize:
-		return o, fmt.Errorf("datagrams of %d bytes: choose %d to %d", o.Size, reflect.MinSize, reflect.MaxSize)
+	case o.Size < reflector.MinSize || o.Size > reflector.MaxSize:
+		return o, fmt.Errorf("datagrams of %d bytes: choose %d to %d", o.Size, reflector.MinSize, reflector.MaxSize)
 	}
 	return o, nil
 }
@@ -103,12 +103,12 @@ func precisely(ctx context.Context, until time.Time) {
 // Measure opens a session and sends a train through it. When ctx ends early the
 // error is its cause. The connection stays the caller's, with its read deadline
 // changed. What goes wrong with single packets is part of the train.
-func Measure(ctx context.Context, conn Conn, key *reflect.Key, opt Options) (*Train, error) {
+func Measure(ctx context.Context, conn Conn, key *reflector.Key, opt Options) (*Train, error) {
 	opt, err := opt.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	session, err := reflect.Open(ctx, conn, key, opt.Waits)
+	session, err := reflector.Open(ctx, conn, key, opt.Waits)
 	if err != nil {
 		return nil, err
 	}
@@ -130,7 +130,7 @@ func Measure(ctx context.Context, conn Conn, key *reflect.Key, opt Options) (*Tr
 type measurement struct {
 	opt     Options
 	conn    Conn
-	session *reflect.Session
+	session *reflector.Session
 	began   time.Time
 
 	mu       sync.Mutex
@@ -178,7 +178,7 @@ func (m *measurement) send(ctx context.Context) error {
 			t.Skipped++
 			continue
 		}
-		m.session.Request(b, reflect.Echo, uint32(i), now.UnixNano(), 0)
+		m.session.Request(b, reflector.Echo, uint32(i), now.UnixNano(), 0)
 		m.mu.Lock() // an answer may come before Write returns
 		t.Samples[i].Fate, t.Samples[i].Sent = Lost, m.opt.Now().Sub(m.began)
 		m.mu.Unlock()
@@ -210,9 +210,9 @@ func (m *measurement) send(ctx context.Context) error {
 // come.
 func (m *measurement) close(ctx context.Context) error {
 	m.opt.Sleep(ctx, m.opt.Now().Add(m.opt.Linger))
-	b := make([]byte, reflect.MinSize)
+	b := make([]byte, reflector.MinSize)
 	for try := range 5 {
-		m.session.Request(b, reflect.Tally, uint32(len(m.train.Samples)+try), m.opt.Now().UnixNano(), 0)
+		m.session.Request(b, reflector.Tally, uint32(len(m.train.Samples)+try), m.opt.Now().UnixNano(), 0)
 		if _, err := m.conn.Write(b); errors.Is(err, net.ErrClosed) {
 			return err
 		}
@@ -233,7 +233,7 @@ func (m *measurement) close(ctx context.Context) error {
 
 // receive notes answers until the train is over.
 func (m *measurement) receive() error {
-	b := make([]byte, reflect.MaxSize+1)
+	b := make([]byte, reflector.MaxSize+1)
 	for failed := 0; ; {
 		n, err := m.conn.Read(b)
 		now := m.opt.Now()
@@ -259,21 +259,21 @@ func (m *measurement) receive() error {
 	}
 }
 
-func (m *measurement) note(p *reflect.Packet, now time.Time) {
+func (m *measurement) note(p *reflector.Packet, now time.Time) {
 	t := m.train
 	switch p.Kind {
-	case reflect.Refused:
+	case reflector.Refused:
 		if !slices.Contains(t.Refused, p.Reason) {
 			t.Refused = append(t.Refused, p.Reason)
 		}
-	case reflect.Tallied:
+	case reflector.Tallied:
 		m.mark(p)
 		if !t.Counted {
 			t.Counted = true
 			t.ArrivedThere, t.DuplicateThere = p.Arrived, p.Duplicates
 			close(m.counted)
 		}
-	case reflect.Echoed:
+	case reflector.Echoed:
 		m.answer(p, now)
 	}
 	t.DeclinedThere = max(t.DeclinedThere, p.Declined)
@@ -282,7 +282,7 @@ func (m *measurement) note(p *reflect.Packet, now time.Time) {
 	}
 }
 
-func (m *measurement) answer(p *reflect.Packet, now time.Time) {
+func (m *measurement) answer(p *reflector.Packet, now time.Time) {
 	t := m.train
 	if int64(p.Sequence) >= int64(len(t.Samples)) {
 		return
@@ -305,7 +305,7 @@ func (m *measurement) answer(p *reflect.Packet, now time.Time) {
 }
 
 // mark notes which packets the reflector had got before a request.
-func (m *measurement) mark(p *reflect.Packet) {
+func (m *measurement) mark(p *reflector.Packet) {
 	for i := range int64(64) {
 		n := int64(p.Sequence) - 1 - i
 		if p.Seen&(1<<i) != 0 && n >= 0 && n < int64(len(m.seen)) {

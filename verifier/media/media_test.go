@@ -15,12 +15,12 @@ import (
 	"golang.org/x/net/ipv4"
 	"golang.org/x/net/ipv6"
 
-	"sallyport/verifier/reflect"
 	"sallyport/internal/testkit/impair"
+	"sallyport/verifier/reflector"
 )
 
-var key = func() *reflect.Key {
-	k, err := reflect.ParseKey("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")
+var key = func() *reflector.Key {
+	k, err := reflector.ParseKey("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")
 	if err != nil {
 		panic(err)
 	}
@@ -30,7 +30,7 @@ var key = func() *reflect.Key {
 // link is a path to a reflector, for one train.
 type link struct {
 	forward, backward impair.Faults
-	server            reflect.Options
+	server            reflector.Options
 	seed              uint64
 	during            func(*impair.Link) // beside the train
 }
@@ -45,7 +45,7 @@ func simulate(t *testing.T, c link, opt Options) (train *Train, forward, backwar
 	forward, backward = impair.NewPath(c.forward, 2*c.seed), impair.NewPath(c.backward, 2*c.seed+1)
 	synctest.Test(t, func(t *testing.T) {
 		l := impair.NewLink(forward, backward, impair.NAT{})
-		server := reflect.NewServer(key, c.server)
+		server := reflector.NewServer(key, c.server)
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- server.Serve(ctx, l.Server()) }()
@@ -98,7 +98,7 @@ func TestPerfect(t *testing.T) {
 		{Options{Duration: 200 * time.Millisecond}, Client(), map[Metric]Verdict{OneWay: Inconclusive, RoundTrip: Inconclusive, BurstLoss: Inconclusive, LossRate: Inconclusive, Jittering: Inconclusive, Reordering: Inconclusive}},
 		{Options{Rate: 500, Duration: 95 * time.Second}, Edge(), map[Metric]Verdict{OneWay: Pass, RoundTrip: Pass, BurstLoss: Pass, LossRate: Pass, Jittering: Pass, Reordering: Pass}},
 	} {
-		train, _, _ := simulate(t, link{forward: impair.Faults{Delay: 10 * time.Millisecond}, backward: impair.Faults{Delay: 4 * time.Millisecond}, server: reflect.Options{PerSource: 1000}}, c.opt)
+		train, _, _ := simulate(t, link{forward: impair.Faults{Delay: 10 * time.Millisecond}, backward: impair.Faults{Delay: 4 * time.Millisecond}, server: reflector.Options{PerSource: 1000}}, c.opt)
 		r := Judge(train, c.l)
 		got := verdicts(r)
 		for m, want := range c.want {
@@ -266,9 +266,9 @@ func TestWindows(t *testing.T) {
 // TestDisturbed: what the reflector or a NAT did is not held against the path.
 func TestDisturbed(t *testing.T) {
 	for name, c := range map[string]link{
-		"a rate limit":        {server: reflect.Options{PerSource: 20}},
+		"a rate limit":        {server: reflector.Options{PerSource: 20}},
 		"a new mapping":       {during: func(l *impair.Link) { time.Sleep(7 * time.Second); l.Move() }},
-		"a reflector's limit": {server: reflect.Options{Total: 30}},
+		"a reflector's limit": {server: reflector.Options{Total: 30}},
 	} {
 		train, _, _ := simulate(t, c, Options{})
 		r := Judge(train, Client())
@@ -324,7 +324,7 @@ func TestOptions(t *testing.T) {
 func TestInterrupted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := impair.NewLink(impair.NewPath(impair.Faults{}, 1), impair.NewPath(impair.Faults{}, 2), impair.NAT{})
-		server := reflect.NewServer(key, reflect.Options{})
+		server := reflector.NewServer(key, reflector.Options{})
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- server.Serve(ctx, l.Server()) }()
@@ -435,13 +435,13 @@ func TestLimits(t *testing.T) {
 }
 
 // reflector runs a reflector on loopback, and returns its address.
-func reflector(tb testing.TB, listen string, opt reflect.Options) netip.AddrPort {
+func startReflector(tb testing.TB, listen string, opt reflector.Options) netip.AddrPort {
 	tb.Helper()
-	sockets, err := reflect.Listen(listen)
+	sockets, err := reflector.Listen(listen)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	server := reflect.NewServer(key, opt)
+	server := reflector.NewServer(key, opt)
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(ctx, sockets...) }()
@@ -481,7 +481,7 @@ func TestLoopback(t *testing.T) {
 	}{{"127.0.0.1:0", 0}, {"127.0.0.1:0", Marks["EF"]}, {"[::1]:0", Marks["AF41"]}} {
 		t.Run(fmt.Sprint(c.listen, " ", c.dscp), func(t *testing.T) {
 			t.Parallel()
-			conn, err := Dial(t.Context(), reflector(t, c.listen, reflect.Options{PerSource: 2000}), DialOptions{DSCP: c.dscp})
+			conn, err := Dial(t.Context(), startReflector(t, c.listen, reflector.Options{PerSource: 2000}), DialOptions{DSCP: c.dscp})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -526,7 +526,7 @@ func TestForwarder(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			forwarder, err := impair.Forward(netip.MustParseAddr("127.0.0.1"), reflector(t, "127.0.0.1:0", reflect.Options{PerSource: 2000}), impair.NewPath(c.forward, 5), impair.NewPath(c.backward, 6))
+			forwarder, err := impair.Forward(netip.MustParseAddr("127.0.0.1"), startReflector(t, "127.0.0.1:0", reflector.Options{PerSource: 2000}), impair.NewPath(c.forward, 5), impair.NewPath(c.backward, 6))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -571,7 +571,7 @@ func TestNobodyThere(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer conn.Close()
-		if _, err := Measure(t.Context(), conn, key, Options{Waits: []time.Duration{30 * time.Millisecond, 30 * time.Millisecond}}); !errors.Is(err, reflect.ErrNoAnswer) {
+		if _, err := Measure(t.Context(), conn, key, Options{Waits: []time.Duration{30 * time.Millisecond, 30 * time.Millisecond}}); !errors.Is(err, reflector.ErrNoAnswer) {
 			t.Errorf("%v: %v", to, err)
 		}
 	}
@@ -583,7 +583,7 @@ func TestNobodyThere(t *testing.T) {
 // BenchmarkTimer is a train of 50 packets a second over loopback: how late it is, which
 // on an idle machine is to be under 1 ms at the median.
 func BenchmarkTimer(b *testing.B) {
-	conn, err := Dial(context.Background(), reflector(b, "127.0.0.1:0", reflect.Options{}), DialOptions{})
+	conn, err := Dial(context.Background(), startReflector(b, "127.0.0.1:0", reflector.Options{}), DialOptions{})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -4,7 +4,7 @@ import (
 	"net/netip"
 	"time"
 
-	"sallyport/verifier/reflect"
+	"sallyport/verifier/reflector"
 )
 
 // Fate is what became of a packet.
@@ -47,10 +47,10 @@ type Train struct {
 	Counted        bool
 	ArrivedThere   uint32
 	DuplicateThere uint32
-	DeclinedThere  uint32           // not answered for its rate limit
-	Refused        []reflect.Reason // in order, without repetitions
-	SendErrors     int              // packets that this machine would not send
-	Skipped        int              // packets that were left out because the train was far behind
+	DeclinedThere  uint32             // not answered for its rate limit
+	Refused        []reflector.Reason // in order, without repetitions
+	SendErrors     int                // packets that this machine would not send
+	Skipped        int                // packets that were left out because the train was far behind
 	LastSendError  error
 }
 

@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"sallyport/internal/testkit/await"
 	"sallyport/internal/errqueue"
+	"sallyport/internal/testkit/await"
 	"sallyport/internal/testkit/lab"
 	"sallyport/internal/testkit/need"
 	"sallyport/internal/testkit/pace"

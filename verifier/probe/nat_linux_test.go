@@ -8,10 +8,10 @@ import (
 	"testing"
 	"time"
 
+	"sallyport/internal/testkit/impair"
 	"sallyport/internal/testkit/lab"
 	"sallyport/internal/testkit/pace"
 	"sallyport/verifier"
-	"sallyport/internal/testkit/impair"
 )
 
 // TestNAT: what is said of a NAT is what destinations saw, and no more.

@@ -10,8 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"sallyport/internal/testkit/await"
 	"sallyport/internal/fetch"
+	"sallyport/internal/testkit/await"
 )
 
 func TestLines(t *testing.T) {

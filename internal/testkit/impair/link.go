@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"sallyport/verifier/reflect"
+	"sallyport/verifier/reflector"
 )
 
 // NAT is a translator between the client and the reflector. The zero value is none.
@@ -76,10 +76,10 @@ func (l *Link) in(one item) bool {
 }
 
 // Client is the client's end.
-func (l *Link) Client() reflect.Conn { return (*clientEnd)(l) }
+func (l *Link) Client() reflector.Conn { return (*clientEnd)(l) }
 
 // Server is the reflector's end.
-func (l *Link) Server() reflect.Socket { return (*serverEnd)(l) }
+func (l *Link) Server() reflector.Socket { return (*serverEnd)(l) }
 
 type clientEnd Link
 
@@ -107,12 +107,12 @@ func (c *clientEnd) SetReadDeadline(t time.Time) error {
 
 type serverEnd Link
 
-func (s *serverEnd) ReadFrom(b []byte) (int, reflect.Peer, error) {
+func (s *serverEnd) ReadFrom(b []byte) (int, reflector.Peer, error) {
 	one, err := s.toServer.take()
-	return copy(b, one.data), reflect.Peer{From: one.from}, err
+	return copy(b, one.data), reflector.Peer{From: one.from}, err
 }
 
-func (s *serverEnd) WriteTo(b []byte, to reflect.Peer) error {
+func (s *serverEnd) WriteTo(b []byte, to reflector.Peer) error {
 	for _, at := range s.backward.pass(time.Now()) {
 		s.toClient.put(item{at, bytes.Clone(b), to.From})
 	}

@@ -37,8 +37,8 @@ import (
 	"strconv"
 	"strings"
 
-	"sallyport/renderers/routes/nexthop"
 	"sallyport/ipranges"
+	"sallyport/renderers/routes/nexthop"
 )
 
 // Defaults that collide with nothing: numbers of protocols that rt_protos

@@ -20,9 +20,9 @@ import (
 	"slices"
 	"strings"
 
-	"sallyport/renderers/routes/linuxroutes"
 	"sallyport/ipranges"
 	"sallyport/renderers"
+	"sallyport/renderers/routes/linuxroutes"
 	"sallyport/templates"
 )
 

@@ -1,0 +1,164 @@
+// Package measure joins what verifies a plan: the probes of the hosts that it names,
+// and trains of media to a reflector of the user's own, in one report.
+//
+//	plan -> probe.Run + media.Measure -> verifier.Report
+//
+// Trains and probes run side by side: the probes send too little to disturb a train,
+// and a run stays under a minute so.
+package measure
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"sync"
+	"time"
+
+	"sallyport/verifier"
+	"sallyport/verifier/media"
+	"sallyport/verifier/probe"
+	"sallyport/verifier/reflector"
+	"sallyport/verifier/report"
+)
+
+// Options are how to run a plan.
+type Options struct {
+	Probe probe.Options
+	// Reflectors are the addresses of a reflector of the user's own, one of a family;
+	// none: no trains. Host is what the user called it.
+	Reflectors []netip.AddrPort
+	Host       string
+	// Lost is why the reflector's name led to no address.
+	Lost  error
+	Key   *reflector.Key
+	Train media.Options
+	// Sizes asks whether longer datagrams than those of the train pass, too.
+	Sizes bool
+	// Dial opens a socket to a reflector; nil: media.Dial with DSCP.
+	Dial func(ctx context.Context, to netip.AddrPort) (media.Conn, error)
+	DSCP int
+}
+
+// Run verifies the plan, which must be valid. With reflectors, the NAT's persistence is
+// asked of them, too.
+func Run(ctx context.Context, plan *verifier.Plan, opt Options) *verifier.Report {
+	if len(opt.Reflectors) > 0 && opt.Probe.Persist == nil {
+		opt.Probe.Persist = opt.persister()
+	}
+	if told := opt.Probe.Progress; told != nil {
+		var one sync.Mutex // probes and trains tell of their findings one at a time
+		opt.Probe.Progress = func(f verifier.Finding) {
+			one.Lock()
+			defer one.Unlock()
+			told(f)
+		}
+	}
+	trains := make([][]verifier.Finding, len(opt.Reflectors))
+	var all sync.WaitGroup
+	for i, to := range opt.Reflectors {
+		all.Go(func() {
+			trains[i] = opt.train(ctx, plan, to)
+			for _, f := range trains[i] {
+				if opt.Probe.Progress != nil {
+					opt.Probe.Progress(f)
+				}
+			}
+		})
+	}
+	found := probe.Run(ctx, plan, opt.Probe)
+	all.Wait()
+	for _, list := range trains {
+		found.Findings = append(found.Findings, list...)
+	}
+	if opt.Lost != nil {
+		f := verifier.Finding{Kind: verifier.Media, Check: verifier.CheckTrain, Host: opt.Host, Outcome: verifier.Undecided, Verdict: verifier.Inconclusive,
+			Summary: fmt.Sprintf("the reflector %s was not found, so media were not measured", opt.Host), Remedy: "name its address, or see why the name does not resolve here"}
+		f.Note("%v", opt.Lost)
+		found.Findings = append(found.Findings, f)
+	}
+	found.Diagnosis = verifier.Diagnose(found.Findings, opt.Probe.Proxy)
+	found.Finished = time.Now()
+	return found
+}
+
+// persister asks the first reflector whether a mapping outlives a silence.
+func (opt Options) persister() *probe.Persister {
+	return &probe.Persister{Reflector: opt.Reflectors[0], Outlives: func(ctx context.Context, conn probe.UDPConn, idle time.Duration) (kept, decided bool, evidence string, err error) {
+		session, err := reflector.Open(ctx, conn, opt.Key, opt.Train.Waits)
+		if err != nil {
+			return false, false, "", err
+		}
+		r, err := session.Idle(ctx, idle)
+		if err != nil {
+			return false, false, "", err
+		}
+		evidence = fmt.Sprintf("%d of %d answers, due after the silence, came through the mapping %s", r.Came, r.Asked, r.Before)
+		return r.Persistence == reflector.Kept, r.Persistence != reflector.Unknown, evidence, nil
+	}}
+}
+
+// train sends a train to one reflector and judges it.
+func (opt Options) train(ctx context.Context, plan *verifier.Plan, to netip.AddrPort) []verifier.Finding {
+	base := verifier.Finding{Kind: verifier.Media, Check: verifier.CheckTrain, Host: opt.Host, Address: to.Addr(), Port: to.Port(), Protocol: "udp"}
+	limits, _ := media.At(string(plan.Vantage))
+	if plan.Vantage == "" {
+		limits = media.Client()
+	}
+	t, err := opt.measure(ctx, to)
+	if err != nil {
+		f := base
+		f.Outcome, f.Verdict = verifier.Undecided, verifier.Inconclusive
+		f.Summary = "the reflector could not be measured"
+		f.Note("%v", err)
+		f.Remedy = "see that sallyport reflect runs there with the same key, and that UDP to it passes"
+		plan.Finish(&f)
+		return []verifier.Finding{f}
+	}
+	judged := media.Judge(t, limits)
+	list := report.Train(base, t, judged)
+	for i := range list {
+		if list[i].Outcome == verifier.Undecided && list[i].Remedy == "" {
+			list[i].Remedy = longer(judged.Findings[i])
+		}
+		if m := judged.Findings[i]; m.Metric == media.Reordering && m.Verdict == media.Inconclusive && m.Measured == 0 && len(t.Samples) < m.Needed {
+			// A train of the usual length was not asked to show it.
+			list[i].Outcome, list[i].Verdict = verifier.Skipped, verifier.NotProbed
+		}
+		plan.Finish(&list[i])
+	}
+	if opt.Sizes && t.Size < sizes[0] {
+		if f, ok := opt.packetSize(ctx, base, to, t.Size); ok {
+			plan.Finish(&f)
+			list = append(list, f)
+		}
+	}
+	return list
+}
+
+func (opt Options) measure(ctx context.Context, to netip.AddrPort) (*media.Train, error) {
+	dial := opt.Dial
+	if dial == nil {
+		dial = func(ctx context.Context, to netip.AddrPort) (media.Conn, error) {
+			return media.Dial(ctx, to, media.DialOptions{DSCP: opt.DSCP})
+		}
+	}
+	conn, err := dial(ctx, to)
+	if err != nil {
+		return nil, err
+	}
+	if c, ok := conn.(interface{ Close() error }); ok {
+		defer c.Close()
+	}
+	return media.Measure(ctx, conn, opt.Key, opt.Train)
+}
+
+// longer says what would decide a metric that the train could not.
+func longer(m media.Finding) string {
+	if m.Needed == 0 {
+		return ""
+	}
+	if m.Metric == media.Reordering {
+		return fmt.Sprintf("a train of %d packets would decide it: raise --duration or --rate", m.Needed)
+	}
+	return fmt.Sprintf("a window of %d packets would decide it: raise --rate", m.Needed)
+}

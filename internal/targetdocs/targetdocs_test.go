@@ -1,0 +1,52 @@
+package targetdocs
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"sallyport/renderers/all"
+)
+
+var update = flag.Bool("update", false, "write the generated page anew")
+
+//go:generate go test . -run TestPageIsUpToDate -update
+
+// TestPageIsUpToDate fails when a target changed and docs/targets/README.md did not.
+func TestPageIsUpToDate(t *testing.T) {
+	page := filepath.Join("..", "..", "docs", "targets", "README.md")
+	want := Markdown(all.Kinds())
+	if *update {
+		if err := os.WriteFile(page, want, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s is out of date: go generate ./... writes it", page)
+	}
+}
+
+// TestEveryTargetIsDocumented: each kind has a page, and each option a meaning.
+func TestEveryTargetIsDocumented(t *testing.T) {
+	for _, target := range Of(all.Kinds()) {
+		page := filepath.Join("..", "..", "docs", "targets", target.Name+".md")
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Errorf("%s has no page: %v", target.Name, err)
+		}
+		for _, o := range target.Options {
+			if o.Doc == "" {
+				t.Errorf("%s: option %s has no doc tag", target.Name, o.Name)
+			}
+			if !bytes.Contains(text, []byte("`"+o.Name)) {
+				t.Errorf("%s does not mention option %s", page, o.Name)
+			}
+		}
+	}
+}

@@ -1,7 +1,0 @@
-//go:build !unix
-
-package reflect
-
-// noFamily cannot tell a missing family from other errors here, so that an address
-// that cannot be had is always an error. Windows has both families.
-func noFamily(error) bool { return false }
