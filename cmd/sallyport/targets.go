@@ -49,8 +49,8 @@ func newTargets(a *app) *cobra.Command {
 	return cmd
 }
 
-// printTargets turns the matrix on its side: targets are columns only in the
-// page, because a terminal of 80 columns has no room for them.
+// printTargets names each target's features: a terminal of 80 columns has no room for
+// the page's matrix.
 func (a *app) printTargets(list []targetdocs.Target) {
 	for _, t := range list {
 		a.printFeatures(t)

@@ -149,33 +149,51 @@ func fieldsOf(prefix string, v reflect.Value) []Option {
 func Markdown(kinds []renderers.Kind) []byte {
 	list := Of(kinds)
 	var b bytes.Buffer
-	b.WriteString("# Targets\n\nThis page is generated from what each target declares: `go generate ./...` writes it.\n\n## What a target can say\n\n| |")
-	for _, t := range list {
-		fmt.Fprintf(&b, " [%s](%s.md) |", t.Name, t.Name)
-	}
-	b.WriteString("\n|---|" + strings.Repeat("---|", len(list)) + "\n")
-	for i := range list[0].Features {
-		fmt.Fprintf(&b, "| %s |", list[0].Features[i].Name)
-		for _, t := range list {
-			fmt.Fprintf(&b, " %s |", map[bool]string{true: "yes", false: "-"}[t.Features[i].Has])
-		}
-		b.WriteString("\n")
-	}
-	row := func(name string, value func(Target) string) {
-		fmt.Fprintf(&b, "| %s |", name)
-		for _, t := range list {
-			fmt.Fprintf(&b, " %s |", value(t))
-		}
-		b.WriteString("\n")
-	}
-	row("placements", func(t Target) string { return orDash(strings.Join(t.Placements, ", ")) })
-	row("load contract", func(t Target) string { return t.Load })
-	row("reads back", func(t Target) string { return t.ReadBack })
-	b.WriteString("\n`transaction`: loading B after A equals a fresh B, without a gap. `per family`: the same, a\nfamily and table at a time. `restart`: a program reads the files when it starts, and takes away what it\nmade when it ends. `not loaded`: the files are for reading or for a program of yours. What a target cannot say is an error, never left out in silence.\n")
+	b.WriteString("# Targets\n\nThis page is generated from what each target declares: `go generate ./...` writes it.\n")
+	writeFeatures(&b, list)
+	writeLoads(&b, list)
 	for _, t := range list {
 		writeTarget(&b, t)
 	}
 	return b.Bytes()
+}
+
+// heads are short column heads for features: a table of 16 columns has no room for their
+// names.
+var heads = map[string]string{
+	"IPv4": "v4", "IPv6": "v6", "allow": "allow", "deny": "deny", "reject": "rej", "default deny": "def",
+	"VPN bypass": "byp", "VPN include": "incl", "sources": "src", "host names": "names", "wildcards in names": "wild",
+	"ports": "ports", "ICMP types": "icmp", "other protocols": "proto", "logging": "log", "ranges": "rng",
+}
+
+// writeFeatures writes the matrix: a row for each target, a column for each feature.
+func writeFeatures(b *bytes.Buffer, list []Target) {
+	features := list[0].Features
+	b.WriteString("\n## What a target can say\n\n| target |")
+	for _, f := range features {
+		fmt.Fprintf(b, " %s |", heads[f.Name])
+	}
+	b.WriteString("\n|---|" + strings.Repeat(":-:|", len(features)) + "\n")
+	for _, t := range list {
+		fmt.Fprintf(b, "| [%s](%s.md) |", t.Name, t.Name)
+		for _, f := range t.Features {
+			fmt.Fprintf(b, " %s |", map[bool]string{true: "x", false: ""}[f.Has])
+		}
+		b.WriteString("\n")
+	}
+	b.WriteString("\n")
+	for _, f := range features {
+		fmt.Fprintf(b, "- %s: %s\n", heads[f.Name], f.Name)
+	}
+	b.WriteString("\nWhat a target cannot say is an error, never left out in silence.\n")
+}
+
+func writeLoads(b *bytes.Buffer, list []Target) {
+	b.WriteString("\n## How its files are loaded\n\n| target | load contract | placements | reads back |\n|---|---|---|---|\n")
+	for _, t := range list {
+		fmt.Fprintf(b, "| [%s](%s.md) | %s | %s | %s |\n", t.Name, t.Name, t.Load, orDash(strings.Join(t.Placements, ", ")), t.ReadBack)
+	}
+	b.WriteString("\n`transaction`: loading B after A equals a fresh B, without a gap. `per family`: the same, a\nfamily and table at a time. `additive`: loading adds; what left the plan needs deleting. `restart`: a\nprogram reads the files when it starts, and takes away what it made when it ends. `not loaded`: the\nfiles are for reading or for a program of yours.\n")
 }
 
 func writeTarget(b *bytes.Buffer, t Target) {
@@ -185,16 +203,19 @@ func writeTarget(b *bytes.Buffer, t Target) {
 		if o.Required {
 			def = "required"
 		}
-		fmt.Fprintf(b, "| `%s` | %s | %s |\n", o.Name, o.Doc, def)
+		fmt.Fprintf(b, "| `%s` | %s | %s |\n", o.Name, cell(o.Doc), cell(def))
 	}
 	if len(t.Limits) == 0 {
 		return
 	}
 	b.WriteString("\n| limit | value | source | changed by |\n|---|---|---|---|\n")
 	for _, l := range t.Limits {
-		fmt.Fprintf(b, "| %s | %s | %s | %s |\n", l.Name, l.Value, l.Source, orDash(l.Option))
+		fmt.Fprintf(b, "| %s | %s | %s | %s |\n", cell(l.Name), cell(l.Value), cell(l.Source), cell(orDash(l.Option)))
 	}
 }
+
+// cell escapes text for a cell of a table.
+func cell(s string) string { return strings.ReplaceAll(s, "|", `\|`) }
 
 func orDash(s string) string {
 	if s == "" {

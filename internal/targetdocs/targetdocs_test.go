@@ -32,6 +32,22 @@ func TestPageIsUpToDate(t *testing.T) {
 	}
 }
 
+// TestHeads: each feature has a column head of its own.
+func TestHeads(t *testing.T) {
+	seen := map[string]bool{}
+	features := Of(all.Kinds()[:1])[0].Features
+	for _, f := range features {
+		head := heads[f.Name]
+		if head == "" || seen[head] {
+			t.Errorf("feature %q has the head %q, which is empty or that of another", f.Name, head)
+		}
+		seen[head] = true
+	}
+	if len(heads) != len(features) {
+		t.Errorf("%d heads for %d features", len(heads), len(features))
+	}
+}
+
 // TestEveryTargetIsDocumented: each kind has a page, and each option a meaning.
 func TestEveryTargetIsDocumented(t *testing.T) {
 	for _, target := range Of(all.Kinds()) {
