@@ -11,8 +11,6 @@ import (
 	"testing"
 
 	"github.com/spf13/pflag"
-
-	"sallyport/renderers/all"
 )
 
 var update = flag.Bool("update", false, "write what the program prints into README.md anew")
@@ -104,15 +102,6 @@ func TestReadmePolicy(t *testing.T) {
 	}
 	if _, err := os.Stat("out/edge.remove.nft"); err != nil {
 		t.Error(err)
-	}
-}
-
-func TestReadmeNamesTargets(t *testing.T) {
-	readme := page(t, "README.md")
-	for _, k := range all.Kinds() {
-		if !strings.Contains(readme, "](docs/targets/"+k.Name+".md)") {
-			t.Errorf("README.md does not name %s", k.Name)
-		}
 	}
 }
 

@@ -48,20 +48,12 @@ func TestHeads(t *testing.T) {
 	}
 }
 
-// TestEveryTargetIsDocumented: each kind has a page, and each option a meaning.
-func TestEveryTargetIsDocumented(t *testing.T) {
+// TestEveryOptionHasAMeaning looks for the doc tag of every option.
+func TestEveryOptionHasAMeaning(t *testing.T) {
 	for _, target := range Of(all.Kinds()) {
-		page := filepath.Join("..", "..", "docs", "targets", target.Name+".md")
-		text, err := os.ReadFile(page)
-		if err != nil {
-			t.Errorf("%s has no page: %v", target.Name, err)
-		}
 		for _, o := range target.Options {
 			if o.Doc == "" {
 				t.Errorf("%s: option %s has no doc tag", target.Name, o.Name)
-			}
-			if !bytes.Contains(text, []byte("`"+o.Name)) {
-				t.Errorf("%s does not mention option %s", page, o.Name)
 			}
 		}
 	}
