@@ -70,20 +70,6 @@ const (
 	CheckCovered  Check = "covered"  // coverage: a probe stands for the rule
 )
 
-// A Metric is a number that was measured. Limit, where there is one, is the value
-// that the outcome was judged by.
-type Metric struct {
-	Name  string   `json:"name"` // snake_case with the unit, such as rtt_seconds
-	Value float64  `json:"value"`
-	Limit *float64 `json:"limit,omitempty"`
-}
-
-// A Series is points to plot, such as the round trips of a media train.
-type Series struct {
-	Name   string       `json:"name"` // like a Metric's
-	Points [][2]float64 `json:"points"`
-}
-
 // A Place is where the policy says something. The zero value is nowhere.
 type Place struct {
 	File   string `json:"file"`

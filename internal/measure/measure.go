@@ -18,7 +18,6 @@ import (
 	"sallyport/verifier/media"
 	"sallyport/verifier/probe"
 	"sallyport/verifier/reflector"
-	"sallyport/verifier/report"
 )
 
 // Options are how to run a plan.
@@ -100,7 +99,7 @@ func (opt Options) persister() *probe.Persister {
 // train sends a train to one reflector and judges it.
 func (opt Options) train(ctx context.Context, plan *verifier.Plan, to netip.AddrPort) []verifier.Finding {
 	base := verifier.Finding{Kind: verifier.Media, Check: verifier.CheckTrain, Host: opt.Host, Address: to.Addr(), Port: to.Port(), Protocol: "udp"}
-	limits, _ := media.At(string(plan.Vantage))
+	limits, _ := media.At(plan.Vantage)
 	if plan.Vantage == "" {
 		limits = media.Client()
 	}
@@ -115,12 +114,12 @@ func (opt Options) train(ctx context.Context, plan *verifier.Plan, to netip.Addr
 		return []verifier.Finding{f}
 	}
 	judged := media.Judge(t, limits)
-	list := report.Train(base, t, judged)
+	list := judged.Findings(base)
 	for i := range list {
 		if list[i].Outcome == verifier.Undecided && list[i].Remedy == "" {
-			list[i].Remedy = longer(judged.Findings[i])
+			list[i].Remedy = longer(judged.Judgements[i])
 		}
-		if m := judged.Findings[i]; m.Metric == media.Reordering && m.Verdict == media.Inconclusive && m.Measured == 0 && len(t.Samples) < m.Needed {
+		if m := judged.Judgements[i]; m.Criterion == media.Reordering && m.Outcome == verifier.Undecided && m.Measured == 0 && len(t.Samples) < m.Needed {
 			// A train of the usual length was not asked to show it.
 			list[i].Outcome, list[i].Verdict = verifier.Skipped, verifier.NotProbed
 		}
@@ -152,12 +151,12 @@ func (opt Options) measure(ctx context.Context, to netip.AddrPort) (*media.Train
 	return media.Measure(ctx, conn, opt.Key, opt.Train)
 }
 
-// longer says what would decide a metric that the train could not.
-func longer(m media.Finding) string {
+// longer says what would decide a criterion that the train could not.
+func longer(m media.Judgement) string {
 	if m.Needed == 0 {
 		return ""
 	}
-	if m.Metric == media.Reordering {
+	if m.Criterion == media.Reordering {
 		return fmt.Sprintf("a train of %d packets would decide it: raise --duration or --rate", m.Needed)
 	}
 	return fmt.Sprintf("a window of %d packets would decide it: raise --rate", m.Needed)

@@ -1,10 +1,11 @@
 // Package media measures whether a path is good enough for calls: it sends a train of
-// datagrams at the pace of audio to a reflector (package reflect), and judges what
+// datagrams at the pace of audio to a reflector (package reflector), and judges what
 // comes back against documented limits.
 //
 // Measure sends the train and returns raw samples; Train.Stats sums them up; Judge
-// compares the sums with Limits. The last two are pure, so that kept samples can be
-// judged again.
+// compares the sums with Limits; Assessment.Findings are its judgements as the findings
+// of a verifier.Report. All but Measure are pure, so that kept samples can be judged
+// again.
 //
 // # What is measured
 //

@@ -22,8 +22,8 @@ func ExampleJudge() {
 		}
 		train.Samples = append(train.Samples, one)
 	}
-	for _, f := range media.Judge(train, media.Client()).Findings {
-		fmt.Printf("%s: %s\n", f.Metric, f.Verdict)
+	for _, f := range media.Judge(train, media.Client()).Judgements {
+		fmt.Printf("%s: %s\n", f.Criterion, f.Outcome)
 	}
 	// Output:
 	// one-way latency (half the round trip): pass

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"sallyport/verifier"
 )
 
 // longGap is how long nothing has to come for it to be an interruption, and no loss:
@@ -53,23 +55,23 @@ func (t *Train) without(g gap) *Train {
 
 // excuse makes a failing loss inconclusive where it is that of one interruption: what
 // broke the path once says nothing about how the path is.
-func (t *Train) excuse(r *Report, l Limits) {
+func (t *Train) excuse(a *Assessment, l Limits) {
 	g, ok := t.interruption()
 	if !ok {
 		return
 	}
 	rest := t.without(g)
 	s := rest.Stats(l)
-	j := judge{rest, &s, l, r.TimerOK}
-	better := map[Metric]Finding{LossRate: j.loss(), BurstLoss: j.burst()}
-	for i := range r.Findings {
-		f := &r.Findings[i]
-		without, ok := better[f.Metric]
-		if !ok || f.Verdict != Fail || without.Verdict == Fail {
+	j := judge{rest, &s, l, a.TimerOK}
+	better := map[Criterion]Judgement{LossRate: j.loss(), BurstLoss: j.burst()}
+	for i := range a.Judgements {
+		out := &a.Judgements[i]
+		without, ok := better[out.Criterion]
+		if !ok || out.Outcome != verifier.Fail || without.Outcome == verifier.Fail {
 			continue
 		}
-		f.Verdict = Inconclusive
-		f.Reason += fmt.Sprintf(": nothing came for %.1f s from %.1f s on, once: the path, or the reflector, was away. Else %s",
+		out.Outcome = verifier.Undecided
+		out.Reason += fmt.Sprintf(": nothing came for %.1f s from %.1f s on, once: the path, or the reflector, was away. Else %s",
 			float64(g.to-g.from)*t.Interval.Seconds(), t.Samples[g.from].Due.Seconds(), without.Reason)
 	}
 }

@@ -30,13 +30,13 @@ func TestInterruption(t *testing.T) {
 			}
 			train.Samples = append(train.Samples, s)
 		}
-		for _, f := range Judge(train, Client()).Findings {
-			if f.Metric != LossRate && f.Metric != BurstLoss || name == "once, and loss beside" && f.Metric == BurstLoss {
+		for _, f := range Judge(train, Client()).Judgements {
+			if f.Criterion != LossRate && f.Criterion != BurstLoss || name == "once, and loss beside" && f.Criterion == BurstLoss {
 				continue // what is left of bursts then is one packet of ten, which shows nothing
 			}
-			excused := f.Verdict == Inconclusive && strings.Contains(f.Reason, "was away")
-			if excused != c.excused || !c.excused && f.Verdict != Fail {
-				t.Errorf("%s: %s %s: %s", name, f.Metric, f.Verdict, f.Reason)
+			excused := f.Outcome == undecided && strings.Contains(f.Reason, "was away")
+			if excused != c.excused || !c.excused && f.Outcome != fail {
+				t.Errorf("%s: %s %s: %s", name, f.Criterion, f.Outcome, f.Reason)
 			}
 		}
 	}

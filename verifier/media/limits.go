@@ -1,10 +1,14 @@
 package media
 
-import "time"
+import (
+	"time"
+
+	"sallyport/verifier"
+)
 
 // Limits are what a path has to keep for calls to sound well.
 type Limits struct {
-	Vantage     string // where the measurement stands: "client" or "edge"
+	Vantage     verifier.Vantage // where the measurement stands
 	OneWay      time.Duration
 	RoundTrip   time.Duration
 	Jitter      time.Duration // in any window of Window
@@ -23,7 +27,7 @@ const source = "Microsoft Learn, Prepare your organization's network for Microso
 // Client are the limits from a client's machine to Microsoft's edge.
 func Client() Limits {
 	return Limits{
-		Vantage: "client", OneWay: 50 * time.Millisecond, RoundTrip: 100 * time.Millisecond,
+		Vantage: verifier.Client, OneWay: 50 * time.Millisecond, RoundTrip: 100 * time.Millisecond,
 		Jitter: 30 * time.Millisecond, Loss: 0.01, Burst: 0.10, Reordering: 0.0005,
 		Window: 15 * time.Second, BurstWindow: 200 * time.Millisecond, Source: source,
 	}
@@ -32,14 +36,14 @@ func Client() Limits {
 // Edge are the limits from the customer's network edge to Microsoft's edge.
 func Edge() Limits {
 	return Limits{
-		Vantage: "edge", OneWay: 30 * time.Millisecond, RoundTrip: 60 * time.Millisecond,
+		Vantage: verifier.Edge, OneWay: 30 * time.Millisecond, RoundTrip: 60 * time.Millisecond,
 		Jitter: 15 * time.Millisecond, Loss: 0.001, Burst: 0.01, Reordering: 0.0001,
 		Window: 15 * time.Second, BurstWindow: 200 * time.Millisecond, Source: source,
 	}
 }
 
-// At are the limits of a vantage, by its name.
-func At(vantage string) (Limits, bool) {
+// At are the limits of a vantage.
+func At(vantage verifier.Vantage) (Limits, bool) {
 	for _, l := range []Limits{Client(), Edge()} {
 		if l.Vantage == vantage {
 			return l, true

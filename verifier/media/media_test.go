@@ -16,6 +16,7 @@ import (
 	"golang.org/x/net/ipv6"
 
 	"sallyport/internal/testkit/impair"
+	"sallyport/verifier"
 	"sallyport/verifier/reflector"
 )
 
@@ -67,19 +68,27 @@ func simulate(t *testing.T, c link, opt Options) (train *Train, forward, backwar
 	return train, forward, backward
 }
 
-// verdicts are those of a report, by metric.
-func verdicts(r Report) map[Metric]Verdict {
-	m := map[Metric]Verdict{}
-	for _, f := range r.Findings {
-		m[f.Metric] = f.Verdict
+type outcomes map[Criterion]verifier.Outcome
+
+const (
+	pass      = verifier.Pass
+	undecided = verifier.Undecided
+	fail      = verifier.Fail
+)
+
+// outcomesOf are those of an assessment, by criterion.
+func outcomesOf(r Assessment) outcomes {
+	m := outcomes{}
+	for _, f := range r.Judgements {
+		m[f.Criterion] = f.Outcome
 	}
 	return m
 }
 
-func explain(r Report) string {
+func explain(r Assessment) string {
 	var b strings.Builder
-	for _, f := range r.Findings {
-		fmt.Fprintf(&b, "\n  %s: %s, %.3g of %.3g %s, %s", f.Metric, f.Verdict, f.Measured, f.Limit, f.Unit, f.Reason)
+	for _, f := range r.Judgements {
+		fmt.Fprintf(&b, "\n  %s: %s, %.3g of %.3g %s, %s", f.Criterion, f.Outcome, f.Measured, f.Limit, f.Unit, f.Reason)
 	}
 	return b.String() + "\n  " + strings.Join(r.Notes, "\n  ")
 }
@@ -89,18 +98,18 @@ func TestPerfect(t *testing.T) {
 	for _, c := range []struct {
 		opt  Options
 		l    Limits
-		want map[Metric]Verdict
+		want outcomes
 	}{
-		{Options{}, Client(), map[Metric]Verdict{OneWay: Pass, RoundTrip: Pass, BurstLoss: Pass, LossRate: Pass, Jittering: Pass, Reordering: Inconclusive}},
-		{Options{}, Edge(), map[Metric]Verdict{OneWay: Pass, RoundTrip: Pass, BurstLoss: Inconclusive, LossRate: Inconclusive, Jittering: Pass, Reordering: Inconclusive}},
-		{Options{Duration: 200 * time.Second}, Client(), map[Metric]Verdict{BurstLoss: Pass, LossRate: Pass, Reordering: Pass}},
-		{Options{Duration: 5 * time.Second}, Client(), map[Metric]Verdict{OneWay: Pass, RoundTrip: Pass, BurstLoss: Inconclusive, LossRate: Inconclusive, Jittering: Inconclusive, Reordering: Inconclusive}},
-		{Options{Duration: 200 * time.Millisecond}, Client(), map[Metric]Verdict{OneWay: Inconclusive, RoundTrip: Inconclusive, BurstLoss: Inconclusive, LossRate: Inconclusive, Jittering: Inconclusive, Reordering: Inconclusive}},
-		{Options{Rate: 500, Duration: 95 * time.Second}, Edge(), map[Metric]Verdict{OneWay: Pass, RoundTrip: Pass, BurstLoss: Pass, LossRate: Pass, Jittering: Pass, Reordering: Pass}},
+		{Options{}, Client(), outcomes{OneWay: pass, RoundTrip: pass, BurstLoss: pass, LossRate: pass, Jittering: pass, Reordering: undecided}},
+		{Options{}, Edge(), outcomes{OneWay: pass, RoundTrip: pass, BurstLoss: undecided, LossRate: undecided, Jittering: pass, Reordering: undecided}},
+		{Options{Duration: 200 * time.Second}, Client(), outcomes{BurstLoss: pass, LossRate: pass, Reordering: pass}},
+		{Options{Duration: 5 * time.Second}, Client(), outcomes{OneWay: pass, RoundTrip: pass, BurstLoss: undecided, LossRate: undecided, Jittering: undecided, Reordering: undecided}},
+		{Options{Duration: 200 * time.Millisecond}, Client(), outcomes{OneWay: undecided, RoundTrip: undecided, BurstLoss: undecided, LossRate: undecided, Jittering: undecided, Reordering: undecided}},
+		{Options{Rate: 500, Duration: 95 * time.Second}, Edge(), outcomes{OneWay: pass, RoundTrip: pass, BurstLoss: pass, LossRate: pass, Jittering: pass, Reordering: pass}},
 	} {
 		train, _, _ := simulate(t, link{forward: impair.Faults{Delay: 10 * time.Millisecond}, backward: impair.Faults{Delay: 4 * time.Millisecond}, server: reflector.Options{PerSource: 1000}}, c.opt)
 		r := Judge(train, c.l)
-		got := verdicts(r)
+		got := outcomesOf(r)
 		for m, want := range c.want {
 			if got[m] != want {
 				t.Errorf("%s, %v at %s: %s is %s, want %s%s", c.opt.Duration, c.opt.Rate, c.l.Vantage, m, got[m], want, explain(r))
@@ -114,8 +123,8 @@ func TestPerfect(t *testing.T) {
 			t.Errorf("%+v", s)
 		}
 		half := 0.0
-		for _, f := range r.Findings {
-			if f.Metric == OneWay {
+		for _, f := range r.Judgements {
+			if f.Criterion == OneWay {
 				half = f.Measured
 			}
 		}
@@ -175,31 +184,31 @@ func TestNoFalseVerdicts(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		link  link
-		never map[Metric]Verdict // a false verdict
-		must  map[Metric]Verdict // where the link is far from the limit
+		never outcomes // a false verdict
+		must  outcomes // where the link is far from the limit
 	}{
-		{name: "0.5 % loss", link: both(impair.Faults{Loss: 0.005}), never: map[Metric]Verdict{LossRate: Fail, Jittering: Fail, Reordering: Fail, RoundTrip: Fail}},
-		{name: "0.9 % loss", link: both(impair.Faults{Loss: 0.009}), never: map[Metric]Verdict{LossRate: Fail}},
-		{name: "1.1 % loss", link: both(impair.Faults{Loss: 0.011}), never: map[Metric]Verdict{LossRate: Pass}},
-		{name: "2 % loss", link: both(impair.Faults{Loss: 0.02}), never: map[Metric]Verdict{LossRate: Pass}},
-		{name: "5 % loss", link: both(impair.Faults{Loss: 0.05}), must: map[Metric]Verdict{LossRate: Fail, BurstLoss: Fail, Jittering: Pass, RoundTrip: Pass}},
-		{name: "20 % loss", link: both(impair.Faults{Loss: 0.2}), must: map[Metric]Verdict{LossRate: Fail, BurstLoss: Fail, RoundTrip: Pass}},
-		{name: "20 % loss, one way", link: link{backward: impair.Faults{Loss: 0.2}}, must: map[Metric]Verdict{LossRate: Fail, BurstLoss: Fail, RoundTrip: Pass}},
-		{name: "5 % loss in bursts", link: both(impair.Faults{Loss: 0.05, Burst: 6}), must: map[Metric]Verdict{BurstLoss: Fail, RoundTrip: Pass}, never: map[Metric]Verdict{LossRate: Pass}},
-		{name: "2 % loss in bursts", link: both(impair.Faults{Loss: 0.02, Burst: 4}), never: map[Metric]Verdict{LossRate: Pass, BurstLoss: Pass}},
-		{name: "no answer after the hello", link: link{forward: impair.Faults{Drop: func(n int) bool { return n > 0 }}}, must: map[Metric]Verdict{LossRate: Fail, BurstLoss: Fail, RoundTrip: Inconclusive, OneWay: Inconclusive, Jittering: Inconclusive, Reordering: Inconclusive}},
-		{name: "80 ms there and back", link: both(impair.Faults{Delay: 40 * ms}), must: map[Metric]Verdict{RoundTrip: Pass, OneWay: Pass, LossRate: Pass, BurstLoss: Pass, Jittering: Pass}},
-		{name: "102 ms there and back", link: both(impair.Faults{Delay: 51 * ms}), must: map[Metric]Verdict{RoundTrip: Fail, OneWay: Fail, LossRate: Pass, BurstLoss: Pass, Jittering: Pass}},
-		{name: "90 to 130 ms", link: link{forward: impair.Faults{Delay: 90 * ms, Jitter: 40 * ms}}, never: map[Metric]Verdict{RoundTrip: Pass}},
-		{name: "10 ms of jitter", link: both(impair.Faults{Jitter: 20 * ms}), must: map[Metric]Verdict{Jittering: Pass, LossRate: Pass, BurstLoss: Pass}, never: map[Metric]Verdict{Reordering: Fail}},
-		{name: "200 ms of jitter, reordering", link: link{forward: impair.Faults{Reorder: 0.4, HoldBack: 150 * ms}}, must: map[Metric]Verdict{Jittering: Fail, Reordering: Fail, LossRate: Pass, BurstLoss: Pass}},
-		{name: "60 ms of jitter back", link: link{backward: impair.Faults{Reorder: 0.5, HoldBack: 100 * ms}}, must: map[Metric]Verdict{Jittering: Fail, Reordering: Fail, LossRate: Pass}},
-		{name: "3 % reordered", link: link{backward: impair.Faults{Reorder: 0.03, HoldBack: 30 * ms}}, must: map[Metric]Verdict{Reordering: Fail, LossRate: Pass, BurstLoss: Pass, Jittering: Pass}},
-		{name: "0.03 % reordered", link: both(impair.Faults{Reorder: 0.0003, HoldBack: 30 * ms}), never: map[Metric]Verdict{Reordering: Fail}},
-		{name: "duplicates", link: both(impair.Faults{Duplicate: 0.3}), must: map[Metric]Verdict{LossRate: Pass, BurstLoss: Pass, Jittering: Pass, RoundTrip: Pass}, never: map[Metric]Verdict{Reordering: Fail}},
+		{name: "0.5 % loss", link: both(impair.Faults{Loss: 0.005}), never: outcomes{LossRate: fail, Jittering: fail, Reordering: fail, RoundTrip: fail}},
+		{name: "0.9 % loss", link: both(impair.Faults{Loss: 0.009}), never: outcomes{LossRate: fail}},
+		{name: "1.1 % loss", link: both(impair.Faults{Loss: 0.011}), never: outcomes{LossRate: pass}},
+		{name: "2 % loss", link: both(impair.Faults{Loss: 0.02}), never: outcomes{LossRate: pass}},
+		{name: "5 % loss", link: both(impair.Faults{Loss: 0.05}), must: outcomes{LossRate: fail, BurstLoss: fail, Jittering: pass, RoundTrip: pass}},
+		{name: "20 % loss", link: both(impair.Faults{Loss: 0.2}), must: outcomes{LossRate: fail, BurstLoss: fail, RoundTrip: pass}},
+		{name: "20 % loss, one way", link: link{backward: impair.Faults{Loss: 0.2}}, must: outcomes{LossRate: fail, BurstLoss: fail, RoundTrip: pass}},
+		{name: "5 % loss in bursts", link: both(impair.Faults{Loss: 0.05, Burst: 6}), must: outcomes{BurstLoss: fail, RoundTrip: pass}, never: outcomes{LossRate: pass}},
+		{name: "2 % loss in bursts", link: both(impair.Faults{Loss: 0.02, Burst: 4}), never: outcomes{LossRate: pass, BurstLoss: pass}},
+		{name: "no answer after the hello", link: link{forward: impair.Faults{Drop: func(n int) bool { return n > 0 }}}, must: outcomes{LossRate: fail, BurstLoss: fail, RoundTrip: undecided, OneWay: undecided, Jittering: undecided, Reordering: undecided}},
+		{name: "80 ms there and back", link: both(impair.Faults{Delay: 40 * ms}), must: outcomes{RoundTrip: pass, OneWay: pass, LossRate: pass, BurstLoss: pass, Jittering: pass}},
+		{name: "102 ms there and back", link: both(impair.Faults{Delay: 51 * ms}), must: outcomes{RoundTrip: fail, OneWay: fail, LossRate: pass, BurstLoss: pass, Jittering: pass}},
+		{name: "90 to 130 ms", link: link{forward: impair.Faults{Delay: 90 * ms, Jitter: 40 * ms}}, never: outcomes{RoundTrip: pass}},
+		{name: "10 ms of jitter", link: both(impair.Faults{Jitter: 20 * ms}), must: outcomes{Jittering: pass, LossRate: pass, BurstLoss: pass}, never: outcomes{Reordering: fail}},
+		{name: "200 ms of jitter, reordering", link: link{forward: impair.Faults{Reorder: 0.4, HoldBack: 150 * ms}}, must: outcomes{Jittering: fail, Reordering: fail, LossRate: pass, BurstLoss: pass}},
+		{name: "60 ms of jitter back", link: link{backward: impair.Faults{Reorder: 0.5, HoldBack: 100 * ms}}, must: outcomes{Jittering: fail, Reordering: fail, LossRate: pass}},
+		{name: "3 % reordered", link: link{backward: impair.Faults{Reorder: 0.03, HoldBack: 30 * ms}}, must: outcomes{Reordering: fail, LossRate: pass, BurstLoss: pass, Jittering: pass}},
+		{name: "0.03 % reordered", link: both(impair.Faults{Reorder: 0.0003, HoldBack: 30 * ms}), never: outcomes{Reordering: fail}},
+		{name: "duplicates", link: both(impair.Faults{Duplicate: 0.3}), must: outcomes{LossRate: pass, BurstLoss: pass, Jittering: pass, RoundTrip: pass}, never: outcomes{Reordering: fail}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			seen := map[Verdict]int{}
+			seen := map[verifier.Outcome]int{}
 			seeds := uint64(10)
 			if testing.Short() {
 				seeds = 3
@@ -208,12 +217,12 @@ func TestNoFalseVerdicts(t *testing.T) {
 				c.link.seed = seed
 				train, _, _ := simulate(t, c.link, Options{})
 				r := Judge(train, Client())
-				for m, got := range verdicts(r) {
+				for m, got := range outcomesOf(r) {
 					if want, ok := c.must[m]; ok && got != want || c.never[m] != "" && got == c.never[m] {
 						t.Errorf("seed %d: %s is %s%s", seed, m, got, explain(r))
 					}
 				}
-				seen[verdicts(r)[LossRate]]++
+				seen[outcomesOf(r)[LossRate]]++
 			}
 			t.Log("loss:", seen)
 		})
@@ -230,8 +239,8 @@ func TestOneLostPacket(t *testing.T) {
 			train, _, _ := simulate(t, f, Options{})
 			for _, l := range []Limits{Client(), Edge()} {
 				r := Judge(train, l)
-				for m, v := range verdicts(r) {
-					if v == Fail || m == BurstLoss && v != Inconclusive || m == LossRate && l.Vantage == "client" && v != Pass {
+				for m, v := range outcomesOf(r) {
+					if v == fail || m == BurstLoss && v != undecided || m == LossRate && l.Vantage == verifier.Client && v != pass {
 						t.Errorf("packet %d, %s: %s%s", n, m, v, explain(r))
 					}
 				}
@@ -242,10 +251,10 @@ func TestOneLostPacket(t *testing.T) {
 
 // TestTwoLostPackets: within 200 ms they are a burst, further apart they are not.
 func TestTwoLostPackets(t *testing.T) {
-	for gap, want := range map[int]Verdict{1: Fail, 5: Fail, 9: Fail, 10: Inconclusive, 300: Inconclusive} {
+	for gap, want := range map[int]verifier.Outcome{1: fail, 5: fail, 9: fail, 10: undecided, 300: undecided} {
 		train, _, _ := simulate(t, link{forward: impair.Faults{Drop: func(n int) bool { return n == 200 || n == 200+gap }}}, Options{})
 		r := Judge(train, Client())
-		if got := verdicts(r); got[BurstLoss] != want || got[LossRate] == Fail {
+		if got := outcomesOf(r); got[BurstLoss] != want || got[LossRate] == fail {
 			t.Errorf("%d apart: %s%s", gap, got[BurstLoss], explain(r))
 		}
 	}
@@ -255,7 +264,7 @@ func TestTwoLostPackets(t *testing.T) {
 func TestWindows(t *testing.T) {
 	train, _, _ := simulate(t, link{forward: impair.Faults{Drop: func(n int) bool { return n > 3000 && n < 3700 && n%12 == 0 }}}, Options{Duration: 300 * time.Second})
 	r := Judge(train, Client())
-	if got := verdicts(r); got[LossRate] != Fail {
+	if got := outcomesOf(r); got[LossRate] != fail {
 		t.Error(explain(r))
 	}
 	if s := r.Stats.Forward; float64(s.Lost)/float64(s.Packets) > 0.005 {
@@ -272,8 +281,8 @@ func TestDisturbed(t *testing.T) {
 	} {
 		train, _, _ := simulate(t, c, Options{})
 		r := Judge(train, Client())
-		got := verdicts(r)
-		if got[LossRate] != Inconclusive || got[BurstLoss] != Inconclusive || len(r.Notes) == 0 || r.Stats.Answered > 700 {
+		got := outcomesOf(r)
+		if got[LossRate] != undecided || got[BurstLoss] != undecided || len(r.Notes) == 0 || r.Stats.Answered > 700 {
 			t.Errorf("%s: %+v%s", name, r.Stats.RTT, explain(r))
 		}
 		if name == "a new mapping" && len(train.Mapped) != 2 {
@@ -287,11 +296,11 @@ func TestLateSender(t *testing.T) {
 	late := Options{Sleep: func(ctx context.Context, until time.Time) { sleep(ctx, until.Add(3*time.Millisecond)) }}
 	train, _, _ := simulate(t, link{}, late)
 	r := Judge(train, Client())
-	if got := verdicts(r); r.TimerOK || len(r.Notes) == 0 || got[BurstLoss] != Inconclusive || got[LossRate] != Pass || got[RoundTrip] != Pass {
+	if got := outcomesOf(r); r.TimerOK || len(r.Notes) == 0 || got[BurstLoss] != undecided || got[LossRate] != pass || got[RoundTrip] != pass {
 		t.Error(explain(r))
 	}
 	train, _, _ = simulate(t, link{forward: impair.Faults{Reorder: 0.4, HoldBack: 150 * time.Millisecond}}, late)
-	if r = Judge(train, Client()); verdicts(r)[Jittering] != Inconclusive {
+	if r = Judge(train, Client()); outcomesOf(r)[Jittering] != undecided {
 		t.Error(explain(r))
 	}
 	// A machine that stood still for a minute does not send a minute's packets at once.
@@ -305,7 +314,7 @@ func TestLateSender(t *testing.T) {
 	}}
 	train, _, _ = simulate(t, link{}, still)
 	r = Judge(train, Client())
-	if train.Skipped < 2900 || r.Stats.Forward.Lost != 0 || r.Stats.Late.Max > time.Minute+time.Second || verdicts(r)[BurstLoss] == Pass {
+	if train.Skipped < 2900 || r.Stats.Forward.Lost != 0 || r.Stats.Late.Max > time.Minute+time.Second || outcomesOf(r)[BurstLoss] == pass {
 		t.Errorf("%d were skipped%s", train.Skipped, explain(r))
 	}
 }
@@ -427,9 +436,9 @@ func TestReorderByHand(t *testing.T) {
 }
 
 func TestLimits(t *testing.T) {
-	for name, want := range map[string]bool{"client": true, "edge": true, "": false, "server": false} {
-		if l, ok := At(name); ok != want || ok && (l.Vantage != name || l.Source == "") {
-			t.Errorf("%q: %v %+v", name, ok, l)
+	for vantage, want := range map[verifier.Vantage]bool{verifier.Client: true, verifier.Edge: true, "": false, "server": false} {
+		if l, ok := At(vantage); ok != want || ok && (l.Vantage != vantage || l.Source == "") {
+			t.Errorf("%q: %v %+v", vantage, ok, l)
 		}
 	}
 }
@@ -463,7 +472,7 @@ func brisk() (Limits, Options) {
 }
 
 // busy says that this machine had something else to do during a train.
-func busy(r Report) bool { return !r.TimerOK || r.Stats.Late.P99 > 5*time.Millisecond }
+func busy(r Assessment) bool { return !r.TimerOK || r.Stats.Late.P99 > 5*time.Millisecond }
 
 // tosOf is the mark of what a socket sends.
 func tosOf(c *net.UDPConn) (int, error) {
@@ -497,9 +506,9 @@ func TestLoopback(t *testing.T) {
 				t.Fatal(err)
 			}
 			r := Judge(train, limits)
-			for m, got := range verdicts(r) {
+			for m, got := range outcomesOf(r) {
 				// A busy machine may make anything inconclusive, and nothing fail.
-				if got == Fail || !busy(r) && got != Pass && m != Reordering {
+				if got == fail || !busy(r) && got != pass && m != Reordering {
 					t.Errorf("%s is %s%s", m, got, explain(r))
 				}
 			}
@@ -517,12 +526,12 @@ func TestForwarder(t *testing.T) {
 	for _, c := range []struct {
 		name              string
 		forward, backward impair.Faults
-		must              map[Metric]Verdict
+		must              outcomes
 	}{
-		{"loss", impair.Faults{Loss: 0.08}, impair.Faults{}, map[Metric]Verdict{LossRate: Fail, BurstLoss: Fail, RoundTrip: Pass}},
-		{"bursts back", impair.Faults{}, impair.Faults{Loss: 0.08, Burst: 5}, map[Metric]Verdict{LossRate: Fail, BurstLoss: Fail, RoundTrip: Pass}},
-		{"delay", impair.Faults{Delay: 70 * ms}, impair.Faults{Delay: 70 * ms}, map[Metric]Verdict{RoundTrip: Fail, OneWay: Fail, LossRate: Pass}},
-		{"jitter and reordering", impair.Faults{Reorder: 0.5, HoldBack: 120 * ms}, impair.Faults{}, map[Metric]Verdict{Jittering: Fail, Reordering: Fail, LossRate: Pass}},
+		{"loss", impair.Faults{Loss: 0.08}, impair.Faults{}, outcomes{LossRate: fail, BurstLoss: fail, RoundTrip: pass}},
+		{"bursts back", impair.Faults{}, impair.Faults{Loss: 0.08, Burst: 5}, outcomes{LossRate: fail, BurstLoss: fail, RoundTrip: pass}},
+		{"delay", impair.Faults{Delay: 70 * ms}, impair.Faults{Delay: 70 * ms}, outcomes{RoundTrip: fail, OneWay: fail, LossRate: pass}},
+		{"jitter and reordering", impair.Faults{Reorder: 0.5, HoldBack: 120 * ms}, impair.Faults{}, outcomes{Jittering: fail, Reordering: fail, LossRate: pass}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -542,10 +551,10 @@ func TestForwarder(t *testing.T) {
 				t.Fatal(err)
 			}
 			r := Judge(train, limits)
-			for m, got := range verdicts(r) {
+			for m, got := range outcomesOf(r) {
 				want, ok := c.must[m]
 				// On a machine that is too busy to send on time, less can be said.
-				if ok && got != want && !(busy(r) && got == Inconclusive) {
+				if ok && got != want && !(busy(r) && got == undecided) {
 					t.Errorf("%s is %s%s", m, got, explain(r))
 				}
 			}

@@ -39,9 +39,9 @@ type Jitter struct {
 	Peak    time.Duration // the highest that the running estimate ever was
 }
 
-// Direction is what happened one way.
-type Direction struct {
-	Name       string // "to the reflector" or "from the reflector"
+// Stream is what happened to the packets in one direction.
+type Stream struct {
+	Name       string // the direction: "to the reflector" or "from the reflector"
 	Packets    int
 	Lost       int
 	Unknown    int // lost, and perhaps in the other direction
@@ -61,19 +61,19 @@ type Stats struct {
 	RTT      Summary
 	// Late is how late this machine sent: the timer's error.
 	Late     Summary
-	Forward  Direction
-	Backward Direction
+	Forward  Stream
+	Backward Stream
 	// Either is loss in both directions together; the rest of it is not filled in.
-	Either Direction
+	Either Stream
 }
 
 // Stats sums a train up in the windows of the limits.
 func (t *Train) Stats(l Limits) Stats {
 	s := Stats{
 		Duration: time.Duration(len(t.Samples)) * t.Interval,
-		Forward:  Direction{Name: "to the reflector", Duplicates: int(t.DuplicateThere)},
-		Backward: Direction{Name: "from the reflector"},
-		Either:   Direction{Name: "in both directions"},
+		Forward:  Stream{Name: "to the reflector", Duplicates: int(t.DuplicateThere)},
+		Backward: Stream{Name: "from the reflector"},
+		Either:   Stream{Name: "in both directions"},
 	}
 	var rtt, late []time.Duration
 	for i := range t.Samples {
@@ -125,7 +125,7 @@ func either(f Fate) state {
 }
 
 // losses counts a direction's losses, in all and in windows.
-func (t *Train) losses(d *Direction, l Limits, of func(Fate) state) {
+func (t *Train) losses(d *Stream, l Limits, of func(Fate) state) {
 	states := make([]state, len(t.Samples))
 	for i := range t.Samples {
 		states[i] = of(t.Samples[i].Fate)
@@ -189,7 +189,7 @@ func (t *Train) perWindow(width time.Duration) int {
 // order looks at the packets whose answer came, in the order in which they arrived in
 // a direction. of gives a sample's place in that order, its number as it was sent, and
 // when it was sent and received, each by the clock of that end.
-func (t *Train) order(d *Direction, l Limits, of func(*Sample) (place, number uint32, sent, received time.Duration)) {
+func (t *Train) order(d *Stream, l Limits, of func(*Sample) (place, number uint32, sent, received time.Duration)) {
 	var list []*Sample
 	for i := range t.Samples {
 		if t.Samples[i].Fate == Answered {

@@ -75,7 +75,7 @@ func (e *env) finish(t target, k verifier.Kind, r reached) verifier.Finding {
 		f.Remedy = fmt.Sprintf("take the %s route to %s away (ip route), or ask whose it is: a VPN client's kill switch looks so", r.own, t.addr)
 	}
 	if r.rtt > 0 && r.verdict == verifier.Reachable {
-		f.Metrics = []verifier.Metric{{Name: "rtt_seconds", Value: r.rtt.Seconds()}}
+		f.Metrics = []verifier.Metric{{Name: verifier.MetricRTT, Value: r.rtt.Seconds()}}
 	}
 	return f
 }

@@ -8,8 +8,7 @@
 //	WriteTrend    what a History of runs shows
 //
 // Report.WriteJSON of package verifier is the canonical form, from which the others
-// derive. [Train] turns a media train into findings, with the series that WriteHTML
-// plots, and [Progress] shows a run while it goes on.
+// derive. [Progress] shows a run while it goes on.
 //
 // Writers are pure: equal reports and options give equal bytes. A report may come from
 // somebody else's file, and hosts, issuers and evidence from the network: every text

@@ -150,7 +150,7 @@ func pageOf(r *verifier.Report) page {
 
 func factsOf(r *verifier.Report) []fact {
 	all := []fact{
-		{"When", fmt.Sprintf("%s, for %s", moment(r.Started), duration(took(r)))},
+		{"When", fmt.Sprintf("%s, for %s", moment(r.Started), verifier.FormatSeconds(took(r)))},
 		{"Machine", strings.Join(nonEmpty([]string{clean(r.Machine), clean(r.System)}), ", ")},
 		{"Measured from", vantage(r)},
 		{"Policy", clean(r.Plan.Name)},
@@ -232,10 +232,7 @@ func trainsOf(r *verifier.Report) []pageTrain {
 		}
 		if len(f.Metrics) > 0 {
 			first := f.Metrics[0]
-			m.Measured = value(first.Name, first.Value)
-			if first.Limit != nil {
-				m.Limit = value(first.Name, *first.Limit)
-			}
+			m.Measured, m.Limit = first.Words(), first.LimitWords()
 		}
 		t.Rows = append(t.Rows, m)
 		if t.Plot == nil {

@@ -9,49 +9,11 @@ import (
 
 	"sallyport/verifier"
 	"sallyport/verifier/media"
-	"sallyport/verifier/report"
 )
 
-func TestTrain(t *testing.T) {
-	about := verifier.Finding{Probe: "reflector", Host: "reflect.example", Rule: "calls", Evidence: append(make([]string, 0, 9), "given")}
-	tr := train(750)
-	judged := media.Judge(tr, media.Edge())
-	list := report.Train(about, tr, judged)
-	if len(list) != len(judged.Findings) {
-		t.Fatalf("%d findings of %d", len(list), len(judged.Findings))
-	}
-	keys := map[string]bool{}
-	want := map[media.Verdict]verifier.Outcome{media.Pass: verifier.Pass, media.Fail: verifier.Fail, media.Inconclusive: verifier.Undecided}
-	for i, f := range list {
-		keys[f.Key()] = true
-		m := f.Metrics[0]
-		scale := map[string]float64{"ms": 1000, "%": 100}[judged.Findings[i].Unit]
-		if f.Outcome != want[judged.Findings[i].Verdict] || m.Limit == nil || abs(int(1e6*(m.Value*scale-judged.Findings[i].Measured))) > 1 {
-			t.Errorf("%s: %+v", judged.Findings[i].Metric, f)
-		}
-		if f.Evidence[0] != "given" || f.Evidence[1] != judged.Findings[i].Reason {
-			t.Errorf("%s: evidence %q", f.Case, f.Evidence)
-		}
-		if (f.Outcome == verifier.Fail) != (f.Remedy != "") {
-			t.Errorf("%s: remedy %q", f.Case, f.Remedy)
-		}
-	}
-	if len(keys) != len(list) {
-		t.Error("two metrics share a key")
-	}
-	lost, answered := 0, 0
-	for _, f := range list {
-		for _, s := range f.Series {
-			if s.Name == "rtt_seconds" {
-				answered += len(s.Points)
-			} else {
-				lost += len(s.Points)
-			}
-		}
-	}
-	if answered != judged.Stats.Answered || lost != len(tr.Samples)-answered {
-		t.Errorf("%d answered and %d lost of %d", answered, lost, len(tr.Samples))
-	}
+// findings are those of a train by the limits of clients.
+func findings(t *media.Train) []verifier.Finding {
+	return media.Judge(t, media.Client()).Findings(verifier.Finding{Host: "reflect.example"})
 }
 
 // coordinates are all numbers of a page's drawings.
@@ -77,7 +39,7 @@ func TestPlot(t *testing.T) {
 	for name, n := range map[string]int{"short": 2, "usual": 750, "long": 90_000} {
 		tr := train(n)
 		r := empty()
-		r.Findings = report.Train(verifier.Finding{Host: "reflect.example"}, tr, media.Judge(tr, media.Client()))
+		r.Findings = findings(tr)
 		got := page(t, r)
 		points, worst := coordinates(t, got)
 		if points > 1500 || worst != 0 || n > 2 && points < n/2 && points < 500 {
@@ -100,7 +62,7 @@ func TestPlotOfSilence(t *testing.T) {
 		tr.Samples = append(tr.Samples, media.Sample{Due: due, Sent: due, Fate: media.Lost})
 	}
 	r := empty()
-	r.Findings = report.Train(verifier.Finding{Host: "reflect.example"}, tr, media.Judge(tr, media.Client()))
+	r.Findings = findings(tr)
 	got := page(t, r)
 	if n := strings.Count(got, `<line class="lost"`); n < 90 {
 		t.Errorf("%d of 100 lost packets are marked", n)

@@ -68,7 +68,7 @@ const (
 
 // lanes of lost packets, by the names of their series.
 var laneTexts = []struct{ series, text string }{
-	{lostThere, "lost there"}, {lostBack, "lost back"}, {lostSome, "lost"},
+	{verifier.SeriesLostForward, "lost there"}, {verifier.SeriesLostBackward, "lost back"}, {verifier.SeriesLost, "lost"},
 }
 
 func series(f *verifier.Finding, name string) [][2]float64 {
@@ -82,7 +82,7 @@ func series(f *verifier.Finding, name string) [][2]float64 {
 
 // plotOf draws the series of a finding, or returns nil if it has none.
 func plotOf(f *verifier.Finding) *plot {
-	rtt := finite(series(f, rttSeconds))
+	rtt := finite(series(f, verifier.MetricRTT))
 	lost := make([][][2]float64, len(laneTexts))
 	end, top := 0.0, 0.0
 	for i, l := range laneTexts {
@@ -99,7 +99,7 @@ func plotOf(f *verifier.Finding) *plot {
 	}
 	p := &plot{Width: plotWidth, Left: plotLeft, Right: plotWidth - plotRight, Top: plotTop, Bottom: plotTop + planeHeight}
 	limit := 0.0
-	if m := metric(f, rttSeconds); m != nil && m.Limit != nil {
+	if m := metric(f, verifier.MetricRTT); m != nil && m.Limit != nil {
 		limit = *m.Limit
 	}
 	x, y := steps(end), steps(max(top, limit)*1.08)
@@ -113,7 +113,7 @@ func plotOf(f *verifier.Finding) *plot {
 		p.Y = append(p.Y, tick{At: p.y(v, y), Text: number(1000*v) + " ms"})
 	}
 	if limit > 0 {
-		p.Limit = &limitLine{p.y(limit, y), "limit " + duration(limit), "-0.4em"}
+		p.Limit = &limitLine{p.y(limit, y), "limit " + verifier.FormatSeconds(limit), "-0.4em"}
 		if p.Limit.At < p.Top+40 { // no room above
 			p.Limit.Shift = "1.2em"
 		}

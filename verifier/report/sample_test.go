@@ -16,7 +16,6 @@ import (
 
 	"sallyport/verifier"
 	"sallyport/verifier/media"
-	"sallyport/verifier/report"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -125,8 +124,7 @@ func sample() *verifier.Report {
 	add(verifier.Finding{Kind: verifier.Coverage, Check: verifier.CheckCovered, Rule: "files"}, verifier.Skipped, verifier.NotProbed, "no host in the rule's ranges was probed").Remedy =
 		"name a host of yours in a probe block with rule = rule.files"
 	reflector := verifier.Finding{Probe: "reflector", Host: "reflect.example", Rule: "calls", Address: netip.MustParseAddr("20.202.9.9"), Protocol: "udp", Port: 7000}
-	t := train(750)
-	for _, f := range report.Train(reflector, t, media.Judge(t, media.Client())) {
+	for _, f := range media.Judge(train(750), media.Client()).Findings(reflector) {
 		p.Finish(&f)
 		r.Findings = append(r.Findings, f)
 	}

@@ -251,7 +251,7 @@ func (p *printer) row(r row, w widths) {
 
 func (p *printer) sum(r *verifier.Report) {
 	outcome, word, sentence := conclusion(r)
-	text := fmt.Sprintf("%s in %s: %s.", plural(len(r.Findings), "finding"), duration(took(r)), counted(r.Counts()))
+	text := fmt.Sprintf("%s in %s: %s.", plural(len(r.Findings), "finding"), verifier.FormatSeconds(took(r)), counted(r.Counts()))
 	if len(r.Findings) == 0 {
 		text = "No findings."
 	}

@@ -70,7 +70,7 @@ func (t *Trend) earlier(started time.Time, run int, f *verifier.Finding) {
 	} else {
 		t.AllAlong = false
 	}
-	if m := metric(f, rttSeconds); m != nil {
+	if m := metric(f, verifier.MetricRTT); m != nil {
 		t.RTT[run] = m.Value
 	}
 }
@@ -188,7 +188,7 @@ func (p *printer) trend(t *Trend) {
 	const label = "    rtt "
 	p.line("%s%s", label, Sparkline(t.RTT, p.width-len(label)))
 	p.b.WriteString("        ")
-	p.hang(Faint, fmt.Sprintf("%s to %s, last %s", duration(low), duration(high), duration(last)), 8)
+	p.hang(Faint, fmt.Sprintf("%s to %s, last %s", verifier.FormatSeconds(low), verifier.FormatSeconds(high), verifier.FormatSeconds(last)), 8)
 }
 
 // span is the least, the greatest and the last value; NaN if there is none.

@@ -91,14 +91,14 @@ func about(f *verifier.Finding) string {
 func seen(f *verifier.Finding) string {
 	if f.Check == verifier.CheckTrain && len(f.Metrics) > 0 && f.Metrics[0].Limit != nil {
 		m := f.Metrics[0]
-		return value(m.Name, m.Value) + ", limit " + value(m.Name, *m.Limit)
+		return m.Words() + ", limit " + m.LimitWords()
 	}
 	if f.Verdict == "" || f.Verdict == verifier.Inconclusive || f.Verdict == verifier.NotProbed {
 		return strings.TrimPrefix(clean(f.Summary), host(f)+" ") // the host stands above
 	}
 	s := clean(f.Words())
-	if m := metric(f, rttSeconds); m != nil && f.Check == verifier.CheckReach {
-		s += ", " + duration(m.Value)
+	if m := metric(f, verifier.MetricRTT); m != nil && f.Check == verifier.CheckReach {
+		s += ", " + m.Words()
 	}
 	return s
 }
@@ -110,32 +110,6 @@ func metric(f *verifier.Finding, name string) *verifier.Metric {
 		}
 	}
 	return nil
-}
-
-// value writes a metric by the unit that its name ends in.
-func value(name string, v float64) string {
-	switch {
-	case strings.HasSuffix(name, "_seconds"):
-		return duration(v)
-	case strings.HasSuffix(name, "_ratio"):
-		return fmt.Sprintf("%.3g %%", 100*v)
-	}
-	return fmt.Sprintf("%.4g", v)
-}
-
-// duration writes seconds: "0.21 ms", "23.4 ms", "120 ms", "3.5 s", "130 s".
-func duration(s float64) string {
-	switch {
-	case s >= 100 || s <= -100:
-		return fmt.Sprintf("%.0f s", s)
-	case s >= 1 || s <= -1:
-		return strings.TrimSuffix(fmt.Sprintf("%.1f", s), ".0") + " s"
-	case s >= 0.1:
-		return fmt.Sprintf("%.0f ms", 1000*s)
-	case s >= 0.001:
-		return strings.TrimSuffix(fmt.Sprintf("%.1f", 1000*s), ".0") + " ms"
-	}
-	return fmt.Sprintf("%.2f ms", 1000*s)
 }
 
 // moment writes a time in UTC, so that reports of several machines can be compared.
