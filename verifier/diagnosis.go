@@ -34,7 +34,7 @@ const (
 func Diagnose(findings []Finding, proxy string) []Diagnosis {
 	d := diagnoser{all: findings, proxy: proxy}
 	for _, f := range findings {
-		if f.Check == CheckReach && f.Outcome != Skipped {
+		if f.Check == CheckReach && f.Outcome != Unprobed {
 			d.reach = append(d.reach, f)
 		}
 	}

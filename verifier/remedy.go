@@ -89,29 +89,29 @@ func remedy(f *Finding) string {
 	if f.Check != CheckReach {
 		return ""
 	}
-	what := fmt.Sprintf("%s/%d to %s", f.Protocol, f.Port, orHost(f))
+	packets := fmt.Sprintf("%s/%d to %s", f.Protocol, f.Port, orHost(f))
 	switch f.Verdict {
 	case Intercepted:
-		return fmt.Sprintf("exempt %s from the proxy, portal or ALG at %s", what, placeOf(f))
+		return fmt.Sprintf("exempt %s from the proxy, portal or ALG at %s", packets, placeOf(f))
 	case Rejected:
 		if f.NextHop.IsValid() {
-			return fmt.Sprintf("let %s pass at %s", what, placeOf(f))
+			return fmt.Sprintf("let %s pass at %s", packets, placeOf(f))
 		}
-		return fmt.Sprintf("let %s pass at %s", what, f.Offender)
+		return fmt.Sprintf("let %s pass at %s", packets, f.Offender)
 	case Filtered:
-		return fmt.Sprintf("let %s pass at %s", what, placeOf(f))
+		return fmt.Sprintf("let %s pass at %s", packets, placeOf(f))
 	case DeniedLocally:
-		return fmt.Sprintf("let %s pass in this machine's own filter", what)
+		return fmt.Sprintf("let %s pass in this machine's own filter", packets)
 	case Closed:
-		return fmt.Sprintf("the way is open: ask whoever runs the target why nobody listens for %s", what)
+		return fmt.Sprintf("the way is open: ask whoever runs the target why nobody listens for %s", packets)
 	case Refused:
-		return fmt.Sprintf("see whether the target listens for %s; if it does, let it pass at the firewall that resets it", what)
+		return fmt.Sprintf("see whether the target listens for %s; if it does, let it pass at the firewall that resets it", packets)
 	case NoHost:
 		return fmt.Sprintf("see whether %s is the right address, and up", orHost(f))
 	case NoRoute:
 		return fmt.Sprintf("give a route for %s", orHost(f))
 	case Silent:
-		return fmt.Sprintf("let %s pass, and its answers", what)
+		return fmt.Sprintf("let %s pass, and its answers", packets)
 	}
 	return ""
 }

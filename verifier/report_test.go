@@ -72,7 +72,7 @@ func TestExitCode(t *testing.T) {
 		outcomes []Outcome
 		want     int
 	}{
-		{nil, 3}, {[]Outcome{Skipped}, 3}, {[]Outcome{Pass}, 0}, {[]Outcome{Pass, Skipped}, 0}, {[]Outcome{Warn}, 0},
+		{nil, 3}, {[]Outcome{Unprobed}, 3}, {[]Outcome{Pass}, 0}, {[]Outcome{Pass, Unprobed}, 0}, {[]Outcome{Warn}, 0},
 		{[]Outcome{Pass, Undecided}, 3}, {[]Outcome{Pass, Undecided, Fail}, 1}, {[]Outcome{Fail}, 1},
 	} {
 		r := sampleReport()

@@ -78,14 +78,14 @@ type Outcome string
 // The outcomes, from best to worst for [Outcome.Worse].
 const (
 	Pass      Outcome = "pass"
-	Skipped   Outcome = "not-probed"   // nothing was tried: never counted as a pass
+	Unprobed  Outcome = "not-probed"   // nothing was tried: never counted as a pass
 	Warn      Outcome = "warn"         // works, or matters little, but worth a look
 	Undecided Outcome = "inconclusive" // exit code 3 unless something fails
 	Fail      Outcome = "fail"         // exit code 1
 )
 
 // Outcomes are all outcomes, best first.
-func Outcomes() []Outcome { return []Outcome{Pass, Skipped, Warn, Undecided, Fail} }
+func Outcomes() []Outcome { return []Outcome{Pass, Unprobed, Warn, Undecided, Fail} }
 
 // Worse reports whether o is worse than p. The empty outcome is better than all.
 func (o Outcome) Worse(p Outcome) bool {

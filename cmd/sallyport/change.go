@@ -109,7 +109,7 @@ func changeLines(s *changes.Summary) (lines []string) {
 		if l.Names {
 			line = fmt.Sprintf("%s host names: +%d -%d", name, l.Added, l.Removed)
 		} else if p, ok := l.Percent(); ok {
-			line += fmt.Sprintf(", %s addresses", growth(p))
+			line += fmt.Sprintf(", %s addresses", percentText(p))
 		}
 		lines = append(lines, line)
 	}
@@ -145,8 +145,8 @@ func services(sign string, list rules.Matches) string {
 	return ", " + sign + strings.Join(texts, " "+sign)
 }
 
-// growth is a percentage with its sign; a small one is not called nothing.
-func growth(p float64) string {
+// percentText is a percentage with its sign; a small one is not called nothing.
+func percentText(p float64) string {
 	switch {
 	case p == 0:
 		return "as many"

@@ -176,13 +176,13 @@ func (a *app) printAddresses(diffs []catalog.TagDiff) {
 
 func (a *app) printDiffs(c [2]*catalog.Catalog, diffs []catalog.TagDiff) error {
 	from, to := c[0].Info(), c[1].Info()
-	what := strings.TrimSpace(to.Kind + " " + to.Cloud)
+	feeds := strings.TrimSpace(to.Kind + " " + to.Cloud)
 	if from.Kind != to.Kind || from.Cloud != to.Cloud {
-		what = feedState(from) + ", to " + feedState(to)
+		feeds = feedState(from) + ", to " + feedState(to)
 	} else if from.Change != "" || to.Change != "" {
-		what += fmt.Sprintf(", change %s to %s", cmp.Or(from.Change, "unknown"), cmp.Or(to.Change, "unknown"))
+		feeds += fmt.Sprintf(", change %s to %s", cmp.Or(from.Change, "unknown"), cmp.Or(to.Change, "unknown"))
 	}
-	fmt.Fprintf(a.out, "%s: %s changed\n", what, plural(len(diffs), "tag"))
+	fmt.Fprintf(a.out, "%s: %s changed\n", feeds, plural(len(diffs), "tag"))
 	if len(diffs) == 0 {
 		return nil
 	}

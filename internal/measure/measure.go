@@ -121,7 +121,7 @@ func (opt Options) train(ctx context.Context, plan *verifier.Plan, to netip.Addr
 		}
 		if m := judged.Judgements[i]; m.Criterion == media.Reordering && m.Outcome == verifier.Undecided && m.Measured == 0 && len(t.Samples) < m.Needed {
 			// A train of the usual length was not asked to show it.
-			list[i].Outcome, list[i].Verdict = verifier.Skipped, verifier.NotProbed
+			list[i].Outcome, list[i].Verdict = verifier.Unprobed, verifier.NotProbed
 		}
 		plan.Finish(&list[i])
 	}

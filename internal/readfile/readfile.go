@@ -84,22 +84,22 @@ func Open(name string) (*os.File, error) {
 }
 
 func check(name string, info fs.FileInfo) error {
-	what := ""
+	kind := ""
 	switch mode := info.Mode(); {
 	case mode.IsRegular() || mode&fs.ModeNamedPipe != 0 && inherited(name):
 		return nil
 	case mode.IsDir():
-		what = "a folder"
+		kind = "a folder"
 	case mode&fs.ModeNamedPipe != 0:
-		what = "a named pipe"
+		kind = "a named pipe"
 	case mode&fs.ModeSocket != 0:
-		what = "a socket"
+		kind = "a socket"
 	case mode&fs.ModeDevice != 0:
-		what = "a device"
+		kind = "a device"
 	default:
-		what = "something else"
+		kind = "something else"
 	}
-	return &fs.PathError{Op: "read", Path: name, Err: fmt.Errorf("it is %s, and not a regular file", what)}
+	return &fs.PathError{Op: "read", Path: name, Err: fmt.Errorf("it is %s, and not a regular file", kind)}
 }
 
 // inherited reports a name of a descriptor that the program was started with. A pipe

@@ -232,7 +232,7 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 	}
 	settings := r.settings(v, p.Families)
 	direction, before := r.previous()
-	if err := r.otherList(direction, before, v); err != nil {
+	if err := r.checkPrevious(direction, before, v); err != nil {
 		return nil, err
 	}
 	uses, things := r.leftBehind(before, settings)

@@ -159,10 +159,10 @@ func (r *renderer) leftBehind(before, settings []string) (uses, things []command
 	return slices.DeleteFunc(uses, set), slices.DeleteFunc(things, set)
 }
 
-// otherList is an error where the list published before is of the other direction, or of
-// another name. Entered over it, entries would be in force in the old direction; and what
-// an earlier list of this name was is not known any more.
-func (r *renderer) otherList(direction rules.Verdict, before []string, v rules.Verdict) error {
+// checkPrevious returns an error where the list published before is of the other
+// direction, or of another name. Entered over it, entries would be in force in the old
+// direction; and what an earlier list of this name was is not known any more.
+func (r *renderer) checkPrevious(direction rules.Verdict, before []string, v rules.Verdict) error {
 	uses, things := undo(before)
 	own := []command{{"", clearing(r.opt.ACL)}, {"", withoutDomains(domainKinds[v], r.opt.ACL)}}
 	cause := "is of another access list, which would stay on the ASA"

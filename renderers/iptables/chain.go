@@ -172,7 +172,7 @@ func (t *table) rule(body *chain, rule *rules.Rule) error {
 	if t.r.opt.Sets == ipset {
 		addresses = t.setMatch(rule.From, "src") + t.setMatch(rule.To, "dst")
 	} else {
-		target = t.trees2(rule, target)
+		target = t.addressTrees(rule, target)
 	}
 	for _, s := range services {
 		body.rule(s, strings.TrimSpace(addresses), "-m comment --comment "+rule.Name, target.jump())
@@ -187,9 +187,9 @@ const (
 	toDepth   = 9
 )
 
-// trees2 puts the tries of both sides before target. The sources, usually few,
+// addressTrees puts the tries of both sides before target. The sources, usually few,
 // come first, and each of them goes to the one trie of destinations.
-func (t *table) trees2(rule *rules.Rule, target dest) dest {
+func (t *table) addressTrees(rule *rules.Rule, target dest) dest {
 	if !rule.To.IsAny() {
 		target = t.tree("-d", rule.To.Name(), rule.To.Set(), target, toDepth)
 	}

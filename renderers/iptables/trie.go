@@ -40,32 +40,32 @@ type branch struct {
 	below    []branch       // nil for a prefix of the set
 }
 
-// growth is some neighbouring prefixes as lines of one chain, and how many chains
-// follow each other below them.
-type growth struct {
+// subtree is neighbouring prefixes as lines of one chain, and how many chains follow
+// each other below them.
+type subtree struct {
 	branch
 	height int
 }
 
-// gardener makes the lines of a trie, and their memory in large pieces.
-type gardener struct{ spare []branch }
+// trieMaker makes the lines of a trie, and allocates them in large pieces.
+type trieMaker struct{ spare []branch }
 
-func (g *gardener) lines() []branch {
-	if len(g.spare) < mostLines {
-		g.spare = make([]branch, 128*mostLines)
+func (m *trieMaker) alloc() []branch {
+	if len(m.spare) < mostLines {
+		m.spare = make([]branch, 128*mostLines)
 	}
-	list := g.spare[:0:mostLines]
-	g.spare = g.spare[mostLines:]
+	list := m.spare[:0:mostLines]
+	m.spare = m.spare[mostLines:]
 	return list
 }
 
-// grow makes lines of prefixes, which are sorted and disjoint.
-func (g *gardener) grow(cover netip.Prefix, prefixes []netip.Prefix) growth {
+// build makes the lines of prefixes, which are sorted and disjoint.
+func (m *trieMaker) build(cover netip.Prefix, prefixes []netip.Prefix) subtree {
 	if len(prefixes) == 1 {
-		return growth{branch: branch{cover: prefixes[0], prefixes: prefixes}}
+		return subtree{branch: branch{cover: prefixes[0], prefixes: prefixes}}
 	}
 	a, b := halve(prefixes)
-	low, high := g.grow(a.cover, a.prefixes), g.grow(b.cover, b.prefixes)
+	low, high := m.build(a.cover, a.prefixes), m.build(b.cover, b.prefixes)
 	cutLow := low.size() >= fewLines && low.height <= high.height
 	cutHigh := high.size() >= fewLines && high.height <= low.height
 	if remaining(low, cutLow)+remaining(high, cutHigh) > mostLines {
@@ -73,39 +73,39 @@ func (g *gardener) grow(cover netip.Prefix, prefixes []netip.Prefix) growth {
 		cutLow = low.height <= high.height || low.size() >= mostLines
 		cutHigh = high.height <= low.height || high.size() >= mostLines
 	}
-	out := growth{branch: branch{cover: cover, prefixes: prefixes}}
+	out := subtree{branch: branch{cover: cover, prefixes: prefixes}}
 	if low.below != nil && !cutLow {
 		out.below = low.below[:0] // nobody else holds these lines, and there is room for all
 	} else {
-		out.below = g.lines()
+		out.below = m.alloc()
 	}
 	out.take(low, cutLow)
 	out.take(high, cutHigh)
 	return out
 }
 
-// size is how many lines g has.
-func (g *growth) size() int { return max(1, len(g.below)) }
+// size is how many lines s has.
+func (s *subtree) size() int { return max(1, len(s.below)) }
 
-func remaining(g growth, cut bool) int {
+func remaining(s subtree, cut bool) int {
 	if cut {
 		return 1
 	}
-	return g.size()
+	return s.size()
 }
 
 // take appends the lines of half, or one line that leads to them.
-func (g *growth) take(half growth, cut bool) {
+func (s *subtree) take(half subtree, cut bool) {
 	switch {
 	case half.below == nil:
-		g.below = append(g.below, half.branch)
+		s.below = append(s.below, half.branch)
 	case cut:
-		g.below = append(g.below, half.branch)
+		s.below = append(s.below, half.branch)
 		half.height++
 	default:
-		g.below = append(g.below, half.below...)
+		s.below = append(s.below, half.below...)
 	}
-	g.height = max(g.height, half.height)
+	s.height = max(s.height, half.height)
 }
 
 // part is the prefixes on one side of a bit, and the prefix that ends in that bit.
@@ -163,14 +163,14 @@ func (t *table) tree(side, name string, set ipranges.Set, target dest, depth int
 	prefixes := prefixesOf(set, t.fam.family)
 	const usual = 130 // bytes for a prefix, with its share of the lines that lead there
 	t.nodeRules = slices.Grow(t.nodeRules, usual*len(prefixes))
-	trunk := new(gardener).grow(netip.Prefix{}, prefixes)
-	lines := trunk.below
+	top := new(trieMaker).build(netip.Prefix{}, prefixes)
+	lines := top.below
 	if lines == nil {
-		lines = []branch{trunk.branch}
+		lines = []branch{top.branch}
 	}
 	b := builder{t, key, side, target, nil}
 	root := b.name(netip.Prefix{})
-	b.chain(root, branch{prefixes: trunk.prefixes, below: lines}, depth)
+	b.chain(root, branch{prefixes: top.prefixes, below: lines}, depth)
 	t.trees[key] = root
 	return dest{chain: root}
 }

@@ -177,7 +177,7 @@ func (rs *ruleset) table(family, name string) *table {
 
 // touched is a thing that a command of a file makes, empties or deletes.
 type touched struct {
-	verb, what string // "delete", "table"
+	verb, kind string // "delete", "table"
 	table      string // family and name
 	name       string // of a set or chain
 }
@@ -189,10 +189,10 @@ func (rs *ruleset) command(s *scanner) error {
 		rs.touch("add", "table", family+" "+name, "")
 		return rs.table(family, name).block(s)
 	case "add", "flush", "delete":
-		what := s.next()
+		kind := s.next()
 		family, name := s.next(), s.next()
-		if what == "table" {
-			rs.touch(verb, what, family+" "+name, "")
+		if kind == "table" {
+			rs.touch(verb, kind, family+" "+name, "")
 			switch verb {
 			case "add":
 				rs.table(family, name)
@@ -204,23 +204,23 @@ func (rs *ruleset) command(s *scanner) error {
 			return nil
 		}
 		object := s.next()
-		rs.touch(verb, what, family+" "+name, object)
-		return rs.table(family, name).change(s, verb+" "+what, object)
+		rs.touch(verb, kind, family+" "+name, object)
+		return rs.table(family, name).change(s, verb+" "+kind, object)
 	default:
 		return s.errorf("unknown command %q", verb)
 	}
 }
 
-func (rs *ruleset) touch(verb, what, table, name string) {
-	if t := (touched{verb, what, table, name}); !rs.seen[t] {
+func (rs *ruleset) touch(verb, kind, table, name string) {
+	if t := (touched{verb, kind, table, name}); !rs.seen[t] {
 		rs.seen[t] = true
 		rs.touched = append(rs.touched, t)
 	}
 }
 
 // change carries out one command on the object name.
-func (t *table) change(s *scanner, what, name string) error {
-	switch what {
+func (t *table) change(s *scanner, command, name string) error {
+	switch command {
 	case "add set":
 		if t.sets[name] != nil {
 			s.statement()
@@ -242,19 +242,19 @@ func (t *table) change(s *scanner, what, name string) error {
 		return nil
 	}
 	set, chain := t.sets[name], t.chains[name]
-	switch what {
+	switch command {
 	case "flush set", "delete set", "add element":
 		if set == nil {
-			return s.errorf("%s of %q, which is no set", what, name)
+			return s.errorf("%s of %q, which is no set", command, name)
 		}
 	case "flush chain", "delete chain", "add rule":
 		if chain == nil {
-			return s.errorf("%s of %q, which is no chain", what, name)
+			return s.errorf("%s of %q, which is no chain", command, name)
 		}
 	default:
-		return s.errorf("unknown command %q", what)
+		return s.errorf("unknown command %q", command)
 	}
-	switch what {
+	switch command {
 	case "flush set":
 		set.elements = nil
 	case "flush chain":

@@ -21,8 +21,8 @@ func (r *renderer) nothingElse(src string, p *rules.Plan) error {
 	}
 	for _, t := range rs.touched {
 		switch {
-		case t.what == "table" && (t.table == r.ownTable() || t.table == r.table && t.verb == "add"):
-		case t.what == "table" || t.table != r.table:
+		case t.kind == "table" && (t.table == r.ownTable() || t.table == r.table && t.verb == "add"):
+		case t.kind == "table" || t.table != r.table:
 			return fmt.Errorf("touches table %s, which is not ours", t.table)
 		case r.opt.Placement == fragment && !r.ours(t.name):
 			return fmt.Errorf("touches %s, which is not ours", t.name)

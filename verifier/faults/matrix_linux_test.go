@@ -244,7 +244,7 @@ func singles() []row {
 		{faults: []fault{ingress}, wants: []want{is(calls, filtered)}, exit: 1},
 
 		// Names.
-		{faults: []fault{dnsDown}, checks: outcomes{verifier.CheckResolve: verifier.Fail, verifier.CheckHijack: verifier.Skipped}, exit: 1},
+		{faults: []fault{dnsDown}, checks: outcomes{verifier.CheckResolve: verifier.Fail, verifier.CheckHijack: verifier.Unprobed}, exit: 1},
 		{faults: []fault{dnsRejected}, checks: outcomes{verifier.CheckResolve: verifier.Fail}, exit: 1},
 		{faults: []fault{dnsFails}, checks: outcomes{verifier.CheckResolve: verifier.Fail}, exit: 1},
 		{faults: []fault{dnsEmpty}, checks: outcomes{verifier.CheckResolve: verifier.Fail, verifier.CheckHijack: verifier.Pass}, exit: 1},
@@ -262,7 +262,7 @@ func singles() []row {
 		{faults: []fault{transparent}, wants: []want{is(allTCP, inconclusive)}, checks: outcomes{verifier.CheckReach: verifier.Fail}, exit: 1},
 		{faults: []fault{silentProxy}, wants: []want{is(allTCP, inconclusive)}, checks: outcomes{verifier.CheckReach: verifier.Fail}, exit: 1},
 		{faults: []fault{expired}, wants: []want{is(signals, inconclusive)}, checks: outcomes{verifier.CheckCert: verifier.Fail}, exit: 1},
-		{faults: []fault{noBinding}, checks: outcomes{verifier.CheckReach: verifier.Pass, verifier.CheckMapping: verifier.Skipped}},
+		{faults: []fault{noBinding}, checks: outcomes{verifier.CheckReach: verifier.Pass, verifier.CheckMapping: verifier.Unprobed}},
 		{faults: []fault{longCut}, wants: []want{is(signals, inconclusive)}, checks: outcomes{verifier.CheckReach: verifier.Fail}, exit: 1},
 
 		// NAT.

@@ -57,7 +57,7 @@ func paths() []path {
 			m = map[string]verifier.Outcome{}
 		}
 		if m[reorder] == "" {
-			m[reorder] = verifier.Skipped
+			m[reorder] = verifier.Unprobed
 		}
 		return m
 	}

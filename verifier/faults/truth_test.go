@@ -225,7 +225,7 @@ func (f *facts) lieReach(x *verifier.Finding) string {
 		verifier.Filtered:      t.state == dropped && x.Hop == t.hop,
 		verifier.Silent:        true, // claims nothing
 		verifier.Inconclusive:  true,
-		verifier.NotProbed:     x.Outcome == verifier.Skipped,
+		verifier.NotProbed:     x.Outcome == verifier.Unprobed,
 	}
 	switch ok, known := fits[x.Verdict]; {
 	case !known || !ok:
@@ -247,7 +247,7 @@ func (f *facts) lieNames(x *verifier.Finding, p *verifier.Plan) string {
 		works := r.answers && r.knows
 		return unless(works == (x.Outcome == verifier.Pass), "%s at %s is a %s; it answers: %v, knows: %v", x.Host, x.Resolver, x.Outcome, r.answers, r.knows)
 	case verifier.CheckHijack:
-		says := map[verifier.Outcome]bool{verifier.Pass: r.answers && !r.invents, verifier.Fail: r.answers && r.invents, verifier.Skipped: true}
+		says := map[verifier.Outcome]bool{verifier.Pass: r.answers && !r.invents, verifier.Fail: r.answers && r.invents, verifier.Unprobed: true}
 		return unless(says[x.Outcome], "%s is a %s for inventing names; it does: %v", x.Resolver, x.Outcome, r.invents)
 	}
 	rule := p.RuleNamed(x.Rule)
@@ -262,7 +262,7 @@ func (f *facts) lieNAT(x *verifier.Finding) string {
 	switch x.Check {
 	case verifier.CheckMapping:
 		says := map[verifier.Outcome]bool{verifier.Pass: f.nat == noNAT || f.nat == sameNAT, verifier.Warn: f.nat == byAddress || f.nat == symmetric,
-			verifier.Undecided: true, verifier.Skipped: true}
+			verifier.Undecided: true, verifier.Unprobed: true}
 		if strings.Contains(x.Summary, "no NAT shows") && (f.nat != noNAT || f.ways[x.Family].moved) {
 			return "it says that there is no NAT"
 		}
@@ -279,11 +279,11 @@ func (f *facts) lieNAT(x *verifier.Finding) string {
 func (f *facts) lieWay(x *verifier.Finding) string {
 	w := f.ways[x.Family]
 	if x.Check == verifier.CheckEgress {
-		says := map[verifier.Outcome]bool{verifier.Pass: !w.moved, verifier.Warn: w.moved, verifier.Skipped: true}
+		says := map[verifier.Outcome]bool{verifier.Pass: !w.moved, verifier.Warn: w.moved, verifier.Unprobed: true}
 		return unless(says[x.Outcome], "the way out is a %s, and the tunnel's address is seen: %v", x.Outcome, w.moved)
 	}
 	says := map[verifier.Outcome]bool{verifier.Pass: w.vpn && w.routed && len(w.leaks) == 0, verifier.Fail: w.vpn && w.routed && len(w.leaks) > 0,
-		verifier.Warn: !w.routed, verifier.Skipped: !w.vpn, verifier.Undecided: true}
+		verifier.Warn: !w.routed, verifier.Unprobed: !w.vpn, verifier.Undecided: true}
 	if x.Outcome == verifier.Fail && len(w.leaks) == 1 && !strings.Contains(x.Summary, w.leaks[0].String()) {
 		return fmt.Sprintf("it does not name %s: %s", w.leaks[0], x.Summary)
 	}

@@ -64,7 +64,7 @@ func (e *env) countOn(ctx context.Context, way *verifier.Way, to netip.AddrPort)
 	}
 	switch {
 	case !inside && !beside:
-		f.Outcome, f.Verdict = verifier.Skipped, verifier.NotProbed
+		f.Outcome, f.Verdict = verifier.Unprobed, verifier.NotProbed
 		f.Summary = fmt.Sprintf("whether packets to %s go into the tunnel does not show: some do, or others use it", f.Target())
 		return f, true
 	case inside:

@@ -292,7 +292,7 @@ func (e *env) askImpossible(ctx context.Context, server netip.AddrPort) verifier
 	}
 	switch answered {
 	case 0:
-		f.Outcome, f.Verdict = verifier.Skipped, verifier.NotProbed
+		f.Outcome, f.Verdict = verifier.Unprobed, verifier.NotProbed
 		f.Summary = fmt.Sprintf("%s does not say, so whether it invents names is not known", server.Addr())
 	default:
 		f.Outcome = verifier.Pass

@@ -61,7 +61,7 @@ func (e *env) egressBy(ctx context.Context, way *verifier.Way, a answered, ordin
 	f := verifier.Finding{Kind: verifier.Route, Check: verifier.CheckEgress, Probe: way.Name, Set: way.Set, Place: way.Place,
 		Family: verifier.FamilyOf(a.to.Addr()), Address: a.to.Addr(), Protocol: "udp", Port: a.to.Port()}
 	undecided := func(format string, args ...any) verifier.Finding {
-		f.Outcome, f.Verdict, f.Summary = verifier.Skipped, verifier.NotProbed, fmt.Sprintf(format, args...)
+		f.Outcome, f.Verdict, f.Summary = verifier.Unprobed, verifier.NotProbed, fmt.Sprintf(format, args...)
 		return f
 	}
 	conn, err := e.net.DialUDP(ctx, a.to, errqueue.Options{Interface: ordinary})

@@ -147,7 +147,7 @@ func outcomeOf(v verifier.Verdict) verifier.Outcome {
 	case v == verifier.Reachable:
 		return verifier.Pass
 	case v == verifier.NotProbed:
-		return verifier.Skipped
+		return verifier.Unprobed
 	case v.Firm():
 		return verifier.Fail
 	}

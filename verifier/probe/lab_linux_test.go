@@ -43,13 +43,13 @@ type labNetwork struct {
 	sent map[string]int // datagrams and connections by "udp ADDRESS:PORT"
 }
 
-func (n *labNetwork) count(what string, to netip.AddrPort) {
+func (n *labNetwork) count(kind string, to netip.AddrPort) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.sent == nil {
 		n.sent = map[string]int{}
 	}
-	n.sent[what+" "+to.String()]++
+	n.sent[kind+" "+to.String()]++
 }
 
 func (n *labNetwork) DialUDP(ctx context.Context, to netip.AddrPort, o errqueue.Options) (c UDPConn, err error) {
@@ -57,11 +57,11 @@ func (n *labNetwork) DialUDP(ctx context.Context, to netip.AddrPort, o errqueue.
 	if err != nil {
 		return nil, err
 	}
-	what := "udp"
+	kind := "udp"
 	if o.TTL > 0 {
-		what = "ttl"
+		kind = "ttl"
 	}
-	return &countingConn{c, func() { n.count(what, to) }}, nil
+	return &countingConn{c, func() { n.count(kind, to) }}, nil
 }
 
 type countingConn struct {

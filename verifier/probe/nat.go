@@ -50,7 +50,7 @@ func probeNAT(ctx context.Context, e *env, _ target) []verifier.Finding {
 	}
 	all.Wait()
 	if len(list) == 0 {
-		f := verifier.Finding{Kind: verifier.NAT, Check: verifier.CheckMapping, Outcome: verifier.Skipped, Verdict: verifier.NotProbed,
+		f := verifier.Finding{Kind: verifier.NAT, Check: verifier.CheckMapping, Outcome: verifier.Unprobed, Verdict: verifier.NotProbed,
 			Summary: "no STUN server answered, so nothing is known about NAT"}
 		list = append(list, f)
 	}
@@ -112,7 +112,7 @@ func (e *env) natFamily(ctx context.Context, v4 bool, to []netip.AddrPort, known
 		f.Note("%s sees us as %s", m.to, m.mapped)
 	}
 	classify(&f, seen, local, e.own)
-	if f.Outcome == verifier.Skipped && slices.ContainsFunc(e.plan.Probes, func(p verifier.Probe) bool { return slices.Contains(p.Kinds, verifier.NAT) }) {
+	if f.Outcome == verifier.Unprobed && slices.ContainsFunc(e.plan.Probes, func(p verifier.Probe) bool { return slices.Contains(p.Kinds, verifier.NAT) }) {
 		f.Outcome, f.Verdict = verifier.Undecided, verifier.Inconclusive // the policy asks for it
 	}
 	list := []verifier.Finding{f, publicOf(f.Family, seen, known, v4)}
@@ -192,7 +192,7 @@ func classify(f *verifier.Finding, seen []mapping, local netip.AddrPort, own map
 	case len(seen) == 0:
 		undecided("no destination answered one socket, and comparing takes two")
 	case len(seen) < 2:
-		f.Outcome, f.Verdict = verifier.Skipped, verifier.NotProbed
+		f.Outcome, f.Verdict = verifier.Unprobed, verifier.NotProbed
 		f.Summary = "how mappings depend on the destination was not probed: it needs two destinations, and one answered"
 	case len(ips) > 1:
 		undecided("destinations see different addresses of ours (%s): a NAT with a pool, or ways out that differ; the kind of NAT does not show", joined(ips))
@@ -208,7 +208,7 @@ func classify(f *verifier.Finding, seen []mapping, local netip.AddrPort, own map
 		}
 		f.Remedy = "calls work by way of a relay; for direct media between peers use endpoint-independent mapping"
 	case len(otherAddr) == 0:
-		f.Outcome, f.Verdict = verifier.Skipped, verifier.NotProbed
+		f.Outcome, f.Verdict = verifier.Unprobed, verifier.NotProbed
 		f.Summary = fmt.Sprintf("the mapping is the same for %d ports of one address; how it depends on the address was not probed: it needs two that answer", len(seen))
 	default:
 		f.Outcome = verifier.Pass

@@ -108,8 +108,8 @@ func (w *walker) learn(p portOf) {
 	}
 }
 
-// pathed looks closer at ports that stayed silent: how far do packets get?
-func (e *env) pathed(ctx context.Context, t target, found []verifier.Finding) []verifier.Finding {
+// traceSilent looks closer at ports that stayed silent: how far do packets get?
+func (e *env) traceSilent(ctx context.Context, t target, found []verifier.Finding) []verifier.Finding {
 	for i := range found {
 		f := &found[i]
 		if f.Check != verifier.CheckReach {

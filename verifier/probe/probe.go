@@ -147,7 +147,7 @@ func (e *env) host(ctx context.Context, pr *verifier.Probe) {
 	asks, left := e.plan.Asks(pr)
 	for _, why := range left {
 		f := base.finding(verifier.Coverage, verifier.CheckCovered)
-		f.Outcome, f.Verdict, f.Summary = verifier.Skipped, verifier.NotProbed, why
+		f.Outcome, f.Verdict, f.Summary = verifier.Unprobed, verifier.NotProbed, why
 		e.report([]verifier.Finding{f})
 	}
 	var all sync.WaitGroup
@@ -158,7 +158,7 @@ func (e *env) host(ctx context.Context, pr *verifier.Probe) {
 	e.leftOut(ctx, base, len(addrs))
 	if len(addrs) == 0 && len(asks) > 0 {
 		f := base.finding(verifier.Coverage, verifier.CheckCovered)
-		f.Outcome, f.Verdict, f.Summary = verifier.Skipped, verifier.NotProbed, pr.Host+" has no address that could be probed"
+		f.Outcome, f.Verdict, f.Summary = verifier.Unprobed, verifier.NotProbed, pr.Host+" has no address that could be probed"
 		e.report([]verifier.Finding{f})
 	}
 	e.plans(addrs, asks)
@@ -176,7 +176,7 @@ func (e *env) host(ctx context.Context, pr *verifier.Probe) {
 			all.Go(func() {
 				found := e.askPort(ctx, ask.Kind, t)
 				e.asked.wg.Done()
-				e.report(e.pathed(ctx, t, found))
+				e.report(e.traceSilent(ctx, t, found))
 			})
 		}
 	}
@@ -248,7 +248,7 @@ func (e *env) isSource(base target, to netip.Addr, asked bool) bool {
 	if asked {
 		base.addr = to
 		f := base.finding(verifier.Coverage, verifier.CheckCovered)
-		f.Outcome, f.Verdict = verifier.Skipped, verifier.NotProbed
+		f.Outcome, f.Verdict = verifier.Unprobed, verifier.NotProbed
 		f.Summary = fmt.Sprintf("this machine, %s, is not one of the sources of rule %s, so %s was not asked", leave[0].Source, base.rule.Name, to)
 		f.Remedy = fmt.Sprintf("run it on a machine in set %s", base.rule.From)
 		e.report([]verifier.Finding{f})
@@ -292,7 +292,7 @@ func (e *env) coverage(ctx context.Context) {
 		if slices.ContainsFunc(e.findings, func(f verifier.Finding) bool { return f.Rule == r.Name && f.Kind == verifier.Coverage }) {
 			continue // why is known
 		}
-		f := verifier.Finding{Kind: verifier.Coverage, Check: verifier.CheckCovered, Outcome: verifier.Skipped,
+		f := verifier.Finding{Kind: verifier.Coverage, Check: verifier.CheckCovered, Outcome: verifier.Unprobed,
 			Verdict: verifier.NotProbed, Rule: r.Name, Place: r.Place,
 			Summary: "no host in the rule's ranges was probed",
 			Remedy:  fmt.Sprintf("name a host of yours in a probe block with rule = rule.%s", r.Name)}

@@ -220,14 +220,14 @@ func (e *env) sortWays(w *ways, kind packetKind, addrs []netip.Addr, leave []Lea
 	tunnels := e.tunnels()
 	leads := func(name string) bool { return tunnels[name] == (w.way.Direction == verifier.Tunnel) }
 	for _, g := range byInterface(addrs, leave) {
-		what := "leave by " + strings.Join(g.names, " and ")
+		leaves := "leave by " + strings.Join(g.names, " and ")
 		wrong := !slices.ContainsFunc(g.names, leads)
 		mixed := !wrong && slices.ContainsFunc(g.names, func(n string) bool { return !leads(n) })
 		switch {
 		case len(g.names) == 0 && kind.why == "":
-			what = "have no route"
+			leaves = "have no route"
 			if g.own != "" {
-				what = "are stopped by a route of this machine's own, of type " + g.own
+				leaves = "are stopped by a route of this machine's own, of type " + g.own
 				w.own = append(w.own, g.own)
 			}
 			w.none = append(w.none, g.addrs...)
@@ -238,18 +238,18 @@ func (e *env) sortWays(w *ways, kind packetKind, addrs []netip.Addr, leave []Lea
 			w.because = append(w.because, kind.why)
 		}
 		if slices.ContainsFunc(g.names, func(n string) bool { return tunnels[n] }) {
-			what += ", a tunnel"
+			leaves += ", a tunnel"
 		}
 		if len(g.from) > 0 {
-			what += ", from " + joined(g.from[:min(len(g.from), 3)])
+			leaves += ", from " + joined(g.from[:min(len(g.from), 3)])
 		}
 		if k := kind.String(); k != "" {
-			what = "for " + k + " " + what
+			leaves = "for " + k + " " + leaves
 		}
 		if kind.why != "" {
-			what += ", if they are such as " + kind.why + " chooses"
+			leaves += ", if they are such as " + kind.why + " chooses"
 		}
-		w.evidence = append(w.evidence, fmt.Sprintf("%d of %d addresses looked up %s, such as %s", len(g.addrs), len(addrs), what, g.addrs[0]))
+		w.evidence = append(w.evidence, fmt.Sprintf("%d of %d addresses looked up %s, such as %s", len(g.addrs), len(addrs), leaves, g.addrs[0]))
 	}
 }
 
@@ -292,7 +292,7 @@ func (e *env) judgeWay(w *ways) verifier.Finding {
 			f.Remedy = fmt.Sprintf("remove the %s route, perhaps a VPN client's kill switch, or %s", w.own[0], load)
 		}
 	case !up:
-		f.Verdict, f.Outcome = verifier.NotProbed, verifier.Skipped
+		f.Verdict, f.Outcome = verifier.NotProbed, verifier.Unprobed
 		f.Summary = "no VPN was found, so nothing shows about what bypasses it"
 		f.Remedy = "connect the VPN, or name its interface with --vpn-interface"
 	case len(w.wrong) > 0:

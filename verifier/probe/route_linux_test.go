@@ -70,7 +70,7 @@ func TestRoute(t *testing.T) {
 		names     string
 		want6     verifier.Outcome
 	}{
-		"no VPN":         {want: verifier.Skipped, verdict: verifier.NotProbed, want6: verifier.Skipped},
+		"no VPN":         {want: verifier.Unprobed, verdict: verifier.NotProbed, want6: verifier.Unprobed},
 		"all bypass":     {setup: func(n *network) { n.vpn(); n.bypass(set) }, want: verifier.Pass, want6: verifier.Pass},
 		"one is missing": {setup: func(n *network) { n.vpn(); n.bypass(lacking) }, want: verifier.Fail, names: "51.2.77.0/25", want6: verifier.Pass},
 		"all swallowed":  {setup: func(n *network) { n.vpn() }, want: verifier.Fail, names: "994 more", want6: verifier.Fail},

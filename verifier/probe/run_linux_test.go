@@ -71,7 +71,7 @@ func TestCoverage(t *testing.T) {
 		p.Rules = append(p.Rules, other)
 		r := n.run(p, Options{})
 		f := find(t, r, func(f *verifier.Finding) bool { return f.Check == verifier.CheckCovered })
-		if len(f) != 1 || f[0].Rule != "others" || f[0].Outcome != verifier.Skipped || f[0].Verdict != verifier.NotProbed {
+		if len(f) != 1 || f[0].Rule != "others" || f[0].Outcome != verifier.Unprobed || f[0].Verdict != verifier.NotProbed {
 			t.Errorf("%+v", f)
 		}
 		// Nor is one whose only host is outside its ranges.

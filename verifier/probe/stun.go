@@ -224,11 +224,11 @@ func plausible(mapped netip.AddrPort, target netip.Addr) bool {
 }
 
 func (a answer) describe() string {
-	what := "binding"
+	method := "binding"
 	if a.method == stun.MethodAllocate {
-		what = "allocate"
+		method = "allocate"
 	}
-	s := fmt.Sprintf("a valid answer to %s with our transaction id", what)
+	s := fmt.Sprintf("a valid answer to %s with our transaction id", method)
 	if !a.success {
 		s += fmt.Sprintf(", error %d", a.code)
 	}

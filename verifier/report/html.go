@@ -74,7 +74,7 @@ func resultOf(o verifier.Outcome) result {
 		class = "pass"
 	case verifier.Fail:
 		class = "fail"
-	case verifier.Skipped:
+	case verifier.Unprobed:
 		class = "none"
 	}
 	return result{outcomeWord(o), class}
@@ -140,7 +140,7 @@ func pageOf(r *verifier.Report) page {
 	}
 	p.Facts = factsOf(r)
 	p.Sections = pageSections(r)
-	for _, o := range []verifier.Outcome{verifier.Fail, verifier.Undecided, verifier.Warn, verifier.Skipped} {
+	for _, o := range []verifier.Outcome{verifier.Fail, verifier.Undecided, verifier.Warn, verifier.Unprobed} {
 		p.problems(r, o)
 	}
 	p.Trains = trainsOf(r)
@@ -188,7 +188,7 @@ func pageSections(r *verifier.Report) []pageSection {
 
 func (p *page) problems(r *verifier.Report, o verifier.Outcome) {
 	list := problemsOf(r, o)
-	if o == verifier.Skipped {
+	if o == verifier.Unprobed {
 		list = withRemedy(list)
 	}
 	// What trains leave open stands with its numbers under "Quality for calls".
@@ -226,7 +226,7 @@ func trainsOf(r *verifier.Report) []pageTrain {
 			trains = append(trains, pageTrain{Title: strings.Join(nonEmpty([]string{host(f), port(f), clean(f.Family)}), " ")})
 		}
 		t := &trains[n]
-		m := pageMetric{Name: strings.TrimPrefix(what(f), "media "), result: resultOf(f.Outcome), Why: clean(f.Summary)}
+		m := pageMetric{Name: strings.TrimPrefix(checkName(f), "media "), result: resultOf(f.Outcome), Why: clean(f.Summary)}
 		if len(f.Evidence) > 0 {
 			m.Why = clean(f.Evidence[0])
 		}

@@ -91,7 +91,7 @@ func TestHTMLSaysTheResultFirst(t *testing.T) {
 	for name, c := range map[string]struct {
 		outcome verifier.Outcome
 		word    string
-	}{"pass": {verifier.Pass, "Passed"}, "fail": {verifier.Fail, "Failed"}, "undecided": {verifier.Undecided, "Inconclusive"}, "skipped": {verifier.Skipped, "Inconclusive"}} {
+	}{"pass": {verifier.Pass, "Passed"}, "fail": {verifier.Fail, "Failed"}, "undecided": {verifier.Undecided, "Inconclusive"}, "skipped": {verifier.Unprobed, "Inconclusive"}} {
 		r := empty()
 		r.Findings = []verifier.Finding{{Kind: verifier.STUN, Check: verifier.CheckReach, Outcome: c.outcome, Host: "relay.example", Summary: "x"}}
 		got := page(t, r)

@@ -172,7 +172,7 @@ func caseOf(e entry) junitCase {
 	case verifier.Pass, verifier.Warn:
 	case verifier.Fail:
 		c.Failure = &trouble
-	case verifier.Skipped:
+	case verifier.Unprobed:
 		c.Skipped = &junitSkipped{trouble.Message}
 	default:
 		c.Error = &trouble

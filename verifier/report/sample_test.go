@@ -121,7 +121,7 @@ func sample() *verifier.Report {
 	guest.Kind, guest.Offender = verifier.TCP, netip.MustParseAddr("10.0.0.1")
 	guest.Forbidden = true
 	add(guest, verifier.Pass, verifier.Rejected, "", "admin prohibited from 10.0.0.1")
-	add(verifier.Finding{Kind: verifier.Coverage, Check: verifier.CheckCovered, Rule: "files"}, verifier.Skipped, verifier.NotProbed, "no host in the rule's ranges was probed").Remedy =
+	add(verifier.Finding{Kind: verifier.Coverage, Check: verifier.CheckCovered, Rule: "files"}, verifier.Unprobed, verifier.NotProbed, "no host in the rule's ranges was probed").Remedy =
 		"name a host of yours in a probe block with rule = rule.files"
 	reflector := verifier.Finding{Probe: "reflector", Host: "reflect.example", Rule: "calls", Address: netip.MustParseAddr("20.202.9.9"), Protocol: "udp", Port: 7000}
 	for _, f := range media.Judge(train(750), media.Client()).Findings(reflector) {
@@ -132,7 +132,7 @@ func sample() *verifier.Report {
 	add(verifier.Finding{Kind: verifier.NAT, Check: verifier.CheckPersist, Family: "ipv4", Case: "35s"}, verifier.Warn, "", "a mapping does not outlive 35s without traffic", "towards 20.202.0.1:3478").Remedy =
 		"raise the NAT's idle time for UDP to two minutes or more (RFC 4787 REQ-5)"
 	add(verifier.Finding{Kind: verifier.Route, Check: verifier.CheckWay, Probe: "laptops", Set: "acs_media", Family: "ipv4", Place: verifier.Place{File: "policy.hcl", Line: 40}},
-		verifier.Skipped, verifier.NotProbed, "no VPN was found, so nothing shows about what bypasses it").Remedy = "connect the VPN, or name its interface with --vpn-interface"
+		verifier.Unprobed, verifier.NotProbed, "no VPN was found, so nothing shows about what bypasses it").Remedy = "connect the VPN, or name its interface with --vpn-interface"
 	r.Notes = []string{"the machine's interfaces are not known (permission denied): what it rejects itself reads as rejected on the way"}
 	return r
 }
@@ -211,7 +211,7 @@ func odd() map[string]*verifier.Report {
 	backwards := sample()
 	backwards.Finished = backwards.Started.Add(-time.Hour)
 	skipped := empty()
-	skipped.Findings = []verifier.Finding{{Kind: verifier.STUN, Check: verifier.CheckReach, Outcome: verifier.Skipped, Verdict: verifier.NotProbed}}
+	skipped.Findings = []verifier.Finding{{Kind: verifier.STUN, Check: verifier.CheckReach, Outcome: verifier.Unprobed, Verdict: verifier.NotProbed}}
 	return map[string]*verifier.Report{"no finding": nothing, "an empty finding": bare, "a clock set back": backwards, "nothing tried": skipped,
 		"hostile": hostileReport(), "the zero value": {}}
 }

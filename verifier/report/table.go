@@ -17,7 +17,7 @@ func WriteTable(w io.Writer, r *verifier.Report, opt TextOptions) error {
 	p := newPrinter(opt)
 	p.head(r)
 	p.diagnosis(r)
-	for _, o := range []verifier.Outcome{verifier.Fail, verifier.Undecided, verifier.Warn, verifier.Skipped} {
+	for _, o := range []verifier.Outcome{verifier.Fail, verifier.Undecided, verifier.Warn, verifier.Unprobed} {
 		p.problems(r, o)
 	}
 	p.checks(r)
@@ -69,12 +69,12 @@ func nonEmpty(list []string) []string {
 
 // problemTitles head the list of findings with an outcome.
 var problemTitles = map[verifier.Outcome]string{
-	verifier.Fail: "Failed", verifier.Undecided: "Inconclusive", verifier.Warn: "Worth a look", verifier.Skipped: "Not probed",
+	verifier.Fail: "Failed", verifier.Undecided: "Inconclusive", verifier.Warn: "Worth a look", verifier.Unprobed: "Not probed",
 }
 
 func (p *printer) problems(r *verifier.Report, o verifier.Outcome) {
 	list := problemsOf(r, o)
-	if o == verifier.Skipped { // only where something can be done about it
+	if o == verifier.Unprobed { // only where something can be done about it
 		list = withRemedy(list)
 	}
 	if len(list) == 0 {
@@ -132,7 +132,7 @@ func rowsOf(findings []*verifier.Finding) []row {
 	for _, e := range entriesOf(findings) {
 		for _, same := range alike(e.all) {
 			f := same[0]
-			one := row{what(f), port(f), clean(f.Family), f.Outcome, seen(f), f.Evidence}
+			one := row{checkName(f), port(f), clean(f.Family), f.Outcome, seen(f), f.Evidence}
 			if f.Resolver != "" && f.Host != "" {
 				one.seen += ", at " + clean(f.Resolver)
 			}

@@ -35,7 +35,7 @@ func watched(n int, outcomes ...verifier.Outcome) *verifier.Report {
 }
 
 func week() *report.History {
-	const pass, fail, open, skip = verifier.Pass, verifier.Fail, verifier.Undecided, verifier.Skipped
+	const pass, fail, open, skip = verifier.Pass, verifier.Fail, verifier.Undecided, verifier.Unprobed
 	h := new(report.History)
 	for i, o := range [][]verifier.Outcome{{pass, pass, pass}, {pass, fail, pass}, {fail, pass, pass}, {pass, fail}, {pass, fail}, {pass, fail, open}, {pass, fail, skip}} {
 		h.Add(watched(i, o...), 100)
@@ -70,7 +70,7 @@ func TestTrends(t *testing.T) {
 		{3478, verifier.Pass, 3, 7, 6, 7, 2, false, true},
 		{3479, verifier.Fail, 3, 7, 2, 7, 3, false, true},
 		// In two runs it was not there, and in one it was not tried.
-		{3480, verifier.Skipped, 6, 5, 3, 4, 2, false, true},
+		{3480, verifier.Unprobed, 6, 5, 3, 4, 2, false, true},
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)

@@ -10,7 +10,7 @@ import (
 
 // outcomeWords are the outcomes for people. They tell outcomes apart without colour.
 var outcomeWords = map[verifier.Outcome]string{
-	verifier.Pass: "pass", verifier.Skipped: "not probed", verifier.Warn: "warning",
+	verifier.Pass: "pass", verifier.Unprobed: "not probed", verifier.Warn: "warning",
 	verifier.Undecided: "inconclusive", verifier.Fail: "fail",
 }
 
@@ -42,8 +42,8 @@ var checkWords = map[verifier.Check]string{
 	verifier.CheckTrain: "media", verifier.CheckCovered: "covered",
 }
 
-// what says what a finding judges, in few words: "stun", "certificate", "media jitter".
-func what(f *verifier.Finding) string {
+// checkName says what a finding judges, in few words: "stun", "certificate", "media jitter".
+func checkName(f *verifier.Finding) string {
 	word := checkWords[f.Check]
 	if word == "" {
 		word = clean(string(f.Kind))
@@ -76,7 +76,7 @@ func host(f *verifier.Finding) string {
 
 // about names a check in one line: "relay.example stun udp/3478 ipv4".
 func about(f *verifier.Finding) string {
-	parts := []string{host(f), what(f), port(f), clean(f.Family)}
+	parts := []string{host(f), checkName(f), port(f), clean(f.Family)}
 	if f.Resolver != "" && f.Host != "" {
 		parts = append(parts, "at "+clean(f.Resolver))
 	}
@@ -151,7 +151,7 @@ func conclusion(r *verifier.Report) (verifier.Outcome, string, string) {
 	switch {
 	case r.ExitCode() == 1:
 		return verifier.Fail, "Failed", "Something that the policy asks for does not work from here, or not well enough."
-	case r.ExitCode() == 0 && n[verifier.Skipped] > 0:
+	case r.ExitCode() == 0 && n[verifier.Unprobed] > 0:
 		return verifier.Pass, "Passed", "Everything that was tried works; some of it was not tried."
 	case r.ExitCode() == 0:
 		return verifier.Pass, "Passed", "Everything that was tried works."
@@ -163,7 +163,7 @@ func conclusion(r *verifier.Report) (verifier.Outcome, string, string) {
 
 // countWords are the outcomes behind a number of findings.
 var countWords = map[verifier.Outcome]string{
-	verifier.Pass: "passed", verifier.Skipped: "not probed", verifier.Undecided: "inconclusive", verifier.Fail: "failed",
+	verifier.Pass: "passed", verifier.Unprobed: "not probed", verifier.Undecided: "inconclusive", verifier.Fail: "failed",
 }
 
 // counted sums outcomes up, the worst first: "1 failed, 2 inconclusive, 11 passed".
