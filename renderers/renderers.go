@@ -1,8 +1,8 @@
 // Package renderers is the contract between a plan and the targets that can
 // carry it out.
 //
-// A target is a Kind: what it is and can do, as data, its typed options, and a
-// function that builds a Renderer from them. Render turns a lowered plan into
+// A Kind is what a target is and can do, as data, with its typed options and a function
+// that builds a Target from them. Render turns a lowered plan into
 // files; ReadBack turns the files into a plan again, so that what was rendered
 // can be compared with what was meant. Both are pure: equal plans, options and
 // environments give equal bytes, without clock, map order or network.
@@ -34,26 +34,22 @@ type Renderer interface {
 	ReadBack(files []File) (*rules.Plan, error)
 }
 
-// Limiter is a Renderer whose options narrow what its kind can do: a family
-// that the admin's table lacks, a limit that the user states.
-type Limiter interface {
-	Caps() rules.Caps
+// Target is a kind with its options, as Build makes it once a run. Everything that the
+// options decide is in it. Nobody writes to it.
+type Target struct {
+	Renderer
+	Caps   rules.Caps // what it can express; the zero Caps that Build gets become those of the kind
+	Claims []Claim    // what its output takes for itself; two targets of a policy cannot share it
+	// Ports are the protocols and ports of the listed addresses that a bypass sends past
+	// the VPN; the others stay in it. Empty: all of them go past.
+	Ports rules.Matches
+	// Advice returns warnings about a plan that it can render all the same: what the admin
+	// would want to know before loading it. Option may be empty where it is about the
+	// target. Nil where there is none to give.
+	Advice func(p *rules.Plan) []*OptionError
 }
 
-// Adviser is a Renderer that has something to say about a plan that it can render
-// all the same: what the admin would want to know before loading it.
-type Adviser interface {
-	// Advice returns warnings. Option may be empty where it is about the target.
-	Advice(p *rules.Plan) []*OptionError
-}
-
-// Claimer is a Renderer whose output takes things for itself that lie outside of it:
-// two targets of a policy cannot both have one.
-type Claimer interface {
-	Claims() []Claim
-}
-
-// Claim is one such thing.
+// Claim is a thing outside of a target's output that the output takes for itself.
 type Claim struct {
 	Thing  string // equal for equal things, in words: "protocol 213 of table main"
 	File   string // in place of Thing: a file that the policy names
@@ -63,14 +59,6 @@ type Claim struct {
 	// MayDiffer says that two targets can mean different machines, so that sharing
 	// is worth a warning and no more.
 	MayDiffer bool
-}
-
-// CapsOf is what r of kind k can express.
-func CapsOf(k Kind, r Renderer) rules.Caps {
-	if l, ok := r.(Limiter); ok {
-		return l.Caps()
-	}
-	return k.Info.Caps
 }
 
 // File is one rendered file.
@@ -231,7 +219,7 @@ type Info struct {
 type Kind struct {
 	Info
 	newOptions func() any
-	build      func(options any, env Env) (Renderer, error)
+	build      func(options any, env Env) (*Target, error)
 }
 
 // Define makes a kind whose options are an O: a plain struct whose exported
@@ -239,16 +227,25 @@ type Kind struct {
 // decoded over a copy of defaults, so O must not hold pointers or maps in its
 // defaults. build fails with an *OptionError for what the user got wrong, or with
 // Mistakes: all there are, and none that is only a consequence of another.
-func Define[O any](info Info, defaults O, build func(O, Env) (Renderer, error)) Kind {
+func Define[O any](info Info, defaults O, build func(O, Env) (*Target, error)) Kind {
 	return Kind{
 		Info:       info,
 		newOptions: func() any { o := defaults; return &o },
-		build:      func(options any, env Env) (Renderer, error) { return build(*options.(*O), env) },
+		build:      func(options any, env Env) (*Target, error) { return build(*options.(*O), env) },
 	}
 }
 
 // NewOptions returns a pointer to a fresh copy of the default options.
 func (k Kind) NewOptions() any { return k.newOptions() }
 
-// Build makes the renderer. Options must come from NewOptions of the same kind.
-func (k Kind) Build(options any, env Env) (Renderer, error) { return k.build(options, env) }
+// Build makes the target of options, which come from NewOptions of the same kind.
+func (k Kind) Build(options any, env Env) (*Target, error) {
+	t, err := k.build(options, env)
+	if err != nil {
+		return nil, err
+	}
+	if t.Caps.Families == 0 {
+		t.Caps = k.Caps
+	}
+	return t, nil
+}

@@ -12,7 +12,6 @@ import (
 	"sallyport/internal/publish"
 	"sallyport/ipranges"
 	"sallyport/ipranges/cover"
-	"sallyport/renderers"
 	"sallyport/rules"
 	"sallyport/rules/policy"
 )
@@ -158,12 +157,12 @@ func (a *app) budgetTarget(cmd *cobra.Command, f *budgetFlags) (budgetOf, error)
 	if _, _, ok := t.Plan.Listed(); !ok {
 		return budgetOf{}, usage("target %s carries rules, which are exact: only lists of routes have a price", f.target)
 	}
-	kind, r, diags := pipeline.Build(t, req)
+	_, r, diags := pipeline.Build(t, req)
 	if len(diags) > 0 {
 		res.Diagnostics = append(res.Diagnostics, diags...)
 		return budgetOf{}, a.settle(res, nil)
 	}
-	return budgetOf{name: f.target, plan: t.Plan, caps: renderers.CapsOf(kind, r), target: t, res: res}, nil
+	return budgetOf{name: f.target, plan: t.Plan, caps: r.Caps, target: t, res: res}, nil
 }
 
 // budgetMistake says what is wrong with must or protect: at its place in the policy, or

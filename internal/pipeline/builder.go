@@ -12,22 +12,22 @@ import (
 	"sallyport/rules/policy"
 )
 
-// builder makes the renderers of a run, each once: a target's options can name large
-// files.
+// builder makes the targets of a run, each once: options can name large files.
 type builder struct {
 	req  Request
 	made map[*policy.Target]built
 }
 
+// built is a target as Build returned it.
 type built struct {
 	kind  renderers.Kind
-	r     renderers.Renderer
+	r     *renderers.Target
 	diags diag.List
 }
 
 func newBuilder(req Request) *builder { return &builder{req: req, made: map[*policy.Target]built{}} }
 
-func (b *builder) build(t *policy.Target) (renderers.Kind, renderers.Renderer, diag.List) {
+func (b *builder) build(t *policy.Target) (renderers.Kind, *renderers.Target, diag.List) {
 	m, ok := b.made[t]
 	if !ok {
 		m.kind, m.r, m.diags = Build(t, b.req)
@@ -69,7 +69,7 @@ func (b *builder) unfinished(t *policy.Target) diag.List {
 	if err != nil || len(t.Mistaken) > 0 {
 		return append(list, unsupported(t, kind)...)
 	}
-	lowered, _, errs := rules.Lower(t.Plan, renderers.CapsOf(kind, r))
+	lowered, _, errs := rules.Lower(t.Plan, r.Caps)
 	if len(errs) > 0 {
 		whole := func(e *rules.RuleError) bool { return e.Rule == "" && e.Option == "" } // a rule is missing, after all
 		return append(list, placesOf(t, slices.DeleteFunc(errs, whole))...)

@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 
 	"sallyport/diag"
-	"sallyport/renderers"
 	"sallyport/rules/policy"
 )
 
@@ -21,11 +20,7 @@ func (b *builder) claimedTwice(prog *policy.Program) diag.List {
 		if diags != nil {
 			continue // it claims nothing until its own mistake is mended
 		}
-		claimer, ok := r.(renderers.Claimer)
-		if !ok {
-			continue
-		}
-		for _, c := range claimer.Claims() {
+		for _, c := range r.Claims {
 			key, what := c.Thing, c.Thing
 			if c.File != "" {
 				key, what = "file "+resolved(c.File, b.req), c.File

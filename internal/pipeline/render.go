@@ -20,8 +20,8 @@ import (
 // configuration: the largest that are known have a few MiB.
 const maxOwnFile = 64 << 20
 
-// Build makes the target's renderer of its options, or says what is wrong with them.
-func Build(t *policy.Target, req Request) (renderers.Kind, renderers.Renderer, diag.List) {
+// Build makes the target of its options, or says what is wrong with them.
+func Build(t *policy.Target, req Request) (renderers.Kind, *renderers.Target, diag.List) {
 	kind, _ := all.Named(t.Kind)
 	r, err := kind.Build(t.Options, environment(t, req))
 	if err != nil {
@@ -46,8 +46,7 @@ func (b *builder) render(t *policy.Target, before published) (*Output, diag.List
 	if req.Policy == "" {
 		p.Provenance.Notes = append(slices.Clone(p.Provenance.Notes), builtinNote)
 	}
-	caps := renderers.CapsOf(kind, r)
-	lowered, losses, errs := rules.Lower(&p, caps)
+	lowered, losses, errs := rules.Lower(&p, r.Caps)
 	if len(errs) > 0 {
 		return nil, placesOf(t, errs)
 	}
@@ -58,7 +57,7 @@ func (b *builder) render(t *policy.Target, before published) (*Output, diag.List
 	if err != nil {
 		return nil, places(t, err)
 	}
-	out := &Output{Target: t, Kind: kind, Plan: lowered, Caps: caps, Losses: losses, Files: files}
+	out := &Output{Target: t, Kind: kind, Plan: lowered, Caps: r.Caps, Losses: losses, Files: files}
 	changed := before.dir != "" && !before.holds(files)
 	if changed {
 		if old, origin := before.asBefore(r, lowered, files); old != nil {
@@ -75,7 +74,7 @@ func (b *builder) render(t *policy.Target, before published) (*Output, diag.List
 	}
 	out.ReadBack = got != nil
 	if changed && got != nil {
-		out.Change = change(r, before.files(t.Name, files), got, lowered, caps)
+		out.Change = change(r, before.files(t.Name, files), got, lowered, r.Caps)
 	}
 	return out, warnings(t, r, lowered, losses)
 }
@@ -178,10 +177,10 @@ func Place(t *policy.Target, err error) diag.Diagnostic {
 
 // warnings are what a target that renders wants known: rules left out, and its own
 // advice.
-func warnings(t *policy.Target, r renderers.Renderer, p *rules.Plan, losses []rules.Loss) diag.List {
+func warnings(t *policy.Target, r *renderers.Target, p *rules.Plan, losses []rules.Loss) diag.List {
 	var list diag.List
-	if adviser, ok := r.(renderers.Adviser); ok {
-		for _, a := range adviser.Advice(p) {
+	if r.Advice != nil {
+		for _, a := range r.Advice(p) {
 			list = append(list, diag.Diagnostic{Severity: diag.Warning, ID: a.ID, Subject: t.OptionPlace(a.Option), Fix: a.Fix,
 				Summary: fmt.Sprintf("target %s %s: %s", t.Kind, t.Name, a.Cause)})
 		}

@@ -6,7 +6,6 @@ import (
 
 	"sallyport/diag"
 	"sallyport/ipranges"
-	"sallyport/renderers"
 	"sallyport/rules"
 	"sallyport/rules/policy"
 )
@@ -57,11 +56,10 @@ func (b *builder) narrowedByPorts(r *policy.Rule, t *policy.Target) (diag.Diagno
 	if diags != nil {
 		return diag.Diagnostic{}, false
 	}
-	some, ok := built.(interface{ Bypassed() rules.Matches })
-	if !ok || len(some.Bypassed()) == 0 {
+	if len(built.Ports) == 0 {
 		return diag.Diagnostic{}, false
 	}
-	rest := r.Matches().Minus(some.Bypassed())
+	rest := r.Matches().Minus(built.Ports)
 	if !r.AnyService() && len(rest) == 0 {
 		return diag.Diagnostic{}, false
 	}
@@ -84,11 +82,11 @@ func (b *builder) pastVPN(t *policy.Target, outputs []Output) (ipranges.Set, boo
 			return set, ok
 		}
 	}
-	kind, r, diags := b.build(t)
+	_, r, diags := b.build(t)
 	if diags != nil {
 		return ipranges.Set{}, false
 	}
-	lowered, _, errs := rules.Lower(t.Plan, renderers.CapsOf(kind, r))
+	lowered, _, errs := rules.Lower(t.Plan, r.Caps)
 	if len(errs) > 0 {
 		return ipranges.Set{}, false
 	}

@@ -100,12 +100,12 @@ type renderer struct {
 	domains []string // as Cisco takes them: each means the names under it, too
 }
 
-func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
+func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 	if opt.ACL == "" {
 		opt.ACL = "sallyport-" + env.Name
 	}
 	r := &renderer{opt: opt, env: env}
-	return r, r.check()
+	return &renderers.Target{Renderer: r, Caps: r.caps(), Claims: r.claims()}, r.check()
 }
 
 func wrong(option, fix, cause string, args ...any) error {
@@ -202,16 +202,16 @@ func under(whole map[string]bool, name string) bool {
 	}
 }
 
-// Caps implements renderers.Limiter.
-func (r *renderer) Caps() rules.Caps {
+// caps is what the options leave of what the kind can express.
+func (r *renderer) caps() rules.Caps {
 	caps := info.Caps
 	caps.RouteLimits = routeLimits(r.opt.MaxRoutes)
 	caps.RouteBytes = func(p netip.Prefix) int { return len(r.entry(p)) + len("\n") }
 	return caps
 }
 
-// Claims implements renderers.Claimer.
-func (r *renderer) Claims() []renderers.Claim {
+// claims is what the target takes for itself.
+func (r *renderer) claims() []renderers.Claim {
 	return []renderers.Claim{
 		{Thing: "the access list " + r.opt.ACL, Option: "acl", MayDiffer: true,
 			Cost: "its entries are those of both, and each takes entries of the other away", Fix: "where both are for one ASA, give one of them another acl"},

@@ -101,7 +101,7 @@ func plan(v rules.Verdict, prefixes ...string) *rules.Plan {
 
 func bypass() *rules.Plan { return rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, relays) }
 
-func render(t testing.TB, opt *Options, p *rules.Plan, previous []byte) (renderers.Renderer, []byte) {
+func render(t testing.TB, opt *Options, p *rules.Plan, previous []byte) (*renderers.Target, []byte) {
 	t.Helper()
 	r, err := Kind().Build(opt, renderers.Env{Name: "edge", Path: "edge.cfg", Previous: func(string) []byte { return previous }})
 	if err != nil {
@@ -172,7 +172,7 @@ func TestBytes(t *testing.T) {
 	for _, v := range []rules.Verdict{rules.Bypass, rules.Tunnel} {
 		r, text := render(t, options(plain), rules.RoutePlan("edge", rules.BothFamilies, v, routecheck.Lengths), nil)
 		got := routecheck.Written([]renderers.File{{Data: text}}, routecheck.Begins("access-list "))
-		if want := routecheck.Counted(t, renderers.CapsOf(Kind(), r), routecheck.Lengths); got != want || got == 0 {
+		if want := routecheck.Counted(t, r.Caps, routecheck.Lengths); got != want || got == 0 {
 			t.Errorf("%d bytes of routes, and %d counted", got, want)
 		}
 	}
@@ -183,7 +183,7 @@ func TestClaims(t *testing.T) {
 	claims := func(change func(*Options)) map[string]string {
 		r, _ := render(t, options(change), bypass(), nil)
 		out := map[string]string{}
-		for _, c := range r.(renderers.Claimer).Claims() {
+		for _, c := range r.Claims {
 			if out[c.Option] = c.Thing; !c.MayDiffer || c.Cost == "" || c.Fix == "" {
 				t.Errorf("%+v", c)
 			}

@@ -97,7 +97,7 @@ var (
 	isGroup = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.:/@+=-]*$`)
 )
 
-func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
+func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 	var all renderers.Mistakes
 	if !isEndpoint.MatchString(opt.Endpoint) {
 		all.Option("endpoint", fmt.Sprintf("%.80q is no Client VPN endpoint", opt.Endpoint),
@@ -120,11 +120,12 @@ func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
 		}
 		seen[s] = true
 	}
-	return &renderer{opt, env}, all.Err()
+	r := &renderer{opt, env}
+	return &renderers.Target{Renderer: r, Caps: r.caps()}, all.Err()
 }
 
-// Caps implements renderers.Limiter.
-func (r *renderer) Caps() rules.Caps {
+// caps is what the options leave of what the kind can express.
+func (r *renderer) caps() rules.Caps {
 	caps := info.Caps
 	caps.RouteLimits = routeLimits(r.opt.MaxRoutes)
 	return caps

@@ -83,7 +83,7 @@ func include(prefixes ...string) *rules.Plan {
 	return rules.RoutePlan("edge", rules.BothFamilies, rules.Tunnel, ipranges.MustParse(prefixes...))
 }
 
-func render(t testing.TB, opt *Options, p *rules.Plan) (renderers.Renderer, renderers.File) {
+func render(t testing.TB, opt *Options, p *rules.Plan) (*renderers.Target, renderers.File) {
 	t.Helper()
 	r, err := Kind().Build(opt, renderers.Env{Name: "edge", Path: "edge.sh"})
 	if err != nil {

@@ -74,14 +74,14 @@ type renderer struct {
 	profile *profile // merge
 }
 
-func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
+func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 	r := &renderer{opt: opt, env: env}
 	switch {
 	case opt.Form == formFragment && opt.Config != "":
 		return nil, &renderers.OptionError{Option: "config", Cause: "a fragment is for a profile that sallyport does not see",
 			Fix: `remove config, or use form = "merge"`}
 	case opt.Form == formFragment:
-		return r, nil
+		return r.target(), nil
 	case opt.Form != formMerge:
 		return nil, &renderers.OptionError{Option: "form", Cause: fmt.Sprintf("no form %.60q", opt.Form), Fix: "fragment or merge"}
 	case opt.Config == "":
@@ -96,11 +96,15 @@ func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
 		return nil, &renderers.OptionError{Option: "config", Cause: fmt.Sprintf("%s: %v", renderers.Clean(opt.Config), err),
 			Fix: "name azurevpnconfig.xml from the folder AzureVPN of the profile that your gateway gives for download"}
 	}
-	return r, nil
+	return r.target(), nil
 }
 
-// Claims implements renderers.Claimer: the output is a changed copy of the user's profile.
-func (r *renderer) Claims() []renderers.Claim {
+func (r *renderer) target() *renderers.Target {
+	return &renderers.Target{Renderer: r, Claims: r.claims(), Advice: r.advice}
+}
+
+// claims: the output is a changed copy of the user's profile.
+func (r *renderer) claims() []renderers.Claim {
 	if r.opt.Form != formMerge {
 		return nil
 	}

@@ -94,7 +94,7 @@ func build1(t testing.TB, text string) *renderer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return r.(*renderer)
+	return r.Renderer.(*renderer)
 }
 
 const route = "<route><destination>20.202.0.0</destination><mask>16</mask></route>"
@@ -174,7 +174,7 @@ func TestTheirRoutesStay(t *testing.T) {
 	if got, err := r.ReadBack(files); err != nil || rules.Compare(bypass(), got) != nil {
 		t.Errorf("reading back: %v", err)
 	}
-	if advice := r.Advice(bypass()); advice != nil {
+	if advice := r.advice(bypass()); advice != nil {
 		t.Errorf("halves of the address space take nothing from longer prefixes: %v", advice[0])
 	}
 	include := rules.RoutePlan("edge", rules.OnlyIPv4, rules.Tunnel, relays)
@@ -207,7 +207,7 @@ func TestAdvice(t *testing.T) {
 	for prefix, warned := range map[string]bool{"52.113.0.0/16": true, "52.112.0.0/14": true, "52.0.0.0/8": false, "10.0.0.0/8": false} {
 		network, bits, _ := strings.Cut(prefix, "/")
 		r := build1(t, "<AzVpnProfile><clientconfig><includeroutes><route><destination>"+network+"</destination><mask>"+bits+"</mask></route></includeroutes></clientconfig></AzVpnProfile>")
-		if advice := r.Advice(bypass()); (len(advice) > 0) != warned {
+		if advice := r.advice(bypass()); (len(advice) > 0) != warned {
 			t.Errorf("%s: %v", prefix, advice)
 		}
 	}
@@ -249,7 +249,7 @@ func TestReadRefusesWhatItCannotTrust(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, r := range []renderers.Renderer{merged, fragment} {
+	for _, r := range []*renderers.Target{merged.target(), fragment} {
 		files, err := r.Render(bypass())
 		if err != nil {
 			t.Fatal(err)

@@ -135,9 +135,9 @@ func (r *renderer) checkOverlap(set ipranges.Set, v rules.Verdict) error {
 	return nil
 }
 
-// Advice implements renderers.Adviser: routes of the user's that send a part of the list
+// advice: routes of the user's that send a part of the list
 // the other way, because the longer prefix wins.
-func (r *renderer) Advice(p *rules.Plan) []*renderers.OptionError {
+func (r *renderer) advice(p *rules.Plan) []*renderers.OptionError {
 	set, v, ok := p.Listed()
 	if !ok || r.opt.Form != formMerge {
 		return nil

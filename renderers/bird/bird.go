@@ -79,7 +79,7 @@ type renderer struct {
 	tables     map[ipranges.Family]string
 }
 
-func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
+func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 	ways, m := nexthop.Parse(nexthop.Options{Gateway4: opt.Gateway4, Gateway6: opt.Gateway6, Device: opt.Device},
 		nexthop.Options{Gateway4: opt.OtherGateway4, Gateway6: opt.OtherGateway6, Device: opt.OtherDevice}, opt.Exceptions)
 	var all renderers.Mistakes
@@ -99,7 +99,7 @@ func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
 				fmt.Sprintf("write it as bird.conf declares it; without the option it is master%d", f))
 		}
 	}
-	return r, all.Err()
+	return &renderers.Target{Renderer: r, Caps: r.caps()}, all.Err()
 }
 
 // isSymbol keeps to names that BIRD takes without apostrophes. Of these it refuses its
@@ -114,8 +114,8 @@ func isSymbol(s string) bool {
 	return s != "" && len(s) <= 63
 }
 
-// Caps says which family has no next hop, and how long a route's line is.
-func (r *renderer) Caps() rules.Caps {
+// caps says which family has no next hop, and how long a route's line is.
+func (r *renderer) caps() rules.Caps {
 	caps := info.Caps
 	caps.RouteBytes = r.ways.RouteBytes(func(ipranges.Family) nexthop.Words { return words })
 	caps.NoBypass = map[ipranges.Family]string{}

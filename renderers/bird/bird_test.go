@@ -68,7 +68,7 @@ func TestOptionMistakes(t *testing.T) {
 	}
 }
 
-func built(t testing.TB, opt *Options) renderers.Renderer {
+func built(t testing.TB, opt *Options) *renderers.Target {
 	t.Helper()
 	r, err := Kind().Build(opt, renderers.Env{Name: "edge", Path: "edge.conf"})
 	if err != nil {
@@ -80,7 +80,7 @@ func built(t testing.TB, opt *Options) renderers.Renderer {
 func render(t testing.TB, opt *Options, p *rules.Plan) []renderers.File {
 	t.Helper()
 	r := built(t, opt)
-	lowered, _, errs := rules.Lower(p, renderers.CapsOf(Kind(), r))
+	lowered, _, errs := rules.Lower(p, r.Caps)
 	if len(errs) > 0 {
 		t.Fatal(errs[0])
 	}
@@ -98,7 +98,7 @@ func TestAFamilyWithoutItsGateway(t *testing.T) {
 	both, only4 := ipranges.MustParse("20.202.0.0/16", "2603:1063::/38"), ipranges.MustParse("20.202.0.0/16")
 	for _, v := range []rules.Verdict{rules.Bypass, rules.Tunnel} {
 		for _, set := range []ipranges.Set{both, only4} {
-			lowered, _, errs := rules.Lower(rules.RoutePlan("edge", rules.BothFamilies, v, set), renderers.CapsOf(Kind(), r))
+			lowered, _, errs := rules.Lower(rules.RoutePlan("edge", rules.BothFamilies, v, set), r.Caps)
 			refused := len(errs) > 0
 			if !refused {
 				_, err := r.Render(lowered)
@@ -162,13 +162,13 @@ func TestBytes(t *testing.T) {
 		for _, v := range []rules.Verdict{rules.Bypass, rules.Tunnel} {
 			files := render(t, options(change), rules.RoutePlan("edge", rules.BothFamilies, v, routecheck.Lengths))
 			got := routecheck.Written(files, routecheck.Begins("\troute "))
-			want := routecheck.Counted(t, renderers.CapsOf(Kind(), built(t, options(change))), routecheck.Lengths)
+			want := routecheck.Counted(t, built(t, options(change)).Caps, routecheck.Lengths)
 			if got != want || got == 0 {
 				t.Errorf("%d bytes of routes, and %d counted", got, want)
 			}
 		}
 	}
-	if renderers.CapsOf(Kind(), built(t, options(withExceptions))).RouteBytes != nil {
+	if built(t, options(withExceptions)).Caps.RouteBytes != nil {
 		t.Error("exceptions are counted")
 	}
 }

@@ -91,7 +91,7 @@ type suite struct {
 // cases are those of the classes of plans that the variant takes.
 func (s *suite) cases(t *testing.T) []Case {
 	var list []Case
-	caps := renderers.CapsOf(s.kind, s.build(t, "edge"))
+	caps := s.build(t, "edge").Caps
 	if caps.OnlyNames {
 		return NameCases()
 	}
@@ -108,7 +108,7 @@ func (s *suite) cases(t *testing.T) []Case {
 // it one way or the other.
 func (s *suite) verdict(t testing.TB) rules.Verdict {
 	t.Helper()
-	caps := renderers.CapsOf(s.kind, s.build(t, "edge"))
+	caps := s.build(t, "edge").Caps
 	for _, v := range []rules.Verdict{rules.Allow, rules.Bypass, rules.Tunnel} {
 		if slices.Contains(caps.Verdicts, v) {
 			return v
@@ -121,7 +121,7 @@ func (s *suite) verdict(t testing.TB) rules.Verdict {
 // plan lets media to the addresses pass, or routes them, in the families that the
 // variant has.
 func (s *suite) plan(t testing.TB, to rules.Addresses) *rules.Plan {
-	caps := renderers.CapsOf(s.kind, s.build(t, "edge"))
+	caps := s.build(t, "edge").Caps
 	p := filter(allow("calls", rules.Any(), to, media))
 	if caps.OnlyNames {
 		p = filter(allow("calls", rules.Any(), namesLike(to), https))
@@ -140,11 +140,11 @@ func (s *suite) plan(t testing.TB, to rules.Addresses) *rules.Plan {
 
 // rich is a plan of several rules, or the routes of a set with a hole.
 func (s *suite) rich(t testing.TB) *rules.Plan {
-	if s.verdict(t) != rules.Allow || renderers.CapsOf(s.kind, s.build(t, "edge")).OnlyNames {
+	if s.verdict(t) != rules.Allow || s.build(t, "edge").Caps.OnlyNames {
 		return s.plan(t, cloud)
 	}
 	p := filter(deny("hole", lan, inner, mixed), allow("calls", lan, cloud, media))
-	p.Families = renderers.CapsOf(s.kind, s.build(t, "edge")).Families
+	p.Families = s.build(t, "edge").Caps.Families
 	return p
 }
 
@@ -161,7 +161,7 @@ func namesLike(to rules.Addresses) rules.Addresses {
 }
 
 // Build makes the variant's renderer for a target called name.
-func (s *suite) build(t testing.TB, name string) renderers.Renderer {
+func (s *suite) build(t testing.TB, name string) *renderers.Target {
 	t.Helper()
 	r, err := s.kind.Build(s.variant.Options, renderers.Env{Name: name, Path: name + s.kind.Extension, Read: s.readFile})
 	if err != nil {
@@ -174,7 +174,7 @@ func (s *suite) build(t testing.TB, name string) renderers.Renderer {
 // really lack something, which unsupported holds it to.
 func (s *suite) run(t *testing.T, c Case) bool {
 	r := s.build(t, "edge")
-	caps := renderers.CapsOf(s.kind, r)
+	caps := r.Caps
 	plan := *c.Plan
 	narrowed := plan.Families&^caps.Families != 0
 	plan.Families &= caps.Families // as a policy does with families
@@ -211,7 +211,7 @@ func refusal(err error) bool {
 	return errors.As(err, &rule) && rule.Rule != "" && rule.Cause != "" && rule.Fix != ""
 }
 
-func (s *suite) render(t testing.TB, r renderers.Renderer, p *rules.Plan) []renderers.File {
+func (s *suite) render(t testing.TB, r *renderers.Target, p *rules.Plan) []renderers.File {
 	t.Helper()
 	files, err := r.Render(p)
 	if err != nil {
@@ -223,7 +223,7 @@ func (s *suite) render(t testing.TB, r renderers.Renderer, p *rules.Plan) []rend
 	return files
 }
 
-func (s *suite) readBack(t *testing.T, r renderers.Renderer, files []renderers.File, want *rules.Plan) {
+func (s *suite) readBack(t *testing.T, r *renderers.Target, files []renderers.File, want *rules.Plan) {
 	t.Helper()
 	got, err := r.ReadBack(files)
 	if s.variant.NoReadBack {
@@ -271,14 +271,14 @@ func equalFiles(a, b []renderers.File) bool {
 func (s *suite) emptyRule(t *testing.T) {
 	r := s.build(t, "edge")
 	none := rules.In("none", ipranges.Set{})
-	if renderers.CapsOf(s.kind, r).OnlyNames {
-		if _, _, errs := rules.Lower(filter(allow("none", rules.Any(), rules.Named("none", nil), https)), renderers.CapsOf(s.kind, r)); len(errs) == 0 {
+	if r.Caps.OnlyNames {
+		if _, _, errs := rules.Lower(filter(allow("none", rules.Any(), rules.Named("none", nil), https)), r.Caps); len(errs) == 0 {
 			t.Error("an empty list of names is not refused")
 		}
 		return
 	}
 	if s.verdict(t) != rules.Allow {
-		if _, _, errs := rules.Lower(s.plan(t, none), renderers.CapsOf(s.kind, r)); len(errs) == 0 {
+		if _, _, errs := rules.Lower(s.plan(t, none), r.Caps); len(errs) == 0 {
 			t.Error("routes to nowhere are not refused")
 		}
 		return
@@ -295,12 +295,12 @@ func (s *suite) emptyRule(t *testing.T) {
 			return p
 		}()},
 	} {
-		if _, losses, errs := rules.Lower(c.Plan, renderers.CapsOf(s.kind, r)); len(errs) == 0 {
+		if _, losses, errs := rules.Lower(c.Plan, r.Caps); len(errs) == 0 {
 			t.Errorf("%s: a plan without any effect is not refused: %+v", c.Name, losses)
 		}
 		both := *c.Plan
 		both.Rules = append(slices.Clone(both.Rules), allow("calls", rules.Any(), only4, media))
-		_, losses, errs := rules.Lower(&both, renderers.CapsOf(s.kind, r))
+		_, losses, errs := rules.Lower(&both, r.Caps)
 		if len(errs) == 0 && (len(losses) != 1 || losses[0].Rule != "none" || !losses[0].Dropped) {
 			t.Errorf("%s: the dropped rule is not reported: %+v", c.Name, losses)
 		}
@@ -322,7 +322,7 @@ func (s *suite) emptyRule(t *testing.T) {
 // unsupported checks that each feature that the caps lack is refused.
 func (s *suite) unsupported(t *testing.T) {
 	r := s.build(t, "edge")
-	caps := renderers.CapsOf(s.kind, r)
+	caps := r.Caps
 	rejected, logged := deny("x", rules.Any(), cloud, media), allow("x", rules.Any(), cloud, media)
 	rejected.Reject, logged.Log = true, true
 	refused := func(feature string, lacks bool, p *rules.Plan) {
@@ -370,7 +370,7 @@ func (s *suite) smallChange(t *testing.T) {
 	r := s.build(t, "edge")
 	n := 2000
 	for ; n > 20; n /= 2 { // as much as the target has room for
-		if _, _, errs := rules.Lower(s.plan(t, rules.In("cloud", manyRanges(3, n))), renderers.CapsOf(s.kind, r)); len(errs) == 0 {
+		if _, _, errs := rules.Lower(s.plan(t, rules.In("cloud", manyRanges(3, n))), r.Caps); len(errs) == 0 {
 			break
 		}
 	}
@@ -385,7 +385,7 @@ func (s *suite) smallChange(t *testing.T) {
 	var texts [2][]renderers.File
 	for i, set := range []ipranges.Set{before, after} {
 		p := s.plan(t, rules.In("cloud", set))
-		lowered, _, errs := rules.Lower(p, renderers.CapsOf(s.kind, r))
+		lowered, _, errs := rules.Lower(p, r.Caps)
 		if len(errs) > 0 {
 			t.Fatalf("a plain list is refused: %v", errs[0])
 		}

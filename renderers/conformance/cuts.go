@@ -17,11 +17,11 @@ import (
 // user's that options name.
 func (s *suite) cuts(t *testing.T) {
 	r := s.build(t, "edge")
-	lowered, _, errs := rules.Lower(s.rich(t), renderers.CapsOf(s.kind, r))
+	lowered, _, errs := rules.Lower(s.rich(t), r.Caps)
 	if len(errs) > 0 {
 		t.Fatal(errs[0])
 	}
-	next, _, errs := rules.Lower(s.plan(t, cloud), renderers.CapsOf(s.kind, r))
+	next, _, errs := rules.Lower(s.plan(t, cloud), r.Caps)
 	if len(errs) > 0 {
 		t.Fatal(errs[0])
 	}

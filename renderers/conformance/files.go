@@ -23,7 +23,7 @@ func (s *suite) damage(t *testing.T) {
 	}
 	r := s.build(t, "edge")
 	p := s.rich(t)
-	lowered, _, errs := rules.Lower(p, renderers.CapsOf(s.kind, r))
+	lowered, _, errs := rules.Lower(p, r.Caps)
 	if len(errs) > 0 {
 		t.Fatalf("refused: %v", errs[0])
 	}
@@ -78,7 +78,7 @@ func (s *suite) checkFrom(t *testing.T, f renderers.File) {
 
 func (s *suite) golden(t *testing.T) {
 	r := s.build(t, "edge")
-	lowered, _, errs := rules.Lower(s.rich(t), renderers.CapsOf(s.kind, r))
+	lowered, _, errs := rules.Lower(s.rich(t), r.Caps)
 	if len(errs) > 0 {
 		t.Fatalf("refused: %v", errs[0])
 	}

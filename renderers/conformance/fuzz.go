@@ -18,7 +18,7 @@ import (
 func Fuzz(f *testing.F, kind renderers.Kind, variants ...Variant) {
 	type subject struct {
 		s     *suite
-		r     renderers.Renderer
+		r     *renderers.Target
 		files []renderers.File
 		next  *rules.Plan
 	}
@@ -26,12 +26,12 @@ func Fuzz(f *testing.F, kind renderers.Kind, variants ...Variant) {
 	for _, v := range variants {
 		x := subject{s: &suite{kind: kind, variant: v, read: map[string][]byte{}}}
 		x.r = x.s.build(f, "edge")
-		lowered, _, errs := rules.Lower(x.s.rich(f), renderers.CapsOf(kind, x.r))
+		lowered, _, errs := rules.Lower(x.s.rich(f), x.r.Caps)
 		if len(errs) > 0 {
 			f.Fatal(errs[0])
 		}
 		x.files = x.s.render(f, x.r, lowered)
-		if x.next, _, errs = rules.Lower(x.s.plan(f, cloud), renderers.CapsOf(kind, x.r)); len(errs) > 0 {
+		if x.next, _, errs = rules.Lower(x.s.plan(f, cloud), x.r.Caps); len(errs) > 0 {
 			f.Fatal(errs[0])
 		}
 		for i, file := range x.files {
@@ -70,9 +70,9 @@ func Fuzz(f *testing.F, kind renderers.Kind, variants ...Variant) {
 }
 
 // renderedAgain renders a plan that was read from an edited file, where that can be.
-func (s *suite) renderedAgain(t *testing.T, r renderers.Renderer, p *rules.Plan) {
+func (s *suite) renderedAgain(t *testing.T, r *renderers.Target, p *rules.Plan) {
 	t.Helper()
-	lowered, _, errs := rules.Lower(p, renderers.CapsOf(s.kind, r))
+	lowered, _, errs := rules.Lower(p, r.Caps)
 	if len(errs) > 0 {
 		return
 	}

@@ -34,7 +34,7 @@ var strange = []string{
 // rendered is well-formed in its format and reads back as the plan. What a plan says of its
 // origin is never refused.
 func (s *suite) hostile(t *testing.T) {
-	plan, _, errs := rules.Lower(s.plan(t, cloud), renderers.CapsOf(s.kind, s.build(t, "edge")))
+	plan, _, errs := rules.Lower(s.plan(t, cloud), s.build(t, "edge").Caps)
 	if len(errs) > 0 {
 		t.Fatal(errs[0])
 	}
@@ -84,8 +84,8 @@ func (s *suite) strange(t *testing.T, name string, options any, where string, pl
 	if got, err := r.ReadBack(files); !s.variant.NoReadBack && (err != nil || rules.Compare(plan, got) != nil) {
 		t.Errorf("%s: it does not read back as the plan: %v", name, err)
 	}
-	if a, ok := r.(renderers.Adviser); ok {
-		for _, e := range a.Advice(plan) {
+	if r.Advice != nil {
+		for _, e := range r.Advice(plan) {
 			if e.Cause == "" || e.Fix == "" || s.kind.Warnings[e.ID] == "" {
 				t.Errorf("%s: advice without a cause or a fix, or with an ID that the kind does not list: %+v", name, e)
 			}

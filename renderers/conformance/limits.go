@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"sallyport/ipranges"
-	"sallyport/renderers"
 	"sallyport/rules"
 )
 
@@ -29,7 +28,7 @@ func isolated(f ipranges.Family, n int) ipranges.Set {
 // is rendered, and the other refused with the limit, its source and its option.
 func (s *suite) limits(t *testing.T) {
 	r := s.build(t, "edge")
-	caps := renderers.CapsOf(s.kind, r)
+	caps := r.Caps
 	for _, l := range caps.RouteLimits {
 		if l.Of != 0 && l.Of != s.verdict(t) {
 			continue // the target's own test has the other direction
@@ -93,7 +92,7 @@ func (s *suite) budget(t *testing.T) {
 		return // rules are exact
 	}
 	r := s.build(t, "edge")
-	caps := renderers.CapsOf(s.kind, r)
+	caps := r.Caps
 	limit := 25
 	if caps.Complement == s.verdict(t) {
 		limit = 400 // a single prefix leaves up to 128 others

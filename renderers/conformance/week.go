@@ -43,7 +43,7 @@ func Week(t *testing.T, kind renderers.Kind, options any, before, after rules.Ad
 			p.Rules[0].Services = []rules.Service{https}
 		}
 		p.Provenance.Feeds[0].Change = []string{"396", "398"}[i]
-		caps := renderers.CapsOf(kind, r)
+		caps := r.Caps
 		families = caps.Families
 		p.Families &= families
 		lowered, _, errs := rules.Lower(p, caps)

@@ -4,7 +4,6 @@ import (
 	"testing"
 
 	"sallyport/ipranges"
-	"sallyport/renderers"
 	"sallyport/rules"
 )
 
@@ -25,7 +24,7 @@ import (
 //  9. thousands of changed lines for a few prefixes: Week, called by each target
 func (s *suite) wrongOutputs(t *testing.T) {
 	r := s.build(t, "edge")
-	caps := renderers.CapsOf(s.kind, r)
+	caps := r.Caps
 	if s.verdict(t) != rules.Allow || caps.OnlyNames {
 		return // a list of routes has neither ports nor denials, and one of names no addresses
 	}

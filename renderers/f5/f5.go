@@ -94,7 +94,7 @@ type renderer struct {
 	env renderers.Env
 }
 
-func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
+func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 	var all renderers.Mistakes
 	r := &renderer{opt, env}
 	if why := badName(opt.Resource); why != "" {
@@ -123,7 +123,7 @@ func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
 		all.Option("domains", fmt.Sprintf("the names are %d bytes, and the Edge Client on Windows takes %d (%s)", n, opt.MaxBytes, limitSource),
 			"list fewer names; or say max_bytes = N where your clients take more")
 	}
-	return r, all.Err()
+	return &renderers.Target{Renderer: r, Caps: r.caps()}, all.Err()
 }
 
 // reserved are words that name no object (BIG-IP APM, Network Access Resource Properties).
@@ -171,8 +171,8 @@ func (r *renderer) nameBytes() int {
 	return n
 }
 
-// Caps implements renderers.Limiter.
-func (r *renderer) Caps() rules.Caps {
+// caps is what the options leave of what the kind can express.
+func (r *renderer) caps() rules.Caps {
 	caps := info.Caps
 	caps.RouteLimits = routeLimits(r.opt.MaxBytes, r.opt.MaxTotalBytes-r.nameBytes())
 	return caps

@@ -104,12 +104,12 @@ type renderer struct {
 	env renderers.Env
 }
 
-func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
+func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 	if opt.Prefix == "" {
 		opt.Prefix = "sp-" + env.Name + "-"
 	}
 	r := &renderer{opt, env}
-	return r, r.check()
+	return &renderers.Target{Renderer: r, Caps: r.caps(), Claims: r.claims()}, r.check()
 }
 
 func wrong(option, fix, cause string, args ...any) error {
@@ -155,8 +155,8 @@ func isName(s string, most int, extra string) bool {
 	return s != "" && len(s) <= most
 }
 
-// Caps implements renderers.Limiter.
-func (r *renderer) Caps() rules.Caps {
+// caps is what the options leave of what the kind can express.
+func (r *renderer) caps() rules.Caps {
 	caps := info.Caps
 	caps.RouteLimits = routeLimits(r.opt.MaxRoutes)
 	caps.RouteBytes = r.routeBytes
@@ -171,8 +171,8 @@ func (r *renderer) routeBytes(p netip.Prefix) int {
 	return object + len("        append member \"\"\n") + name
 }
 
-// Claims implements renderers.Claimer.
-func (r *renderer) Claims() []renderers.Claim {
+// claims is what the target takes for itself.
+func (r *renderer) claims() []renderers.Claim {
 	in := ""
 	if r.opt.VDOM != "" {
 		in = " of virtual domain " + r.opt.VDOM

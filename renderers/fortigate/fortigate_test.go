@@ -82,7 +82,7 @@ func plan(v rules.Verdict, prefixes ...string) *rules.Plan {
 
 func bypass() *rules.Plan { return rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, relays) }
 
-func render(t testing.TB, opt *Options, p *rules.Plan, previous []byte) (renderers.Renderer, []byte) {
+func render(t testing.TB, opt *Options, p *rules.Plan, previous []byte) (*renderers.Target, []byte) {
 	t.Helper()
 	r, err := Kind().Build(opt, renderers.Env{Name: "edge", Path: "edge.conf", Previous: func(string) []byte { return previous }})
 	if err != nil {
@@ -185,7 +185,7 @@ func TestBytes(t *testing.T) {
 		}
 		got += len(object)
 		n := routecheck.Lengths.NumPrefixes(ipranges.IPv4) + routecheck.Lengths.NumPrefixes(ipranges.IPv6)
-		want := routecheck.Counted(t, renderers.CapsOf(Kind(), r), routecheck.Lengths)
+		want := routecheck.Counted(t, r.Caps, routecheck.Lengths)
 		if want < got || want > got+n*len("        append member\n") {
 			t.Errorf("%d bytes of routes, and %d counted", got, want)
 		}
@@ -198,7 +198,7 @@ func TestBytes(t *testing.T) {
 	for _, name := range []string{"9.9.9.9_32", "10.9.9.9_32", "11.9.9.9_32"} {
 		objects += len("    edit \"sp-edge-" + name + "\"\n    next\n")
 	}
-	if want := routecheck.Counted(t, renderers.CapsOf(Kind(), r), apart); want != members+objects+len("append")-len("set") {
+	if want := routecheck.Counted(t, r.Caps, apart); want != members+objects+len("append")-len("set") {
 		t.Errorf("%d bytes of routes, and %d counted", members+objects, want)
 	}
 }
@@ -207,7 +207,7 @@ func TestClaims(t *testing.T) {
 	claims := func(change func(*Options)) map[string]string {
 		r, _ := render(t, options(change), bypass(), nil)
 		out := map[string]string{}
-		for _, c := range r.(renderers.Claimer).Claims() {
+		for _, c := range r.Claims {
 			if out[c.Option] = c.Thing; !c.MayDiffer || c.Cost == "" || c.Fix == "" {
 				t.Errorf("%+v", c)
 			}

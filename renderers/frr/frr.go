@@ -85,7 +85,7 @@ type renderer struct {
 	ways nexthop.Ways
 }
 
-func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
+func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 	ways, m := nexthop.Parse(nexthop.Options{Gateway4: opt.Gateway4, Gateway6: opt.Gateway6, Device: opt.Device},
 		nexthop.Options{Gateway4: opt.OtherGateway4, Gateway6: opt.OtherGateway6, Device: opt.OtherDevice}, opt.Exceptions)
 	var all renderers.Mistakes
@@ -103,7 +103,8 @@ func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
 	mistake(opt.Table < 0 || int64(opt.Table) > 1<<32-1, "table", "use the number of a table, or leave the option out", "%d is no routing table", opt.Table)
 	mistake(opt.Table >= 253 && opt.Table <= 255, "table", "leave the option out for the main table, or use another number", "table %d is the kernel's", opt.Table)
 	mistake(path.Ext(env.Path) == ".sh", "path", "choose another ending, such as .conf", "the list is no script, and its script ends in .load.sh")
-	return &renderer{env, opt, ways}, all.Err()
+	r := &renderer{env, opt, ways}
+	return &renderers.Target{Renderer: r, Caps: r.caps(), Claims: r.claims()}, all.Err()
 }
 
 // isAnswer reports whether FRR could read a device's name as the word for a route that
@@ -117,8 +118,8 @@ func isAnswer(device string) bool {
 	return false
 }
 
-// Caps says which family has no next hop, and how long a route's line is.
-func (r *renderer) Caps() rules.Caps {
+// caps says which family has no next hop, and how long a route's line is.
+func (r *renderer) caps() rules.Caps {
 	caps := info.Caps
 	caps.RouteBytes = r.ways.RouteBytes(r.words)
 	caps.NoBypass = map[ipranges.Family]string{}
@@ -130,8 +131,8 @@ func (r *renderer) Caps() rules.Caps {
 	return caps
 }
 
-// Claims implements renderers.Claimer.
-func (r *renderer) Claims() []renderers.Claim {
+// claims is what the target takes for itself.
+func (r *renderer) claims() []renderers.Claim {
 	return []renderers.Claim{{Thing: fmt.Sprintf("FRR's routes of tag %d", r.opt.Tag), Option: "tag", MayDiffer: true,
 		Cost: "the script of one takes the routes of the other away", Fix: "where both are for one machine, give one of them another tag"}}
 }

@@ -63,7 +63,7 @@ type renderer struct {
 	template string // the user's, where the format is one
 }
 
-func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
+func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 	switch {
 	case opt.Format == "" && opt.Template != "":
 		opt.Format = "template"
@@ -90,11 +90,11 @@ func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
 	default:
 		return nil, &renderers.OptionError{Option: "format", Cause: fmt.Sprintf("no format %q", opt.Format), Fix: "json, csv or template"}
 	}
-	return r, nil
+	return &renderers.Target{Renderer: r, Caps: r.caps()}, nil
 }
 
-// Caps says that rows of CSV hold addresses alone.
-func (r *renderer) Caps() rules.Caps {
+// caps says that rows of CSV hold addresses alone.
+func (r *renderer) caps() rules.Caps {
 	caps := info.Caps
 	if _, isCSV := r.format.(csvFormat); isCSV {
 		caps.Names, caps.Wildcards = false, false

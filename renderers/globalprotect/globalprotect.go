@@ -103,14 +103,14 @@ type renderer struct {
 	script string // the path of the file of commands: the first, or that which loads it
 }
 
-func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
+func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 	r := &renderer{opt: opt, env: env}
 	if err := r.check(); err != nil {
 		return nil, err
 	}
 	r.main, r.script = paths(opt.Form, env)
 	r.frame = len(r.command(rules.Bypass)) + len("\n")
-	return r, nil
+	return &renderers.Target{Renderer: r, Caps: r.caps(), Claims: r.claims()}, nil
 }
 
 // paths are those of the first file of a form, and of its file of commands.
@@ -125,8 +125,8 @@ func paths(form string, env renderers.Env) (main, script string) {
 	return main, strings.TrimSuffix(main, path.Ext(main)) + ".load.set"
 }
 
-// Claims implements renderers.Claimer.
-func (r *renderer) Claims() []renderers.Claim {
+// claims is what the target takes for itself.
+func (r *renderer) claims() []renderers.Claim {
 	thing := fmt.Sprintf("client setting %s of gateway %s, %s", r.opt.Config, r.opt.Gateway, r.vsys())
 	if r.opt.Template != "" {
 		thing += ", template " + r.opt.Template
@@ -136,8 +136,8 @@ func (r *renderer) Claims() []renderers.Claim {
 		Fix:  "where both are for one firewall, put both lists into one target, or name another client setting"}}
 }
 
-// Caps implements renderers.Limiter.
-func (r *renderer) Caps() rules.Caps {
+// caps is what the options leave of what the kind can express.
+func (r *renderer) caps() rules.Caps {
 	caps := info.Caps
 	caps.RouteBytes = r.routeBytes
 	caps.RouteLimits = routeLimits(r.opt.MaxRoutes)

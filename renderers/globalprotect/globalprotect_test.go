@@ -85,7 +85,7 @@ var relays = ipranges.MustParse("20.202.0.0/16", "52.112.0.0/14", "52.122.0.0/15
 
 func bypass() *rules.Plan { return rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, relays) }
 
-func render(t testing.TB, opt *Options, p *rules.Plan, published map[string][]byte) (renderers.Renderer, []renderers.File) {
+func render(t testing.TB, opt *Options, p *rules.Plan, published map[string][]byte) (*renderers.Target, []renderers.File) {
 	t.Helper()
 	r, err := Kind().Build(opt, renderers.Env{Name: "edge", Path: "edge.set", Previous: func(path string) []byte { return published[path] }})
 	if err != nil {
@@ -102,12 +102,12 @@ func render(t testing.TB, opt *Options, p *rules.Plan, published map[string][]by
 func TestTheLimitIsForBothFamilies(t *testing.T) {
 	r, _ := render(t, options(func(o *Options) { o.MaxRoutes = 3 }), bypass(), nil)
 	p := rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, relays)
-	_, _, errs := rules.Lower(p, renderers.CapsOf(Kind(), r))
+	_, _, errs := rules.Lower(p, r.Caps)
 	if len(errs) != 1 || !strings.Contains(errs[0].Cause, "4 routes") || !strings.Contains(errs[0].Fix, "max_routes") {
 		t.Errorf("%+v", errs)
 	}
 	p.Families = rules.OnlyIPv4
-	if _, _, errs := rules.Lower(p, renderers.CapsOf(Kind(), r)); len(errs) > 0 {
+	if _, _, errs := rules.Lower(p, r.Caps); len(errs) > 0 {
 		t.Error(errs[0])
 	}
 }
@@ -243,7 +243,7 @@ func TestBytes(t *testing.T) {
 			if form == formSet && v == rules.Tunnel {
 				over = n * len("exclude-")
 			}
-			got, want := routecheck.Written(files, isRoute), routecheck.Counted(t, renderers.CapsOf(Kind(), r), routecheck.Lengths)
+			got, want := routecheck.Written(files, isRoute), routecheck.Counted(t, r.Caps, routecheck.Lengths)
 			if want != got+over || got == 0 {
 				t.Errorf("%s, %v: %d bytes of routes, and %d counted", form, v, got, want)
 			}
@@ -255,7 +255,7 @@ func TestBytes(t *testing.T) {
 func TestClaims(t *testing.T) {
 	claim := func(change func(*Options)) renderers.Claim {
 		r, _ := render(t, options(change), bypass(), nil)
-		list := r.(renderers.Claimer).Claims()
+		list := r.Claims
 		if len(list) != 1 || list[0].Option != "config" || !list[0].MayDiffer || list[0].Cost == "" || list[0].Fix == "" {
 			t.Fatalf("%+v", list)
 		}
@@ -278,7 +278,7 @@ func TestWhatAnotherFormLeft(t *testing.T) {
 	for _, given := range []bool{false, true} {
 		for before, now := range map[string]string{formSet: formXML, formXML: formSet} {
 			published := map[string][]byte{}
-			build := func(change func(*Options)) renderers.Renderer {
+			build := func(change func(*Options)) *renderers.Target {
 				r, err := Kind().Build(options(change), renderers.Env{Name: "edge", Path: "edge.set", PathGiven: given, Previous: func(path string) []byte { return published[path] }})
 				if err != nil {
 					t.Fatal(err)

@@ -46,11 +46,12 @@ type renderer struct {
 	dot  bool
 }
 
-func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
+func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 	if opt.Style != "star" && opt.Style != "dot" {
 		return nil, &renderers.OptionError{Option: "style", Cause: fmt.Sprintf("no style %.60q", opt.Style), Fix: `"star" or "dot"`}
 	}
-	return &renderer{path: env.Path, dot: opt.Style == "dot"}, nil
+	r := &renderer{path: env.Path, dot: opt.Style == "dot"}
+	return &renderers.Target{Renderer: r}, nil
 }
 
 // mark begins the comment that says what the list is for.

@@ -65,7 +65,7 @@ type renderer struct {
 	routes map[ipranges.Family]linuxroutes.Routes
 }
 
-func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
+func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 	ways, m := nexthop.Parse(nexthop.Options{Gateway4: opt.Gateway4, Gateway6: opt.Gateway6, Device: opt.Device},
 		nexthop.Options{Gateway4: opt.OtherGateway4, Gateway6: opt.OtherGateway6, Device: opt.OtherDevice}, opt.Exceptions)
 	var all renderers.Mistakes
@@ -85,11 +85,11 @@ func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
 		all.Fields(routes.Check(f))
 		r.routes[f] = routes
 	}
-	return r, all.Err()
+	return &renderers.Target{Renderer: r, Caps: r.caps(), Claims: r.claims()}, all.Err()
 }
 
-// Caps says which family has no next hop, and how long a route's line is.
-func (r *renderer) Caps() rules.Caps {
+// caps says which family has no next hop, and how long a route's line is.
+func (r *renderer) caps() rules.Caps {
 	caps := info.Caps
 	caps.RouteBytes = linuxroutes.RouteBytes(r.routes)
 	caps.NoBypass = map[ipranges.Family]string{}
@@ -145,8 +145,8 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 
 func word(s string) string { return renderers.ShellWord(renderers.Clean(s)) }
 
-// Claims implements renderers.Claimer.
-func (r *renderer) Claims() []renderers.Claim {
+// claims is what the target takes for itself.
+func (r *renderer) claims() []renderers.Claim {
 	var list []renderers.Claim
 	for _, f := range rules.BothFamilies.List() {
 		routes, ok := r.routes[f]

@@ -82,7 +82,7 @@ func TestAFamilyWithoutItsGateway(t *testing.T) {
 	both, only4 := ipranges.MustParse("20.202.0.0/16", "2603:1063::/38"), ipranges.MustParse("20.202.0.0/16")
 	for _, v := range []rules.Verdict{rules.Bypass, rules.Tunnel} {
 		for _, set := range []ipranges.Set{both, only4} {
-			lowered, _, errs := rules.Lower(rules.RoutePlan("edge", rules.BothFamilies, v, set), renderers.CapsOf(Kind(), r))
+			lowered, _, errs := rules.Lower(rules.RoutePlan("edge", rules.BothFamilies, v, set), r.Caps)
 			refused := len(errs) > 0
 			if !refused {
 				_, err := r.Render(lowered)
@@ -159,7 +159,7 @@ func TestClaims(t *testing.T) {
 			t.Fatal(err)
 		}
 		var things []string
-		for _, c := range r.(renderers.Claimer).Claims() {
+		for _, c := range r.Claims {
 			if things = append(things, c.Thing); c.Option != "protocol" || !c.MayDiffer || c.Cost == "" || c.Fix == "" {
 				t.Errorf("%+v", c)
 			}
@@ -200,17 +200,17 @@ func TestBytes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			number := fmt.Sprintf(" proto %d ", r.(*renderer).opt.Protocol)
+			number := fmt.Sprintf(" proto %d ", r.Renderer.(*renderer).opt.Protocol)
 			got := routecheck.Written(files, func(line string) bool {
 				return strings.HasPrefix(line, "route replace ") && strings.Contains(line, number) // and not the try
 			})
-			if want := routecheck.Counted(t, renderers.CapsOf(Kind(), r), routecheck.Lengths); got != want || got == 0 {
+			if want := routecheck.Counted(t, r.Caps, routecheck.Lengths); got != want || got == 0 {
 				t.Errorf("%d bytes of routes, and %d counted", got, want)
 			}
 		}
 	}
 	r, err := Kind().Build(options(withExceptions), renderers.Env{Name: "edge", Path: "edge.batch"})
-	if err != nil || renderers.CapsOf(Kind(), r).RouteBytes != nil {
+	if err != nil || r.Caps.RouteBytes != nil {
 		t.Errorf("exceptions are counted: %v", err)
 	}
 }

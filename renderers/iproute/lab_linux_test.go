@@ -24,7 +24,7 @@ func render(t *testing.T, opt *Options, p *rules.Plan) []renderers.File {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lowered, _, errs := rules.Lower(p, renderers.CapsOf(Kind(), r))
+	lowered, _, errs := rules.Lower(p, r.Caps)
 	if len(errs) > 0 {
 		t.Fatal(errs[0])
 	}

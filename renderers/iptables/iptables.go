@@ -96,13 +96,13 @@ type renderer struct {
 	paths paths
 }
 
-func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
+func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 	r := &renderer{opt: opt, env: env, names: namesOf(env.Name), paths: pathsOf(env.Path)}
 	var all renderers.Mistakes
 	for _, check := range []func() error{r.checkWords, r.checkHook} {
 		all.Add(check())
 	}
-	return r, all.Err()
+	return &renderers.Target{Renderer: r, Caps: r.caps()}, all.Err()
 }
 
 func (r *renderer) checkWords() error {
@@ -122,8 +122,8 @@ func (r *renderer) checkHook() error {
 	return renderers.CheckNetfilter(r.opt.Hook, r.opt.Ingress, r.opt.Egress, "'+`$#")
 }
 
-// Caps is what the options leave of the kind's capabilities.
-func (r *renderer) Caps() rules.Caps {
+// caps is what the options leave of the kind's capabilities.
+func (r *renderer) caps() rules.Caps {
 	caps := info.Caps
 	if r.opt.Sets == ipset {
 		caps.MaxElements = maxElements

@@ -150,7 +150,7 @@ func TestWhatIptablesMistakes(t *testing.T) {
 			t.Fatal(err)
 		}
 		lowered, _, errs := rules.Lower(&rules.Plan{Name: "edge", Families: rules.BothFamilies, Rules: []rules.Rule{{Name: "x", Verdict: rules.Allow,
-			From: rules.Any(), To: tt.to, Services: []rules.Service{rules.NewService("s", tt.match)}}}}, renderers.CapsOf(Kind(), r))
+			From: rules.Any(), To: tt.to, Services: []rules.Service{rules.NewService("s", tt.match)}}}}, r.Caps)
 		if len(errs) > 0 {
 			err = errs[0]
 		} else {
@@ -239,8 +239,8 @@ func renderAs(t testing.TB, opt Options, name string, p *rules.Plan, previous []
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := built.(*renderer)
-	lowered, _, errs := rules.Lower(p, r.Caps())
+	r := built.Renderer.(*renderer)
+	lowered, _, errs := rules.Lower(p, r.caps())
 	if len(errs) > 0 {
 		t.Fatal(errs[0])
 	}

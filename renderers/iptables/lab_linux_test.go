@@ -351,7 +351,7 @@ func TestKernelReadsBack(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					lowered, _, errs := rules.Lower(c.Plan, built.(*renderer).Caps())
+					lowered, _, errs := rules.Lower(c.Plan, built.Caps)
 					if len(errs) > 0 {
 						continue
 					}

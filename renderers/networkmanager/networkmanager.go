@@ -71,7 +71,7 @@ type renderer struct {
 	keys     keys   // of the profile
 }
 
-func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
+func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 	r := &renderer{env: env, gateways: map[ipranges.Family]netip.Addr{}}
 	var all renderers.Mistakes
 	texts := map[ipranges.Family]string{ipranges.IPv4: opt.Gateway4, ipranges.IPv6: opt.Gateway6}
@@ -86,7 +86,7 @@ func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
 		r.gateways[f] = g
 	}
 	all.Add(r.readProfile(opt.Profile))
-	return r, all.Err()
+	return &renderers.Target{Renderer: r, Caps: r.caps(), Claims: r.claims(), Advice: r.advice}, all.Err()
 }
 
 // readProfile takes the user's profile in, where the options name one.
@@ -130,8 +130,8 @@ func gateway(text string, f ipranges.Family) (g netip.Addr, why string) {
 	return g, ""
 }
 
-// Caps says which family has no gateway, and how long a route's line is.
-func (r *renderer) Caps() rules.Caps {
+// caps says which family has no gateway, and how long a route's line is.
+func (r *renderer) caps() rules.Caps {
 	caps := info.Caps
 	caps.RouteBytes = r.routeBytes
 	if len(r.gateways) == 0 {
@@ -157,9 +157,9 @@ func (r *renderer) routeBytes(p netip.Prefix) int {
 	return n
 }
 
-// Claims implements renderers.Claimer: one profile comes out once for each target that
+// claims: one profile comes out once for each target that
 // takes it, and NetworkManager has one profile of a UUID.
-func (r *renderer) Claims() []renderers.Claim {
+func (r *renderer) claims() []renderers.Claim {
 	if r.profile == nil {
 		return nil
 	}

@@ -40,7 +40,7 @@ func TestConformance(t *testing.T) { conformance.Run(t, Kind(), variants()...) }
 func FuzzFiles(f *testing.F) { conformance.Fuzz(f, Kind(), variants()...) }
 
 // build is a renderer whose profile is text, where that is not empty.
-func buildWith(t testing.TB, opt *Options, text string) (renderers.Renderer, error) {
+func buildWith(t testing.TB, opt *Options, text string) (*renderers.Target, error) {
 	t.Helper()
 	return Kind().Build(opt, renderers.Env{Name: "edge", Path: "edge.nmconnection", Read: func(name string) ([]byte, error) {
 		if text != "" {
@@ -50,13 +50,13 @@ func buildWith(t testing.TB, opt *Options, text string) (renderers.Renderer, err
 	}})
 }
 
-func render(t testing.TB, opt *Options, p *rules.Plan, profile string) (renderers.Renderer, []renderers.File, error) {
+func render(t testing.TB, opt *Options, p *rules.Plan, profile string) (*renderers.Target, []renderers.File, error) {
 	t.Helper()
 	r, err := buildWith(t, opt, profile)
 	if err != nil {
 		t.Fatal(err)
 	}
-	lowered, _, errs := rules.Lower(p, renderers.CapsOf(Kind(), r))
+	lowered, _, errs := rules.Lower(p, r.Caps)
 	if len(errs) > 0 {
 		return r, nil, errs[0]
 	}
@@ -259,7 +259,7 @@ func TestAdvice(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		advice := r.(renderers.Adviser).Advice(plan(rules.Bypass, relays))
+		advice := r.Advice(plan(rules.Bypass, relays))
 		if (len(advice) == 1) != tt.told || tt.told && !strings.Contains(advice[0].Fix, tt.from) {
 			t.Errorf("%s: %v", tt.from, advice)
 		}
@@ -351,7 +351,7 @@ func FuzzReadBack(f *testing.F) {
 		}
 		f.Add(data)
 	}
-	var built []renderers.Renderer
+	var built []*renderers.Target
 	for _, change := range []func(*Options){gateways, merged, func(*Options) {}} {
 		r, err := buildWith(f, options(change), "")
 		if err != nil {
@@ -379,7 +379,7 @@ func TestBytes(t *testing.T) {
 			t.Fatal(err)
 		}
 		isRoute := regexp.MustCompile(`^route[0-9]{7,}=`).MatchString
-		got, want := routecheck.Written(files, isRoute), routecheck.Counted(t, renderers.CapsOf(Kind(), r), routecheck.Lengths)
+		got, want := routecheck.Written(files, isRoute), routecheck.Counted(t, r.Caps, routecheck.Lengths)
 		if got != want || got == 0 {
 			t.Errorf("%v: %d bytes of routes, and %d counted", v, got, want)
 		}
@@ -394,7 +394,7 @@ func TestClaims(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return r.(renderers.Claimer).Claims()
+		return r.Claims
 	}
 	if list := claims(gateways, ""); len(list) > 0 {
 		t.Errorf("%+v", list)

@@ -143,9 +143,9 @@ func (r *renderer) known() string {
 	return "id " + renderers.ShellWord(r.id())
 }
 
-// Advice implements renderers.Adviser: a profile without uuid is known by its file, and a
+// advice: a profile without uuid is known by its file, and a
 // copy under another name is another connection.
-func (r *renderer) Advice(*rules.Plan) []*renderers.OptionError {
+func (r *renderer) advice(*rules.Plan) []*renderers.OptionError {
 	if r.profile == nil || r.keys.has("connection", "uuid") || path.Base(r.env.Path) == path.Base(r.from) {
 		return nil
 	}

@@ -274,10 +274,10 @@ func TestKernelReadsBack(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r := built.(*renderer)
+			r := built.Renderer.(*renderer)
 			var previous []renderers.File
 			for _, c := range conformance.FilterCases() {
-				lowered, _, errs := rules.Lower(c.Plan, r.Caps())
+				lowered, _, errs := rules.Lower(c.Plan, r.caps())
 				if len(errs) > 0 {
 					continue
 				}

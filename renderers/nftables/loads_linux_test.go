@@ -183,7 +183,7 @@ func TestEveryChangeOfOptions(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			lowered, _, errs := rules.Lower(b.plan, renderers.CapsOf(Kind(), r))
+			lowered, _, errs := rules.Lower(b.plan, r.Caps)
 			if len(errs) > 0 {
 				t.Fatal(errs[0])
 			}
@@ -227,7 +227,7 @@ func TestContainerWithoutRights(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				r := built.(*renderer)
+				r := built.Renderer.(*renderer)
 				plan := func(n int) *rules.Plan {
 					p := cloudPlan(manyRanges(0, n).Only(f))
 					if opt.Placement == standalone {
@@ -236,10 +236,10 @@ func TestContainerWithoutRights(t *testing.T) {
 					return p
 				}
 				most := sort.Search(10_000, func(n int) bool { return r.messageBytes(plan(n+1)) > mostBytes })
-				if advice := r.Advice(plan(most)); len(advice) != 0 {
+				if advice := r.advice(plan(most)); len(advice) != 0 {
 					t.Errorf("%d ranges: %v", most, advice[0])
 				}
-				if advice := r.Advice(plan(most + 1)); len(advice) != 1 {
+				if advice := r.advice(plan(most + 1)); len(advice) != 1 {
 					t.Errorf("%d ranges: %v", most+1, advice)
 				}
 				path := filepath.Join(t.TempDir(), "edge.nft")

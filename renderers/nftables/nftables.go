@@ -95,13 +95,13 @@ type renderer struct {
 	chain  string
 }
 
-func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
+func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 	r := &renderer{opt: opt, env: env, chain: prefix(env.Name)}
 	var all renderers.Mistakes
 	for _, check := range []func() error{r.checkPlacement, r.checkHook} {
 		all.Add(check())
 	}
-	return r, all.Err()
+	return &renderers.Target{Renderer: r, Caps: r.caps(), Advice: r.advice}, all.Err()
 }
 
 // prefix begins the name of everything that is ours: nft has keywords, such as
@@ -151,8 +151,8 @@ func isTable(s string) bool {
 	return s != "" && len(s) <= 128
 }
 
-// Caps is what the options leave of the kind's capabilities.
-func (r *renderer) Caps() rules.Caps {
+// caps is what the options leave of the kind's capabilities.
+func (r *renderer) caps() rules.Caps {
 	caps := info.Caps
 	switch r.family {
 	case "ip":
@@ -167,8 +167,8 @@ func (r *renderer) Caps() rules.Caps {
 	return caps
 }
 
-// Advice implements renderers.Adviser.
-func (r *renderer) Advice(p *rules.Plan) []*renderers.OptionError {
+// advice is what the admin should know.
+func (r *renderer) advice(p *rules.Plan) []*renderers.OptionError {
 	var list []*renderers.OptionError
 	if n := r.messageBytes(p); n > mostBytes {
 		list = append(list, &renderers.OptionError{ID: "container-load",

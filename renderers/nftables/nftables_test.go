@@ -272,7 +272,7 @@ func FuzzParse(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, src string) {
-		r := built.(*renderer)
+		r := built.Renderer.(*renderer)
 		if p, err := r.readPlan(src); err == nil && p == nil {
 			t.Error("neither a plan nor an error")
 		}
@@ -300,7 +300,7 @@ func render(t *testing.T, opt Options, p *rules.Plan, previous []renderers.File)
 	if err != nil {
 		t.Fatal(err)
 	}
-	lowered, _, errs := rules.Lower(p, renderers.CapsOf(Kind(), r))
+	lowered, _, errs := rules.Lower(p, r.Caps)
 	if len(errs) > 0 {
 		t.Fatal(errs[0])
 	}

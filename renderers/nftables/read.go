@@ -159,7 +159,7 @@ func (l *line) rule() rules.Rule {
 
 // line reads the words of one rule from left to right.
 func (rd *reader) line(words []string) (*line, error) {
-	l := &line{families: rd.r.Caps().Families, from: rules.Any(), to: rules.Any()}
+	l := &line{families: rd.r.caps().Families, from: rules.Any(), to: rules.Any()}
 	for len(words) > 0 {
 		n, err := rd.term(l, words)
 		if err == nil && n > len(words) {

@@ -71,12 +71,13 @@ type renderer struct {
 	env renderers.Env
 }
 
-func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
+func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 	if opt.MaxBytes < 0 {
 		return nil, &renderers.OptionError{Option: "max_bytes", Cause: fmt.Sprintf("%d bytes hold no route", opt.MaxBytes),
 			Fix: "use a number above 0"}
 	}
-	return &renderer{opt, env}, nil
+	r := &renderer{opt, env}
+	return &renderers.Target{Renderer: r, Caps: r.caps()}, nil
 }
 
 // routeBytes is what openconnect's variable holds for a route past the tunnel, which
@@ -94,8 +95,8 @@ func netmask(bits int) netip.Addr {
 	return netip.AddrFrom4([4]byte{byte(m >> 24), byte(m >> 16), byte(m >> 8), byte(m)})
 }
 
-// Caps has the limit that the options set.
-func (r *renderer) Caps() rules.Caps {
+// caps has the limit that the options set.
+func (r *renderer) caps() rules.Caps {
 	caps, most := info.Caps, r.opt.MaxBytes
 	if most == 0 {
 		most = defaultMaxBytes

@@ -33,12 +33,12 @@ func TestOptionMistakes(t *testing.T) {
 		t.Error(err)
 	}
 	zero, err := Kind().Build(options(0), renderers.Env{Name: "edge", Path: "edge.conf"})
-	if err != nil || renderers.CapsOf(Kind(), zero).RouteLimits[0].Max != defaultMaxBytes {
+	if err != nil || zero.Caps.RouteLimits[0].Max != defaultMaxBytes {
 		t.Errorf("0 is not the documented limit: %v", err)
 	}
 }
 
-func built(t testing.TB) renderers.Renderer {
+func built(t testing.TB) *renderers.Target {
 	t.Helper()
 	r, err := Kind().Build(options(1<<30), renderers.Env{Name: "edge", Path: "edge.conf"})
 	if err != nil {
@@ -50,7 +50,7 @@ func built(t testing.TB) renderers.Renderer {
 func render(t testing.TB, p *rules.Plan) []renderers.File {
 	t.Helper()
 	r := built(t)
-	lowered, _, errs := rules.Lower(p, renderers.CapsOf(Kind(), r))
+	lowered, _, errs := rules.Lower(p, r.Caps)
 	if len(errs) > 0 {
 		t.Fatal(errs[0])
 	}

@@ -87,7 +87,7 @@ type renderer struct {
 	env  renderers.Env
 }
 
-func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
+func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 	var all renderers.Mistakes
 	if opt.Side != client && opt.Side != server {
 		all.Option("side", fmt.Sprintf("no side %q", opt.Side), "client or server")
@@ -108,7 +108,7 @@ func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
 	slices.Sort(r.hook.Families)
 	r.hook.File = path.Join(opt.Folder, path.Base(r.scriptPath()))
 	all.Fields(r.hook.Check())
-	return r, all.Err()
+	return &renderers.Target{Renderer: r, Caps: r.caps(), Claims: r.claims()}, all.Err()
 }
 
 // checkWays looks at the options of the script, and at who can have it.
@@ -147,9 +147,9 @@ func checkWays(opt Options, env renderers.Env) error {
 	return all.Err()
 }
 
-// Caps says whether IPv6 goes past the tunnel, whether it is written as its complement,
+// caps says whether IPv6 goes past the tunnel, whether it is written as its complement,
 // and how long a route's line is.
-func (r *renderer) Caps() rules.Caps {
+func (r *renderer) caps() rules.Caps {
 	caps := info.Caps
 	caps.RouteBytes = r.routeBytes
 	if r.ipv6 != "" {
@@ -161,8 +161,8 @@ func (r *renderer) Caps() rules.Caps {
 	return caps
 }
 
-// Claims implements renderers.Claimer: a script keeps its routes under its numbers.
-func (r *renderer) Claims() []renderers.Claim {
+// claims: a script keeps its routes under its numbers.
+func (r *renderer) claims() []renderers.Claim {
 	var list []renderers.Claim
 	for _, thing := range r.hook.Owned() {
 		list = append(list, renderers.Claim{Thing: thing, Option: "protocol", MayDiffer: true,

@@ -86,13 +86,13 @@ func mustBuild(t testing.TB, opt *Options) *renderer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return r.(*renderer)
+	return r.Renderer.(*renderer)
 }
 
 func renderWith(t testing.TB, opt *Options, p *rules.Plan) []renderers.File {
 	t.Helper()
 	r := mustBuild(t, opt)
-	lowered, _, errs := rules.Lower(p, renderers.CapsOf(Kind(), r))
+	lowered, _, errs := rules.Lower(p, r.caps())
 	if len(errs) > 0 {
 		t.Fatal(errs[0])
 	}
@@ -262,7 +262,7 @@ func TestBytes(t *testing.T) {
 		return err == nil || routecheck.Begins("route ", "route-ipv6 ", `push "route`)(line)
 	}
 	for _, opt := range []*Options{options(client, ""), options(server, ""), options(client, script), options(client, complement), options(server, complement)} {
-		caps := renderers.CapsOf(Kind(), mustBuild(t, opt))
+		caps := mustBuild(t, opt).caps()
 		written := routecheck.Lengths
 		switch opt.IPv6 {
 		case "":
@@ -292,11 +292,11 @@ func TestBytes(t *testing.T) {
 // TestClaims: a script has protocol numbers of its own, and nothing else does.
 func TestClaims(t *testing.T) {
 	for _, opt := range []*Options{options(client, ""), options(server, complement)} {
-		if list := mustBuild(t, opt).Claims(); len(list) > 0 {
+		if list := mustBuild(t, opt).claims(); len(list) > 0 {
 			t.Errorf("%+v", list)
 		}
 	}
-	list := mustBuild(t, options(client, script)).Claims()
+	list := mustBuild(t, options(client, script)).claims()
 	var things []string
 	for _, c := range list {
 		if things = append(things, c.Thing); c.Option != "protocol" || !c.MayDiffer || c.Cost == "" || c.Fix == "" {

@@ -94,7 +94,7 @@ type renderer struct {
 	env renderers.Env
 }
 
-func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
+func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 	var all renderers.Mistakes
 	switch {
 	case opt.Form != formFile && opt.Form != formFunction:
@@ -118,7 +118,7 @@ func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
 	if n := len(r.names()); n > frame/2 {
 		all.Option("names", fmt.Sprintf("the names are %d bytes, and there is room for %d", n, frame/2), "list fewer, with a * for many")
 	}
-	return r, all.Err()
+	return &renderers.Target{Renderer: r, Caps: r.caps(), Advice: r.advice}, all.Err()
 }
 
 // isProxy accepts a building block of MDN's return value format, with its port.
@@ -149,15 +149,15 @@ func isProxy(s string) bool {
 	return true
 }
 
-// Caps implements renderers.Limiter.
-func (r *renderer) Caps() rules.Caps {
+// caps is what the options leave of what the kind can express.
+func (r *renderer) caps() rules.Caps {
 	caps := info.Caps
 	caps.RouteLimits = routeLimits(r.opt.MaxBytes)
 	return caps
 }
 
-// Advice implements renderers.Adviser. Whoever makes a PAC file for calls should know.
-func (r *renderer) Advice(*rules.Plan) []*renderers.OptionError {
+// advice is what the admin should know. Whoever makes a PAC file for calls should know.
+func (r *renderer) advice(*rules.Plan) []*renderers.OptionError {
 	return []*renderers.OptionError{{ID: "no-media", Cause: "a PAC file steers the web traffic of browsers, never the media of calls",
 		Fix: "give the VPN's own target the same list; see docs/targets/pac.md"}}
 }

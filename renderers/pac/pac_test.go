@@ -66,7 +66,7 @@ func TestFileFits(t *testing.T) {
 	names := strings.Repeat("x", 240) + ".example.com"
 	opt := options(func(o *Options) { full(o); o.MaxBytes, o.Names.Patterns = 256<<10, []string{names, "*" + names} })
 	r, files := render(t, opt, plan(rules.Bypass, b.Set()))
-	if _, _, errs := rules.Lower(plan(rules.Bypass, b.Set()), r.Caps()); len(errs) > 0 {
+	if _, _, errs := rules.Lower(plan(rules.Bypass, b.Set()), r.caps()); len(errs) > 0 {
 		t.Fatal(errs[0])
 	}
 	if n := len(files[0].Data); n > 256<<10 || n < 200<<10 {
@@ -118,7 +118,7 @@ func render(t testing.TB, opt *Options, p *rules.Plan) (*renderer, []renderers.F
 	if err != nil {
 		t.Fatal(err)
 	}
-	return r.(*renderer), files
+	return r.Renderer.(*renderer), files
 }
 
 var relays = ipranges.MustParse("20.202.0.0/16", "52.112.0.0/14", "52.122.0.0/15")
@@ -130,7 +130,7 @@ func plan(v rules.Verdict, set ipranges.Set) *rules.Plan {
 // TestAdvice: nobody makes a PAC file without having been told.
 func TestAdvice(t *testing.T) {
 	r, _ := render(t, options(plain), plan(rules.Bypass, relays))
-	if advice := r.Advice(plan(rules.Bypass, relays)); len(advice) != 1 || !strings.Contains(advice[0].Cause, "media") {
+	if advice := r.advice(plan(rules.Bypass, relays)); len(advice) != 1 || !strings.Contains(advice[0].Cause, "media") {
 		t.Errorf("%v", advice)
 	}
 }

@@ -68,7 +68,7 @@ func TestNamesGolden(t *testing.T) {
 func readable(t *testing.T, o Options, p *rules.Plan) []renderers.File {
 	t.Helper()
 	r := newRenderer(t, o, nil)
-	lowered, _, errs := rules.Lower(p, renderers.CapsOf(Kind(), r))
+	lowered, _, errs := rules.Lower(p, r.Caps)
 	if len(errs) > 0 {
 		t.Fatal(errs[0])
 	}
@@ -102,7 +102,7 @@ func TestURLsEndInASlash(t *testing.T) {
 func TestWildcards(t *testing.T) {
 	p := planOf(allow("x", rules.Any(), wilds, https))
 	for name, o := range nameVariants() {
-		caps := renderers.CapsOf(Kind(), newRenderer(t, *o, nil))
+		caps := newRenderer(t, *o, nil).Caps
 		if _, _, errs := rules.Lower(p, caps); (len(errs) == 0) != (o.Names == namesURL) {
 			t.Errorf("%s: %v", name, errs)
 		}

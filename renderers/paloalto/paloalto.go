@@ -94,7 +94,7 @@ type renderer struct {
 	base   string // the same without its extension
 }
 
-func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
+func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 	if len(opt.Applications) == 0 {
 		opt.Applications = []string{"any"}
 	}
@@ -103,14 +103,14 @@ func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
 	if err := r.check(); err != nil {
 		return nil, err
 	}
-	return r, nil
+	return &renderers.Target{Renderer: r, Caps: r.caps()}, nil
 }
 
 func (r *renderer) removePath() string { return r.base + ".remove.set" }
 func (r *renderer) loadPath() string   { return r.base + ".load.set" }
 
-// Caps implements renderers.Limiter: nobody can resolve a wildcard.
-func (r *renderer) Caps() rules.Caps {
+// caps: nobody can resolve a wildcard.
+func (r *renderer) caps() rules.Caps {
 	caps := info.Caps
 	caps.Wildcards = r.opt.Names == namesURL
 	return caps

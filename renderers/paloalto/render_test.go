@@ -31,7 +31,7 @@ func plan() *rules.Plan {
 	return planOf(allow("calls", rules.Any(), in("cloud", "20.202.0.0/16", "52.112.0.0-52.113.7.9", "2603:1063::/38"), media))
 }
 
-func newRenderer(t testing.TB, opt Options, previous []renderers.File) renderers.Renderer {
+func newRenderer(t testing.TB, opt Options, previous []renderers.File) *renderers.Target {
 	t.Helper()
 	env := renderers.Env{Name: "edge", Path: "edge.set", Previous: func(path string) []byte {
 		for _, f := range previous {

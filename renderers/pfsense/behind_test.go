@@ -214,7 +214,7 @@ func TestReadBackOfTreatment(t *testing.T) {
 }
 
 // mergeFiles merges p into the text of a configuration.
-func mergeFiles(t *testing.T, o Options, config string, p *rules.Plan) ([]renderers.File, renderers.Renderer) {
+func mergeFiles(t *testing.T, o Options, config string, p *rules.Plan) ([]renderers.File, *renderers.Target) {
 	t.Helper()
 	o.Config = "x"
 	r, err := Kind().Build(&o, renderers.Env{Name: "edge", Path: "edge.xml", Read: func(string) ([]byte, error) { return []byte(config), nil }})

@@ -20,7 +20,7 @@ func FuzzMerge(f *testing.F) {
 	}
 	o := options(formMerge)
 	o.Config, o.Before, o.Like, o.Accept = "x", "all", "all", []string{"1", "2", "first"}
-	merge := func(config string, p *rules.Plan) ([]renderers.File, renderers.Renderer, error) {
+	merge := func(config string, p *rules.Plan) ([]renderers.File, *renderers.Target, error) {
 		r, err := Kind().Build(&o, renderers.Env{Name: "edge", Path: "edge.xml", Read: func(string) ([]byte, error) { return []byte(config), nil }})
 		if err != nil {
 			return nil, nil, err

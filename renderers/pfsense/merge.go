@@ -42,8 +42,8 @@ func (r *renderer) merge(o *objects) ([]byte, error) {
 	return apply(c.data, edits), nil
 }
 
-// Claims implements renderers.Claimer: the output is a changed copy of the user's file.
-func (r *renderer) Claims() []renderers.Claim {
+// claims: the output is a changed copy of the user's file.
+func (r *renderer) claims() []renderers.Claim {
 	if r.opt.Form != formMerge {
 		return nil
 	}

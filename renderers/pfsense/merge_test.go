@@ -237,7 +237,7 @@ func TestClaims(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := ""
-		for _, c := range r.(renderers.Claimer).Claims() {
+		for _, c := range r.Claims {
 			got += c.File
 		}
 		if got != want {

@@ -114,7 +114,7 @@ type renderer struct {
 	like   *theirRule // merge: the rule whose treatment ours get, or nil
 }
 
-func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
+func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 	r := &renderer{opt: opt, env: env, base: strings.TrimSuffix(env.Path, info.Extension)}
 	var all renderers.Mistakes
 	form, words := r.checkForm(), r.checkWords()
@@ -125,7 +125,7 @@ func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
 		all.Add(r.readPlace())
 		all.Add(r.readLike())
 	}
-	return r, all.Err()
+	return &renderers.Target{Renderer: r, Claims: r.claims()}, all.Err()
 }
 
 // owner begins the description of everything that is ours.

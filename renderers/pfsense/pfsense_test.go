@@ -64,7 +64,7 @@ func renderPlan(t *testing.T, o Options, p *rules.Plan) (map[string]string, erro
 	if err != nil {
 		return nil, err
 	}
-	lowered, _, errs := rules.Lower(p, renderers.CapsOf(Kind(), r))
+	lowered, _, errs := rules.Lower(p, r.Caps)
 	if len(errs) > 0 {
 		return nil, errs[0]
 	}

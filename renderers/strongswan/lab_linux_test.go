@@ -138,7 +138,7 @@ func TestTheLongestMessage(t *testing.T) {
 		if i%50 != 0 {
 			continue
 		}
-		if _, _, errs := rules.Lower(bypass(b.Set()), renderers.CapsOf(Kind(), r)); len(errs) > 0 {
+		if _, _, errs := rules.Lower(bypass(b.Set()), r.Caps); len(errs) > 0 {
 			break
 		}
 	}

@@ -83,7 +83,7 @@ type renderer struct {
 	marks []string      // what follows a prefix, one for each selector: "[udp/3478-3479]"
 }
 
-func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
+func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 	var all renderers.Mistakes
 	if opt.MaxSelectors < 1 || opt.MaxSelectors > maxSelectors {
 		all.Option("max_selectors", fmt.Sprintf("%d is no number of selectors that a payload can hold", opt.MaxSelectors),
@@ -91,7 +91,7 @@ func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
 	}
 	r := &renderer{env: env, most: opt.MaxSelectors, marks: []string{""}}
 	if len(opt.Ports) == 0 {
-		return r, all.Err()
+		return r.target(), all.Err()
 	}
 	var list []rules.Match
 	for i, s := range opt.Ports {
@@ -108,12 +108,16 @@ func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
 	}
 	r.ports = rules.NewMatches(list...)
 	r.marks = marksOf(r.ports)
-	return r, nil
+	return r.target(), nil
 }
 
-// Caps counts a route as charon's message does, which depends on the ports, and what
+func (r *renderer) target() *renderers.Target {
+	return &renderers.Target{Renderer: r, Caps: r.caps(), Ports: r.ports}
+}
+
+// caps counts a route as charon's message does, which depends on the ports, and what
 // enters the tunnel as selectors.
-func (r *renderer) Caps() rules.Caps {
+func (r *renderer) caps() rules.Caps {
 	caps := info.Caps
 	selectors := rules.RouteLimit{Max: r.most, Shared: true, Of: rules.Tunnel,
 		Device: "a payload of selectors", Source: "RFC 7296, section 3.13"}

@@ -96,12 +96,12 @@ func render(t testing.TB, opt *Options, p *rules.Plan) (*renderer, []renderers.F
 	if err != nil {
 		t.Fatal(err)
 	}
-	lowered, _, errs := rules.Lower(p, renderers.CapsOf(Kind(), built))
+	lowered, _, errs := rules.Lower(p, built.Caps)
 	if len(errs) > 0 {
 		return nil, nil, errs[0]
 	}
 	files, err := built.Render(lowered)
-	return built.(*renderer), files, err
+	return built.Renderer.(*renderer), files, err
 }
 
 func mustRender(t testing.TB, opt *Options, p *rules.Plan) []renderers.File {
@@ -240,7 +240,7 @@ func FuzzReadBack(f *testing.F) {
 		if err != nil {
 			f.Fatal(err)
 		}
-		built = append(built, r.(*renderer))
+		built = append(built, r.Renderer.(*renderer))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, r := range built {
@@ -258,7 +258,7 @@ func TestBypassed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return r.(interface{ Bypassed() rules.Matches }).Bypassed()
+		return r.Ports
 	}
 	if got := bypassed(); len(got) != 0 {
 		t.Errorf("without ports: %v", got)

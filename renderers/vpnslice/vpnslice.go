@@ -71,19 +71,20 @@ type renderer struct {
 	env renderers.Env
 }
 
-func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
+func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 	if opt.MaxBytes < 0 {
 		return nil, &renderers.OptionError{Option: "max_bytes", Cause: fmt.Sprintf("%d bytes hold no route", opt.MaxBytes),
 			Fix: "use a number above 0"}
 	}
-	return &renderer{opt, env}, nil
+	r := &renderer{opt, env}
+	return &renderers.Target{Renderer: r, Caps: r.caps()}, nil
 }
 
 // routeBytes is an argument with its mark, the zero behind it, and its pointer.
 func routeBytes(p netip.Prefix) int { return len("%") + len(p.String()) + 1 + 8 }
 
-// Caps has the limit that the options set.
-func (r *renderer) Caps() rules.Caps {
+// caps has the limit that the options set.
+func (r *renderer) caps() rules.Caps {
 	caps, most := info.Caps, r.opt.MaxBytes
 	if most == 0 {
 		most = defaultMaxBytes

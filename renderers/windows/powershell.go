@@ -17,8 +17,8 @@ import (
 // scriptOnlyIncludes is why a script has no bypass.
 const scriptOnlyIncludes = `Add-VpnConnectionRoute knows no exclusion, only a ProfileXML does: form = "profile" or "routes"`
 
-// Caps implements renderers.Limiter.
-func (r *renderer) Caps() rules.Caps {
+// caps is what the options leave of what the kind can express.
+func (r *renderer) caps() rules.Caps {
 	caps := info.Caps
 	caps.RouteBytes = r.routeBytes
 	if r.opt.Form == formPowerShell {

@@ -23,7 +23,7 @@ func TestScriptIncludesAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	caps := renderers.CapsOf(Kind(), r)
+	caps := r.Caps
 	_, _, errs := rules.Lower(rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, relays), caps)
 	var text string
 	for _, e := range errs {
@@ -151,7 +151,7 @@ func TestAdvice(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		advice := r.(renderers.Adviser).Advice(tt.plan)
+		advice := r.Advice(tt.plan)
 		if (len(advice) == 1) != tt.told || tt.told && (advice[0].Option != "families" || advice[0].Fix == "") {
 			t.Errorf("%v: %v", tt.plan.Families, advice)
 		}

@@ -109,7 +109,7 @@ func isWord(s, extra string) bool {
 	return s != ""
 }
 
-func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
+func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 	var all renderers.Mistakes
 	r := &renderer{opt: opt, env: env}
 	if !slices.Contains([]string{formProfile, formRoutes, formPowerShell}, opt.Form) {
@@ -129,7 +129,7 @@ func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
 	case formProfile:
 		r.checkProfile(&all)
 	}
-	return r, all.Err()
+	return &renderers.Target{Renderer: r, Caps: r.caps(), Advice: r.advice}, all.Err()
 }
 
 // checkProfile checks what a profile says besides its routes, and reads what goes in.
@@ -210,8 +210,8 @@ func onlyElement(data []byte, name string) (string, error) {
 	}
 }
 
-// Advice implements renderers.Adviser.
-func (r *renderer) Advice(p *rules.Plan) []*renderers.OptionError {
+// advice is what the admin should know.
+func (r *renderer) advice(p *rules.Plan) []*renderers.OptionError {
 	set, v, ok := p.Listed()
 	if !ok || v != rules.Bypass || !set.Has(ipranges.IPv6) {
 		return nil

@@ -91,7 +91,7 @@ func TestOptionMistakes(t *testing.T) {
 
 var relays = ipranges.MustParse("20.202.0.0/16", "52.112.0.0/14", "52.122.0.0/15", "2603:1063::/38")
 
-func render(t testing.TB, opt *Options, p *rules.Plan) (renderers.Renderer, []renderers.File) {
+func render(t testing.TB, opt *Options, p *rules.Plan) (*renderers.Target, []renderers.File) {
 	t.Helper()
 	r, err := Kind().Build(opt, renderers.Env{Name: "edge", Path: "edge.xml", Read: os.ReadFile})
 	if err != nil {
@@ -230,7 +230,7 @@ func TestBytes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		caps := renderers.CapsOf(Kind(), r)
+		caps := r.Caps
 		for i, v := range []rules.Verdict{rules.Tunnel, rules.Bypass}[:len(caps.Verdicts)] {
 			files, err := r.Render(rules.RoutePlan("edge", rules.BothFamilies, v, routecheck.Lengths))
 			if err != nil {

@@ -58,8 +58,8 @@ func (r *renderer) renderAllowed(p *rules.Plan, set ipranges.Set, v rules.Verdic
 // one message of at most 1 MB, of which nobody says how many it holds.
 const manyAllowed = 4000
 
-// Advice implements renderers.Adviser.
-func (r *renderer) Advice(p *rules.Plan) []*renderers.OptionError {
+// advice is what the admin should know.
+func (r *renderer) advice(p *rules.Plan) []*renderers.OptionError {
 	set, v, ok := p.Listed()
 	if !ok || v == rules.Bypass && r.opt.Form == formRoutes {
 		return nil
@@ -76,7 +76,7 @@ func (r *renderer) Advice(p *rules.Plan) []*renderers.OptionError {
 // allowed is what the tunnel carries for a list: of a family that the plan does not speak
 // of, everything where the list is of what goes past the tunnel, and else nothing.
 func (r *renderer) allowed(set ipranges.Set, fams rules.Families, v rules.Verdict) ipranges.Set {
-	caps := r.Caps()
+	caps := r.caps()
 	var out ipranges.Set
 	for _, f := range rules.BothFamilies.List() {
 		if fams.Has(f) {

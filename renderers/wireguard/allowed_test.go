@@ -112,7 +112,7 @@ func TestBudgetsOfWhatIsWritten(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			lowered, losses, errs := rules.Lower(p, renderers.CapsOf(Kind(), r))
+			lowered, losses, errs := rules.Lower(p, r.Caps)
 			if len(errs) > 0 {
 				t.Errorf("%v, added %v: %v", tt.v, added, errs[0])
 				continue
@@ -167,7 +167,7 @@ func TestAdvice(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		advice := r.(renderers.Adviser).Advice(rules.RoutePlan("edge", rules.OnlyIPv4, tt.v, tt.list))
+		advice := r.Advice(rules.RoutePlan("edge", rules.OnlyIPv4, tt.v, tt.list))
 		if (len(advice) > 0) != tt.told || tt.told && (advice[0].Fix == "" || !strings.Contains(advice[0].Cause, "AllowedIPs")) {
 			t.Errorf("%v of %d prefixes: %v", tt.v, tt.list.NumPrefixes(ipranges.IPv4), advice)
 		}

@@ -89,7 +89,7 @@ type renderer struct {
 	script uplink.Script
 }
 
-func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
+func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 	r := &renderer{opt: opt, env: env, routes: map[ipranges.Family]linuxroutes.Routes{}}
 	switch opt.Form {
 	case formAllowed:
@@ -99,7 +99,7 @@ func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
 			return nil, &renderers.OptionError{Option: "form", Cause: "AllowedIPs have no gateway, device, folder, protocol number and metric",
 				Fix: `remove these options, or use form = "routes"`}
 		}
-		return r, nil
+		return r.target(), nil
 	case formRoutes:
 	default:
 		return nil, &renderers.OptionError{Option: "form", Cause: fmt.Sprintf("no form %q", opt.Form), Fix: "routes or allowed_ips"}
@@ -119,7 +119,11 @@ func build(opt Options, env renderers.Env) (renderers.Renderer, error) {
 	if opt.Gateway4+opt.Gateway6+opt.Device != "" {
 		r.hops(&all)
 	}
-	return r, all.Err()
+	return r.target(), all.Err()
+}
+
+func (r *renderer) target() *renderers.Target {
+	return &renderers.Target{Renderer: r, Caps: r.caps(), Claims: r.claims(), Advice: r.advice}
 }
 
 // hops fills in the routes of each family that the options give a next hop.
@@ -142,9 +146,9 @@ func (r *renderer) hops(all *renderers.Mistakes) {
 	}
 }
 
-// Caps says which family has no next hop, what is written as its complement, and how
+// caps says which family has no next hop, what is written as its complement, and how
 // long a route's line is.
-func (r *renderer) Caps() rules.Caps {
+func (r *renderer) caps() rules.Caps {
 	caps := info.Caps
 	caps.RouteBytes = r.routeBytes()
 	caps.Unwritten = map[rules.Verdict]ipranges.Set{rules.Tunnel: thisNetwork}
@@ -178,9 +182,9 @@ func (r *renderer) routeBytes() func(netip.Prefix) int {
 	}
 }
 
-// Claims implements renderers.Claimer: routes past the tunnel are kept under their
+// claims: routes past the tunnel are kept under their
 // numbers. AllowedIPs have none.
-func (r *renderer) Claims() []renderers.Claim {
+func (r *renderer) claims() []renderers.Claim {
 	if r.opt.Form != formRoutes {
 		return nil
 	}

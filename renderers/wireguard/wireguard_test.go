@@ -85,7 +85,7 @@ func render(t *testing.T, opt *Options, p *rules.Plan) ([]renderers.File, error)
 	if err != nil {
 		t.Fatal(err)
 	}
-	lowered, _, errs := rules.Lower(p, renderers.CapsOf(Kind(), r))
+	lowered, _, errs := rules.Lower(p, r.Caps)
 	if len(errs) > 0 {
 		return nil, errs[0]
 	}
@@ -230,7 +230,7 @@ func TestBytes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, want := routecheck.Written(files, tt.isRoute), routecheck.Counted(t, renderers.CapsOf(Kind(), r), tt.written)
+		got, want := routecheck.Written(files, tt.isRoute), routecheck.Counted(t, r.Caps, tt.written)
 		if want != got+tt.over || got == 0 {
 			t.Errorf("%s: %d bytes of routes, and %d counted", name, got, want)
 		}
@@ -246,7 +246,7 @@ func TestClaims(t *testing.T) {
 			t.Fatal(err)
 		}
 		var things []string
-		for _, c := range r.(renderers.Claimer).Claims() {
+		for _, c := range r.Claims {
 			if things = append(things, c.Thing); c.Option != "protocol" || !c.MayDiffer || c.Cost == "" || c.Fix == "" {
 				t.Errorf("%+v", c)
 			}
