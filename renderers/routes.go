@@ -37,14 +37,13 @@ func RouteHeader(p *rules.Plan) []string {
 	return lines
 }
 
-// Routes is what p, a plan of routes, lists, and which way that goes: rules.Plan.Listed
-// for a renderer, where anything else is an error.
-func Routes(p *rules.Plan) (set ipranges.Set, v rules.Verdict, err error) {
-	set, v, ok := p.Listed()
+// Routes is p as a list of routes, for targets that carry nothing else.
+func Routes(p *rules.Plan) (rules.RouteList, error) {
+	list, ok := p.Routes()
 	if !ok {
-		return set, v, errors.New("the plan is no list of routes: give the target bypass or include")
+		return list, errors.New("the plan is no list of routes: give the target bypass or include")
 	}
-	return set, v, nil
+	return list, nil
 }
 
 // ReadFile reads the file at path back with read. What is wrong with it is said with its

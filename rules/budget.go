@@ -117,11 +117,11 @@ type fitting struct {
 // fit spends p's budget: it returns p with a list that is within all limits, and the
 // price in each family that has one.
 func fit(p *Plan, caps Caps) (*Plan, []Loss, []*RuleError) {
-	listed, v, ok := p.Listed()
+	list, ok := p.Routes()
 	if !ok || p.Budget == nil {
 		return p, nil, nil
 	}
-	b := p.Budget
+	b, listed, v := p.Budget, list.Set, list.Way
 	f := &fitting{p: p, caps: caps, limits: limitsFor(v, slices.Concat(caps.RouteLimits, b.Limits)), listed: listed,
 		over: b.Added != nil || b.Missing == nil && v == Tunnel}
 	if errs := append(f.check(), f.countable()...); len(errs) > 0 {
@@ -146,16 +146,16 @@ func (f *fitting) written(list ipranges.Set) ipranges.Set {
 // Routes is the list of prefixes that a target with the caps writes for p, a plan of
 // routes: what it lists, or all other addresses. ok is false for other plans.
 func (c Caps) Routes(p *Plan) (list ipranges.Set, ok bool) {
-	listed, _, ok := p.Listed()
+	listed, ok := p.Routes()
 	if !ok {
 		return list, false
 	}
-	return writtenOf(p, c, listed), true
+	return writtenOf(p, c, listed.Set), true
 }
 
 // writtenOf is written for a plan and caps.
 func writtenOf(p *Plan, caps Caps, list ipranges.Set) ipranges.Set {
-	_, v, _ := p.Listed()
+	v := opposite[p.Default]
 	var out ipranges.Set
 	for _, fam := range p.Families.List() {
 		out = out.Union(caps.Written(v, fam, list))
@@ -166,7 +166,7 @@ func writtenOf(p *Plan, caps Caps, list ipranges.Set) ipranges.Set {
 // meant is the list that a target means by what it writes: what it leaves out belongs
 // where the plan has it.
 func (f *fitting) meant(written ipranges.Set) ipranges.Set {
-	_, v, _ := f.p.Listed()
+	v := opposite[f.p.Default]
 	var out ipranges.Set
 	for _, fam := range f.p.Families.List() {
 		left := f.caps.meant(v, fam, f.listed).Minus(f.caps.Written(v, fam, f.listed))
@@ -178,7 +178,7 @@ func (f *fitting) meant(written ipranges.Set) ipranges.Set {
 // flipped says that the target writes the complement in a family, in which holding more
 // is leaving out.
 func (f *fitting) flipped(fam ipranges.Family) bool {
-	_, v, _ := f.p.Listed()
+	v := opposite[f.p.Default]
 	return f.caps.writesOpposite(v, fam)
 }
 
@@ -369,7 +369,7 @@ func (f *fitting) curve(fam ipranges.Family, most int) (*cover.Curve, error) {
 // never is what no list may come to hold, as far as what is written goes: special-use
 // addresses and the protected ones; for a complement that grows, what must stay out.
 func (f *fitting) never(fam ipranges.Family) ipranges.Set {
-	_, v, _ := f.p.Listed()
+	v := opposite[f.p.Default]
 	if f.flipped(fam) {
 		return f.p.Budget.Must.Set().Union(f.caps.Unwritten[v])
 	}
@@ -398,7 +398,7 @@ func setOf(list []netip.Prefix) ipranges.Set {
 // budget says of must and protect holds for it. Prices are shares of the list, also where
 // its target writes the complement. An error may be a *RuleError.
 func PriceCurve(p *Plan, caps Caps, family ipranges.Family, added bool, most int) (*cover.Curve, error) {
-	listed, _, ok := p.Listed()
+	list, ok := p.Routes()
 	if !ok {
 		return nil, errors.New("the plan is no list of routes")
 	}
@@ -406,7 +406,7 @@ func PriceCurve(p *Plan, caps Caps, family ipranges.Family, added bool, most int
 	if q.Budget == nil {
 		q.Budget = &Budget{}
 	}
-	f := &fitting{p: &q, caps: caps, listed: listed, over: added}
+	f := &fitting{p: &q, caps: caps, listed: list.Set, over: added}
 	if errs := f.check(); len(errs) > 0 {
 		return nil, errs[0]
 	}

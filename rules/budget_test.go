@@ -36,12 +36,12 @@ func scattered(rng *rand.Rand, n int) ipranges.Set {
 func TestBudgets(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 5))
 	limits := map[string][]RouteLimit{
-		"routes":            {{Max: 40, Device: "the box", Source: "a test"}},
-		"routes together":   {{Max: 70, Shared: true, Device: "the box", Source: "a test"}},
-		"together and each": {{Max: 70, Shared: true, Device: "the box", Source: "a test"}, {Max: 42, Families: OnlyIPv6, Device: "the box", Source: "a test"}},
-		"bytes":             {{Max: 900, Bytes: true, Device: "the box", Source: "a test"}},
-		"bytes together":    {{Max: 1700, Bytes: true, Shared: true, Device: "the box", Source: "a test"}},
-		"routes and bytes":  {{Max: 50, Device: "the box", Source: "a test"}, {Max: 900, Bytes: true, Device: "the box", Source: "a test"}},
+		"routes":            {{Max: 40, Families: BothFamilies, Device: "the box", Source: "a test"}},
+		"routes together":   {{Max: 70, Families: BothFamilies, Shared: true, Device: "the box", Source: "a test"}},
+		"together and each": {{Max: 70, Families: BothFamilies, Shared: true, Device: "the box", Source: "a test"}, {Max: 42, Families: OnlyIPv6, Device: "the box", Source: "a test"}},
+		"bytes":             {{Max: 900, Families: BothFamilies, Bytes: true, Device: "the box", Source: "a test"}},
+		"bytes together":    {{Max: 1700, Families: BothFamilies, Bytes: true, Shared: true, Device: "the box", Source: "a test"}},
+		"routes and bytes":  {{Max: 50, Families: BothFamilies, Device: "the box", Source: "a test"}, {Max: 900, Families: BothFamilies, Bytes: true, Device: "the box", Source: "a test"}},
 		"one family":        {{Max: 30, Families: OnlyIPv4, Device: "the box", Source: "a test"}},
 	}
 	for name, limit := range limits {
@@ -54,7 +54,7 @@ func TestBudgets(t *testing.T) {
 						set = set.Union(must)
 						protect := ipranges.MustParse("20.1.0.0/20", "2603:1002::/36").Minus(set)
 						caps := routeCaps
-						caps.RouteLimits, caps.Complement = limit, complement
+						caps.RouteLimits, caps.Complement = limit, Complement{complement, BothFamilies}
 						p := RoutePlan("vpn", BothFamilies, v, set)
 						if _, _, errs := Lower(p, caps); len(errs) == 0 {
 							t.Fatal("without a budget the list is not refused")
@@ -82,8 +82,9 @@ func TestBudgets(t *testing.T) {
 
 func checkFitted(t *testing.T, p, got *Plan, losses []Loss, over bool, must, protect ipranges.Set) {
 	t.Helper()
-	want, v, _ := p.Listed()
-	list, w, ok := got.Listed()
+	wanted, _ := p.Routes()
+	gotten, ok := got.Routes()
+	want, v, list, w := wanted.Set, wanted.Way, gotten.Set, gotten.Way
 	if !ok || v != w {
 		t.Fatal("the direction is lost")
 	}
@@ -113,7 +114,7 @@ func checkFitted(t *testing.T, p, got *Plan, losses []Loss, over bool, must, pro
 func TestOptimum(t *testing.T) {
 	set := ipranges.MustParse("20.0.0.0/24", "20.0.2.0/24", "20.0.4.0/24", "30.0.0.0/22")
 	caps := routeCaps
-	caps.RouteLimits = []RouteLimit{{Max: 2, Device: "the box", Source: "a test", Option: "max_routes"}}
+	caps.RouteLimits = []RouteLimit{{Max: 2, Families: BothFamilies, Device: "the box", Source: "a test", Option: "max_routes"}}
 	for _, tt := range []struct {
 		v      Verdict
 		budget *Budget
@@ -145,7 +146,8 @@ func TestOptimum(t *testing.T) {
 			t.Errorf("%v: %v", tt.budget, errs[0])
 			continue
 		}
-		list, _, _ := got.Listed()
+		routes, _ := got.Routes()
+		list := routes.Set
 		if text := strings.TrimSuffix(string(list.AppendPrefixes(nil, ipranges.IPv4, "", ",")), ","); text != tt.want {
 			t.Errorf("the list is %s, not %s", text, tt.want)
 		}
@@ -176,13 +178,14 @@ func TestJointBudgets(t *testing.T) {
 		{4, 10, nil, "2 2"},
 	} {
 		p := RoutePlan("vpn", BothFamilies, Bypass, two)
-		p.Budget = &Budget{Missing: percent(tt.missing), Limits: append(tt.limits, RouteLimit{Max: tt.k, Shared: true, Device: BudgetDevice})}
+		p.Budget = &Budget{Missing: percent(tt.missing), Limits: append(tt.limits, RouteLimit{Max: tt.k, Families: BothFamilies, Shared: true, Device: BudgetDevice})}
 		got, _, errs := Lower(p, routeCaps)
 		text := ""
 		if len(errs) > 0 {
 			text = errs[0].Cause
 		} else {
-			list, _, _ := got.Listed()
+			routes, _ := got.Routes()
+			list := routes.Set
 			text = fmt.Sprintf("%d %d", list.NumPrefixes(ipranges.IPv4), list.NumPrefixes(ipranges.IPv6))
 		}
 		if !strings.Contains(text, tt.want) {
@@ -250,7 +253,7 @@ func TestJointOptimum(t *testing.T) {
 			}
 		}
 		p := RoutePlan("vpn", BothFamilies, Bypass, set)
-		p.Budget = &Budget{Missing: &allowed, Must: In("must", must), Limits: []RouteLimit{{Max: k, Shared: true, Device: BudgetDevice}}}
+		p.Budget = &Budget{Missing: &allowed, Must: In("must", must), Limits: []RouteLimit{{Max: k, Families: BothFamilies, Shared: true, Device: BudgetDevice}}}
 		got, _, errs := Lower(p, routeCaps)
 		if len(errs) > 0 {
 			if best < 1e9 {
@@ -258,7 +261,8 @@ func TestJointOptimum(t *testing.T) {
 			}
 			continue
 		}
-		list, _, _ := got.Listed()
+		routes, _ := got.Routes()
+		list := routes.Set
 		sum, ok := price(list)
 		both := list.Has(ipranges.IPv4) && list.Has(ipranges.IPv6)
 		if !ok || sum > best+1e-6 || !both && bestBoth < best+1e-6 || list.NumPrefixes(ipranges.IPv4)+list.NumPrefixes(ipranges.IPv6) > k {
@@ -283,7 +287,7 @@ func TestJointBytesLeaveAFamily(t *testing.T) {
 	line := len("route 2a01:111:f400::/48\n")
 	for bytes, want := range map[int]string{line: "0 1", line + len("route 20.0.98.0/24\n"): "1 1", len("route 20.0.0.0/24\n"): "1 0", 3: ""} {
 		p := RoutePlan("vpn", BothFamilies, Bypass, set)
-		p.Budget = &Budget{Missing: percent(100), Limits: []RouteLimit{{Max: bytes, Bytes: true, Shared: true, Device: BudgetDevice}}}
+		p.Budget = &Budget{Missing: percent(100), Limits: []RouteLimit{{Max: bytes, Families: BothFamilies, Bytes: true, Shared: true, Device: BudgetDevice}}}
 		got, losses, errs := Lower(p, routeCaps)
 		if want == "" {
 			if len(errs) == 0 {
@@ -295,7 +299,8 @@ func TestJointBytesLeaveAFamily(t *testing.T) {
 			t.Errorf("%d bytes: %v", bytes, errs[0])
 			continue
 		}
-		out, _, _ := got.Listed()
+		routes, _ := got.Routes()
+		out := routes.Set
 		if text := fmt.Sprintf("%d %d", out.NumPrefixes(ipranges.IPv4), out.NumPrefixes(ipranges.IPv6)); text != want || len(losses) == 0 {
 			t.Errorf("%d bytes leave %s routes, not %s: %v", bytes, text, want, losses)
 		}
@@ -313,13 +318,13 @@ func TestJointBytesHandOver(t *testing.T) {
 	set := four.Union(ipranges.MustParse("2a01:111:f400::/48", "2a01:111:f402::/48"))
 	bytes := RouteLimit{Bytes: true}.size(set, ipranges.IPv4, routeCaps.RouteBytes) + len("route 2a01:111:f400::/48\n")
 	p := RoutePlan("vpn", BothFamilies, Bypass, set)
-	p.Budget = &Budget{Missing: percent(60), Must: In("must", four), Limits: []RouteLimit{{Max: bytes, Bytes: true, Shared: true, Device: BudgetDevice}}}
+	p.Budget = &Budget{Missing: percent(60), Must: In("must", four), Limits: []RouteLimit{{Max: bytes, Families: BothFamilies, Bytes: true, Shared: true, Device: BudgetDevice}}}
 	got, _, errs := Lower(p, routeCaps)
 	if len(errs) > 0 {
 		t.Fatal(errs[0])
 	}
-	if out, _, _ := got.Listed(); !out.Covers(four) || out.NumPrefixes(ipranges.IPv6) != 1 {
-		t.Errorf("%d and %d routes", out.NumPrefixes(ipranges.IPv4), out.NumPrefixes(ipranges.IPv6))
+	if out, _ := got.Routes(); !out.Set.Covers(four) || out.Set.NumPrefixes(ipranges.IPv6) != 1 {
+		t.Errorf("%d and %d routes", out.Set.NumPrefixes(ipranges.IPv4), out.Set.NumPrefixes(ipranges.IPv6))
 	}
 }
 
@@ -329,7 +334,7 @@ func TestBytesNobodyCounts(t *testing.T) {
 	caps := routeCaps
 	caps.RouteBytes = nil
 	p := RoutePlan("vpn", OnlyIPv4, Bypass, ipranges.MustParse("20.0.0.0/24", "20.0.2.0/24"))
-	p.Budget = &Budget{Missing: percent(60), Limits: []RouteLimit{{Max: 20, Bytes: true, Device: BudgetDevice}}}
+	p.Budget = &Budget{Missing: percent(60), Limits: []RouteLimit{{Max: 20, Families: BothFamilies, Bytes: true, Device: BudgetDevice}}}
 	if _, _, errs := Lower(p, caps); len(errs) != 1 || errs[0].Option != "budget.bytes" {
 		t.Errorf("%v", errs)
 	}
@@ -338,7 +343,7 @@ func TestBytesNobodyCounts(t *testing.T) {
 // TestExactCostsNothing holds that a budget that is not needed changes nothing.
 func TestExactCostsNothing(t *testing.T) {
 	caps := routeCaps
-	caps.RouteLimits = []RouteLimit{{Max: 4, Device: "the box", Source: "a test"}}
+	caps.RouteLimits = []RouteLimit{{Max: 4, Families: BothFamilies, Device: "the box", Source: "a test"}}
 	p := RoutePlan("vpn", OnlyIPv4, Bypass, ipranges.MustParse("20.0.0.0/24", "20.0.2.0/24", "20.0.4.0/24", "30.0.0.0/22"))
 	p.Budget = &Budget{Missing: percent(50)}
 	got, losses, errs := Lower(p, caps)

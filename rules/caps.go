@@ -39,12 +39,9 @@ type Caps struct {
 	// target's own text, and is nil where no limit counts bytes.
 	RouteLimits []RouteLimit
 	RouteBytes  func(netip.Prefix) int
-	// Complement is the list that the target writes as its opposite: Bypass where it
-	// can only say what enters the VPN, and so lists all other addresses. Limits count
-	// what is written. Zero: the list is written as it is.
-	Complement Verdict
-	// ComplementOf are the families that it holds for; none is both.
-	ComplementOf Families
+	// Complement is what the target writes as all other addresses. Limits count what is
+	// written.
+	Complement Complement
 	// Unwritten are addresses that the target leaves out of what it writes for a list of
 	// a direction, because its clients cannot have them there; a whole family is written
 	// all the same. Nobody writes to it.
@@ -54,10 +51,18 @@ type Caps struct {
 	MaxElements int
 }
 
+// Complement says which lists a target writes as their opposite: those of Bypass where it
+// can only say what enters the VPN, and so lists all other addresses. The zero value:
+// every list is written as it is.
+type Complement struct {
+	Of       Verdict  // the direction of those lists
+	Families Families // that are written so
+}
+
 // writesOpposite reports whether the target writes a list of direction v as all other
 // addresses, in family f.
 func (c *Caps) writesOpposite(v Verdict, f ipranges.Family) bool {
-	return c.Complement == v && (c.ComplementOf == 0 || c.ComplementOf.Has(f))
+	return c.Complement.Of == v && c.Complement.Families.Has(f)
 }
 
 // Written is what the target writes in a family for a list of direction v: the list, or
@@ -112,7 +117,7 @@ func Lower(p *Plan, caps Caps) (*Plan, []Loss, []*RuleError) {
 	out.Families = p.Families & caps.Families
 	var losses []Loss
 	errs := Unsupported(p, caps)
-	if _, v, ok := p.Listed(); ok && !slices.Contains(caps.Verdicts, v) {
+	if list, ok := p.Routes(); ok && !slices.Contains(caps.Verdicts, list.Way) {
 		return nil, nil, errs
 	}
 	if !slices.Contains(caps.Defaults, p.Default) {
@@ -173,8 +178,8 @@ func Unsupported(p *Plan, caps Caps) []*RuleError {
 			Fix:    fmt.Sprintf("say families = [%q] in the target to leave %s out on purpose", FamilyWord(p.Families&caps.Families), missing),
 		})
 	}
-	if _, v, ok := p.Listed(); ok && !slices.Contains(caps.Verdicts, v) {
-		return append(errs, oneWay(p, caps, v))
+	if list, ok := p.Routes(); ok && !slices.Contains(caps.Verdicts, list.Way) {
+		return append(errs, oneWay(list, caps))
 	}
 	for i := range p.Rules {
 		errs = append(errs, unsupported(&p.Rules[i], caps)...)
@@ -183,18 +188,15 @@ func Unsupported(p *Plan, caps Caps) []*RuleError {
 }
 
 // oneWay is the error for a list of routes in a direction that the target lacks.
-func oneWay(p *Plan, caps Caps, v Verdict) *RuleError {
-	e := &RuleError{Cause: "the target lists what goes past the VPN only", Fix: "list that with bypass, or choose another target"}
-	if v == Bypass {
-		e.Cause, e.Fix = "the target cannot route past the VPN", "list what goes through the VPN with include, or choose another target"
-		if why := caps.NoBypass[ipranges.IPv4]; why != "" {
-			e.Cause += ": " + why
-		}
+func oneWay(list RouteList, caps Caps) *RuleError {
+	if list.Way == Tunnel {
+		return list.Refuse("the target lists what goes past the VPN only", "list that with bypass, or choose another target")
 	}
-	if len(p.Rules) > 0 {
-		e.Rule, e.Place = p.Rules[0].Name, p.Rules[0].Place
+	cause := "the target cannot route past the VPN"
+	if why := caps.NoBypass[ipranges.IPv4]; why != "" {
+		cause += ": " + why
 	}
-	return e
+	return list.Refuse(cause, "list what goes through the VPN with include, or choose another target")
 }
 
 // unsupported lists the features of r that caps lack.
@@ -312,26 +314,22 @@ func emptyReason(full, lowered *Rule, fams Families) string {
 
 // noBypass refuses routes past the VPN in the families where there are none.
 func noBypass(p *Plan, caps Caps) []*RuleError {
-	set, v, ok := p.Listed()
-	if !ok || v != Bypass {
+	list, ok := p.Routes()
+	if !ok || list.Way != Bypass {
 		return nil
 	}
 	var errs []*RuleError
 	for _, f := range p.Families.List() {
 		why, lacks := caps.NoBypass[f]
-		if !lacks || !set.Has(f) {
+		if !lacks || !list.Set.Has(f) {
 			continue
 		}
 		other := p.Families &^ familyBit(f)
-		e := &RuleError{Cause: fmt.Sprintf("the target cannot route %s past the VPN: %s", f, why),
-			Fix: fmt.Sprintf("say families = [%q] in the target to leave %s in the VPN on purpose", FamilyWord(other), f)}
+		fix := fmt.Sprintf("say families = [%q] in the target to leave %s in the VPN on purpose", FamilyWord(other), f)
 		if other == 0 {
-			e.Fix = "leave the target out, or list what goes through the VPN with include"
+			fix = "leave the target out, or list what goes through the VPN with include"
 		}
-		if len(p.Rules) > 0 {
-			e.Rule, e.Place = p.Rules[0].Name, p.Rules[0].Place
-		}
-		errs = append(errs, e)
+		errs = append(errs, list.Refuse(fmt.Sprintf("the target cannot route %s past the VPN: %s", f, why), fix))
 	}
 	return errs
 }

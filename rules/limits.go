@@ -13,7 +13,7 @@ type RouteLimit struct {
 	Max      int
 	Bytes    bool     // of the routes in the target's own text, as Caps.RouteBytes counts them; otherwise the number of routes
 	Shared   bool     // one bound for both families together; otherwise for each
-	Families Families // that it bounds; none is both
+	Families Families // that it bounds; a limit of none bounds nothing
 	Of       Verdict  // the direction of lists that it bounds, Bypass or Tunnel; zero: either
 	Device   string   // what has it, as a sentence begins: "the GlobalProtect app"
 	Source   string   // where it is documented or was measured
@@ -21,7 +21,7 @@ type RouteLimit struct {
 }
 
 // bounds reports whether the limit speaks of f.
-func (l RouteLimit) bounds(f ipranges.Family) bool { return l.Families == 0 || l.Families.Has(f) }
+func (l RouteLimit) bounds(f ipranges.Family) bool { return l.Families.Has(f) }
 
 // units is n of what the limit counts.
 func (l RouteLimit) units(n int) string {
@@ -40,7 +40,7 @@ func (l RouteLimit) String() string {
 	switch {
 	case l.Shared:
 		each = ", both families together"
-	case l.Families == 0:
+	case l.Families == BothFamilies:
 		each = " of each family"
 	default:
 		each = " of " + l.Families.String()
@@ -63,13 +63,13 @@ func (l RouteLimit) size(set ipranges.Set, f ipranges.Family, cost func(netip.Pr
 // overRoutes are the limits that the routes of p are over, for caps whose budget
 // has been spent, or that had none.
 func overRoutes(p *Plan, caps Caps) []*RuleError {
-	listed, v, ok := p.Listed()
+	list, ok := p.Routes()
 	if !ok {
 		return nil
 	}
-	listed = writtenOf(p, caps, listed)
+	listed := writtenOf(p, caps, list.Set)
 	var errs []*RuleError
-	for _, l := range limitsFor(v, caps.RouteLimits) {
+	for _, l := range limitsFor(list.Way, caps.RouteLimits) {
 		total := 0
 		for _, f := range p.Families.List() {
 			if !l.bounds(f) {
@@ -78,11 +78,11 @@ func overRoutes(p *Plan, caps Caps) []*RuleError {
 			n := l.size(listed, f, caps.RouteBytes)
 			total += n
 			if n > l.Max && !l.Shared {
-				errs = append(errs, l.over(n, f.String()+" ", v))
+				errs = append(errs, l.over(n, f.String()+" ", list.Way))
 			}
 		}
 		if l.Shared && total > l.Max {
-			errs = append(errs, l.over(total, "", v))
+			errs = append(errs, l.over(total, "", list.Way))
 		}
 	}
 	return errs

@@ -2,48 +2,59 @@ package rules
 
 import "sallyport/ipranges"
 
-// Listed is what a plan of routes lists: the addresses, within the plan's
-// families, that it sends the other way than its default. It is Bypass with a
-// default of Tunnel, for a list of what leaves the VPN, and Tunnel with a default
-// of Bypass, for a list of what enters it.
-//
-// ok is false when p is no plan of routes: when its default is neither, or a rule
-// tells sources or services apart.
-func (p *Plan) Listed() (set ipranges.Set, v Verdict, ok bool) {
-	switch p.Default {
-	case Tunnel:
-		v = Bypass
-	case Bypass:
-		v = Tunnel
-	default:
-		return set, 0, false
+// RouteList is what a plan of routes lists: the addresses that go the other way than all
+// others. The zero value is no list; get one from Plan.Routes.
+type RouteList struct {
+	Set      ipranges.Set // within Families
+	Way      Verdict      // of Set: Bypass for what leaves the VPN, Tunnel for what enters it
+	Families Families     // that the list speaks of; routes of the others stay as they are
+	Rule     *Rule        // that mistakes in the list are told of: the plan's first; nil where there is none
+}
+
+// Routes is p as a list of routes. ok is false when p is none: when its default is
+// neither Tunnel nor Bypass, or a rule tells sources or services apart.
+func (p *Plan) Routes() (list RouteList, ok bool) {
+	list = RouteList{Way: opposite[p.Default], Families: p.Families}
+	if list.Way == 0 {
+		return RouteList{}, false
 	}
 	var decided ipranges.Set
 	for i := range p.Rules {
 		r := &p.Rules[i]
-		if !r.From.IsAny() || !r.AnyService() || r.Verdict != Bypass && r.Verdict != Tunnel {
-			return ipranges.Set{}, 0, false
+		if !r.From.IsAny() || !r.AnyService() || opposite[r.Verdict] == 0 {
+			return RouteList{}, false
 		}
 		to := r.To.only(p.Families).Set()
-		if r.Verdict == v {
-			set = set.Union(to.Minus(decided))
+		if r.Verdict == list.Way {
+			list.Set = list.Set.Union(to.Minus(decided))
 		}
 		decided = decided.Union(to)
 	}
 	for _, f := range BothFamilies.List() {
 		if !p.Families.Has(f) {
-			set = set.Minus(set.Only(f))
+			list.Set = list.Set.Minus(list.Set.Only(f))
 		}
 	}
-	return set, v, true
+	if len(p.Rules) > 0 {
+		list.Rule = &p.Rules[0]
+	}
+	return list, true
 }
 
-// RoutePlan is a plan that lists set: the inverse of Listed, for reading back.
-func RoutePlan(name string, fams Families, v Verdict, set ipranges.Set) *Plan {
-	def := Tunnel
-	if v == Tunnel {
-		def = Bypass
+// opposite is the other way of a way.
+var opposite = map[Verdict]Verdict{Tunnel: Bypass, Bypass: Tunnel}
+
+// Refuse is the error of a target that cannot carry the list.
+func (l RouteList) Refuse(cause, fix string) *RuleError {
+	e := &RuleError{Cause: cause, Fix: fix}
+	if l.Rule != nil {
+		e.Rule, e.Place = l.Rule.Name, l.Rule.Place
 	}
-	return &Plan{Name: name, Families: fams, Default: def, Rules: []Rule{{
+	return e
+}
+
+// RoutePlan is a plan that lists set: the inverse of Routes, for reading back.
+func RoutePlan(name string, fams Families, v Verdict, set ipranges.Set) *Plan {
+	return &Plan{Name: name, Families: fams, Default: opposite[v], Rules: []Rule{{
 		Name: "routes", Verdict: v, From: Any(), To: In("routes", set), Services: []Service{AnyService()}}}}
 }

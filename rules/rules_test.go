@@ -398,7 +398,8 @@ func TestListed(t *testing.T) {
 		{Name: "stay", Verdict: Tunnel, From: Any(), To: In("hole", ipranges.MustParse("20.202.7.0/24")), Services: everywhere},
 		{Name: "out", Verdict: Bypass, From: Any(), To: narrow, Services: everywhere},
 	}}
-	set, v, ok := p.Listed()
+	list, ok := p.Routes()
+	set, v := list.Set, list.Way
 	want := narrow.Set().Minus(ipranges.MustParse("20.202.7.0/24"))
 	if !ok || v != Bypass || !set.Equal(want) {
 		t.Errorf("%v %v %v", set, v, ok)
@@ -407,7 +408,7 @@ func TestListed(t *testing.T) {
 		t.Errorf("the list decides otherwise: %v", d)
 	}
 	p.Families = OnlyIPv4
-	if set, _, _ := p.Listed(); set.Has(ipranges.IPv6) {
+	if list, _ := p.Routes(); list.Set.Has(ipranges.IPv6) {
 		t.Error("a family that is not the plan's is listed")
 	}
 	for name, bad := range map[string]*Plan{
@@ -417,7 +418,7 @@ func TestListed(t *testing.T) {
 		"a default":  {Families: BothFamilies, Default: Deny},
 		"an allowed": {Families: BothFamilies, Default: Tunnel, Rules: []Rule{{Verdict: Allow, From: Any(), To: narrow, Services: everywhere}}},
 	} {
-		if _, _, ok := bad.Listed(); ok {
+		if _, ok := bad.Routes(); ok {
 			t.Errorf("%s is taken for a list of routes", name)
 		}
 	}

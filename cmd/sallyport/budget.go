@@ -154,7 +154,7 @@ func (a *app) budgetTarget(cmd *cobra.Command, f *budgetFlags) (budgetOf, error)
 	if t == nil {
 		return budgetOf{}, usage("the policy has no target %s: there are %s", f.target, strings.Join(targetNames(res.Program), ", "))
 	}
-	if _, _, ok := t.Plan.Listed(); !ok {
+	if _, ok := t.Plan.Routes(); !ok {
 		return budgetOf{}, usage("target %s carries rules, which are exact: only lists of routes have a price", f.target)
 	}
 	_, r, diags := pipeline.Build(t, req)
@@ -196,7 +196,8 @@ func (p priced) exact() int { return p.missing.Exact() }
 const longest = 4096
 
 func pricesOf(of budgetOf, most int) ([]priced, error) {
-	set, _, _ := of.plan.Listed()
+	routes, _ := of.plan.Routes()
+	set := routes.Set
 	var list []priced
 	for _, fam := range of.plan.Families.List() {
 		if !set.Has(fam) {

@@ -177,12 +177,12 @@ func content(o *pipeline.Output) string {
 
 // routes says how many routes a target writes, and which way they go.
 func routes(o *pipeline.Output, written ipranges.Set) string {
-	listed, v, _ := o.Plan.Listed()
+	listed, _ := o.Plan.Routes()
 	text := fmt.Sprintf("%d IPv4 and %d IPv6 routes", written.NumPrefixes(ipranges.IPv4), written.NumPrefixes(ipranges.IPv6))
 	switch {
-	case !written.Equal(listed):
+	case !written.Equal(listed.Set):
 		return text + ": all addresses but those that go past the VPN"
-	case v == rules.Bypass:
+	case listed.Way == rules.Bypass:
 		return text + " past the VPN"
 	}
 	return text + " through the VPN"

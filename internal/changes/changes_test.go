@@ -109,7 +109,7 @@ func TestRoutes(t *testing.T) {
 	if got := text(Of(old, now, now, rules.Caps{})); got != "IPv4 +1 -0 +50.0%; IPv6 +2 -0" {
 		t.Errorf("the list: %s", got)
 	}
-	all := rules.Caps{Complement: rules.Bypass, ComplementOf: rules.OnlyIPv4}
+	all := rules.Caps{Complement: rules.Complement{Of: rules.Bypass, Families: rules.OnlyIPv4}}
 	if got := text(Of(old, now, now, all)); got != "IPv4 +1 -1 -0.0%; IPv6 +2 -0" {
 		t.Errorf("all other addresses: %s", got)
 	}

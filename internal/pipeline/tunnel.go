@@ -78,8 +78,8 @@ func (b *builder) narrowedByPorts(r *policy.Rule, t *policy.Target) (diag.Diagno
 func (b *builder) pastVPN(t *policy.Target, outputs []Output) (ipranges.Set, bool) {
 	for _, o := range outputs {
 		if o.Target == t {
-			set, _, ok := o.Plan.Listed()
-			return set, ok
+			list, ok := o.Plan.Routes()
+			return list.Set, ok
 		}
 	}
 	_, r, diags := b.build(t)
@@ -90,8 +90,8 @@ func (b *builder) pastVPN(t *policy.Target, outputs []Output) (ipranges.Set, boo
 	if len(errs) > 0 {
 		return ipranges.Set{}, false
 	}
-	set, _, ok := lowered.Listed()
-	return set, ok
+	list, ok := lowered.Routes()
+	return list.Set, ok
 }
 
 func first(s ipranges.Set) string {

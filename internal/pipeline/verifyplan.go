@@ -112,15 +112,15 @@ func servicesOf(list []rules.Service) []verifier.Service {
 // wayOf is the way that the listed addresses of a target of routes must take: those of
 // the list as it was rendered, which its budget may have changed.
 func wayOf(o *Output, names *setNames) (verifier.Way, bool) {
-	set, v, ok := o.Plan.Listed()
+	list, ok := o.Plan.Routes()
 	if !ok {
 		return verifier.Way{}, false
 	}
 	way := verifier.Way{Name: o.Target.Name, Direction: verifier.Bypass, Place: placeOf(o.Target.Place)}
-	if v == rules.Tunnel {
+	if list.Way == rules.Tunnel {
 		way.Direction = verifier.Tunnel
 	}
-	way.Set = names.add(o.Plan.Rules[0].To.Name(), set)
+	way.Set = names.add(list.Rule.To.Name(), list.Set)
 	return way, true
 }
 

@@ -86,7 +86,7 @@ var info = renderers.Info{
 }
 
 func routeLimits(most int) []rules.RouteLimit {
-	return []rules.RouteLimit{{Max: most, Device: "Cisco's client", Source: limitSource, Option: "max_routes"}}
+	return []rules.RouteLimit{{Max: most, Families: rules.BothFamilies, Device: "Cisco's client", Source: limitSource, Option: "max_routes"}}
 }
 
 // Kind is the target as policies name it.
@@ -222,13 +222,14 @@ func (r *renderer) claims() []renderers.Claim {
 
 // Render implements renderers.Renderer.
 func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
-	set, v, err := renderers.Routes(p)
+	list, err := renderers.Routes(p)
 	if err != nil {
 		return nil, err
 	}
+	set, v := list.Set, list.Way
 	if v == rules.Bypass && slices.Contains(slices.Collect(set.Prefixes(ipranges.IPv4)), localLAN) {
-		return nil, &rules.RuleError{Rule: p.Rules[0].Name, Place: p.Rules[0].Place, Fix: "exclude 0.0.0.0/32 from the set: no host has this address",
-			Cause: "it lists 0.0.0.0/32, which Cisco's client takes for the network that it is in: all of that would go past the tunnel"}
+		return nil, list.Refuse("it lists 0.0.0.0/32, which Cisco's client takes for the network that it is in: all of that would go past the tunnel",
+			"exclude 0.0.0.0/32 from the set: no host has this address")
 	}
 	settings := r.settings(v, p.Families)
 	direction, before := r.previous()

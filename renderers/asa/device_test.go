@@ -152,7 +152,8 @@ func TestLoadingReplaces(t *testing.T) {
 				t.Errorf("week %d: %+v after the others, and alone %+v", i, device, fresh)
 			}
 			prefixes := 0
-			set, _, _ := p.Listed()
+			routes, _ := p.Routes()
+			set := routes.Set
 			for _, f := range rules.BothFamilies.List() {
 				prefixes += set.NumPrefixes(f)
 			}
@@ -268,7 +269,8 @@ func TestNoPolicyWithoutItsList(t *testing.T) {
 				}
 			}
 		}
-		set, _, _ := bypass().Listed()
+		routes, _ := bypass().Routes()
+		set := routes.Set
 		for _, f := range rules.BothFamilies.List() {
 			whole += set.NumPrefixes(f)
 		}

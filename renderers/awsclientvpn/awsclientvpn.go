@@ -71,7 +71,7 @@ var info = renderers.Info{
 }
 
 func routeLimits(most int) []rules.RouteLimit {
-	return []rules.RouteLimit{{Max: most, Shared: true, Device: "a subnet of a Client VPN endpoint", Source: quotas, Option: "max_routes"}}
+	return []rules.RouteLimit{{Max: most, Families: rules.BothFamilies, Shared: true, Device: "a subnet of a Client VPN endpoint", Source: quotas, Option: "max_routes"}}
 }
 
 // Kind is the target as policies name it.
@@ -133,7 +133,8 @@ func (r *renderer) caps() rules.Caps {
 
 // Render implements renderers.Renderer.
 func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
-	set, v, ok := p.Listed()
+	list, ok := p.Routes()
+	set, v := list.Set, list.Way
 	if !ok || v != rules.Tunnel {
 		return nil, errors.New("the plan is no list of routes into the tunnel: give the target include")
 	}

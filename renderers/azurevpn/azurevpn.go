@@ -119,10 +119,11 @@ const clientConfig = "clientconfig"
 
 // Render implements renderers.Renderer.
 func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
-	set, v, err := renderers.Routes(p)
+	list, err := renderers.Routes(p)
 	if err != nil {
 		return nil, err
 	}
+	set, v := list.Set, list.Way
 	header := renderers.RouteHeader(p)
 	if r.opt.Form == formMerge {
 		return r.renderMerge(header, set, v)

@@ -138,7 +138,8 @@ func (r *renderer) checkOverlap(set ipranges.Set, v rules.Verdict) error {
 // advice: routes of the user's that send a part of the list
 // the other way, because the longer prefix wins.
 func (r *renderer) advice(p *rules.Plan) []*renderers.OptionError {
-	set, v, ok := p.Listed()
+	list, ok := p.Routes()
+	set, v := list.Set, list.Way
 	if !ok || r.opt.Form != formMerge {
 		return nil
 	}

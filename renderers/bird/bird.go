@@ -134,10 +134,11 @@ func (r *renderer) protocol(f ipranges.Family) string {
 
 // Render implements renderers.Renderer.
 func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
-	set, v, err := renderers.Routes(p)
+	list, err := renderers.Routes(p)
 	if err != nil {
 		return nil, err
 	}
+	set, v := list.Set, list.Way
 	type protocol struct{ Name, Channel, Table string }
 	var hops []string
 	var protocols []protocol
@@ -147,8 +148,8 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 			continue
 		}
 		if _, ok := r.ways[f]; !ok {
-			return nil, &rules.RuleError{Rule: p.Rules[0].Name, Place: p.Rules[0].Place, Cause: nexthop.Missing(f, r.exceptions),
-				Fix: "name it, leave out the gateway of the other family if the device is a tunnel, or say which families you mean"}
+			return nil, list.Refuse(nexthop.Missing(f, r.exceptions),
+				"name it, leave out the gateway of the other family if the device is a tunnel, or say which families you mean")
 		}
 		hops = append(hops, fmt.Sprintf("%s routes by way of %s.", f, r.ways[f]))
 		protocols = append(protocols, protocol{r.protocol(f), channel(f), r.tables[f]})

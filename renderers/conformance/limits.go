@@ -29,12 +29,18 @@ func isolated(f ipranges.Family, n int) ipranges.Set {
 func (s *suite) limits(t *testing.T) {
 	r := s.build(t, "edge")
 	caps := r.Caps
+	if c := caps.Complement; (c.Of == 0) != (c.Families == 0) {
+		t.Errorf("the complement %+v lacks its direction or its families", c)
+	}
 	for _, l := range caps.RouteLimits {
+		if l.Families == 0 || l.Device == "" || l.Source == "" {
+			t.Errorf("the limit %+v lacks its families, device or source", l)
+		}
 		if l.Of != 0 && l.Of != s.verdict(t) {
 			continue // the target's own test has the other direction
 		}
 		for _, f := range caps.Families.List() {
-			if _, lacks := caps.NoBypass[f]; lacks && s.verdict(t) == rules.Bypass || l.Families != 0 && !l.Families.Has(f) {
+			if _, lacks := caps.NoBypass[f]; lacks && s.verdict(t) == rules.Bypass || !l.Families.Has(f) {
 				continue
 			}
 			plan := func(n int) *rules.Plan {
@@ -46,7 +52,7 @@ func (s *suite) limits(t *testing.T) {
 				_, _, errs := rules.Lower(plan(n+1), caps)
 				return len(errs) > 0
 			})
-			if most == 0 || most > l.Max || !l.Bytes && caps.Complement != s.verdict(t) && most != lowest(caps, s.verdict(t), f) {
+			if most == 0 || most > l.Max || !l.Bytes && caps.Complement.Of != s.verdict(t) && most != lowest(caps, s.verdict(t), f) {
 				t.Errorf("%s: %d routes are taken, and the limit is %d", f, most, l.Max)
 				continue
 			}
@@ -65,7 +71,7 @@ func (s *suite) limits(t *testing.T) {
 func lowest(caps rules.Caps, v rules.Verdict, f ipranges.Family) int {
 	n := 1 << 20
 	for _, l := range caps.RouteLimits {
-		if !l.Bytes && (l.Families == 0 || l.Families.Has(f)) && (l.Of == 0 || l.Of == v) {
+		if !l.Bytes && l.Families.Has(f) && (l.Of == 0 || l.Of == v) {
 			n = min(n, l.Max)
 		}
 	}
@@ -94,13 +100,13 @@ func (s *suite) budget(t *testing.T) {
 	r := s.build(t, "edge")
 	caps := r.Caps
 	limit := 25
-	if caps.Complement == s.verdict(t) {
+	if caps.Complement.Of == s.verdict(t) {
 		limit = 400 // a single prefix leaves up to 128 others
 	}
 	hundred := rules.Percent(1e9)
 	for _, added := range []bool{false, true} {
 		p := s.plan(t, rules.In("many", manyRanges(9, 60)))
-		p.Budget = &rules.Budget{Limits: []rules.RouteLimit{{Max: limit, Device: "the budget", Source: "line 1"}}, Missing: &hundred}
+		p.Budget = &rules.Budget{Limits: []rules.RouteLimit{{Max: limit, Families: rules.BothFamilies, Device: "the budget", Source: "line 1"}}, Missing: &hundred}
 		if added {
 			p.Budget.Missing, p.Budget.Added = nil, &hundred
 		}

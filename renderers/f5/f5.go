@@ -72,8 +72,8 @@ var info = renderers.Info{
 
 func routeLimits(each, all int) []rules.RouteLimit {
 	return []rules.RouteLimit{
-		{Max: each, Bytes: true, Device: "the Edge Client on Windows", Source: limitSource, Option: "max_bytes"},
-		{Max: all, Bytes: true, Shared: true, Device: "the Edge Client on macOS and Linux", Source: limitSource, Option: "max_total_bytes"},
+		{Max: each, Families: rules.BothFamilies, Bytes: true, Device: "the Edge Client on Windows", Source: limitSource, Option: "max_bytes"},
+		{Max: all, Families: rules.BothFamilies, Bytes: true, Shared: true, Device: "the Edge Client on macOS and Linux", Source: limitSource, Option: "max_total_bytes"},
 	}
 }
 
@@ -194,10 +194,11 @@ const namesProperty = "address-space-exclude-dns-name"
 
 // Render implements renderers.Renderer.
 func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
-	set, v, err := renderers.Routes(p)
+	list, err := renderers.Routes(p)
 	if err != nil {
 		return nil, err
 	}
+	set, v := list.Set, list.Way
 	if len(r.opt.Domains.Patterns) > 0 && v == rules.Tunnel {
 		return nil, &rules.RuleError{Option: "domains", Cause: "an include has no names: a DNS address space is about where names resolve",
 			Fix: "remove domains, and set the DNS address space of the resource yourself"}

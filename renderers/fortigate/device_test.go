@@ -196,7 +196,8 @@ func (d device) routes(t *testing.T, group string) map[string]bool {
 func nothing() {}
 
 func want(p *rules.Plan) map[string]bool {
-	set, _, _ := p.Listed()
+	routes, _ := p.Routes()
+	set := routes.Set
 	out := map[string]bool{}
 	for _, f := range rules.BothFamilies.List() {
 		for prefix := range set.Prefixes(f) {

@@ -91,7 +91,7 @@ var info = renderers.Info{
 }
 
 func routeLimits(most int) []rules.RouteLimit {
-	return []rules.RouteLimit{{Max: most, Device: "an address group", Source: limitSource, Option: "max_routes"}}
+	return []rules.RouteLimit{{Max: most, Families: rules.BothFamilies, Device: "an address group", Source: limitSource, Option: "max_routes"}}
 }
 
 // Kind is the target as policies name it.
@@ -189,12 +189,13 @@ func (r *renderer) claims() []renderers.Claim {
 
 // Render implements renderers.Renderer.
 func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
-	set, v, err := renderers.Routes(p)
+	list, err := renderers.Routes(p)
 	if err != nil {
 		return nil, err
 	}
+	set, v := list.Set, list.Way
 	if v == rules.Tunnel {
-		if err := missingFamily(p, set); err != nil {
+		if err := missingFamily(list); err != nil {
 			return nil, err
 		}
 	}
@@ -217,14 +218,13 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 
 // missingFamily refuses an include without one of its families: a tunnel without a list
 // of a family takes all of it.
-func missingFamily(p *rules.Plan, set ipranges.Set) error {
-	for _, f := range p.Families.List() {
-		if set.Has(f) {
+func missingFamily(list rules.RouteList) error {
+	for _, f := range list.Families.List() {
+		if list.Set.Has(f) {
 			continue
 		}
-		return &rules.RuleError{Rule: p.Rules[0].Name, Place: p.Rules[0].Place,
-			Cause: fmt.Sprintf("it has no %s, and where the tunnel gives out %[1]s addresses clients would send all %[1]s through it", f),
-			Fix:   fmt.Sprintf("say families = [%q] in the target, and give out no addresses of the other; or list some of both", rules.FamilyWord(p.Families&^bit(f)))}
+		return list.Refuse(fmt.Sprintf("it has no %s, and where the tunnel gives out %[1]s addresses clients would send all %[1]s through it", f),
+			fmt.Sprintf("say families = [%q] in the target, and give out no addresses of the other; or list some of both", rules.FamilyWord(list.Families&^bit(f))))
 	}
 	return nil
 }

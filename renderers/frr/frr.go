@@ -184,10 +184,11 @@ func (r *renderer) script() (renderers.File, error) {
 
 // Render implements renderers.Renderer.
 func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
-	set, v, err := renderers.Routes(p)
+	list, err := renderers.Routes(p)
 	if err != nil {
 		return nil, err
 	}
+	set, v := list.Set, list.Way
 	var hops []string
 	var routes []byte
 	for _, f := range rules.BothFamilies.List() {
@@ -195,8 +196,8 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 			continue
 		}
 		if cause := r.refusal(set, f); cause != "" {
-			return nil, &rules.RuleError{Rule: p.Rules[0].Name, Place: p.Rules[0].Place, Cause: cause,
-				Fix: "mend that, leave out the gateway of the other family if the device is a tunnel, or say which families you mean"}
+			return nil, list.Refuse(cause,
+				"mend that, leave out the gateway of the other family if the device is a tunnel, or say which families you mean")
 		}
 		hops = append(hops, fmt.Sprintf("%s routes by way of %s.", f, r.ways[f]))
 		routes = r.ways[f].Append(routes, set, f, r.words(f))

@@ -87,7 +87,7 @@ var info = renderers.Info{
 }
 
 func routeLimits(most int) []rules.RouteLimit {
-	return []rules.RouteLimit{{Max: most, Shared: true, Device: "the GlobalProtect app", Source: limitSource, Option: "max_routes"}}
+	return []rules.RouteLimit{{Max: most, Families: rules.BothFamilies, Shared: true, Device: "the GlobalProtect app", Source: limitSource, Option: "max_routes"}}
 }
 
 // Kind is the target as policies name it.
@@ -163,10 +163,11 @@ var (
 
 // Render implements renderers.Renderer.
 func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
-	set, v, err := renderers.Routes(p)
+	list, err := renderers.Routes(p)
 	if err != nil {
 		return nil, err
 	}
+	set, v := list.Set, list.Way
 	if err := r.leftBehind(v); err != nil {
 		return nil, err
 	}

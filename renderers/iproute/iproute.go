@@ -114,10 +114,11 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 	if err := r.checkPlace(); err != nil {
 		return nil, err
 	}
-	set, _, err := renderers.Routes(p)
+	list, err := renderers.Routes(p)
 	if err != nil {
 		return nil, err
 	}
+	set := list.Set
 	var files []renderers.File
 	for _, f := range rules.BothFamilies.List() {
 		if !p.Families.Has(f) || !set.Has(f) {
@@ -125,8 +126,8 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 		}
 		routes, ok := r.routes[f]
 		if !ok {
-			return nil, &rules.RuleError{Rule: p.Rules[0].Name, Place: p.Rules[0].Place, Cause: nexthop.Missing(f, r.opt.Exceptions),
-				Fix: "name it, leave out the gateway of the other family if the device is a tunnel, or say which families you mean"}
+			return nil, list.Refuse(nexthop.Missing(f, r.opt.Exceptions),
+				"name it, leave out the gateway of the other family if the device is a tunnel, or say which families you mean")
 		}
 		name := renderers.FamilyPath(r.env.Path, f)
 		data, err := renderers.Execute("iproute", "batch.tmpl", r.env.Templates, view{

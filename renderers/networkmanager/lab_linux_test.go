@@ -113,7 +113,8 @@ func (m *manager) install(t *testing.T, name, text string, apply ...string) {
 // NetworkManager adds after it has answered, and holds the host to p.
 func (m *manager) expect(t *testing.T, p *rules.Plan, set ipranges.Set) {
 	t.Helper()
-	listed, _, _ := p.Listed()
+	routes, _ := p.Routes()
+	listed := routes.Set
 	m.wait(t, "the list of routes", func() bool {
 		table := routecheck.Table(t, m.host)
 		for _, f := range rules.BothFamilies.List() {

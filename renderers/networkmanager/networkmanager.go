@@ -173,11 +173,12 @@ func (r *renderer) claims() []renderers.Claim {
 
 // Render implements renderers.Renderer.
 func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
-	set, v, err := renderers.Routes(p)
+	list, err := renderers.Routes(p)
 	if err != nil {
 		return nil, err
 	}
-	if err := r.refuse(p, set, v); err != nil {
+	set, v := list.Set, list.Way
+	if err := r.refuse(list); err != nil {
 		return nil, err
 	}
 	data, err := renderers.Execute("networkmanager", "routes.nmconnection.tmpl", r.env.Templates, map[string]any{
@@ -206,8 +207,8 @@ func (r *renderer) apply(v rules.Verdict) string {
 }
 
 // refuse says what the options and the profile do not allow.
-func (r *renderer) refuse(p *rules.Plan, set ipranges.Set, v rules.Verdict) error {
-	e := &rules.RuleError{Rule: p.Rules[0].Name, Place: p.Rules[0].Place}
+func (r *renderer) refuse(list rules.RouteList) error {
+	set, v, e := list.Set, list.Way, list.Refuse("", "")
 	kind := r.keys.kind()
 	switch {
 	case v == rules.Bypass && len(r.gateways) == 0:
@@ -222,7 +223,7 @@ func (r *renderer) refuse(p *rules.Plan, set ipranges.Set, v rules.Verdict) erro
 		e.Cause, e.Fix = "NetworkManager takes the routes of a WireGuard profile from its allowed-ips", "use a target of kind wireguard"
 		return e
 	}
-	for _, f := range p.Families.List() {
+	for _, f := range list.Families.List() {
 		method := r.keys.last(group(f), "method")
 		if set.Has(f) && (method == "disabled" || method == "ignore") {
 			e.Cause = fmt.Sprintf("the profile has method=%s for %s, and no routes of it are set", method, f)

@@ -101,7 +101,7 @@ func (r *renderer) caps() rules.Caps {
 	if most == 0 {
 		most = defaultMaxBytes
 	}
-	caps.RouteLimits = []rules.RouteLimit{{Max: most, Bytes: true, Shared: true,
+	caps.RouteLimits = []rules.RouteLimit{{Max: most, Families: rules.BothFamilies, Bytes: true, Shared: true,
 		Device: "openconnect on Linux", Source: limitSource, Option: "max_bytes"}}
 	return caps
 }
@@ -111,16 +111,16 @@ const maxComment = 400
 
 // Render implements renderers.Renderer.
 func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
-	set, v, err := renderers.Routes(p)
+	list, err := renderers.Routes(p)
 	if err != nil {
 		return nil, err
 	}
+	set, v := list.Set, list.Way
 	if v == rules.Tunnel {
 		for _, f := range p.Families.List() {
 			if !set.Has(f) {
-				return nil, &rules.RuleError{Rule: p.Rules[0].Name, Place: p.Rules[0].Place,
-					Cause: fmt.Sprintf("it has no %s, and where the server gives out %[1]s addresses clients would send all %[1]s through the tunnel", f),
-					Fix:   "say in the target which families you mean, such as families = [\"ipv4\"], and give out no addresses of the other; or list some of both"}
+				return nil, list.Refuse(fmt.Sprintf("it has no %s, and where the server gives out %[1]s addresses clients would send all %[1]s through the tunnel", f),
+					"say in the target which families you mean, such as families = [\"ipv4\"], and give out no addresses of the other; or list some of both")
 			}
 		}
 	}

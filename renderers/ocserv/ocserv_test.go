@@ -162,7 +162,8 @@ func FuzzReadBack(f *testing.F) {
 		if err != nil {
 			return
 		}
-		set, v, ok := p.Listed()
+		list, ok := p.Routes()
+		set, v := list.Set, list.Way
 		if !ok || v == 0 || set.IsEmpty() {
 			t.Error("what was read lists nothing")
 		}

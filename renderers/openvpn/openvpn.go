@@ -156,7 +156,7 @@ func (r *renderer) caps() rules.Caps {
 		caps.NoBypass = nil
 	}
 	if r.ipv6 == complement {
-		caps.Complement, caps.ComplementOf = rules.Bypass, rules.OnlyIPv6
+		caps.Complement = rules.Complement{Of: rules.Bypass, Families: rules.OnlyIPv6}
 	}
 	return caps
 }
@@ -221,13 +221,14 @@ func (r *renderer) hooks() []string {
 
 // Render implements renderers.Renderer.
 func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
-	set, v, err := renderers.Routes(p)
+	list, err := renderers.Routes(p)
 	if err != nil {
 		return nil, err
 	}
+	set, v := list.Set, list.Way
 	if v == rules.Tunnel && (r.ipv6 != "" || len(r.hook.Families) > 0) {
-		return nil, &rules.RuleError{Rule: p.Rules[0].Name, Place: p.Rules[0].Place,
-			Cause: "the options ipv4 and ipv6 are about what goes past the tunnel, and this is a list of what goes through it", Fix: "remove them"}
+		return nil, list.Refuse("the options ipv4 and ipv6 are about what goes past the tunnel, and this is a list of what goes through it",
+			"remove them")
 	}
 	header := renderers.RouteHeader(p)
 	scripted, own := r.divide(set)

@@ -164,10 +164,11 @@ func (r *renderer) advice(*rules.Plan) []*renderers.OptionError {
 
 // Render implements renderers.Renderer.
 func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
-	set, v, err := renderers.Routes(p)
+	list, err := renderers.Routes(p)
 	if err != nil {
 		return nil, err
 	}
+	set, v := list.Set, list.Way
 	body, err := r.body(set, v)
 	if err != nil {
 		return nil, err

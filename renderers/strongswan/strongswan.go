@@ -119,13 +119,13 @@ func (r *renderer) target() *renderers.Target {
 // enters the tunnel as selectors.
 func (r *renderer) caps() rules.Caps {
 	caps := info.Caps
-	selectors := rules.RouteLimit{Max: r.most, Shared: true, Of: rules.Tunnel,
+	selectors := rules.RouteLimit{Max: r.most, Families: rules.BothFamilies, Shared: true, Of: rules.Tunnel,
 		Device: "a payload of selectors", Source: "RFC 7296, section 3.13"}
 	if r.most < maxSelectors {
 		selectors.Option = "max_selectors" // it lowers the limit of IKEv2, and cannot raise it
 	}
 	caps.RouteLimits = []rules.RouteLimit{
-		{Max: maxMessage, Bytes: true, Of: rules.Bypass,
+		{Max: maxMessage, Families: rules.BothFamilies, Bytes: true, Of: rules.Bypass,
 			Device: "charon's control socket", Source: "measured, strongSwan 5.9.8: vici messages over 524,288 bytes are ignored"},
 		selectors,
 	}
@@ -150,13 +150,14 @@ func (r *renderer) messageBytes(p netip.Prefix) int {
 // Render implements renderers.Renderer. With ports, what is rendered bypasses less
 // than p: other ports of its addresses stay in the tunnel.
 func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
-	set, v, err := renderers.Routes(p)
+	list, err := renderers.Routes(p)
 	if err != nil {
 		return nil, err
 	}
+	set, v := list.Set, list.Way
 	header := renderers.RouteHeader(p)
 	if v == rules.Tunnel {
-		if err := r.includable(p); err != nil {
+		if err := r.includable(list); err != nil {
 			return nil, err
 		}
 	} else if len(r.ports) > 0 {
@@ -178,12 +179,12 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 }
 
 // includable refuses ports, which narrow what goes past the tunnel.
-func (r *renderer) includable(p *rules.Plan) error {
+func (r *renderer) includable(list rules.RouteList) error {
 	if len(r.ports) == 0 {
 		return nil
 	}
-	return &rules.RuleError{Rule: p.Rules[0].Name, Place: p.Rules[0].Place,
-		Cause: "ports narrow what goes past the tunnel, and this is a list of what goes through it", Fix: "remove ports, or use bypass"}
+	return list.Refuse("ports narrow what goes past the tunnel, and this is a list of what goes through it",
+		"remove ports, or use bypass")
 }
 
 func (r *renderer) portWords() string {

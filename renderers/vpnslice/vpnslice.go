@@ -89,7 +89,7 @@ func (r *renderer) caps() rules.Caps {
 	if most == 0 {
 		most = defaultMaxBytes
 	}
-	caps.RouteLimits = []rules.RouteLimit{{Max: most, Bytes: true, Shared: true,
+	caps.RouteLimits = []rules.RouteLimit{{Max: most, Families: rules.BothFamilies, Bytes: true, Shared: true,
 		Device: "the client's system", Source: limitSource, Option: "max_bytes"}}
 	return caps
 }
@@ -102,10 +102,11 @@ type list struct {
 
 // Render implements renderers.Renderer.
 func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
-	set, v, err := renderers.Routes(p)
+	routes, err := renderers.Routes(p)
 	if err != nil {
 		return nil, err
 	}
+	set, v := routes.Set, routes.Way
 	mark := ""
 	if v == rules.Bypass {
 		mark = "%"

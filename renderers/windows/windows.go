@@ -212,7 +212,8 @@ func onlyElement(data []byte, name string) (string, error) {
 
 // advice is what the admin should know.
 func (r *renderer) advice(p *rules.Plan) []*renderers.OptionError {
-	set, v, ok := p.Listed()
+	list, ok := p.Routes()
+	set, v := list.Set, list.Way
 	if !ok || v != rules.Bypass || !set.Has(ipranges.IPv6) {
 		return nil
 	}
@@ -222,10 +223,11 @@ func (r *renderer) advice(p *rules.Plan) []*renderers.OptionError {
 
 // Render implements renderers.Renderer.
 func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
-	set, v, err := renderers.Routes(p)
+	list, err := renderers.Routes(p)
 	if err != nil {
 		return nil, err
 	}
+	set, v := list.Set, list.Way
 	header := renderers.RouteHeader(p)
 	if r.opt.Form == formPowerShell {
 		return r.renderScript(header, set)

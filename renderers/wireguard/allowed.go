@@ -26,10 +26,11 @@ var (
 )
 
 // renderAllowed lists what enters the tunnel.
-func (r *renderer) renderAllowed(p *rules.Plan, set ipranges.Set, v rules.Verdict) ([]renderers.File, error) {
+func (r *renderer) renderAllowed(p *rules.Plan, list rules.RouteList) ([]renderers.File, error) {
+	set, v := list.Set, list.Way
 	allowed := r.allowed(set, p.Families, v)
 	if allowed.IsEmpty() {
-		e := &rules.RuleError{Rule: p.Rules[0].Name, Place: p.Rules[0].Place, Cause: "it leaves no address to the tunnel", Fix: "list fewer addresses"}
+		e := list.Refuse("it leaves no address to the tunnel", "list fewer addresses")
 		if v == rules.Tunnel {
 			e.Cause, e.Fix = "it has no address that a host can have", "list addresses outside of 0.0.0.0/8 and 127.0.0.0/8"
 		}
@@ -60,7 +61,8 @@ const manyAllowed = 4000
 
 // advice is what the admin should know.
 func (r *renderer) advice(p *rules.Plan) []*renderers.OptionError {
-	set, v, ok := p.Listed()
+	list, ok := p.Routes()
+	set, v := list.Set, list.Way
 	if !ok || v == rules.Bypass && r.opt.Form == formRoutes {
 		return nil
 	}

@@ -154,7 +154,7 @@ func (r *renderer) caps() rules.Caps {
 	caps.Unwritten = map[rules.Verdict]ipranges.Set{rules.Tunnel: thisNetwork}
 	switch {
 	case r.opt.Form == formAllowed:
-		caps.Complement = rules.Bypass
+		caps.Complement = rules.Complement{Of: rules.Bypass, Families: rules.BothFamilies}
 		caps.Unwritten[rules.Bypass] = thisNetwork
 		return caps
 	case len(r.routes) == 0:
@@ -207,17 +207,18 @@ func (r *renderer) claims() []renderers.Claim {
 
 // Render implements renderers.Renderer.
 func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
-	set, v, err := renderers.Routes(p)
+	list, err := renderers.Routes(p)
 	if err != nil {
 		return nil, err
 	}
+	set, v := list.Set, list.Way
 	if v == rules.Bypass && r.opt.Form == formRoutes {
 		if len(r.routes) == 0 {
 			return r.renderScript(p, set)
 		}
 		return r.renderHooks(p, set)
 	}
-	return r.renderAllowed(p, set, v)
+	return r.renderAllowed(p, list)
 }
 
 // Where files of routes past the tunnel go.

@@ -62,10 +62,10 @@ func (t *target) budget() bool {
 		n      int
 		limit  rules.RouteLimit
 	}{
-		{"routes", b.Routes, rules.RouteLimit{Shared: b.Together}},
+		{"routes", b.Routes, rules.RouteLimit{Families: rules.BothFamilies, Shared: b.Together}},
 		{"routes4", b.Routes4, rules.RouteLimit{Families: rules.OnlyIPv4}},
 		{"routes6", b.Routes6, rules.RouteLimit{Families: rules.OnlyIPv6}},
-		{"bytes", b.Bytes, rules.RouteLimit{Shared: b.Together, Bytes: true}},
+		{"bytes", b.Bytes, rules.RouteLimit{Families: rules.BothFamilies, Shared: b.Together, Bytes: true}},
 		{"bytes4", b.Bytes4, rules.RouteLimit{Families: rules.OnlyIPv4, Bytes: true}},
 		{"bytes6", b.Bytes6, rules.RouteLimit{Families: rules.OnlyIPv6, Bytes: true}},
 	}
