@@ -21,7 +21,7 @@ func TestFullTime(t *testing.T) {
 	const remembered = 100 * time.Second // by the NAT
 	scaled := func(d time.Duration) time.Duration { return time.Duration(float64(d) * scale) }
 	mapping := remembers(int(scaled(remembered).Seconds()))
-	r := row{name: "full time", exit: 1, wants: []want{is(port(3480), filtered)}, persist: map[time.Duration]verifier.Outcome{}}
+	r := faultCase{name: "full time", exit: 1, wants: []want{is(port(3480), filtered)}, persist: map[time.Duration]verifier.Outcome{}}
 	apply := mapping.apply
 	mapping.apply = func(w *world) {
 		w.scale = scale

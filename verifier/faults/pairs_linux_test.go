@@ -12,7 +12,7 @@ import (
 )
 
 // pairs are faults two by two, where what is seen of one depends on the other.
-func pairs() []row {
+func pairs() []faultCase {
 	noMedia := drops("forward drop of UDP", firewall, calls)
 	lossy := link("loss of 5 % each way", impair.Faults{Loss: 0.05}, impair.Faults{Loss: 0.05})
 	slow := link("delay", impair.Faults{Delay: 6 * time.Millisecond}, impair.Faults{Delay: 6 * time.Millisecond})
@@ -22,7 +22,7 @@ func pairs() []row {
 	prohibited := rejects("reject", firewall, relay, "admin-prohibited", "admin-prohibited")
 	far := rejects("reject at the last router", router, calls, "admin-prohibited", "admin-prohibited")
 	six := which{family: "ipv6"}
-	return []row{
+	return []faultCase{
 		// A line that loses, and something else: the something is found.
 		{faults: []fault{one, lossy}, wants: []want{is(port(3479), filtered, silent)}, exit: 1},
 		{faults: []fault{shut, lossy}, wants: []want{is(port(3479), isClosed)}, exit: 1},

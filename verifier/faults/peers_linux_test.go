@@ -34,7 +34,7 @@ var peersPolicy = strings.NewReplacer(`udp = ["3478-3481"]`, `udp = ["3478", "34
 func TestRealPeers(t *testing.T) {
 	t.Parallel()
 	plans := map[bool][]byte{false: bundle(t, peersPolicy)}
-	for _, r := range []row{
+	for _, r := range []faultCase{
 		{name: "no fault"},
 		{name: "a port dropped, and NAT", faults: []fault{masquerade, drops("", firewall, port(3480))}, wants: []want{is(port(3480), filtered)}, exit: 1},
 		{name: "UDP rejected", faults: []fault{rejects("", firewall, which{host: "relay", prot: "udp", from: 3478, to: 3480}, "admin-prohibited", "admin-prohibited")},

@@ -290,8 +290,8 @@ func (f *facts) lieWay(x *verifier.Finding) string {
 	return unless(says[x.Outcome], "the routes of %s are a %s (%s), and truly %+v", x.Family, x.Outcome, x.Summary, w)
 }
 
-// lieExit holds the exit code to the truth: 0 where all is well, 1 where something is
-// not. An address without a route is no loss where the host is reached by the other
+// lieExit says how the exit code contradicts the truth; "" when it does not. It is to be
+// 0 where all is well, and 1 where something is not. An address without a route is no loss where the host is reached by the other
 // family.
 func (f *facts) lieExit(code int, p *verifier.Plan) string {
 	well := true
@@ -326,7 +326,7 @@ func (f *facts) lieExit(code int, p *verifier.Plan) string {
 	return unless(code == 3 || (code == 0) == well, "exit code %d, and all is well: %v", code, well)
 }
 
-// TestLie holds the judge to account: it has to find lies.
+// TestLie checks lie and lieExit themselves: they have to find what is false.
 func TestLie(t *testing.T) {
 	t.Parallel()
 	a, fw := netip.MustParseAddr("20.202.0.1"), netip.MustParseAddr("10.20.0.1")

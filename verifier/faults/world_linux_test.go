@@ -336,7 +336,8 @@ func (w *world) named() []string {
 	return list
 }
 
-// onlyNamed holds that nothing was sent but to who is named, and that something was.
+// onlyNamed fails the test if something was sent to an address that nobody named, or if
+// nothing was sent where there is a route.
 func (w *world) onlyNamed(t testing.TB) {
 	t.Helper()
 	sent, named := w.sent(), w.named()

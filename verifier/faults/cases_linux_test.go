@@ -36,9 +36,9 @@ func is(w which, words ...verifier.Verdict) want { return want{w, words} }
 // outcomes are the worst outcomes of checks, over all findings.
 type outcomes map[verifier.Check]verifier.Outcome
 
-// A row is a case: faults, and what has to come of them. A target that no want has is
+// A faultCase is faults, and what has to come of them. A target that no want has is
 // to be reachable; of several wants the first counts.
-type row struct {
+type faultCase struct {
 	name   string // empty: that of the faults
 	faults []fault
 	wants  []want
@@ -49,7 +49,7 @@ type row struct {
 	exit    int
 }
 
-func (r row) title() string {
+func (r faultCase) title() string {
 	if r.name != "" {
 		return r.name
 	}
@@ -70,7 +70,7 @@ func bundles(tb testing.TB) map[bool][]byte {
 	return map[bool][]byte{false: bundle(tb, policyText), true: bundle(tb, withRoutes)}
 }
 
-func TestMatrix(t *testing.T) {
+func TestFaults(t *testing.T) {
 	t.Parallel()
 	plans := bundles(t)
 	rows := singles()
@@ -96,8 +96,8 @@ func TestMatrix(t *testing.T) {
 	}
 }
 
-// run tries a row.
-func (r row) run(t *testing.T, plans map[bool][]byte) {
+// run tries a case.
+func (r faultCase) run(t *testing.T, plans map[bool][]byte) {
 	t.Helper()
 	pace.Run(t, func(t testing.TB, _ pace.Scale) {
 		w := newWorld(t, plans, r.faults...)
@@ -113,8 +113,8 @@ func (r row) run(t *testing.T, plans map[bool][]byte) {
 	})
 }
 
-// judge says what of a report is not as the row expects.
-func (r row) judge(w *world, report *verifier.Report) (problems []string) {
+// judge says what of a report is not as the case expects.
+func (r faultCase) judge(w *world, report *verifier.Report) (problems []string) {
 	wrong := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
 	for _, target := range w.facts.targets(w.plan) {
 		words := []verifier.Verdict{verifier.Reachable}
@@ -168,7 +168,7 @@ func finding(report *verifier.Report, fits func(f *verifier.Finding) bool) *veri
 	return nil
 }
 
-// noLies holds that no finding, and not the exit code, contradicts what is true.
+// noLies fails the test if a finding, or the exit code, contradicts the truth.
 func (w *world) noLies(t testing.TB, report *verifier.Report) {
 	t.Helper()
 	for i := range report.Findings {
@@ -209,8 +209,8 @@ const (
 )
 
 // singles are the faults alone.
-func singles() []row {
-	list := []row{
+func singles() []faultCase {
+	list := []faultCase{
 		{name: "no fault", checks: outcomes{verifier.CheckMapping: verifier.Pass, verifier.CheckPublic: verifier.Pass, verifier.CheckHijack: verifier.Pass, verifier.CheckRanges: verifier.Pass}},
 
 		// On this machine.
@@ -306,15 +306,15 @@ func singles() []row {
 	}
 	for p := uint16(3478); p <= 3481; p++ {
 		list = append(list,
-			row{faults: []fault{drops(fmt.Sprintf("port %d dropped", p), firewall, port(p))}, wants: []want{is(port(p), filtered)}, exit: 1},
-			row{faults: []fault{rejects(fmt.Sprintf("port %d closed", p), server, port(p), "port-unreachable", "port-unreachable")}, wants: []want{is(port(p), isClosed)}, exit: 1})
+			faultCase{faults: []fault{drops(fmt.Sprintf("port %d dropped", p), firewall, port(p))}, wants: []want{is(port(p), filtered)}, exit: 1},
+			faultCase{faults: []fault{rejects(fmt.Sprintf("port %d closed", p), server, port(p), "port-unreachable", "port-unreachable")}, wants: []want{is(port(p), isClosed)}, exit: 1})
 	}
 	for _, code := range codes {
-		list = append(list, row{faults: []fault{rejects("reject with "+code[0]+", "+code[1], firewall, relay, code[0], code[1])}, wants: []want{is(relay, isRejected)}, exit: 1})
+		list = append(list, faultCase{faults: []fault{rejects("reject with "+code[0]+", "+code[1], firewall, relay, code[0], code[1])}, wants: []want{is(relay, isRejected)}, exit: 1})
 	}
 	return append(list,
-		row{faults: []fault{rejects("reject at the last router", router, relay, "admin-prohibited", "admin-prohibited")}, wants: []want{is(relay, isRejected)}, exit: 1},
-		row{faults: []fault{rejects("reject by the target's own filter", server, relay, "admin-prohibited", "admin-prohibited")}, wants: []want{is(relay, isRejected)}, exit: 1})
+		faultCase{faults: []fault{rejects("reject at the last router", router, relay, "admin-prohibited", "admin-prohibited")}, wants: []want{is(relay, isRejected)}, exit: 1},
+		faultCase{faults: []fault{rejects("reject by the target's own filter", server, relay, "admin-prohibited", "admin-prohibited")}, wants: []want{is(relay, isRejected)}, exit: 1})
 }
 
 // codes are the ICMP codes that a filter can reject with (nft(8)), of both families.
