@@ -22,15 +22,12 @@
 package ocserv
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"net/netip"
-	"slices"
-	"strings"
 
 	"sallyport/ipranges"
 	"sallyport/renderers"
+	"sallyport/renderers/routes"
 	"sallyport/rules"
 )
 
@@ -48,13 +45,8 @@ var info = renderers.Info{
 	Name:    "ocserv",
 	Title:   "ocserv",
 	Summary: "ocserv: routes past the tunnel or through it, for openconnect and Cisco's clients",
-	Caps: rules.Caps{
-		Families:   rules.BothFamilies,
-		Verdicts:   []rules.Verdict{rules.Bypass, rules.Tunnel},
-		Defaults:   []rules.Verdict{rules.Tunnel, rules.Bypass},
-		RouteBytes: routeBytes,
-	},
-	Load: renderers.Restart,
+	Caps:    routes.Caps(),
+	Load:    renderers.Restart,
 	Limits: []renderers.Limit{
 		{Name: "bytes of routes", Value: "128,000; about 2,800 IPv4 routes", Source: limitSource, Option: "max_bytes"},
 		{Name: "routes, for Cisco's clients", Value: "see the client's own", Source: "Cisco Secure Client: 2,500 of a family, fewer in old mobile versions"},
@@ -66,160 +58,63 @@ var info = renderers.Info{
 // Kind is the target as policies name it.
 func Kind() renderers.Kind { return renderers.Define(info, Options{MaxBytes: defaultMaxBytes}, build) }
 
-type renderer struct {
-	opt Options
-	env renderers.Env
-}
-
 func build(opt Options, env renderers.Env) (*renderers.Target, error) {
+	var all renderers.Mistakes
 	if opt.MaxBytes < 0 {
-		return nil, &renderers.OptionError{Option: "max_bytes", Cause: fmt.Sprintf("%d bytes hold no route", opt.MaxBytes),
-			Fix: "use a number above 0"}
+		all.Option("max_bytes", fmt.Sprintf("%d bytes hold no route", opt.MaxBytes), "use a number above 0")
 	}
-	r := &renderer{opt, env}
-	return &renderers.Target{Renderer: r, Caps: r.caps()}, nil
+	if opt.MaxBytes == 0 {
+		opt.MaxBytes = defaultMaxBytes
+	}
+	caps := info.Caps
+	caps.RouteBytes = routeBytes
+	caps.RouteLimits = []rules.RouteLimit{{Max: opt.MaxBytes, Families: rules.BothFamilies, Bytes: true, Shared: true,
+		Device: "openconnect on Linux", Source: limitSource, Option: "max_bytes"}}
+	return &renderers.Target{Caps: caps, Renderer: &routes.File{
+		Form: form, Env: env, Kind: info.Name, Template: "routes.conf.tmpl", Check: check, Comment: short,
+		Load: renderers.File{Mode: routes.Plain, Use: "occtl reload", On: "the VPN server with ocserv",
+			Hand: "once, in ocserv.conf: default-user-config = {}"},
+	}}, all.Err()
 }
 
 // routeBytes is what openconnect's variable holds for a route past the tunnel, which
 // is as long as one through it.
 func routeBytes(p netip.Prefix) int {
 	if p.Addr().Is4() {
-		return len("X-CSTP-Split-Exclude=/\n") + len(p.Addr().String()) + len(netmask(p.Bits()).String())
+		return routes.Row{Before: "X-CSTP-Split-Exclude=", Mask: "/"}.Bytes(p)
 	}
-	return len("X-CSTP-Split-Exclude-IP6=\n") + len(p.String())
+	return routes.Row{Before: "X-CSTP-Split-Exclude-IP6="}.Bytes(p)
 }
 
-// netmask is a prefix length the way clients are told it for IPv4: 255.252.0.0.
-func netmask(bits int) netip.Addr {
-	m := uint32(uint64(0xffffffff) << (32 - bits))
-	return netip.AddrFrom4([4]byte{byte(m >> 24), byte(m >> 16), byte(m >> 8), byte(m)})
+var form = routes.Form{
+	Mark: "#",
+	Rows: func(_ ipranges.Family, way rules.Verdict) routes.Rows {
+		if way == rules.Bypass {
+			return routes.Rows{Row: routes.Row{Before: "no-route = ", Mask: "/"}}
+		}
+		return routes.Rows{Row: routes.Row{Before: "route = ", Mask: "/"}}
+	},
+	Body: func(list rules.RouteList, rows []byte) ([]byte, error) {
+		if list.Way == rules.Bypass {
+			rows = append([]byte("route = default\n"), rows...)
+		}
+		return rows, nil
+	},
 }
 
-// caps has the limit that the options set.
-func (r *renderer) caps() rules.Caps {
-	caps, most := info.Caps, r.opt.MaxBytes
-	if most == 0 {
-		most = defaultMaxBytes
+// check refuses an include without one of its families, in which clients would send
+// everything through the tunnel.
+func check(list rules.RouteList) error {
+	for _, f := range list.Families.List() {
+		if list.Way == rules.Tunnel && !list.Set.Has(f) {
+			return list.Refuse(fmt.Sprintf("it has no %s, and where the server gives out %[1]s addresses clients would send all %[1]s through the tunnel", f),
+				"say in the target which families you mean, such as families = [\"ipv4\"], and give out no addresses of the other; or list some of both")
+		}
 	}
-	caps.RouteLimits = []rules.RouteLimit{{Max: most, Families: rules.BothFamilies, Bytes: true, Shared: true,
-		Device: "openconnect on Linux", Source: limitSource, Option: "max_bytes"}}
-	return caps
+	return nil
 }
 
 // maxComment is well below the length of line at which ocserv gives a file up.
 const maxComment = 400
 
-// Render implements renderers.Renderer.
-func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
-	list, err := renderers.Routes(p)
-	if err != nil {
-		return nil, err
-	}
-	set, v := list.Set, list.Way
-	if v == rules.Tunnel {
-		for _, f := range p.Families.List() {
-			if !set.Has(f) {
-				return nil, list.Refuse(fmt.Sprintf("it has no %s, and where the server gives out %[1]s addresses clients would send all %[1]s through the tunnel", f),
-					"say in the target which families you mean, such as families = [\"ipv4\"], and give out no addresses of the other; or list some of both")
-			}
-		}
-	}
-	header := renderers.RouteHeader(p)
-	for i, l := range header {
-		header[i] = l[:min(len(l), maxComment)]
-	}
-	data, err := renderers.Execute("ocserv", "routes.conf.tmpl", r.env.Templates, map[string]any{
-		"Header": header, "Bypass": v == rules.Bypass, "Routes": string(routes(set, v)),
-	})
-	if err != nil {
-		return nil, err
-	}
-	return []renderers.File{{Path: r.env.Path, Mode: fs.FileMode(0o644), Data: data, Use: "occtl reload",
-		On: "the VPN server with ocserv", Hand: "once, in ocserv.conf: default-user-config = {}"}}, nil
-}
-
-// Lines of the configuration.
-const (
-	defaultRoute = "route = default"
-	past         = "no-route = "
-	through      = "route = "
-)
-
-func keyOf(v rules.Verdict) string {
-	if v == rules.Bypass {
-		return past
-	}
-	return through
-}
-
-func routes(set ipranges.Set, v rules.Verdict) []byte {
-	dst := slices.Grow([]byte(nil), 40*(set.NumPrefixes(ipranges.IPv4)+set.NumPrefixes(ipranges.IPv6)))
-	if v == rules.Bypass {
-		dst = append(dst, defaultRoute+"\n"...)
-	}
-	for p := range set.Prefixes(ipranges.IPv4) {
-		dst = append(dst, keyOf(v)...)
-		dst = p.Addr().AppendTo(dst)
-		dst = append(dst, '/')
-		dst = netmask(p.Bits()).AppendTo(dst)
-		dst = append(dst, '\n')
-	}
-	return set.AppendPrefixes(dst, ipranges.IPv6, keyOf(v), "\n")
-}
-
-// ReadBack implements renderers.Renderer.
-func (r *renderer) ReadBack(files []renderers.File) (*rules.Plan, error) {
-	f, err := renderers.FileAt(files, r.env.Path)
-	if err != nil {
-		return nil, err
-	}
-	comments, lines := renderers.Uncomment(f.Data, "#")
-	v, fams, err := renderers.ReadRouteHeader(comments)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", f.Path, err)
-	}
-	if v == rules.Bypass {
-		if len(lines) == 0 || lines[0] != defaultRoute {
-			return nil, fmt.Errorf("%s: the first line is not %q", f.Path, defaultRoute)
-		}
-		lines = lines[1:]
-	}
-	var b ipranges.Builder
-	for _, l := range lines {
-		p, err := readRoute(l, v)
-		if err == nil && !fams.Has(ipranges.FamilyOf(p.Addr())) {
-			err = fmt.Errorf("the header speaks of %s only", fams)
-		}
-		if err == nil {
-			err = b.AddPrefix(p)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%s: %q: %w", f.Path, l, err)
-		}
-	}
-	if b.Set().IsEmpty() {
-		return nil, fmt.Errorf("%s: there is no route", f.Path)
-	}
-	return rules.RoutePlan(r.env.Name, fams, v, b.Set()), nil
-}
-
-// readRoute reads "no-route = 52.112.0.0/255.252.0.0" and the like.
-func readRoute(line string, v rules.Verdict) (netip.Prefix, error) {
-	text, ok := strings.CutPrefix(line, keyOf(v))
-	if !ok {
-		return netip.Prefix{}, errors.New("no line of ours")
-	}
-	if network, mask, _ := strings.Cut(text, "/"); strings.Contains(mask, ".") {
-		for bits := range 33 {
-			if netmask(bits).String() == mask {
-				return ipranges.ParsePrefix(fmt.Sprintf("%s/%d", network, bits))
-			}
-		}
-		return netip.Prefix{}, fmt.Errorf("%s is no mask", mask)
-	}
-	p, err := ipranges.ParsePrefix(text)
-	if err == nil && p.Addr().Is4() {
-		err = errors.New("an IPv4 prefix without a mask")
-	}
-	return p, err
-}
+func short(line string) string { return line[:min(len(line), maxComment)] }

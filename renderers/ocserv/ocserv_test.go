@@ -2,8 +2,6 @@ package ocserv
 
 import (
 	"errors"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -142,47 +140,4 @@ func TestReadRefusesWhatItCannotTrust(t *testing.T) {
 			t.Errorf("%s is read", name)
 		}
 	}
-}
-
-func FuzzReadBack(f *testing.F) {
-	golden, err := filepath.Glob("testdata/golden/*/*.conf")
-	if err != nil || len(golden) == 0 {
-		f.Fatalf("no golden files: %v", err)
-	}
-	for _, name := range golden {
-		data, err := os.ReadFile(name)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(data)
-	}
-	r := built(f)
-	f.Fuzz(func(t *testing.T, data []byte) {
-		p, err := r.ReadBack([]renderers.File{{Path: "edge.conf", Data: data}})
-		if err != nil {
-			return
-		}
-		list, ok := p.Routes()
-		set, v := list.Set, list.Way
-		if !ok || v == 0 || set.IsEmpty() {
-			t.Error("what was read lists nothing")
-		}
-		if got, err := readRoutes(string(routes(set, v)), v); err != nil || !got.Equal(set) {
-			t.Errorf("written again it reads as %v, %v", got, err)
-		}
-	})
-}
-
-func readRoutes(text string, v rules.Verdict) (ipranges.Set, error) {
-	var b ipranges.Builder
-	for line := range strings.Lines(strings.TrimPrefix(text, defaultRoute+"\n")) {
-		p, err := readRoute(strings.TrimSuffix(line, "\n"), v)
-		if err == nil {
-			err = b.AddPrefix(p)
-		}
-		if err != nil {
-			return ipranges.Set{}, err
-		}
-	}
-	return b.Set(), nil
 }

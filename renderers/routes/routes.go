@@ -1,0 +1,243 @@
+// Package routes is the kit for targets that carry a list of routes.
+//
+// Most of them write one file: a header, lines before, a line for each prefix, and lines
+// after. Such a file is a Form, as data: from it follow how a list is written, how it is
+// read back, and how many bytes a route takes. A File is a Form with what else a target of
+// one file has to say, and is its renderer.
+//
+// Reading back finds the routes in a file by their rows, writes the file again for them,
+// and takes it only where both are the same. So nothing stands in a file that is read but
+// what its routes make.
+//
+// The packages below are for programs of Linux: nexthop for the options that say where
+// routes lead, linuxroutes for ip -batch files, uplink for a script that finds its way.
+package routes
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"path"
+	"strings"
+
+	"sallyport/ipranges"
+	"sallyport/renderers"
+	"sallyport/rules"
+)
+
+// Caps is what targets of routes can express that have both directions and both families.
+func Caps() rules.Caps {
+	return rules.Caps{
+		Families: rules.BothFamilies,
+		Verdicts: []rules.Verdict{rules.Bypass, rules.Tunnel},
+		Defaults: []rules.Verdict{rules.Tunnel, rules.Bypass},
+	}
+}
+
+// Form is how a target writes a list of routes.
+type Form struct {
+	Mark string // begins a comment: "#"
+	// Rows are the lines of a family in a list that goes a way.
+	Rows func(f ipranges.Family, way rules.Verdict) Rows
+	// Body is all of the file that is no comment, for a list whose rows are given, IPv4
+	// before IPv6. Nil: the rows alone.
+	Body func(list rules.RouteList, rows []byte) ([]byte, error)
+	// Script says that the file is a header, an empty line, and Body with its own comments.
+	// Otherwise comments and empty lines can stand anywhere.
+	Script bool
+	// Complement are the families of a bypass that are written as all other addresses.
+	Complement rules.Families
+}
+
+// written is what stands in the file for the addresses of a family in a list.
+func (x Form) written(list rules.RouteList, f ipranges.Family) ipranges.Set {
+	if list.Way == rules.Bypass && x.Complement.Has(f) && list.Families.Has(f) {
+		return list.Set.Complement(f)
+	}
+	return list.Set.Only(f)
+}
+
+// Text is the body of the file for a list.
+func (x Form) Text(list rules.RouteList) ([]byte, error) {
+	var rows []byte
+	for _, f := range rules.BothFamilies.List() {
+		if set := x.written(list, f); set.Has(f) {
+			rows = x.Rows(f, list.Way).Append(rows, set, f)
+		}
+	}
+	if x.Body == nil {
+		return rows, nil
+	}
+	return x.Body(list, rows)
+}
+
+// Read is the list that a file carries out.
+func (x Form) Read(data []byte) (list rules.RouteList, err error) {
+	comments, body, err := x.divide(data)
+	if err != nil {
+		return list, err
+	}
+	if list.Way, list.Families, err = renderers.ReadRouteHeader(comments); err != nil {
+		return list, err
+	}
+	lines := strings.Split(string(body), "\n")
+	for _, f := range list.Families.List() {
+		part, err := x.Rows(f, list.Way).Find(lines, f)
+		if err != nil {
+			return list, err
+		}
+		if list.Way == rules.Bypass && x.Complement.Has(f) {
+			part = part.Complement(f)
+		}
+		list.Set = list.Set.Union(part)
+	}
+	if list.Set.IsEmpty() {
+		return list, errors.New("there is no route")
+	}
+	want, err := x.Text(list)
+	if err != nil {
+		return list, err
+	}
+	if !x.Script {
+		want = withoutBlanks(want)
+	}
+	if !bytes.Equal(body, want) {
+		return list, fmt.Errorf("it is not what sallyport writes for the routes in it, from %.80q on", firstDifference(body, want))
+	}
+	return list, nil
+}
+
+// divide parts a file into the comments that its header is among, and its body.
+func (x Form) divide(data []byte) (comments []string, body []byte, err error) {
+	if !x.Script {
+		comments, lines := renderers.Uncomment(data, x.Mark)
+		return comments, []byte(strings.Join(lines, "\n") + "\n"), nil
+	}
+	header, body, ok := bytes.Cut(data, []byte("\n\n"))
+	if !ok {
+		return nil, nil, errors.New("no empty line ends its header")
+	}
+	comments, others := renderers.Uncomment(bytes.TrimPrefix(header, []byte(shebang)), x.Mark)
+	if len(others) > 0 || bytes.HasPrefix(header, []byte(shebang)) != (x.Mark == "#") {
+		return nil, nil, errors.New("it does not begin as a script of sallyport's")
+	}
+	return comments, append([]byte("\n"), body...), nil
+}
+
+const shebang = "#!/bin/sh\n"
+
+func withoutBlanks(text []byte) []byte {
+	var out []byte
+	for line := range bytes.Lines(text) {
+		if len(bytes.TrimSpace(line)) > 0 {
+			out = append(out, line...)
+		}
+	}
+	return out
+}
+
+// RouteBytes counts the line of a prefix in a list that goes a way, its end included. It
+// is nil where there are exceptions: such a list has no line for each of its prefixes.
+func (x Form) RouteBytes(way rules.Verdict) func(netip.Prefix) int {
+	row := map[ipranges.Family]Row{}
+	for _, f := range rules.BothFamilies.List() {
+		r := x.Rows(f, way)
+		if r.Other != nil {
+			return nil
+		}
+		row[f] = r.Row
+	}
+	return func(p netip.Prefix) int { return row[ipranges.FamilyOf(p.Addr())].Bytes(p) }
+}
+
+// File is the renderer of a target that writes one file.
+type File struct {
+	Form
+	Env      renderers.Env
+	Kind     string // of the target, whose template it is
+	Template string // of a file that is no script; the user may have one of the same name
+	// Load is how the file is loaded, and its mode; its path and text are filled in.
+	Load renderers.File
+	// Check is an error for a list that the target cannot carry; nil: there is none.
+	Check func(list rules.RouteList) error
+	// Data is what the template gets besides Header, Bypass, File and Routes; nil: nothing.
+	Data func(list rules.RouteList) map[string]any
+	// Comment changes a line of the header where the format needs it; nil: none does.
+	Comment func(line string) string
+}
+
+// Render implements renderers.Renderer.
+func (x *File) Render(p *rules.Plan) ([]renderers.File, error) {
+	list, err := renderers.Routes(p)
+	if err != nil {
+		return nil, err
+	}
+	if x.Check != nil {
+		if err := x.Check(list); err != nil {
+			return nil, err
+		}
+	}
+	body, err := x.Text(list)
+	if err != nil {
+		return nil, err
+	}
+	header := renderers.RouteHeader(p)
+	for i := range header {
+		if x.Comment != nil {
+			header[i] = x.Comment(header[i])
+		}
+	}
+	out := x.Load
+	out.Path = x.Env.Path
+	if out.Data, err = x.frame(list, header, body); err != nil {
+		return nil, err
+	}
+	return []renderers.File{out}, nil
+}
+
+// frame is the file: the header and a body.
+func (x *File) frame(list rules.RouteList, header []string, body []byte) ([]byte, error) {
+	if x.Script {
+		var b bytes.Buffer
+		if x.Mark == "#" {
+			b.WriteString(shebang)
+		}
+		for _, l := range header {
+			b.WriteString(x.Mark + " " + l + "\n")
+		}
+		b.Write(body)
+		return b.Bytes(), nil
+	}
+	data := map[string]any{}
+	if x.Data != nil {
+		data = x.Data(list)
+	}
+	data["Header"], data["Bypass"] = header, list.Way == rules.Bypass
+	data["File"], data["Routes"] = x.Name(), string(body)
+	return renderers.Execute(x.Kind, x.Template, x.Env.Templates, data)
+}
+
+// Name is the name of the file without its folder, fit for a comment.
+func (x *File) Name() string { return renderers.Clean(path.Base(x.Env.Path)) }
+
+// ReadBack implements renderers.Renderer.
+func (x *File) ReadBack(files []renderers.File) (*rules.Plan, error) {
+	if len(files) != 1 {
+		return nil, fmt.Errorf("there are %d files, and sallyport writes one", len(files))
+	}
+	return renderers.ReadFile(files, x.Env.Path, func(data []byte) (*rules.Plan, error) {
+		list, err := x.Read(data)
+		if err != nil {
+			return nil, err
+		}
+		return rules.RoutePlan(x.Env.Name, list.Families, list.Way, list.Set), nil
+	})
+}
+
+// Plain is the mode of files that anybody may read, and Runs that of scripts.
+const (
+	Plain fs.FileMode = 0o644
+	Runs  fs.FileMode = 0o755
+)
