@@ -34,7 +34,7 @@ func RouteHeader(p *rules.Plan) []string {
 	for _, f := range (rules.BothFamilies &^ p.Families).List() {
 		lines = append(lines, fmt.Sprintf("%s is left as your VPN has it, and clients prefer IPv6 where they have it", f))
 	}
-	return lines
+	return append(lines, NoteLines(p)...)
 }
 
 // Routes is p as a list of routes, for targets that carry nothing else.

@@ -57,6 +57,14 @@ type Rule struct {
 	Services []Service // none matches nothing
 	Log      bool      // log matches, rate-limited
 	Place    diag.Range
+	Notes
+}
+
+// Notes are what the author of a rule tells people about it. They decide nothing, and
+// Compare does not look at them. They are not trusted: targets write what
+// renderers.RuleNote makes of them.
+type Notes struct {
+	Description string `json:"description,omitempty"`
 }
 
 // Matches is all of the rule's protocol and port pairs.

@@ -61,6 +61,7 @@ func Run(t *testing.T, kind renderers.Kind, variants ...Variant) {
 			t.Run("budget", s.budget)
 			t.Run("damage", s.damage)
 			t.Run("hostile options", s.hostile)
+			t.Run("notes", s.notes)
 			t.Run("cuts", s.cuts)
 			t.Run("golden", s.golden)
 		})

@@ -29,7 +29,7 @@ type csvFormat struct{ header bool }
 func (c csvFormat) write(p *rules.Plan) ([]byte, error) {
 	var b bytes.Buffer
 	if c.header {
-		for _, l := range renderers.Header(p) {
+		for _, l := range append(renderers.Header(p), renderers.NoteLines(p)...) {
 			b.WriteString("# " + l + "\n")
 		}
 	}

@@ -73,6 +73,7 @@ type Rule struct {
 	To       string   `json:"to"`
 	Services []string `json:"services"`
 	Log      bool     `json:"log"`
+	rules.Notes
 }
 
 // newDocument fails where a set and a list of host names have one label, which rules
@@ -88,7 +89,7 @@ func newDocument(p *rules.Plan) (*Document, error) {
 	seen, byName := map[string]bool{}, map[string]bool{}
 	for i := range p.Rules {
 		r := &p.Rules[i]
-		row := Rule{Name: r.Name, Action: r.ActionWord(), From: r.From.Name(), To: r.To.Name(), Services: []string{}, Log: r.Log}
+		row := Rule{Name: r.Name, Action: r.ActionWord(), From: r.From.Name(), To: r.To.Name(), Services: []string{}, Log: r.Log, Notes: renderers.CleanNotes(r.Notes)}
 		for _, a := range []rules.Addresses{r.From, r.To} {
 			if seen["set "+a.Name()] && byName[a.Name()] != a.ByName() {
 				return nil, &rules.RuleError{Rule: r.Name, Place: r.Place, Fix: "rename one of them",
@@ -243,7 +244,7 @@ func parseMatches(texts []string) ([]rules.Match, error) {
 }
 
 func (r Rule) parse(sets map[string]rules.Addresses, services map[string]rules.Service) (rules.Rule, error) {
-	out := rules.Rule{Name: r.Name, Log: r.Log}
+	out := rules.Rule{Name: r.Name, Log: r.Log, Notes: r.Notes}
 	if err := setAction(&out, r.Action); err != nil {
 		return out, err
 	}

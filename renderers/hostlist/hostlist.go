@@ -70,7 +70,7 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 		}
 	}
 	var b strings.Builder
-	for _, l := range renderers.Header(p) {
+	for _, l := range append(renderers.Header(p), renderers.NoteLines(p)...) {
 		b.WriteString("# " + l + "\n")
 	}
 	fmt.Fprintf(&b, "# %s%s\n", mark, purpose(p))

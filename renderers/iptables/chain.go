@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"sallyport/ipranges"
+	"sallyport/renderers"
 	"sallyport/rules"
 )
 
@@ -51,6 +52,9 @@ func (c *chain) rule(words ...string) {
 	}
 	c.rules = append(c.rules, '\n')
 }
+
+// comment puts a line between the rules that iptables-restore passes over.
+func (c *chain) comment(text string) { c.rules = fmt.Appendf(c.rules, "# %s\n", text) }
 
 // table is all that one family's file makes.
 type table struct {
@@ -173,6 +177,9 @@ func (t *table) rule(body *chain, rule *rules.Rule) error {
 		addresses = t.setMatch(rule.From, "src") + t.setMatch(rule.To, "dst")
 	} else {
 		target = t.addressTrees(rule, target)
+	}
+	if note := renderers.RuleNote(rule); note != "" {
+		body.comment(rule.Name + ": " + note)
 	}
 	for _, s := range services {
 		body.rule(s, strings.TrimSpace(addresses), "-m comment --comment "+rule.Name, target.jump())

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"sallyport/ipranges"
+	"sallyport/renderers"
 	"sallyport/rules"
 )
 
@@ -13,18 +14,35 @@ type chain struct {
 	name  string
 	hook  string // "{ type filter ... }" of a base chain; empty for a regular one
 	rules []string
+	notes map[int]string // comments, by the index of the rule that they stand before
+}
+
+// lines is the chain's rules, each after prefix, with the comments between them.
+func (c *chain) lines(prefix string) []string {
+	var list []string
+	for i, rule := range c.rules {
+		if note := c.notes[i]; note != "" {
+			list = append(list, "# "+note)
+		}
+		list = append(list, prefix+rule)
+	}
+	return list
 }
 
 // chains are the filter chain, and the one that marks media where asked for.
 func (r *renderer) chains(p *rules.Plan) []chain {
-	main := chain{name: r.chain}
+	main := chain{name: r.chain, notes: map[int]string{}}
 	if r.opt.Placement == standalone {
 		main.name = r.opt.Hook
 		main.hook = fmt.Sprintf("{ type filter hook %s priority filter; policy accept; }", r.opt.Hook)
 	}
 	main.rules = append(main.rules, r.prologue(p)...)
 	for i := range p.Rules {
-		main.rules = append(main.rules, r.ruleLines(p, &p.Rules[i])...)
+		lines := r.ruleLines(p, &p.Rules[i])
+		if note := renderers.RuleNote(&p.Rules[i]); note != "" && len(lines) > 0 {
+			main.notes[len(main.rules)] = p.Rules[i].Name + ": " + note
+		}
+		main.rules = append(main.rules, lines...)
 	}
 	if p.Default == rules.Deny {
 		main.rules = append(main.rules, r.familyGuard(p)+"drop")

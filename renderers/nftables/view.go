@@ -52,9 +52,7 @@ func (r *renderer) view(p *rules.Plan) (*view, error) {
 	for _, c := range chains {
 		v.Declare = append(v.Declare, strings.TrimSpace(fmt.Sprintf("add chain %s %s %s", r.table, c.name, c.hook)))
 		v.Flush = append(v.Flush, fmt.Sprintf("flush chain %s %s", r.table, c.name))
-		for _, line := range c.rules {
-			v.Rules = append(v.Rules, fmt.Sprintf("add rule %s %s %s", r.table, c.name, line))
-		}
+		v.Rules = append(v.Rules, c.lines(fmt.Sprintf("add rule %s %s ", r.table, c.name))...)
 	}
 	var elements strings.Builder
 	for _, s := range objects {
@@ -180,7 +178,7 @@ func chainBlocks(chains []chain) string {
 		if c.hook != "" {
 			b.WriteString("\t\t" + strings.Trim(c.hook, "{ }") + "\n")
 		}
-		for _, line := range c.rules {
+		for _, line := range c.lines("") {
 			b.WriteString("\t\t" + line + "\n")
 		}
 		b.WriteString("\t}\n")

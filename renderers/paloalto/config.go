@@ -2,6 +2,7 @@ package paloalto
 
 import (
 	"fmt"
+	"strings"
 
 	"sallyport/renderers"
 	"sallyport/rules"
@@ -28,6 +29,25 @@ type config struct {
 // know where to look before they edit.
 func (r *renderer) description() string {
 	return fmt.Sprintf("sallyport target %s: edits are lost", r.env.Name)
+}
+
+// ruleDescription is description with the rule's notes, far below maxDescription. Notes
+// keep to characters that mean nothing to a command line, quoted or not.
+func (r *renderer) ruleDescription(rule *rules.Rule) string {
+	text := r.description()
+	if note := renderers.RuleNote(rule); note != "" {
+		text += "; " + strings.Map(plainChar, note)
+	}
+	return text
+}
+
+// plainChar is c, or a dot in place of what a quoted word of a command cannot hold, and of
+// what asks for help or divides commands.
+func plainChar(c rune) rune {
+	if strings.ContainsRune("\"\\?'`$|<>&;!", c) {
+		return '.'
+	}
+	return c
 }
 
 func (r *renderer) configOf(p *rules.Plan) (*config, error) {
@@ -94,7 +114,7 @@ func (c *config) rule(rule *rules.Rule) *rules.RuleError {
 		e.set([]string{"log-setting"}, opt.LogSetting)
 	}
 	c.tag(e)
-	e.set([]string{"description"}, c.r.description())
+	e.set([]string{"description"}, c.r.ruleDescription(rule))
 	return nil
 }
 

@@ -332,3 +332,31 @@ func TestHostileComments(t *testing.T) {
 		t.Error("the comment ends early")
 	}
 }
+
+// TestNotesChangeNoRule: notes stand in comments, and no tracker or element changes.
+func TestNotesChangeNoRule(t *testing.T) {
+	for _, v := range variants() {
+		noted := calls()
+		noted.Rules[0].Description = "until the new site has its own uplink"
+		without, err := renderPlan(t, *v.Options.(*Options), calls())
+		if err != nil {
+			t.Fatal(err)
+		}
+		with, err := renderPlan(t, *v.Options.(*Options), noted)
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown := 0
+		for path, text := range with {
+			if strings.Contains(text, "# until the new site has its own uplink") {
+				shown++
+			}
+			if got := strings.ReplaceAll(text, "  # until the new site has its own uplink", ""); got != without[path] {
+				t.Errorf("%s: %s is otherwise changed:\n%s", v.Name, path, got)
+			}
+		}
+		if shown != 1 {
+			t.Errorf("%s: %d files show the note", v.Name, shown)
+		}
+	}
+}

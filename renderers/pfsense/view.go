@@ -58,11 +58,23 @@ func (r *renderer) view(p *rules.Plan, o *objects) *view {
 		v.Fetched = v.Fetched || a.url != ""
 		v.Tables = append(v.Tables, t)
 	}
-	for _, f := range o.rules {
-		v.RuleList = append(v.RuleList, strings.TrimPrefix(f.descr, r.owner()))
-	}
+	v.RuleList = r.ruleList(o)
 	v.Aliases, v.Rules = r.aliasElements(o), r.ruleElements(o)
 	return v
+}
+
+// ruleList is the rules in words. The notes of a plan's rule stand beside the first of
+// those that it becomes, and not in their descriptions: trackers come from these.
+func (r *renderer) ruleList(o *objects) []string {
+	var list []string
+	for i, f := range o.rules {
+		words := strings.TrimPrefix(f.descr, r.owner())
+		if note := renderers.RuleNote(f.origin); note != "" && (i == 0 || o.rules[i-1].origin != f.origin) {
+			words += "  # " + comment(note)
+		}
+		list = append(list, words)
+	}
+	return list
 }
 
 func every(days int) string {

@@ -48,7 +48,7 @@ func schemaOf(kind string) (blockSchema, bool) {
 		return blockSchema{`service "NAME"`, []string{"udp", "tcp", "sctp", "icmp", "icmpv6", "protocols", "description"}}, true
 	case "rule":
 		return blockSchema{`rule "NAME"`,
-			[]string{"action", "from", "to", "services", "tunnel", "log", "expires", "enabled", "description"}}, true
+			append([]string{"action", "from", "to", "services", "tunnel", "log", "expires", "enabled"}, noteArguments...)}, true
 	case "target":
 		return blockSchema{`target "KIND" "NAME"`, nil}, true
 	case "probe":

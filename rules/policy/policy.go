@@ -140,9 +140,8 @@ type Probe struct {
 // Rule is a rule of the policy, whether or not a target uses it.
 type Rule struct {
 	rules.Rule
-	Description string
-	Feeds       []string // the labels of the feeds that its addresses come from
-	LeftOut     string   // why no plan holds it, as a clause; empty when plans do
+	Feeds   []string // the labels of the feeds that its addresses come from
+	LeftOut string   // why no plan holds it, as a clause; empty when plans do
 	// Tunnel names the target of routes whose VPN the rule stands behind: it blocks
 	// there what that target sends past the VPN. Empty: none. TunnelPlace is where.
 	Tunnel      string

@@ -75,8 +75,7 @@ func (c *compiler) rule(d *decl) *rule {
 	var good bool
 	r.out.Log, good = c.flag(d, "log", false)
 	ok(good)
-	r.out.Description, good = c.textOr(d, "description", "")
-	ok(good)
+	ok(c.notes(d, &r.out.Notes))
 	ok(c.tunnel(d, r))
 	enabled, good := c.flag(d, "enabled", true)
 	ok(good)

@@ -25,7 +25,7 @@ func commonArguments(class Class) []string {
 		list = append(list, "rules", "default")
 	}
 	if class&Routes != 0 {
-		list = append(list, "bypass", "include")
+		list = append(append(list, "bypass", "include"), noteArguments...)
 	}
 	return list
 }
@@ -92,6 +92,7 @@ func (c *compiler) target(d *decl) *target {
 	case !isRoutes:
 		t.judged = t.defaultVerdict() && t.judged
 		t.filterPlan()
+		t.ok(t.noNotes())
 	case a == nil:
 		t.known = false
 	default:
@@ -330,9 +331,7 @@ func (t *target) routePlan(a *hclsyntax.Attribute) {
 	if a.Name == "include" {
 		r.Verdict, t.plan.Default = rules.Tunnel, rules.Bypass
 	}
-	if !v.known {
-		t.known = false
-	}
+	t.ok(v.known && t.c.notes(t.d, &r.Notes))
 	r.To = t.c.side(t.d.name+"_"+a.Name, v)
 	t.plan.Rules = []rules.Rule{r}
 	t.feeds = append(t.feeds, v.feeds...)

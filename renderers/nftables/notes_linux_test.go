@@ -1,0 +1,36 @@
+package nftables
+
+import (
+	"strings"
+	"testing"
+
+	"sallyport/internal/testkit/lab"
+	"sallyport/internal/testkit/need"
+	"sallyport/ipranges"
+	"sallyport/renderers/conformance"
+)
+
+// TestLoadsNotes loads rules with notes that mean something to nft: the kernel has the
+// same as without them.
+func TestLoadsNotes(t *testing.T) {
+	need.Program(t, "nft")
+	noted, without := conformance.WithHostileNotes(cloudPlan(ipranges.MustParse("20.202.0.0/16", "2603:1063::/38")))
+	for _, opt := range []Options{
+		{Placement: fragment, Table: "inet filter", Hook: "forward", Ingress: []string{"lan0"}},
+		{Placement: standalone, Hook: "output"},
+	} {
+		t.Run(opt.Placement, func(t *testing.T) {
+			files := render(t, opt, noted, nil)
+			if !strings.Contains(string(files[0].Data), "# calls_3: \"; drop") {
+				t.Error("the notes are not in the file")
+			}
+			with, plain := lab.NewInjector(t).Host(), lab.NewInjector(t).Host()
+			load(t, with, files)
+			load(t, plain, render(t, opt, without, nil))
+			got, want := with.MustRun(t, "nft", "list", "ruleset"), plain.MustRun(t, "nft", "list", "ruleset")
+			if got != want || !strings.Contains(got, "calls_9") {
+				t.Errorf("with notes:\n%s\nwithout:\n%s", got, want)
+			}
+		})
+	}
+}
