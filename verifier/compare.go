@@ -14,12 +14,12 @@ type Change struct {
 	After  *Finding `json:"after,omitempty"`
 }
 
-// Better reports whether the change is for the better: what failed does so less.
+// Better reports whether the outcome is better than before.
 func (c *Change) Better() bool {
 	return c.Before != nil && c.After != nil && c.Before.Outcome.Worse(c.After.Outcome)
 }
 
-// Worse reports whether the change is for the worse.
+// Worse reports whether the outcome is worse than before.
 func (c *Change) Worse() bool {
 	return c.Before != nil && c.After != nil && c.After.Outcome.Worse(c.Before.Outcome)
 }

@@ -7,8 +7,9 @@ import (
 	"strings"
 )
 
-// A Diagnosis says what is wrong for the whole, with what carries it and the one thing
-// to do first. It claims nothing that findings do not.
+// A Diagnosis says in one sentence what several findings have in common, with the
+// evidence for it and the one thing to do first. It claims nothing that the findings do
+// not.
 type Diagnosis struct {
 	Text     string `json:"text"` // a sentence without its full stop
 	Evidence string `json:"evidence"`
@@ -18,7 +19,7 @@ type Diagnosis struct {
 // maxDiagnoses is how many sentences a reader is given.
 const maxDiagnoses = 3
 
-// A Sign names what a finding is a case of, for the diagnosis.
+// A Sign names the cause that a finding points to, for the diagnosis.
 type Sign string
 
 // The signs.
@@ -29,8 +30,8 @@ const (
 	SignNoHello     Sign = "no-hello"        // a connection, and silence after the first long packet
 )
 
-// Diagnose is what the findings of a run say together, at most three sentences, what
-// matters most first.
+// Diagnose returns what the findings of a run say together, at most three sentences,
+// the most important first.
 func Diagnose(findings []Finding, proxy string) []Diagnosis {
 	d := diagnoser{all: findings, proxy: proxy}
 	for _, f := range findings {
@@ -52,7 +53,7 @@ type diagnoser struct {
 	proxy      string
 }
 
-// of are the findings of reachability that fit.
+// of returns the findings on reachability that fit.
 func (d *diagnoser) of(fits func(f *Finding) bool) []Finding {
 	var list []Finding
 	for i := range d.reach {
@@ -127,7 +128,7 @@ func (d *diagnoser) noNames() (Diagnosis, bool) {
 	if len(lost) == 0 || len(known) > 0 {
 		return Diagnosis{}, false
 	}
-	return Diagnosis{"names do not resolve for programs of this machine", lost[0].Summary, "mend the name servers that this machine is given"}, true
+	return Diagnosis{"names do not resolve for programs of this machine", lost[0].Summary, "repair the name servers that this machine is given"}, true
 }
 
 func (d *diagnoser) portal() (Diagnosis, bool) {
@@ -190,7 +191,8 @@ func (d *diagnoser) udp() (Diagnosis, bool) {
 	return x, true
 }
 
-// placeOfAll is the machine that all findings place what they miss at; zero without one.
+// placeOfAll is the router or host at which all findings locate the fault; zero if they
+// name none, or different ones.
 func placeOfAll(list []Finding) netip.Addr {
 	at := func(f *Finding) netip.Addr {
 		switch {
@@ -217,7 +219,7 @@ func (d *diagnoser) ipv6() (Diagnosis, bool) {
 		return Diagnosis{}, false
 	}
 	return Diagnosis{"IPv6 is broken: names resolve, and nothing passes; IPv4 works", fmt.Sprintf("IPv6: none of %s answers; IPv4: %s", ports(six), ports(four)),
-		"mend the IPv6 of this network, or stop offering it: programs that try it first are slow"}, true
+		"repair the IPv6 of this network, or stop offering it: programs that try it first are slow"}, true
 }
 
 func (d *diagnoser) tunnel() (Diagnosis, bool) {

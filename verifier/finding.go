@@ -30,10 +30,10 @@ type Finding struct {
 	Forbidden bool       `json:"forbidden,omitzero"`
 	Hop       int        `json:"hop,omitzero"` // for Filtered: 0 is before the first hop
 	HopAddr   netip.Addr `json:"hop_address,omitzero"`
-	// NextHop is the next router on the way of a port that works: what stops packets is
-	// there, or before.
+	// NextHop is the next router on the way to a port that works: what stops the packets
+	// is that router, or stands before it.
 	NextHop netip.Addr `json:"next_hop_address,omitzero"`
-	// Mapped is our address and port as the target saw it.
+	// Mapped is this machine's address and port as the target saw it.
 	Mapped netip.AddrPort `json:"mapped,omitzero"`
 
 	Sign     Sign     `json:"sign,omitempty"`     // what it is a case of, for the diagnosis
@@ -55,7 +55,7 @@ const (
 	CheckPrograms Check = "programs" // dns: the name has addresses for programs of this machine
 	CheckResolve  Check = "resolve"  // dns: the name has addresses, at this resolver
 	CheckRanges   Check = "ranges"   // dns: each address is in the rule's ranges
-	CheckHijack   Check = "hijack"   // dns: a name that cannot exist does not
+	CheckHijack   Check = "hijack"   // dns: a name that cannot exist has no address
 	CheckAgree    Check = "agree"    // dns: resolvers agree
 	CheckReach    Check = "reach"    // tcp, tls, http, https, stun: the target is reached
 	CheckCert     Check = "cert"     // tls, https: chain, name, issuer

@@ -56,7 +56,7 @@ type Set struct {
 // A Rule is a rule of the policy that probes stand for.
 type Rule struct {
 	Name string `json:"name"`
-	// Deny turns the meaning round: what is reached is a failure.
+	// Deny inverts the meaning: a target that is reached is a failure.
 	Deny bool   `json:"deny,omitzero"`
 	Set  string `json:"set,omitempty"` // the set that it leads to; empty only with Any
 	Any  bool   `json:"any,omitzero"`  // it leads anywhere

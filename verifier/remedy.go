@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Finish fills in what a finding says of the policy: the rule's set and place, the
-// remedy, and for a rule that denies the outcome turned round. Call it once for each
+// Finish fills in what the plan knows about a finding: the rule's set and place, and
+// the remedy. For a rule that denies, it inverts the outcome. Call it once for each
 // finding.
 func (p *Plan) Finish(f *Finding) {
 	if f.Family == "" && f.Address.IsValid() {

@@ -7,17 +7,16 @@ import "time"
 // standards. A full scale default run stays under a minute, because a STUN
 // silence takes 39.5 s and everything else runs beside it or fits after it.
 type Timers struct {
-	// RTO, Rc and Rm are the retransmission of RFC 8489 section 6.2.1: RTO 500 ms,
-	// doubled after each of Rc requests; after the last, Rm times RTO of patience.
-	// The defaults send at 0, 0.5, 1.5, 3.5, 7.5, 15.5 and 31.5 s and give up at
-	// 39.5 s.
+	// RTO, Rc and Rm are the retransmission of RFC 8489 section 6.2.1: RTO 500 ms, doubled
+	// after each of Rc requests; after the last, it waits Rm times RTO. The defaults send
+	// at 0, 0.5, 1.5, 3.5, 7.5, 15.5 and 31.5 s and give up at 39.5 s.
 	RTO time.Duration `json:"rto"`
 	Rc  int           `json:"rc"`
 	Rm  int           `json:"rm"`
 
-	// Connect bounds a TCP connection, Handshake the TLS and HTTP exchange that
-	// follows, and three times the STUN exchange over TCP. Slow is not failed: on a
-	// line of bad radio, or a busy machine, a handshake takes many seconds.
+	// Connect bounds a TCP connection, Handshake the TLS and HTTP exchange that follows,
+	// and three times the STUN exchange over TCP. A slow exchange has not failed: over a
+	// bad radio link, or on a busy machine, a handshake takes many seconds.
 	Connect   time.Duration `json:"connect"`
 	Handshake time.Duration `json:"handshake"`
 
@@ -30,9 +29,9 @@ type Timers struct {
 	Hop   time.Duration `json:"hop"`
 	Walks time.Duration `json:"walks"`
 
-	// NoHostAfter parts the two meanings of "host unreachable": a router that
-	// looks for its neighbour in vain answers later than this (Linux: 3 s), a
-	// firewall that rejects with it answers at once.
+	// NoHostAfter tells two meanings of "host unreachable" apart: a router whose neighbour
+	// does not answer sends it later than this (Linux: 3 s), a firewall that rejects with
+	// it sends it at once.
 	NoHostAfter time.Duration `json:"no_host_after"`
 
 	// Idle are the idle times after which NAT mappings are asked for again, in a

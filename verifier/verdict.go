@@ -8,10 +8,10 @@ type Verdict string
 
 // The verdicts. "Offender" is whoever sent the ICMP error.
 const (
-	// Reachable: the target itself answered. For UDP only a valid answer with
-	// our transaction id will do; for TCP a finished TLS handshake with a
-	// certificate that fits, or such a STUN answer. A completed TCP connect is
-	// not enough, because a transparent proxy completes it too.
+	// Reachable: the target itself answered. For UDP only a valid answer with the
+	// request's transaction id will do; for TCP a finished TLS handshake with a
+	// certificate that fits, or such a STUN answer. A completed TCP connect is not enough,
+	// because a transparent proxy completes it too.
 	Reachable Verdict = "reachable"
 	// Rejected: the offender answered that it does not let this pass. A router that has
 	// no route says so with the same messages as a firewall.

@@ -10,13 +10,13 @@ import (
 	"golang.org/x/net/ipv6"
 )
 
-// Marks by their names: the DSCP values of RFC 4594 that media are given.
+// Marks are DSCP values for media by their names in RFC 4594.
 var Marks = map[string]int{"EF": 46, "AF41": 34, "AF21": 18, "CS0": 0}
 
 // DialOptions say how to reach the reflector.
 type DialOptions struct {
-	// DSCP is set on what is sent, 0 to 63. Answers carry none: a network that marks by
-	// itself is seen in a capture, not here. Windows ignores it without a QoS policy.
+	// DSCP is set on what is sent, 0 to 63. Answers carry no mark. Marks that the network
+	// sets show in a capture, not here. Windows ignores it without a QoS policy.
 	DSCP int
 	// Local is the address to send from; not valid: the system's choice.
 	Local netip.AddrPort
@@ -42,7 +42,7 @@ func Dial(ctx context.Context, to netip.AddrPort, opt DialOptions) (*net.UDPConn
 	if err != nil {
 		return nil, err
 	}
-	u := c.(*net.UDPConn) // which these networks give
+	u := c.(*net.UDPConn) // DialContext returns one for these networks
 	if opt.DSCP == 0 {
 		return u, nil
 	}

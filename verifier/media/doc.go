@@ -10,15 +10,16 @@
 // # What is measured
 //
 //   - Round trip: from sending to receiving, without the time inside the reflector.
-//     One-way latency is half of it, and called so: two clocks cannot tell more.
-//   - Loss, apart for each direction: the reflector counts, and each answer says which
-//     of the 64 requests before it arrived there.
+//     One-way latency is half of the round trip, because two clocks that are not
+//     synchronized cannot tell more.
+//   - Loss, for each direction separately: the reflector counts, and each answer says
+//     which of the 64 requests before it arrived there.
 //   - Jitter: the interarrival jitter of RFC 3550 section 6.4.1, in order of arrival,
 //     each direction by the clock of its receiver, so that the clocks' offset falls
 //     out. A window's jitter is the mean of the running estimate over it.
 //   - Reordering: the ratio of RFC 4737 section 4: packets that arrive with a
 //     smaller number than one before them, among those that arrive.
-//   - The sender's own lateness, because a machine that is late measures itself.
+//   - The sender's own lateness, because a train that is sent late measures the sender.
 //
 // # When a verdict is given
 //
@@ -26,7 +27,7 @@
 //
 //   - Loss and reordering are rates. They pass when the limit itself, as a true rate,
 //     would show so few only once in 100 trains (an exact binomial test, which is the
-//     Clopper-Pearson interval turned round), fail when it would show so many only
+//     Clopper-Pearson interval inverted), fail when it would show so many only
 //     once in 100, and are inconclusive otherwise. With no loss at all, 1 % takes 459
 //     packets to pass, 0.1 % takes 4,603, and 0.05 % of reordering 9,209.
 //   - Loss in a burst is not a rate but what happened within 200 ms. At 50 packets a
@@ -40,7 +41,7 @@
 //   - Jitter fails when a window's mean reaches the limit, passes when not even the
 //     running estimate ever does, and is inconclusive between: the limit's page does
 //     not say which of the two it means.
-//   - A train that is shorter than the limit's window, an answer that the reflector
-//     held back, and a sender that was late by more than a millisecond at the median
-//     make inconclusive what they touch.
+//   - Results are inconclusive where the train is shorter than the limit's window,
+//     where the reflector held answers back, and where the sender was late by more than
+//     a millisecond at the median and that may be the cause.
 package media

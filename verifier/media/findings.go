@@ -48,13 +48,11 @@ var limitWords = map[verifier.Outcome]string{
 }
 
 // criteria are each criterion's case and metric in reports, and the remedy where a train
-// fails by it.
+// fails by it. The latencies are medians; burst loss, loss and jitter are those of the
+// worst window.
 var criteria = map[Criterion]struct{ slug, metric, remedy string }{
-	// half the median round trip
-	OneWay: {"one_way", "one_way_seconds", "look for a detour on the way, such as a VPN or a proxy far away; let media leave near the client"},
-	// the median
-	RoundTrip: {"round_trip", verifier.MetricRTT, "look for a detour on the way, such as a VPN or a proxy far away; let media leave near the client"},
-	// in the worst window, as the next two
+	OneWay:     {"one_way", "one_way_seconds", "look for a detour on the way, such as a VPN or a proxy far away; let media leave near the client"},
+	RoundTrip:  {"round_trip", verifier.MetricRTT, "look for a detour on the way, such as a VPN or a proxy far away; let media leave near the client"},
 	BurstLoss:  {"burst_loss", "burst_loss_ratio", "look for a queue that overflows or a link that pauses on the way, wireless ones first; put media ahead by its DSCP marks"},
 	LossRate:   {"loss", "loss_ratio", "look for a saturated link, a policer or a faulty port on the way; put media ahead by its DSCP marks"},
 	Jittering:  {"jitter", "jitter_seconds", "look for long queues on the way, wireless links first; put media ahead by its DSCP marks"},

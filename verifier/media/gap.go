@@ -8,16 +8,16 @@ import (
 	"sallyport/verifier"
 )
 
-// longGap is how long nothing has to come for it to be an interruption, and no loss:
-// a path that is switched over, a reflector that is started again.
+// longGap is how long a gap has to be to count as an interruption and not as loss, such
+// as when a path is switched over or a reflector is restarted.
 const longGap = time.Second
 
 // gap is a part of a train without any answer.
 type gap struct{ from, to int } // samples, to excluded
 
-// interruption is the one gap of a train after which answers came again for as long as a
-// gap lasts at least. More than one is how the path is; one that lasts to the end is no
-// interruption.
+// interruption is the one gap of a train after which answers came again for as long as
+// a gap lasts at least. Several gaps count as the quality of the path, and one that
+// lasts to the end is no interruption.
 func (t *Train) interruption() (gap, bool) {
 	if t.Interval <= 0 {
 		return gap{}, false
@@ -53,8 +53,8 @@ func (t *Train) without(g gap) *Train {
 	return &out
 }
 
-// excuse makes a failing loss inconclusive where it is that of one interruption: what
-// broke the path once says nothing about how the path is.
+// excuse makes a failing loss inconclusive if it comes from one interruption, which
+// says nothing about the quality of the path.
 func (t *Train) excuse(a *Assessment, l Limits) {
 	g, ok := t.interruption()
 	if !ok {

@@ -25,7 +25,7 @@ const (
 type Judgement struct {
 	Criterion Criterion
 	Outcome   verifier.Outcome
-	Direction string  // the worse one, where the two are judged apart
+	Direction string  // the worse one, where the two are judged separately
 	Measured  float64 // in Unit
 	Limit     float64 // in Unit; what is measured has to be under it
 	Unit      string  // "ms" or "%"
@@ -51,10 +51,10 @@ type Assessment struct {
 // onTime is how late the sender may be at the median before its own lateness counts.
 const onTime = time.Millisecond
 
-// directions that are judged apart, of which the worse one counts.
+// directions is how many directions are judged separately; the worse one counts.
 const directions = 2
 
-// enough answers for a 95th percentile to be one.
+// enough is how many answers a 95th percentile needs to mean something.
 const enough = 20
 
 // Judge compares a train with limits.
@@ -106,8 +106,8 @@ type windowOutcome struct {
 	direction string
 }
 
-// worst puts together what windows of all directions came to: any that fails fails
-// them all, and only if all pass they pass.
+// worst combines the windows of all directions: it fails if any window fails, and
+// passes if all of them pass.
 func (j *judge) worst(windows func(*Stream) []Window, one func(Window) verifier.Outcome) windowOutcome {
 	out := windowOutcome{outcome: verifier.Pass}
 	for _, d := range []*Stream{&j.s.Forward, &j.s.Backward} {
@@ -144,12 +144,14 @@ func (j *judge) short() bool { return len(j.t.Samples) < j.t.perWindow(j.l.Windo
 // loss judges loss in windows of 15 s, as a rate.
 func (j *judge) loss() Judgement {
 	full := j.t.perWindow(j.l.Window)
-	// Two directions, and the many windows of a long train: the worst of them is bad
-	// luck more often than any one is. Windows overlap, which counts for double.
+	// Two directions, and the many windows of a long train: the worst of them reaches a
+	// limit by chance more often than any single one does. Windows overlap, so that they
+	// count double.
 	apart := directions * max(1, 2*float64(len(j.t.Samples))/float64(full)-1)
 	w := j.worst(func(d *Stream) []Window { return d.Loss }, func(w Window) verifier.Outcome {
 		switch {
-		// What is left of a window that the train does not fill could have arrived.
+		// The packets that are missing in a window that the train does not fill could have
+		// arrived.
 		case atLeast(w.Lost, max(w.Packets, j.missing(full, w)), j.l.Loss) < doubt/apart:
 			return verifier.Fail
 		case !j.short() && w.Packets > 0 && atMost(w.Lost+w.Unknown, w.Packets, j.l.Loss) < doubt:
@@ -187,7 +189,7 @@ func (j *judge) missing(full int, w Window) int {
 
 // burst judges loss in windows of 200 ms, by what the windows can show.
 func (j *judge) burst() Judgement {
-	const eps = 1e-9 // 1/10 and 0.1 are not the same number everywhere
+	const eps = 1e-9 // the quotient may differ from the limit in its last bits
 	w := j.worst(func(d *Stream) []Window { return d.Bursts }, func(w Window) verifier.Outcome {
 		n := float64(w.Packets)
 		switch {
@@ -327,7 +329,7 @@ func (j *judge) notes() (list []string) {
 
 func millis(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// ms writes a time with as many digits as it deserves.
+// ms writes a time in milliseconds, with more digits where it is short.
 func ms(d time.Duration) string {
 	switch v := millis(d); {
 	case v >= 100:
@@ -339,5 +341,5 @@ func ms(d time.Duration) string {
 	}
 }
 
-// percent writes a part of 1 with two digits that count.
+// percent writes a part of 1 with two significant digits.
 func percent(p float64) string { return fmt.Sprintf("%.2g %%", 100*p) }

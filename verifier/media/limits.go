@@ -6,7 +6,7 @@ import (
 	"sallyport/verifier"
 )
 
-// Limits are what a path has to keep for calls to sound well.
+// Limits are what a path has to stay under for calls to sound good.
 type Limits struct {
 	Vantage     verifier.Vantage // where the measurement stands
 	OneWay      time.Duration

@@ -14,14 +14,14 @@ import (
 	"sallyport/verifier"
 )
 
-// publicRoots are the authorities that browsers ship, whatever this machine was made to
-// trust beside them.
+// publicRoots are the authorities that browsers ship, without those that this machine
+// trusts in addition.
 var publicRoots = sync.OnceValue(func() *x509.CertPool {
 	pool := x509.NewCertPool()
 	for r := range bundle.Roots() {
 		c, err := x509.ParseCertificate(r.Certificate)
 		if err != nil {
-			continue // a root that this version of Go does not read vouches for nobody
+			continue // this version of Go does not read the root
 		}
 		if r.Constraint != nil {
 			pool.AddCertWithConstraint(c, r.Constraint)
@@ -32,8 +32,8 @@ var publicRoots = sync.OnceValue(func() *x509.CertPool {
 	return pool
 })
 
-// publicNames are organisations, and names, that public authorities issue under. Those
-// of the roots, and of well-known authorities below them that are called otherwise.
+// publicNames are the organisations and common names of public authorities: those of
+// the roots, and of well-known authorities below them that have other names.
 var publicNames = sync.OnceValue(func() map[string]bool {
 	names := map[string]bool{}
 	add := func(list ...string) {
@@ -55,9 +55,9 @@ var publicNames = sync.OnceValue(func() map[string]bool {
 
 // judgeChain says whether a chain proves the target. Interception shows in one of two
 // ways: by an issuer that this machine does not trust or, where it was made to trust
-// the proxy, by an authority that browsers do not ship. That an authority of one's own
-// is no proxy only the policy can say, by naming it; the name of a public one it cannot
-// borrow.
+// the proxy, by an authority that browsers do not ship. Only the policy can say that a
+// private authority is no proxy, by naming it; a private authority that has the name of
+// a public one is not accepted.
 func (e *env) judgeChain(certs []*x509.Certificate, name string, issuers []string) *tlsPeer {
 	p := &tlsPeer{issuer: "nobody"}
 	if len(certs) == 0 {
@@ -104,7 +104,7 @@ func (e *env) judgeChain(certs []*x509.Certificate, name string, issuers []strin
 	return p
 }
 
-// unverified says why nothing vouches for a certificate.
+// unverified says why a certificate is not verified.
 func (p *tlsPeer) unverified(err error, leaf *x509.Certificate, shown int) {
 	var invalid x509.CertificateInvalidError
 	if !errors.As(err, &invalid) {
@@ -150,8 +150,8 @@ func (e *env) public() *x509.CertPool {
 	return publicRoots()
 }
 
-// issuedBy reports whether the issuer's organisation or common name is among those
-// expected; without any, all are.
+// issuedBy reports whether the issuer's organisation or common name is among the
+// expected ones. Without any, every issuer is expected.
 func issuedBy(c *x509.Certificate, issuers []string) bool {
 	return len(issuers) == 0 || slices.ContainsFunc(issuers, func(want string) bool { return isIssuer(c, want) })
 }

@@ -14,8 +14,9 @@ type comparison struct {
 	ref          *walked
 }
 
-// facts are what the comparison shows. Every datagram to the silent port that no router
-// shows to have ended before is charged: its way may be shorter.
+// facts are what the comparison shows. A datagram to the silent port is charged to the
+// budget unless a router shows that it ended on the way: the way to this port may be
+// shorter.
 func (c *comparison) facts(ctx, run context.Context) fact {
 	f, same := c.f, sameWay
 	last := place{}
@@ -23,7 +24,7 @@ func (c *comparison) facts(ctx, run context.Context) fact {
 	for hop := 1; hop < c.end() && next == 0; hop++ {
 		its := c.ref.routers[hop]
 		if !its.IsValid() {
-			continue // nobody answers there for the port that works
+			continue // no router answers there for the port that works
 		}
 		a := c.e.hop(ctx, c.silent, hop, true, c.e.timers.Hop)
 		switch {
@@ -92,9 +93,9 @@ func (c *comparison) inTurns(ctx context.Context, hop int) bool {
 	return true
 }
 
-// heard is a fact where routers beyond a hop answer for this protocol and port, if it
-// works for another address. Networks choose ways by port, and not all routers answer.
-// Where it works nowhere, the protocol as a whole has to do.
+// heard returns heardBeyond where routers beyond a hop answer for the same protocol and
+// port of another address. Networks choose ways by port, and not all routers answer.
+// Where the port works for no address, another port of the protocol is used.
 func (c *comparison) heard(run context.Context, hop int) fact {
 	w := &c.e.walks
 	if alike := w.like(c.silent, true); len(alike) > 0 {
@@ -114,5 +115,5 @@ func (c *comparison) heard(run context.Context, hop int) fact {
 		}
 		return 0
 	}
-	return heardBeyond // none of the protocol works anywhere: it ends for all alike
+	return heardBeyond // nothing of the protocol works at other addresses: it is stopped for all of them
 }

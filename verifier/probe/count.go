@@ -22,8 +22,8 @@ const (
 const maxCounted = 4
 
 // countSet counts, on the tunnel's interface, packets to hosts of the set that are
-// probed anyway. Routes do not show what a local filter marks; the counters do. It says
-// nothing where the system has none, or no host is in the set.
+// probed anyway. Routes do not show what a local filter marks; the counters do. It
+// returns nothing where the system has no counters, or no host is in the set.
 func (e *env) countSet(ctx context.Context, way *verifier.Way, set ipranges.Set) []verifier.Finding {
 	if !e.runs(verifier.STUN) {
 		return nil
@@ -46,9 +46,9 @@ func (e *env) countSet(ctx context.Context, way *verifier.Way, set ipranges.Set)
 	return list
 }
 
-// countOn counts packets to one port. Others use the interfaces meanwhile, so that only
-// what every round shows counts: enough for ours on the tunnel; or few on it, and
-// enough on others.
+// countOn counts packets to one port. Other programs use the interfaces as well, so
+// that the result has to be the same in every round: enough packets on the tunnel; or
+// few on it, and enough on others.
 func (e *env) countOn(ctx context.Context, way *verifier.Way, to netip.AddrPort) (verifier.Finding, bool) {
 	f := verifier.Finding{Kind: verifier.Route, Check: verifier.CheckCounted, Probe: way.Name, Set: way.Set, Place: way.Place,
 		Family: verifier.FamilyOf(to.Addr()), Address: to.Addr(), Protocol: "udp", Port: to.Port()}
@@ -81,7 +81,7 @@ func (e *env) countOn(ctx context.Context, way *verifier.Way, to netip.AddrPort)
 }
 
 // countBurst sends n packets and tells how many more each side counts. A tunnel counts
-// a packet when its program has read it, so that it is given time.
+// a packet only after its program has read it, so countBurst waits for that.
 func (e *env) countBurst(ctx context.Context, to netip.AddrPort, n int) (sent, tunnel, other int) {
 	tunnels := e.tunnels()
 	before, err := e.net.Sent()

@@ -102,8 +102,8 @@ func probeDNS(ctx context.Context, e *env, t target) []verifier.Finding {
 	return append(list, e.hijackOnce(ctx)...)
 }
 
-// firstDead reports whether a server that does not answer is told of for the first
-// time: it is one fault, however many names it was asked for.
+// firstDead reports whether this is the first report of a server that does not answer:
+// it is one fault, however many names it was asked for.
 func (e *env) firstDead(server netip.AddrPort) bool {
 	_, told := e.dead.LoadOrStore(server, true)
 	return !told
@@ -168,7 +168,7 @@ func (a *dnsAnswer) describe() string {
 	return s
 }
 
-// judgeRanges finds addresses outside the rule's ranges, which the rule would not let
+// judgeRanges finds addresses outside of the rule's ranges: the rule does not let them
 // pass.
 func (e *env) judgeRanges(ctx context.Context, t target, res *resolution) []verifier.Finding {
 	if t.rule == nil || t.rule.Any || t.rule.Deny {
@@ -188,7 +188,7 @@ func (e *env) judgeRanges(ctx context.Context, t target, res *resolution) []veri
 		f := t.finding(verifier.DNS, verifier.CheckRanges)
 		f.Address, f.Resolver, f.Outcome = a, server, verifier.Fail
 		f.Summary = fmt.Sprintf("%s resolves to %s, outside the ranges of rule %s: the firewall would stop it", f.Host, a, f.Rule)
-		f.Remedy = fmt.Sprintf("find out whose address %s is: add its range to the set, or mend the name server", a)
+		f.Remedy = fmt.Sprintf("find out whose address %s is: add its range to the set, or correct the name server", a)
 		if leadsNowhere(a) {
 			f.Summary = fmt.Sprintf("%s resolves to %s, which is no address of any host but this machine: the name is blocked", f.Host, a)
 			f.Remedy = fmt.Sprintf("let the name server %s, or the filter on this machine, answer for %s", cmp.Or(server, "of this machine"), f.Host)
@@ -217,8 +217,9 @@ func (e *env) judgeRanges(ctx context.Context, t target, res *resolution) []veri
 	return list
 }
 
-// judgeAgreement compares servers. That they differ is usual for names that are
-// answered by place, and worth knowing when a call uses another relay than the probe.
+// judgeAgreement compares servers. They usually differ for names whose answer depends
+// on the place of the client, which is worth knowing when a call uses another relay
+// than the probe.
 func judgeAgreement(t target, res *resolution) []verifier.Finding {
 	f := t.finding(verifier.DNS, verifier.CheckAgree)
 	var sets [][]netip.Addr
@@ -259,12 +260,13 @@ func (e *env) hijackOnce(ctx context.Context) []verifier.Finding {
 	return list
 }
 
-// impossible are random names that nobody has. A server must ask others for them:
-// those under "invalid" it answers by itself (RFC 6761 section 6.4), so that they show
-// nothing of the servers behind it. Some rewrite only names that look like web sites.
+// impossible returns random names that do not exist. A server has to ask other servers
+// for them; it answers names under "invalid" by itself (RFC 6761 section 6.4), so that
+// those show nothing about the servers behind it. Some rewrite only names that look
+// like web sites.
 func impossible() []string {
 	var random [10]byte
-	rand.Read(random[:]) // never fails, says its documentation
+	rand.Read(random[:]) // documented never to fail
 	label := "sallyport-" + hex.EncodeToString(random[:])
 	return []string{label + ".example.com", "www." + label + ".com"}
 }

@@ -69,7 +69,7 @@ func (e *env) queryUDP(ctx context.Context, server netip.AddrPort, msg []byte, i
 			if n, err = conn.Read(buf); err != nil {
 				break
 			}
-			// What does not fit, such as a forged answer, is passed over.
+			// Datagrams that are no answer to the question, such as forged ones, are ignored.
 			if a, err := readDNS(buf[:n], id, q); err == nil {
 				return queried{answer: a, ok: true}
 			}

@@ -21,10 +21,10 @@ type dnsAnswer struct {
 // maxChain bounds a chain of CNAMEs. Real ones have fewer than ten.
 const maxChain = 16
 
-// question builds a query as the C library's resolver does, which is what programs get
-// an answer to: without EDNS, which old proxies refuse, drop or do not understand (RFC
-// 6891 sections 6.2.2 and 7 have the asker ask again without). An answer that does not
-// fit into 512 octets comes by TCP then.
+// question builds a query as the C library's resolver does, so that it gets the answers
+// that programs get: without EDNS, which old proxies refuse, drop or do not understand
+// (RFC 6891 sections 6.2.2 and 7 tell clients to ask again without it). An answer that
+// does not fit into 512 octets then comes by TCP.
 func question(id uint16, name string, typ dnsmessage.Type) (msg []byte, q dnsmessage.Question, err error) {
 	n, err := dnsmessage.NewName(strings.TrimSuffix(name, ".") + ".")
 	if err != nil {

@@ -9,9 +9,9 @@ import (
 	"sallyport/verifier"
 )
 
-// egress compares, for one host of the set, the address that it sees us under with the
-// one it sees when the packet is made to leave by the ordinary interface. Routes do not
-// show what a filter driver does; this does.
+// egress compares two public addresses that one host of the set sees: the usual one,
+// and the one of a packet that is forced to leave by the ordinary interface. This shows
+// what a filter driver does, and routes do not.
 func (e *env) egress(ctx context.Context, way *verifier.Way, set *verifier.Set, routing Routing) []verifier.Finding {
 	tunnels := e.tunnels()
 	if !slices.ContainsFunc(e.links, func(l Interface) bool { return tunnels[l.Name] }) {
@@ -33,10 +33,11 @@ func (e *env) egress(ctx context.Context, way *verifier.Way, set *verifier.Set, 
 	return list
 }
 
-// ordinary is the interface by which packets leave where there is no tunnel: one that
-// is none and has a route by a gateway, the widest first. An interface with an address
-// and without such a route, as bridges of containers have, leads nowhere. Where routes
-// do not show, an address that is good beyond the link has to do.
+// ordinary is the interface by which packets leave without the tunnel: an interface
+// that is no tunnel and has a route by a gateway, the widest route first. An interface
+// that has an address but no such route, such as a bridge of containers, leads nowhere.
+// Where the system does not tell routes, any interface with an address that is valid
+// beyond the link is taken.
 func (e *env) ordinary(v4 bool, tunnels map[string]bool, routing Routing) string {
 	best, bits := "", 129
 	for _, r := range routing.Routes {

@@ -67,7 +67,7 @@ func (t target) finding(k verifier.Kind, c verifier.Check) verifier.Finding {
 	return f
 }
 
-// report finishes findings and hands them on.
+// report finishes findings, adds them to the report and passes them to Progress.
 func (e *env) report(list []verifier.Finding) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -86,7 +86,7 @@ func (e *env) note(s string) {
 	e.notes = append(e.notes, s)
 }
 
-// A memo computes each value once, however many ask; all wait for the same answer.
+// A memo computes each value once; all callers wait for the same result.
 type memo[K comparable, V any] struct {
 	mu sync.Mutex
 	m  map[K]func() V
@@ -152,7 +152,8 @@ func (b *budget) giveBack(to netip.AddrPort) {
 	b.used[to]--
 }
 
-// pending collects the UDP ports that were asked, for what comes after.
+// pending collects the UDP ports that answered, for the probes that need them, and
+// knows how many are still being asked.
 type pending struct {
 	mu    sync.Mutex
 	wg    sync.WaitGroup
@@ -191,7 +192,7 @@ func (p *pending) wait(ctx context.Context) {
 	}
 }
 
-// sleep waits, and reports whether ctx lasted.
+// sleep waits for d, and reports whether ctx was still valid then.
 func sleep(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()

@@ -2,8 +2,8 @@ package probe
 
 import "sallyport/verifier"
 
-// A fact is one piece of evidence about a port: something that was seen, never that
-// something was not looked for.
+// A fact is one piece of evidence about a port. It is always something that was
+// observed; that something was not tried is no fact.
 type fact uint32
 
 // The facts.
@@ -16,12 +16,12 @@ const (
 	fromOther                      // from another machine
 	fromOwn                        // from this machine
 	forPort                        // it is about the port: nobody listens
-	forWhole                       // it is about neither, but the way or the host
+	forWhole                       // it is about the way or the host
 	forNeighbour                   // it is about the neighbour: nobody has the address
 	early                          // it came as soon as a packet can come back
-	late                           // it came when a router has looked for a neighbour in vain
+	late                           // it came after the time that a router waits for a neighbour
 	notNear                        // the same does not come back when the packet ends at a router before
-	near                           // it does, and another port's packets go on from there
+	near                           // the same comes back then, and packets to another port go on from there
 	expired                        // the time to live ran out, at full length
 	repeats                        // at routers in turns
 	sticks                         // at one router, however long it is
@@ -34,7 +34,7 @@ const (
 	heardBeyond                    // routers beyond it answer for this protocol and port, or for none of it anywhere
 )
 
-// A rule is what a verdict needs.
+// An evidenceRule is the facts that a verdict needs.
 type evidenceRule struct {
 	verdict verifier.Verdict
 	needs   fact
@@ -66,7 +66,7 @@ var evidenceTable = []evidenceRule{
 	{verifier.Silent, silence},
 }
 
-// conclude is the verdict that facts allow.
+// conclude returns the verdict that facts allow.
 func conclude(f fact) verifier.Verdict {
 	for _, r := range evidenceTable {
 		if f&r.needs == r.needs {

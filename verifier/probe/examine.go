@@ -9,16 +9,17 @@ import (
 	"time"
 )
 
-// What comes back under the target's address need not come from the target: gateways
-// answer STUN for it, proxies accept its connections, bridges refuse in its name. A
-// packet whose time to live ends at a router on the way shows it: what brings the same
-// then stands before the target. How long the way is, other ports of the target show.
+// An answer with the target's address need not come from the target: gateways answer
+// STUN for it, proxies accept its connections, bridges refuse in its name. A packet
+// whose time to live ends at a router on the way shows this: if it brings the same
+// answer, something before the target sent it. Other ports of the target show how long
+// the way is.
 
-// shortest is how many hops are tried for that.
+// shortest is how many hops are tried with such packets.
 const shortest = 3
 
-// A place is where on the way something came back: behind the last hop that was passed,
-// and before, or at, the next.
+// A place is where on the way an answer came from: behind the last hop that packets
+// passed, and before the next hop or at it.
 type place struct {
 	hop        int
 	last, next netip.Addr
@@ -43,7 +44,7 @@ func (e *env) examine(ctx context.Context, p portOf, r *ruling) {
 	r.verdict = conclude(r.facts)
 }
 
-// locate finds out whether short packets bring the same.
+// locate finds out whether packets that end on the way bring the same answer.
 func (e *env) locate(ctx context.Context, p portOf, r *ruling) {
 	var all sync.WaitGroup
 	answers := make([]hopAnswer, shortest)
@@ -108,7 +109,7 @@ func (e *env) short(ctx context.Context, p portOf, hop int) hopAnswer {
 const maxOthers = 3
 
 // others are ports of the same address that are asked anyway: those of TCP, and for the
-// first hop, where their datagrams end for sure, those of UDP.
+// first hop also those of UDP, whose datagrams are sure to end there.
 func (e *env) others(p portOf, hop int) []portOf {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -132,10 +133,10 @@ func (e *env) gateway(p portOf) netip.Addr {
 	return leave[0].Gateway
 }
 
-// speeds are how long packets take, as far as answers showed it.
+// speeds are the round trip times that answers showed.
 type speeds struct {
 	mu sync.Mutex
-	m  map[netip.Addr]time.Duration // to a router and back; to anything of a family: under its unspecified address
+	m  map[netip.Addr]time.Duration // by router; the shortest of a family under its unspecified address
 }
 
 func (p *speeds) learn(a netip.Addr, took time.Duration) {
@@ -156,7 +157,7 @@ func (p *speeds) of(a netip.Addr) (time.Duration, bool) {
 	return took, ok
 }
 
-// anybody is the address under which speeds keep what holds for a whole family.
+// anybody is the address under which speeds keep the time of a whole family.
 func anybody(a netip.Addr) netip.Addr {
 	if a.Is4() {
 		return netip.IPv4Unspecified()
@@ -178,7 +179,7 @@ func (e *env) waited(ctx context.Context, p portOf, r *ruling) {
 		r.why += fmt.Sprintf("; %s after sending, and how long a packet to %s takes is not known", brief(r.lag), r.offender)
 	case r.lag-took >= e.timers.NoHostAfter:
 		r.facts |= late
-		r.why += fmt.Sprintf("; a packet to %s and back takes %s or less, and the rest of %s is how long a router looks for its neighbour in vain", r.offender, brief(took), brief(r.lag))
+		r.why += fmt.Sprintf("; a packet to %s and back takes %s or less, and the rest of %s is how long a router waits for a neighbour that does not answer", r.offender, brief(took), brief(r.lag))
 	default:
 		r.facts |= early
 		r.why += fmt.Sprintf("; a packet to %s and back takes %s", r.offender, brief(took))
@@ -201,7 +202,8 @@ func (e *env) findRouter(ctx context.Context, p portOf, r *ruling) {
 	}
 }
 
-// loopHops is how far a loop is looked for: twice around four routers, behind some more.
+// loopHops is how many hops are searched for a loop: two rounds of four routers, and
+// some routers before them.
 const loopHops = 12
 
 // loops finds out why the time to live of full packets runs out: they go round between

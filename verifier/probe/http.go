@@ -26,8 +26,8 @@ type page struct {
 // maxHead bounds what is read of an answer.
 const maxHead = 64 << 10
 
-// askPage asks for the head of "/" over a connection. Any answer will do: a page that
-// is not found was found by somebody.
+// askPage asks for the head of "/" over a connection. Any answer counts, also that the
+// page is not found.
 func askPage(ctx context.Context, conn net.Conn, host string) page {
 	if deadline, ok := ctx.Deadline(); ok {
 		if err := conn.SetDeadline(deadline); err != nil {
@@ -70,8 +70,8 @@ func (p page) describe() string {
 	return s
 }
 
-// probeHTTP asks in the clear. An answer shows that requests are answered; whether by
-// the target or by a proxy on the way nothing proves, so this never says reachable.
+// probeHTTP asks in the clear. An answer does not prove that it comes from the target:
+// a proxy on the way may have sent it. So this never says reachable.
 func probeHTTP(ctx context.Context, e *env, t target) []verifier.Finding {
 	conn, r := e.connect(ctx, t.dest())
 	if conn == nil {

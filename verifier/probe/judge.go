@@ -10,7 +10,7 @@ import (
 	"sallyport/verifier"
 )
 
-// sign is one error that was seen, with what it depends on.
+// sign is one error that was seen, with what its meaning depends on.
 type sign struct {
 	err *errqueue.Error
 	// lag is the time since the last packet was sent.
@@ -30,9 +30,9 @@ type ruling struct {
 	own       string // the kind of this machine's own route that stops it
 }
 
-// judge says what one error shows about packets to target. Whether somebody nearer
-// speaks in the target's name, a router waited for a neighbour, or packets go round, it
-// cannot say: see examine.
+// judge says what one error shows about packets to target. It cannot say whether
+// something nearer answers in the target's name, whether a router waited for a
+// neighbour, or whether packets loop: see examine.
 func (e *env) judge(s sign, target netip.Addr) ruling {
 	x := s.err
 	r := ruling{offender: x.Offender, lag: s.lag, why: fmt.Sprintf("%s from %s", x.Message(), x.Offender)}
@@ -80,13 +80,13 @@ func (e *env) judge(s sign, target netip.Addr) ruling {
 	return r.settled()
 }
 
-// settled has the verdict that its facts allow.
+// settled returns r with the verdict that its facts allow.
 func (r ruling) settled() ruling {
 	r.verdict = conclude(r.facts)
 	return r
 }
 
-// alike reports whether two errors say the same of the same.
+// alike reports whether two errors say the same about the same sender.
 func (r ruling) alike(o ruling) bool {
 	return r.facts&^(early|late) == o.facts&^(early|late) && r.offender == o.offender
 }
@@ -116,7 +116,7 @@ func judgeUnknown(x *errqueue.Error) ruling {
 }
 
 // ownRoute looks closer at what this machine refused to send: a route of its own may
-// stop it, or all of its ports may be in use, and neither is what the error reads like.
+// stop it, or all of its ports may be in use, and the error reads like neither.
 func (e *env) ownRoute(r ruling, x *errqueue.Error, prot string, to netip.AddrPort) ruling {
 	if x.Origin != errqueue.Local {
 		return r
@@ -139,9 +139,9 @@ func (e *env) ownRoute(r ruling, x *errqueue.Error, prot string, to netip.AddrPo
 // isOwn reports whether a is an address of this machine.
 func (e *env) isOwn(a netip.Addr) bool { return e.own[a] }
 
-// outcomeOf is what a verdict means for a rule that allows. Silence does not fail: it
-// tells neither a filter from a host that is not there, nor from a service that does
-// not answer strangers.
+// outcomeOf is what a verdict means for a rule that allows. Silence is no failure,
+// because a filter, a host that is not there, and a service that does not answer
+// strangers look the same.
 func outcomeOf(v verifier.Verdict) verifier.Outcome {
 	switch {
 	case v == verifier.Reachable:

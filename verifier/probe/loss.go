@@ -9,8 +9,8 @@ import (
 	"sallyport/verifier"
 )
 
-// losses count what was lost on ports that answered: of a port that never does, nobody
-// knows.
+// losses count lost datagrams on ports that answered. For a port that never answers,
+// loss is not known.
 type losses struct {
 	mu   sync.Mutex
 	list []loss
@@ -33,15 +33,15 @@ func (l *losses) add(p portOf, sent, lost int) {
 	l.list[at].lost += lost
 }
 
-// lossy reports whether so many of so many are too many: three, or a tenth. One is no
-// loss: every network drops a packet now and then.
+// lossy reports whether too many datagrams were lost: three, or two that are at least a
+// tenth. One lost packet is normal.
 func lossy(sent, lost int) bool { return lost >= 3 || lost >= 2 && lost*10 >= sent }
 
 // maxLossy is how many ports a finding names.
 const maxLossy = 8
 
-// finding tells of a line that loses: its ports are reachable, and calls over them are
-// bad. Nothing is said of one that loses no more than any.
+// finding reports a line that loses packets: its ports are reachable, but calls over
+// them are bad. It returns nothing for normal loss.
 func (l *losses) finding() []verifier.Finding {
 	l.mu.Lock()
 	defer l.mu.Unlock()

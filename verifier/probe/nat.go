@@ -57,7 +57,7 @@ func probeNAT(ctx context.Context, e *env, _ target) []verifier.Finding {
 	return list
 }
 
-// enough waits until there are answers to compare of one of some families: a few round
+// enough waits until the answers of one of the families can be compared: a few round
 // trips when two addresses and two ports answer at once, else until every port has been
 // asked.
 func (e *env) enough(ctx context.Context, v4 ...bool) []answered {
@@ -170,8 +170,8 @@ func (e *env) mappings(ctx context.Context, to []netip.AddrPort) (seen []mapping
 	return seen, local, nil
 }
 
-// classify names the mapping behaviour (RFC 4787 section 4.1, RFC 5780 section 4.3), as
-// far as what was seen allows.
+// classify names the mapping behaviour (RFC 4787 section 4.1, RFC 5780 section 4.3) as
+// far as the answers show it.
 func classify(f *verifier.Finding, seen []mapping, local netip.AddrPort, own map[netip.Addr]bool) {
 	otherPort := pairs(seen, func(a, b mapping) bool { return a.to.Addr() == b.to.Addr() })
 	otherAddr := pairs(seen, func(a, b mapping) bool { return a.to.Addr() != b.to.Addr() })
@@ -195,7 +195,7 @@ func classify(f *verifier.Finding, seen []mapping, local netip.AddrPort, own map
 		f.Outcome, f.Verdict = verifier.Unprobed, verifier.NotProbed
 		f.Summary = "how mappings depend on the destination was not probed: it needs two destinations, and one answered"
 	case len(ips) > 1:
-		undecided("destinations see different addresses of ours (%s): a NAT with a pool, or ways out that differ; the kind of NAT does not show", joined(ips))
+		undecided("destinations see different addresses of this machine (%s): a NAT with a pool, or ways out that differ; the kind of NAT does not show", joined(ips))
 	case len(otherPort) > 0 && !same(otherPort):
 		f.Outcome = verifier.Warn
 		f.Summary = "the mapping depends on the destination's port and address (symmetric NAT)"
@@ -254,8 +254,9 @@ func joined(addrs []netip.Addr) string {
 	return strings.Join(words, ", ")
 }
 
-// publicOf counts the public addresses over all sockets of the run. One does not show
-// that there is no pool: a NAT may give one client one address of many.
+// publicOf counts the public addresses over all sockets of the run. A single address
+// does not show that there is no pool: a NAT may give each client one of many
+// addresses.
 func publicOf(family string, seen []mapping, known []answered, v4 bool) verifier.Finding {
 	all := slices.Clone(seen)
 	for _, k := range known {

@@ -13,8 +13,8 @@ import (
 // The prefixes of RFC 6052 and RFC 8215, which every network may use.
 var wellKnown64 = []netip.Prefix{netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("64:ff9b:1::/48")}
 
-// only4 is the name whose IPv6 addresses show a network's own prefix, and the IPv4
-// addresses that it has (RFC 7050 section 8).
+// only4 is the name whose IPv6 addresses show a network's own prefix (RFC 7050 section
+// 8); its only IPv4 addresses follow.
 const only4 = "ipv4only.arpa"
 
 var only4Addrs = []netip.Addr{netip.MustParseAddr("192.0.0.170"), netip.MustParseAddr("192.0.0.171")}
@@ -23,7 +23,7 @@ var only4Addrs = []netip.Addr{netip.MustParseAddr("192.0.0.170"), netip.MustPars
 var lengths64 = []int{32, 40, 48, 56, 64, 96}
 
 // embedded is the IPv4 address within an IPv6 address under a prefix of a length. The
-// octet that bits 64 to 71 are is left out (RFC 6052 section 2.2).
+// octet of bits 64 to 71 is not part of it (RFC 6052 section 2.2).
 func embedded(a netip.Addr, bits int) netip.Addr {
 	b := a.As16()
 	var four [4]byte
@@ -54,7 +54,8 @@ func (e *env) nat64(ctx context.Context, a netip.Addr) (netip.Addr, bool) {
 	return netip.Addr{}, false
 }
 
-// prefixes64 are this network's own, which its name servers show, asked once in a run.
+// prefixes64 returns this network's own prefixes, which its name servers show. They are
+// asked once in a run.
 func (e *env) prefixes64(ctx context.Context) []netip.Prefix {
 	e.own64.Do(func() {
 		for _, server := range e.lookups().asked() {

@@ -9,11 +9,10 @@ import (
 	"sallyport/internal/errqueue"
 )
 
-// A Network is all that probes need of the system. Every packet that a probe sends
-// goes through one of its three ways to open a socket, so that a test can record
-// every destination, put the sockets into another network namespace, or behave like a
-// system that tells less. [System] is the real one. It is used by many goroutines at
-// once.
+// A Network is all that probes need of the system. Every packet that a probe sends goes
+// through one of its three ways to open a socket, so that a test can record every
+// destination, put the sockets into another network namespace, or imitate a system that
+// tells less. [System] is the real one. It is used by many goroutines at once.
 type Network interface {
 	// DialUDP connects a UDP socket, which sends nothing. Errors, here and of the
 	// socket, are *errqueue.Error where the network or the system refuses.
@@ -26,12 +25,13 @@ type Network interface {
 
 	// Stub is how the system's programs look up names.
 	Stub() (Stub, error)
-	// Interfaces are the system's, those that are down left out.
+	// Interfaces are the system's interfaces that are up.
 	Interfaces() ([]Interface, error)
 	// Leave says which way the packets of each flow would leave. Nothing is sent.
 	Leave(flows []Flow) ([]Leave, error)
-	// Routing returns the routes and rules by which ways are chosen, so that one inside
-	// a prefix, or for a port, is not overlooked; nothing where the system does not tell.
+	// Routing returns the routes and rules by which the system chooses ways, so that a
+	// route inside of a prefix, or a rule for a port, is not overlooked. It returns
+	// nothing where the system does not tell.
 	Routing() (Routing, error)
 	// Sent counts the packets that each interface has sent so far; nil where the system
 	// does not tell.
@@ -64,8 +64,8 @@ type Interface struct {
 	Addrs  []netip.Addr
 }
 
-// A Flow is packets of one kind, of which a way is asked. What is zero is none in
-// particular.
+// A Flow is packets of one kind whose way is looked up. A zero field means no
+// particular value.
 type Flow struct {
 	To               netip.Addr
 	Protocol         string // "udp" or "tcp"
@@ -84,7 +84,7 @@ type Leave struct {
 	Err       error      // there is no way
 }
 
-// Routing is what ways are chosen by.
+// Routing is the routes and rules by which a system chooses ways.
 type Routing struct {
 	Routes []Entry
 	Rules  []RoutingRule // beside those that every machine has
@@ -113,8 +113,7 @@ type RoutingRule struct {
 
 // System is the machine's own network. Its zero value is ready.
 type System struct {
-	// NoQueue leaves error queues unread, so that a system that has none can be
-	// played on one that has.
+	// NoQueue leaves error queues unread, to imitate a system that has none.
 	NoQueue bool
 }
 

@@ -7,8 +7,8 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// linkTypes asks the kernel what kind of link each interface is. Without an answer the
-// names have to do.
+// linkTypes asks the kernel what kind of link each interface is. Without an answer,
+// interfaces are recognised by their names.
 func linkTypes() map[string]string {
 	types := map[string]string{}
 	links, err := netlink.LinkList()
@@ -21,8 +21,8 @@ func linkTypes() map[string]string {
 	return types
 }
 
-// Sent implements [Network] with the kernel's counters. What an interface had to drop
-// was sent to it.
+// Sent implements [Network] with the kernel's counters. Packets that an interface
+// dropped count as sent to it.
 func (System) Sent() (map[string]uint64, error) {
 	links, err := netlink.LinkList()
 	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {

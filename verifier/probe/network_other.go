@@ -2,10 +2,10 @@
 
 package probe
 
-// linkTypes: names have to do.
+// linkTypes returns nothing: interfaces are recognised by their names.
 func linkTypes() map[string]string { return nil }
 
-// Leave implements [Network]. Nothing but the destination counts.
+// Leave implements [Network]. It looks at the destination only.
 func (s System) Leave(flows []Flow) ([]Leave, error) { return leaveBySource(s, flows) }
 
 // Routing implements [Network]: this system does not tell.

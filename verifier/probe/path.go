@@ -69,8 +69,8 @@ type walker struct {
 	all   []portOf              // every port that works
 }
 
-// like are ports that work, of the same family and protocol, of other addresses; where
-// the port has to be the same as well, those alone.
+// like returns the ports of other addresses that work, of the same family and protocol;
+// with samePort, only those with the same port number.
 func (w *walker) like(p portOf, samePort bool) []portOf {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -128,7 +128,8 @@ func (e *env) traceSilent(ctx context.Context, t target, found []verifier.Findin
 	return found
 }
 
-// trace walks to a silent port and sharpens the finding where that is justified.
+// trace walks to a silent port and makes the finding more precise where the walk
+// justifies it.
 func (e *env) trace(ctx context.Context, f *verifier.Finding, silent portOf) {
 	good, ok := e.walks.working(silent.to.Addr())
 	if !ok {

@@ -13,9 +13,10 @@ import (
 )
 
 // A Persister asks a reflector of the user's own whether a NAT mapping outlives a
-// silence: see package verifier/reflect, whose sessions do. Only a datagram from
-// outside that nothing asked for since can show it; the same mapping before and after
-// cannot, because many NATs choose the same port again.
+// silence: see package verifier/reflector, whose sessions do. Only a datagram that
+// arrives from outside after the silence, without a new request, can show it. The same
+// mapping before and after does not show it, because many NATs choose the same port
+// again.
 type Persister struct {
 	Reflector netip.AddrPort
 	// Outlives keeps conn, which is connected to the reflector, silent for idle.
@@ -59,8 +60,8 @@ func (e *env) outlives(ctx context.Context, p *Persister, idle time.Duration) ve
 		f.Note("%s", evidence)
 	}
 	if err == nil && decided && !kept {
-		// The path may have been broken just when the silence ended. A mapping that
-		// ends does so each time; one that lasts shows it once.
+		// The path may have been broken just when the silence ended. A mapping that is too
+		// short ends each time, so that one success is enough to show that it lasts.
 		kept, decided, evidence, err = e.outlivesOnce(ctx, p, idle)
 		f.Note("once more: %s", cmp.Or(evidence, "that could not be asked"))
 	}
@@ -91,8 +92,8 @@ func (e *env) outlivesOnce(ctx context.Context, p *Persister, idle time.Duration
 	return p.Outlives(ctx, conn, idle)
 }
 
-// shortOutcome is what a mapping that ended means: a failure below 30 s, and a warning
-// above, where clients that keep sending do not notice.
+// shortOutcome is what a mapping that ended means: a failure below 30 s; above, a
+// warning, because clients that keep sending do not notice it.
 func (e *env) shortOutcome(idle time.Duration) verifier.Outcome {
 	scale := float64(e.timers.RTO) / float64(verifier.DefaultTimers().RTO)
 	if float64(idle) <= scale*float64(neededIdle) {

@@ -44,8 +44,8 @@ type Options struct {
 // returns when ctx is done, with what it knows then.
 type Func func(ctx context.Context, e *env, t target) []verifier.Finding
 
-// kinds are the probes. Path is none of them: it looks closer at what stayed silent.
-// Package verifier/media has the trains.
+// kinds are the probes by kind. Path is missing, because it is part of asking a port
+// that stays silent, and Media, because package verifier/media does it.
 var kinds = map[verifier.Kind]Func{
 	verifier.DNS:   probeDNS,
 	verifier.TCP:   probeTCP,
@@ -84,7 +84,7 @@ func Run(ctx context.Context, plan *verifier.Plan, opt Options) *verifier.Report
 	plan.Control(e.findings)
 	verifier.Soften(e.findings)
 	slices.SortStableFunc(e.findings, func(a, b verifier.Finding) int { return cmp.Compare(e.place(&a), e.place(&b)) })
-	machine, _ := os.Hostname() // a report without it is a report
+	machine, _ := os.Hostname() // the report does without it
 	return &verifier.Report{Format: verifier.ReportFormat, Version: e.opt.Version, Started: started, Finished: time.Now(),
 		System: runtime.GOOS + "/" + runtime.GOARCH, Machine: machine, Vantage: plan.Vantage, Plan: plan.Source,
 		Findings: e.findings, Notes: e.notes}
@@ -128,7 +128,7 @@ func (e *env) runs(k verifier.Kind) bool {
 	return len(e.opt.Kinds) == 0 || slices.Contains(e.opt.Kinds, k)
 }
 
-// place orders findings as the plan is ordered, whoever was quicker.
+// place is a key that sorts findings in the order of the plan, not of time.
 func (e *env) place(f *verifier.Finding) string {
 	at := slices.IndexFunc(e.plan.Probes, func(p verifier.Probe) bool { return p.Name == f.Probe })
 	if at < 0 {
@@ -202,7 +202,7 @@ const maxAddresses = 32
 // maxShown is how many of them a line of evidence lists.
 const maxShown = 8
 
-// addresses are those of the probe's host, by name or number.
+// addresses are those of the probe's host, which is a name or an address.
 func (e *env) addresses(ctx context.Context, pr *verifier.Probe) []netip.Addr {
 	if a, err := netip.ParseAddr(pr.Host); err == nil {
 		return []netip.Addr{a}
@@ -212,7 +212,7 @@ func (e *env) addresses(ctx context.Context, pr *verifier.Probe) []netip.Addr {
 	rule := e.plan.RuleNamed(pr.Rule)
 	for _, a := range e.resolve(ctx, pr.Host).addrs {
 		if leadsNowhere(a) && (rule == nil || !e.plan.Allows(rule, a)) {
-			continue // no host of ours: see judgeRanges
+			continue // no address of the host: see judgeRanges
 		}
 		if n[a.Is4()]++; n[a.Is4()] <= maxAddresses {
 			list = append(list, a)
@@ -221,7 +221,7 @@ func (e *env) addresses(ctx context.Context, pr *verifier.Probe) []netip.Addr {
 	return list
 }
 
-// plans notes what is asked of addresses, before any of it is.
+// plans notes which ports of addresses will be asked, before any is.
 func (e *env) plans(addrs []netip.Addr, asks []verifier.Ask) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -235,8 +235,9 @@ func (e *env) plans(addrs []netip.Addr, asks []verifier.Ask) {
 	}
 }
 
-// isSource reports whether the target's rule holds for packets from this machine, and
-// says so where it does not: what becomes of them then says nothing about the rule.
+// isSource reports whether the target's rule holds for packets from this machine. Where
+// it does not, it adds a finding that says so: those packets show nothing about the
+// rule.
 func (e *env) isSource(base target, to netip.Addr, asked bool) bool {
 	if base.rule == nil || base.rule.From == "" {
 		return true
@@ -256,8 +257,8 @@ func (e *env) isSource(base target, to netip.Addr, asked bool) bool {
 	return false
 }
 
-// leftOut tells of addresses that were not asked: what is known of the others says
-// nothing about them.
+// leftOut reports addresses that were not asked: the results of the others say nothing
+// about them.
 func (e *env) leftOut(ctx context.Context, base target, asked int) {
 	if base.probe.IsAddress() {
 		return
@@ -273,8 +274,7 @@ func (e *env) leftOut(ctx context.Context, base target, asked int) {
 	e.report([]verifier.Finding{f})
 }
 
-// coverage reports the rules that no probe stands for: what nobody asked is not
-// verified.
+// coverage reports the rules that no probe stands for: they were not verified.
 func (e *env) coverage(ctx context.Context) {
 	if !e.runs(verifier.Coverage) {
 		return
@@ -290,7 +290,7 @@ func (e *env) coverage(ctx context.Context) {
 			continue
 		}
 		if slices.ContainsFunc(e.findings, func(f verifier.Finding) bool { return f.Rule == r.Name && f.Kind == verifier.Coverage }) {
-			continue // why is known
+			continue // its probe says why
 		}
 		f := verifier.Finding{Kind: verifier.Coverage, Check: verifier.CheckCovered, Outcome: verifier.Unprobed,
 			Verdict: verifier.NotProbed, Rule: r.Name, Place: r.Place,

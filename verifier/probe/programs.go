@@ -18,7 +18,7 @@ type lookup struct {
 	from   string        // the hosts file, or a server
 	waited time.Duration // for servers that do not answer, at least
 	why    string        // when there are no addresses
-	steps  []string      // how it came to that
+	steps  []string      // how the lookup went
 }
 
 // asPrograms looks a name up as the C library does: the hosts file, then each name that
@@ -49,9 +49,9 @@ func (e *env) asPrograms(ctx context.Context, host string, by []resolved) lookup
 	return out
 }
 
-// inOrder goes through the servers in their order, for both kinds of addresses. What a
-// server says is final, also that a name does not exist; a failure of its own, or
-// silence, leads to the next.
+// inOrder goes through the servers in their order, for both kinds of addresses. An
+// answer is final, also if it says that the name does not exist; after a server
+// failure, or silence, the next server is asked.
 func (n *names) inOrder(name string, said []resolved) lookup {
 	var out lookup
 	var waits [2]time.Duration
@@ -111,10 +111,10 @@ func answerOf(said []resolved, server netip.AddrPort, six bool) (queried, bool) 
 	return queried{}, false
 }
 
-// slowName is when a lookup is worth a warning.
+// slowName is how long a lookup may take without a warning.
 const slowName = time.Second
 
-// judgePrograms judges what a program of this machine gets for a name, which decides
+// judgePrograms judges what a program of this machine gets for a name. That decides,
 // whatever single servers say.
 func (e *env) judgePrograms(t target, res *resolution) verifier.Finding {
 	f := t.finding(verifier.DNS, verifier.CheckPrograms)
@@ -140,7 +140,7 @@ func (e *env) judgePrograms(t target, res *resolution) verifier.Finding {
 	case p.waited >= slow:
 		f.Outcome = verifier.Warn
 		f.Summary = fmt.Sprintf("programs here wait %s or more for %s", brief(p.waited), f.Host)
-		f.Remedy = "mend, or take away, the name server that does not answer in time"
+		f.Remedy = "repair or remove the name server that does not answer in time"
 	default:
 		f.Outcome = verifier.Pass
 		f.Summary = fmt.Sprintf("programs here get %s of %s from %s", counted(len(p.addrs), "address"), f.Host, p.from)

@@ -20,7 +20,7 @@ const (
 const maxNames = 16 << 20
 
 // Stub implements [Network] with the files that resolv.conf(5) and hosts(5) describe. A
-// file that is missing is as an empty one, to programs as well.
+// missing file counts as an empty one, as it does for programs.
 func (System) Stub() (Stub, error) {
 	conf, err := readNames(resolvConf)
 	if err != nil {

@@ -13,8 +13,7 @@ import (
 )
 
 // Stub implements [Network] with the name servers of the adapters that are up, and the
-// hosts file
-// (Microsoft Learn, GetAdaptersAddresses, read 2026-11-23).
+// hosts file (Microsoft Learn, GetAdaptersAddresses, read 2026-11-23).
 func (System) Stub() (Stub, error) {
 	s := defaultStub()
 	const flags = windows.GAA_FLAG_SKIP_ANYCAST | windows.GAA_FLAG_SKIP_MULTICAST
@@ -36,7 +35,7 @@ func (System) Stub() (Stub, error) {
 	return s, fmt.Errorf("name servers: the adapters keep changing; try again")
 }
 
-// windowsHosts reads the hosts file; one that cannot be read is as an empty one.
+// windowsHosts reads the hosts file. A file that cannot be read counts as an empty one.
 func windowsHosts() map[string][]netip.Addr {
 	dir, err := windows.GetSystemDirectory()
 	if err != nil {

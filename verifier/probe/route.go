@@ -15,9 +15,10 @@ import (
 
 // probeRoute looks up the way of every prefix of a set, at its first and its last
 // address and wherever a routing table or rule has a narrower one inside it, for each
-// port that rules tell apart. Nothing is sent for that. Where that leaves a doubt and a
-// host of the set is probed, packets to it are counted on the tunnel. Where a host
-// answered by STUN, its view of our address is compared with that by the ordinary way.
+// port that routing rules distinguish. Nothing is sent for that. Where that leaves a
+// doubt and a host of the set is probed, packets to it are counted on the tunnel. Where
+// a host answered by STUN, the address that it sees is compared with the one that it
+// sees by the ordinary way.
 func probeRoute(ctx context.Context, e *env, t target) []verifier.Finding {
 	set := e.plan.SetNamed(t.way.Set)
 	if set == nil {
@@ -45,8 +46,8 @@ func probeRoute(ctx context.Context, e *env, t target) []verifier.Finding {
 	return append(list, e.egress(ctx, t.way, set, routing)...)
 }
 
-// soleFamily fails a list of which nothing can be sent anywhere: a machine of one
-// family needs no way for the other, and some way it needs.
+// soleFamily fails the findings if no family has a route. A machine with one family
+// needs no route for the other, but it needs one.
 func soleFamily(list []verifier.Finding) {
 	if slices.ContainsFunc(list, func(f verifier.Finding) bool { return f.Verdict != verifier.NoRoute || f.Outcome != verifier.Warn }) {
 		return
@@ -70,8 +71,8 @@ func (e *env) tunnels() map[string]bool {
 	return m
 }
 
-// samples are addresses whose ways stand for the whole set, in order: the bounds of
-// each prefix, and of each route and rule inside one.
+// samples are addresses whose ways represent the whole set, in order: the first and
+// last address of each prefix, and of each route and rule inside of one.
 func samples(set ipranges.Set, inside []netip.Prefix) []netip.Addr {
 	var list []netip.Addr
 	for _, f := range []ipranges.Family{ipranges.IPv4, ipranges.IPv6} {
@@ -92,7 +93,7 @@ func samples(set ipranges.Set, inside []netip.Prefix) []netip.Addr {
 	return slices.Compact(list)
 }
 
-// destinations are all that routes and rules tell apart by address.
+// destinations are all prefixes by which routes and rules distinguish addresses.
 func (r *Routing) destinations() []netip.Prefix {
 	var list []netip.Prefix
 	for _, e := range r.Routes {
@@ -106,8 +107,8 @@ func (r *Routing) destinations() []netip.Prefix {
 	return list
 }
 
-// A packetKind is packets that rules may tell from others. What is unknown about them
-// is why: what a local filter, or a program, may set.
+// A packetKind is packets that routing rules may distinguish from others. why is what
+// is unknown about them, such as a mark that a local filter or a program may set.
 type packetKind struct {
 	flow Flow // without a destination
 	why  string
@@ -122,7 +123,7 @@ func (k packetKind) String() string {
 
 // packetKinds are what has to be looked up for each address: any packet; where rules
 // choose by port, each port that services of the set have; and where they choose by
-// what does not show from here, packets that have it.
+// something unknown, such as a mark, packets that have it.
 func (e *env) packetKinds(way *verifier.Way, rules []RoutingRule) []packetKind {
 	kinds := []packetKind{{}}
 	byPort := func(r RoutingRule) bool { return r.Protocol || r.Ports != [2]uint16{} }
@@ -158,8 +159,8 @@ func (e *env) packetKinds(way *verifier.Way, rules []RoutingRule) []packetKind {
 	return kinds
 }
 
-// servicesOf are those of the rules that lead to the way's set, or without such of all
-// rules that allow.
+// servicesOf are the services of the rules that lead to the way's set, or if there are
+// none, of all rules that allow.
 func (e *env) servicesOf(way *verifier.Way) []verifier.Service {
 	var own, all []verifier.Service
 	for i := range e.plan.Rules {
@@ -187,7 +188,7 @@ type ways struct {
 	err         error
 	total       int
 	wrong, none []netip.Addr
-	perhaps     []netip.Addr // wrong for packets of which is not known whether there are any
+	perhaps     []netip.Addr // wrong for packets that may not exist
 	because     []string     // the rules that choose those
 	own         []string     // routes of this machine's own that stop packets
 	counted     bool         // packets to a host of the set did not go wrong

@@ -64,8 +64,8 @@ func (System) Leave(flows []Flow) ([]Leave, error) {
 	return list, nil
 }
 
-// leave looks up as a socket does that is being connected: first for its source
-// address, then from it, because rules may choose by the source.
+// leave looks up the way as connecting a socket does: first without a source address,
+// then from the one that was chosen, because rules may choose by the source.
 func (l *looker) leave(f Flow) Leave {
 	first := l.lookup(f, netip.Addr{}, false)
 	out := first
@@ -82,8 +82,8 @@ func (l *looker) leave(f Flow) Leave {
 	return out
 }
 
-// lookup is one question to the kernel. With match it is about the route itself, with
-// all its next hops, and not about the way of one packet.
+// lookup asks the kernel once. With match, it asks for the route itself with all its
+// next hops, and not for the way of one packet.
 func (l *looker) lookup(f Flow, from netip.Addr, match bool) Leave {
 	req := nl.NewNetlinkRequest(unix.RTM_GETROUTE, unix.NLM_F_REQUEST)
 	req.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_ROUTE: l.handle}
@@ -222,7 +222,7 @@ func (System) Routing() (Routing, error) {
 			continue
 		}
 		to := prefixOf(r.Dst)
-		if r.Dst == nil { // how some versions give a default route
+		if r.Dst == nil { // some versions return a default route so
 			to = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
 			if r.Family == netlink.FAMILY_V6 {
 				to = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
@@ -262,8 +262,8 @@ func routingRules() ([]RoutingRule, error) {
 	return list, nil
 }
 
-// ruleOf keeps what a rule chooses packets by. One that chooses none has nothing but
-// its text.
+// ruleOf keeps what a rule chooses packets by. A rule that chooses nothing here keeps
+// its text only.
 func ruleOf(r netlink.Rule) RoutingRule {
 	out := RoutingRule{Text: fmt.Sprintf("rule %d, table %d", r.Priority, r.Table), To: prefixOf(r.Dst), From: prefixOf(r.Src).IsValid(),
 		Protocol: r.IPProto > 0, TOS: uint8(r.Tos)}

@@ -12,7 +12,7 @@ import (
 // A Stub is how programs of this machine look up names. See resolv.conf(5).
 type Stub struct {
 	Servers []netip.AddrPort
-	Limit   int // programs ask the first so many servers; 0: all
+	Limit   int // how many servers programs ask, from the first; 0: all
 	Search  []string
 	Dots    int           // a name with fewer dots is looked up under Search first
 	Timeout time.Duration // for each server
@@ -23,7 +23,7 @@ type Stub struct {
 // defaultStub is a system's without any settings.
 func defaultStub() Stub { return Stub{Dots: 1, Timeout: 5 * time.Second, Tries: 2} }
 
-// asked are the servers that programs ask.
+// asked returns the servers that programs ask.
 func (s *Stub) asked() []netip.AddrPort {
 	if s.Limit > 0 && len(s.Servers) > s.Limit {
 		return s.Servers[:s.Limit]

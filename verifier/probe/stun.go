@@ -33,11 +33,12 @@ type exchange struct {
 	denied int         // sends that this machine refused, without one that it let pass
 	signs  []sign
 	strays int
-	asked  map[stun.Method]int // requests that this machine let pass
+	asked  map[stun.Method]int // requests that this machine sent
 	got    map[stun.Method]int // answers to them, where one decided
 	ruling ruling
 	answer answer
-	// answered of the counted requests were, of the kinds that are answered at all.
+	// answered of counted requests got an answer; methods that the relay never answers
+	// are not counted.
 	answered, counted int
 	rtt               time.Duration // since the last send
 	done              bool
@@ -58,15 +59,17 @@ type reached struct {
 	local    netip.AddrPort
 	rtt      time.Duration // 0: unknown, because more than one request was under way
 	tls      *tlsPeer      // of a port that was asked by TLS
-	// undecided says that there was not the time for what did not come about.
+	// undecided says that something did not happen, and that there was too little time for
+	// it.
 	undecided bool
 	noHello   bool   // nothing came back for the client hello of TLS
-	remedy    string // where the asking knows better
+	remedy    string // instead of the usual one
 }
 
-// allocates says which of the requests, from 0, are an Allocate, for relays that answer
-// nothing else; the others are a Binding. Seven in all, as RFC 8489 section 6.2.1 has it,
-// leave three of the ten datagrams that a relay and port may get for looking closer.
+// allocates reports whether request n, from 0, is an Allocate, for relays that answer
+// nothing else; the others are Bindings. There are seven requests, as in RFC 8489
+// section 6.2.1. That leaves three of the ten datagrams that a relay and port may get
+// for examine.
 func allocates(n int) bool { return n == 3 || n == 5 }
 
 func (e *env) stunSchedule(t verifier.Timers, binding, allocate transaction) []send {
@@ -85,7 +88,7 @@ func (e *env) stunSchedule(t verifier.Timers, binding, allocate transaction) []s
 }
 
 func newTransaction() (id transaction) {
-	rand.Read(id[:]) // never fails, says its documentation
+	rand.Read(id[:]) // documented never to fail
 	return id
 }
 
@@ -107,7 +110,8 @@ func (e *env) stunUDP(ctx context.Context, to netip.AddrPort) reached {
 	return out
 }
 
-// run sends what is due and reads until something decides or the time is over.
+// run sends the requests when they are due, and reads until an answer decides or the
+// time is over.
 func (x *exchange) run(ctx context.Context, binding, allocate transaction) {
 	end := x.began.Add(x.e.timers.Silence())
 	stop := context.AfterFunc(ctx, func() { _ = x.conn.SetReadDeadline(time.Unix(1, 0)) })
@@ -125,7 +129,7 @@ func (x *exchange) run(ctx context.Context, binding, allocate transaction) {
 			break
 		}
 		late := !time.Now().Before(end)
-		if late { // what is there already counts, however late this process is
+		if late { // read what has arrived already, even if this process is late
 			until = time.Now().Add(x.e.timers.Hop / 10)
 		}
 		if err := x.conn.SetReadDeadline(until); err != nil || ctx.Err() != nil {
@@ -147,8 +151,8 @@ func (x *exchange) run(ctx context.Context, binding, allocate transaction) {
 	x.collect(ctx, binding, allocate)
 }
 
-// collect waits for the answers to the other requests, for as long as the first took:
-// those that do not come were lost, or their answers were.
+// collect waits for the answers to the other requests, for as long as the first answer
+// took. Of those that do not come, the request or the answer was lost.
 func (x *exchange) collect(ctx context.Context, binding, allocate transaction) {
 	if x.ruling.facts&anAnswer == 0 {
 		return
@@ -167,7 +171,7 @@ func (x *exchange) collect(ctx context.Context, binding, allocate transaction) {
 			n++
 		}
 	}
-	// Some relays answer only one kind of request, whatever arrives of the other.
+	// Some relays answer only one kind of request, even if the other arrives.
 	for method, got := range x.got {
 		x.e.losses.add(portOf{"udp", x.to}, x.asked[method], x.asked[method]-got)
 		x.answered, x.counted = x.answered+got, x.counted+x.asked[method]
@@ -209,12 +213,12 @@ func (x *exchange) received(b []byte, binding, allocate transaction) {
 	}
 	x.ruling = x.ruling.settled()
 	if a.allocated {
-		// A server that gives relays to strangers: give ours back.
+		// This server allocates a relay without credentials: release it.
 		_, _ = x.conn.Write(releaseRequest(newTransaction())) // it would expire by itself
 	}
 }
 
-// plausible reports whether a target can see us under an address.
+// plausible reports whether a target can see this machine under an address.
 func plausible(mapped netip.AddrPort, target netip.Addr) bool {
 	a := mapped.Addr()
 	if !a.IsValid() {
@@ -241,8 +245,8 @@ func (a answer) describe() string {
 	return s
 }
 
-// failed notes an error of a read or write. One proves little: it may be about a moment
-// in which a route changed. The same again decides.
+// failed notes an error of a read or write. One error proves little: a route may just
+// have changed. The same error again decides.
 func (x *exchange) failed(err error) {
 	n, ok := asError(err)
 	if !ok {
@@ -269,9 +273,9 @@ func (x *exchange) failed(err error) {
 }
 
 // note keeps an error and how long after its request it came. The first error since the
-// last request belongs to that; more of them, all at once, belong to those before. That
-// is how a router looks that kept several packets while it looked for its neighbour, so
-// the longest time holds for all of them.
+// last request belongs to that request; further errors at the same time belong to
+// earlier requests. They come from a router that kept several packets while it looked
+// for its neighbour, so that the longest time holds for all of them.
 func (x *exchange) note(n *errqueue.Error) {
 	s := sign{err: n}
 	if x.errors++; x.errors <= len(x.sentAt) {
@@ -286,12 +290,12 @@ func (x *exchange) note(n *errqueue.Error) {
 	x.signs = append(x.signs, s)
 }
 
-// conclude rules when no answer came.
+// conclude decides on a verdict when no answer came.
 func (x *exchange) conclude(ctx context.Context) {
 	if x.ruling.why != "" {
 		return
 	}
-	if x.sent > 0 { // what was let pass went unanswered; that some was not is no ruling
+	if x.sent > 0 { // the requests that were sent got no answer; refused ones decide nothing
 		x.signs = slices.DeleteFunc(x.signs, func(s sign) bool { return s.err.Origin == errqueue.Local })
 	}
 	if len(x.signs) == 0 {
@@ -339,7 +343,7 @@ func (x *exchange) evidence() []string {
 	return list
 }
 
-// dialFailed rules on a socket that could not be opened or connected.
+// dialFailed is the verdict on a socket that could not be opened or connected.
 func (e *env) dialFailed(err error, to netip.AddrPort) reached {
 	if x, ok := asError(err); ok {
 		r := e.ownRoute(e.judge(sign{err: x}, to.Addr()), x, "udp", to)

@@ -7,7 +7,7 @@ import (
 	"github.com/pion/stun/v3"
 )
 
-// Messages are built and decoded by pion/stun; its client is not used, because its
+// Package pion/stun builds and decodes messages. Its client is not used, because its
 // timers are not those of RFC 8489.
 
 // transaction is a STUN transaction id.
@@ -37,7 +37,7 @@ func releaseRequest(id transaction) []byte {
 		stun.RawAttribute{Type: stun.AttrLifetime, Length: 4, Value: make([]byte, 4)})
 }
 
-// mustBuild builds a message of ours. Its parts are constants but for the id.
+// mustBuild builds a request. All parts but the id are constants.
 func mustBuild(parts ...stun.Setter) []byte {
 	m, err := stun.Build(parts...)
 	if err != nil {
@@ -46,14 +46,14 @@ func mustBuild(parts ...stun.Setter) []byte {
 	return m.Raw
 }
 
-// An answer is what a STUN server said to a request of ours.
+// An answer is a STUN server's answer to a request.
 type answer struct {
 	id        transaction
 	method    stun.Method
 	success   bool
 	code      int            // of an error answer; 0: it has none
 	mapped    netip.AddrPort // XOR-MAPPED-ADDRESS or MAPPED-ADDRESS; may be missing
-	allocated bool           // a relayed address was given to us
+	allocated bool           // the server allocated a relay
 	software  string
 }
 
@@ -63,7 +63,7 @@ var errNoAnswer = errors.New("not an answer of STUN")
 // answer's class. The caller compares id and method with what it asked.
 func readAnswer(b []byte) (answer, error) {
 	m := new(stun.Message)
-	// The length is checked here because the library accepts what follows a message.
+	// The length is checked here because the library accepts bytes after a message.
 	if len(b) < 20 || len(b) > maxSTUN || b[0]&0xc0 != 0 || 20+int(b[2])<<8+int(b[3]) != len(b) || b[3]&3 != 0 {
 		return answer{}, errNoAnswer
 	}
@@ -87,8 +87,8 @@ func readAnswer(b []byte) (answer, error) {
 	return a, nil
 }
 
-// mappedOf is our address as the server saw it: XOR-MAPPED-ADDRESS, or in answers of
-// old servers MAPPED-ADDRESS, which some NATs rewrite.
+// mappedOf is the address of this machine as the server saw it: XOR-MAPPED-ADDRESS, or
+// in answers of old servers MAPPED-ADDRESS, which some NATs rewrite.
 func mappedOf(m *stun.Message) netip.AddrPort {
 	var x stun.XORMappedAddress
 	if x.GetFrom(m) == nil {

@@ -21,8 +21,8 @@ import (
 func (e *env) connect(ctx context.Context, to netip.AddrPort) (net.Conn, reached) {
 	conn, r := e.connectOnce(ctx, to)
 	if r.facts&anUnreachable != 0 && sleep(ctx, 2*e.timers.RTO) {
-		// It may be about a moment in which a route changed, or late because a packet was
-		// lost. Programs do not even see it: TCP sends again after a second.
+		// The error may come from a moment in which a route changed, or may be late because a
+		// packet was lost. Programs do not notice that: TCP sends again after a second.
 		var again reached
 		conn, again = e.connectOnce(ctx, to)
 		if conn != nil {
@@ -80,8 +80,9 @@ func (e *env) finish(t target, k verifier.Kind, r reached) verifier.Finding {
 	return f
 }
 
-// probeTCP connects and no more. A connection that is accepted is not proof of the
-// target, because a transparent proxy accepts it as well, so this never says reachable.
+// probeTCP connects and no more. An accepted connection does not prove that the target
+// is reached, because a transparent proxy accepts it as well. So this never says
+// reachable.
 func probeTCP(ctx context.Context, e *env, t target) []verifier.Finding {
 	r := e.ports.get(portKey{verifier.TCP, "", "tcp", t.dest()}, func() reached {
 		conn, r := e.connect(ctx, t.dest())
@@ -105,7 +106,7 @@ func probeTCP(ctx context.Context, e *env, t target) []verifier.Finding {
 func probeSTUN(ctx context.Context, e *env, t target) []verifier.Finding {
 	key := portKey{verifier.STUN, "", t.prot, t.dest()}
 	if t.prot == "tcp" {
-		key.host = t.tlsKey(verifier.STUN).host // it may end in a handshake
+		key.host = t.tlsKey(verifier.STUN).host // the port may turn out to speak TLS
 		r := e.ports.get(key, func() reached { return e.stunTCP(ctx, t) })
 		if r.facts&anAnswer != 0 {
 			return []verifier.Finding{e.finish(t, verifier.STUN, r)}
@@ -156,8 +157,8 @@ func (e *env) stunTCP(ctx context.Context, t target) reached {
 	return over
 }
 
-// allocateOver sends an Allocate over a stream and reads the answer. Nothing is sent
-// again: TCP does that. It leaves time for TLS, which may be what the port speaks.
+// allocateOver sends an Allocate over a stream and reads the answer. It sends nothing
+// again, because TCP does. It leaves time for TLS, which the port may speak.
 func (e *env) allocateOver(ctx context.Context, conn net.Conn) (answer, error) {
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()

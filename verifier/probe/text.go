@@ -7,8 +7,8 @@ import (
 	"unicode"
 )
 
-// printable makes text from the network fit for a report: at most 100 characters, with
-// what cannot be printed as "?".
+// printable makes text from the network safe for a report: at most 100 characters, with
+// "?" for each character that cannot be printed.
 func printable(s string) string {
 	var b strings.Builder
 	n := 0
@@ -25,7 +25,7 @@ func printable(s string) string {
 	return b.String()
 }
 
-// brief is a time for people.
+// brief writes a time for people.
 func brief(d time.Duration) string {
 	switch {
 	case d >= 10*time.Second:
@@ -36,7 +36,7 @@ func brief(d time.Duration) string {
 	return d.Round(10 * time.Microsecond).String()
 }
 
-// times is "once", "twice", "3 times".
+// times writes n as "once", "twice", "3 times".
 func times(n int) string {
 	switch n {
 	case 1:

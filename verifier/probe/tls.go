@@ -17,7 +17,7 @@ import (
 type tlsPeer struct {
 	chain   []string // subject and issuer of each certificate, the peer's own first
 	issuer  string
-	trouble string // why it is not the target, or not provably; empty: it is
+	trouble string // why it is not provably the target; empty: it is
 	doubt   string // what is worth a warning
 	remedy  string
 	sign    verifier.Sign
@@ -52,7 +52,7 @@ func (e *env) finishTLS(t target, k verifier.Kind, r reached) []verifier.Finding
 		f.Remedy = "raise --timer handshake=TIME: the line, or this machine, is slow"
 		return []verifier.Finding{f}
 	case r.tls == nil:
-		// A fact, whoever is to blame: the handshake that is needed does not happen.
+		// A failure, whatever the cause: the handshake that is needed does not happen.
 		f.Outcome = verifier.Fail
 		f.Summary = fmt.Sprintf("%s accepts a connection, and then no TLS comes about", f.Target())
 		f.Remedy = "look for a firewall or proxy that filters by server name, or see whether the port speaks TLS"
@@ -94,8 +94,8 @@ func (e *env) askTLS(ctx context.Context, t target, page bool) reached {
 	defer cancel()
 	name := strings.TrimSuffix(t.probe.Host, ".")
 	asked := false
-	// The certificate is judged by judgeChain: the handshake must finish first, so
-	// that a bad one can be shown. So must one of an old version.
+	// judgeChain verifies the certificate after the handshake, so that a bad certificate
+	// can be shown. Old versions of TLS are accepted for the same reason.
 	c := tls.Client(conn, &tls.Config{ServerName: name, InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}, MinVersion: tls.VersionTLS10,
 		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 			asked = true
@@ -103,8 +103,8 @@ func (e *env) askTLS(ctx context.Context, t target, page bool) reached {
 		}})
 	if err := c.HandshakeContext(limited); err != nil {
 		r.ruling = ruling{verdict: verifier.Inconclusive, why: handshakeTrouble(err)}
-		// A few round trips are needed: where there was no time for them, or the run
-		// was ended, nothing shows.
+		// A handshake takes a few round trips. Where there was no time for them, or the run
+		// ended, its absence shows nothing.
 		r.undecided = ctx.Err() != nil || timedOut(err) && time.Since(began) < slowTrips*r.rtt
 		r.noHello = timedOut(err) && !r.undecided
 		if asked {
@@ -134,8 +134,8 @@ func (e *env) askTLS(ctx context.Context, t target, page bool) reached {
 	return r
 }
 
-// slowTrips is how many times the time of a connection a handshake may take before its
-// absence means anything: it has up to four round trips, and some of them may be lost.
+// slowTrips is how many round trips a handshake may take before its absence means
+// anything: it needs up to four, and packets of some may be lost.
 const slowTrips = 10
 
 func timedOut(err error) bool {
