@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"sallyport/diag"
 	"sallyport/internal/targetdocs"
 	"sallyport/verifier"
 	"sallyport/verifier/sizing"
@@ -14,7 +15,7 @@ import (
 // the page about it, in the way that the page marks code.
 func TestJSONIsDocumented(t *testing.T) {
 	for name, documents := range map[string][]any{
-		"docs/commands.md": {generateJSON{}, failureJSON{}, tagJSON{}, tagDiffJSON{}, matchJSON{}, coverageJSON{}, shareJSON{},
+		"docs/commands.md": {generateJSON{}, failureJSON{}, diag.JSON{}, tagJSON{}, tagDiffJSON{}, matchJSON{}, coverageJSON{}, shareJSON{},
 			targetdocs.Target{}, versionJSON{}, outputJSON{}, rangesDiffJSON{}, setJSON{}, coveragesJSON{}},
 		"docs/budget.md":        {budgetJSON{}},
 		"docs/size.md":          {sizing.Result{}},

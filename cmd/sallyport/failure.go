@@ -94,10 +94,10 @@ func (a *app) complain(text, hint string) {
 // failureJSON is what every command prints with --json when it fails. Fields are only
 // ever added.
 type failureJSON struct {
-	Error       string           `json:"error"`
-	Hint        string           `json:"hint,omitempty"`
-	Changed     *bool            `json:"changed,omitempty"` // false where the policy is to blame: nothing was written
-	Diagnostics []diagnosticJSON `json:"diagnostics"`
+	Error       string    `json:"error"`
+	Hint        string    `json:"hint,omitempty"`
+	Changed     *bool     `json:"changed,omitempty"` // false where the policy is to blame: nothing was written
+	Diagnostics diag.List `json:"diagnostics"`
 }
 
 // wantsJSON says that the command line asks for JSON, also where a mistake in it comes
@@ -120,7 +120,7 @@ func (a *app) failJSON(err error) {
 		return
 	}
 	f := failureOf(err)
-	doc := failureJSON{Error: f.text, Hint: f.hint, Diagnostics: jsonOfDiagnostics(a.found)}
+	doc := failureJSON{Error: f.text, Hint: f.hint, Diagnostics: a.found}
 	if errors.As(err, new(mistakes)) {
 		doc.Changed = new(bool)
 	}

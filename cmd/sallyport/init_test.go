@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"sallyport/diag"
 	"sallyport/renderers/all"
 )
 
@@ -32,7 +33,10 @@ func TestStarters(t *testing.T) {
 			}
 		}
 		code, out, stderr := inProcess(t, 80, "", "check", "--policy", name, "--json")
-		var doc generateJSON
+		var doc struct {
+			Targets     []targetJSON `json:"targets"`
+			Diagnostics []diag.JSON  `json:"diagnostics"`
+		}
 		if err := json.Unmarshal([]byte(out), &doc); err != nil || code != exitOK || len(doc.Targets) != 1 {
 			t.Errorf("%s: exit code %d, %v: %s", k.Name, code, err, stderr)
 			continue

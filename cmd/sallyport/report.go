@@ -15,14 +15,14 @@ import (
 
 // The JSON that check and generate print with --json. Fields are only ever added.
 type generateJSON struct {
-	Policy      *policyJSON      `json:"policy,omitempty"`
-	Feeds       []feedJSON       `json:"feeds,omitempty"`
-	Targets     []targetJSON     `json:"targets,omitempty"`
-	Changed     bool             `json:"changed"`
-	Recovered   []string         `json:"recovered,omitempty"`
-	Orphans     []orphanJSON     `json:"orphans,omitempty"`
-	Pruned      []string         `json:"pruned,omitempty"`
-	Diagnostics []diagnosticJSON `json:"diagnostics"`
+	Policy      *policyJSON  `json:"policy,omitempty"`
+	Feeds       []feedJSON   `json:"feeds,omitempty"`
+	Targets     []targetJSON `json:"targets,omitempty"`
+	Changed     bool         `json:"changed"`
+	Recovered   []string     `json:"recovered,omitempty"`
+	Orphans     []orphanJSON `json:"orphans,omitempty"`
+	Pruned      []string     `json:"pruned,omitempty"`
+	Diagnostics diag.List    `json:"diagnostics"`
 }
 
 type policyJSON struct {
@@ -94,38 +94,8 @@ type fileJSON struct {
 	Diff   string   `json:"diff,omitempty"`
 }
 
-type diagnosticJSON struct {
-	Severity string `json:"severity"`
-	ID       string `json:"id,omitempty"`      // of a warning that can be accepted
-	Accepted bool   `json:"accepted,omitzero"` // by the policy
-	Reason   string `json:"reason,omitempty"`  // why it is
-	Summary  string `json:"summary"`
-	Detail   string `json:"detail,omitempty"`
-	Fix      string `json:"fix,omitempty"`
-	File     string `json:"file,omitempty"`
-	Line     int    `json:"line,omitempty"`
-	Column   int    `json:"column,omitempty"`
-}
-
-func jsonOfDiagnostics(found diag.List) []diagnosticJSON {
-	list := []diagnosticJSON{}
-	for _, d := range found {
-		list = append(list, jsonOfDiagnostic(d))
-	}
-	return list
-}
-
-func jsonOfDiagnostic(d diag.Diagnostic) diagnosticJSON {
-	out := diagnosticJSON{Severity: d.Severity.String(), ID: d.ID, Summary: d.Summary, Detail: d.Detail, Fix: d.Fix,
-		File: d.Subject.File, Line: d.Subject.Start.Line, Column: d.Subject.Start.Column}
-	if d.Accepted != nil {
-		out.Accepted, out.Reason = true, d.Accepted.Reason
-	}
-	return out
-}
-
 func (a *app) jsonOf(res *pipeline.Result) generateJSON {
-	j := generateJSON{Diagnostics: jsonOfDiagnostics(res.Diagnostics)}
+	j := generateJSON{Diagnostics: res.Diagnostics}
 	if res.Program != nil {
 		j.Policy = &policyJSON{res.Program.Name, res.Program.Hash}
 	}
