@@ -96,6 +96,18 @@ func ShellWord(s string) string {
 	return s
 }
 
+// IsName reports whether s is made of letters, digits and bytes of extra, and has from one
+// to most bytes: a name that no format reads as anything else.
+func IsName(s string, most int, extra string) bool {
+	for _, c := range []byte(s) {
+		plain := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		if !plain && strings.IndexByte(extra, c) < 0 {
+			return false
+		}
+	}
+	return s != "" && len(s) <= most
+}
+
 // ErrNoReadBack says that files cannot be turned into a plan again.
 var ErrNoReadBack = errors.New("this output cannot be read back")
 

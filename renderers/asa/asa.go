@@ -139,22 +139,10 @@ func (r *renderer) check() error {
 }
 
 func isPolicy(s string) bool {
-	return isName(s, maxPolicy, "._-@/ ") && s == strings.TrimSpace(s)
+	return renderers.IsName(s, maxPolicy, "._-@/ ") && s == strings.TrimSpace(s)
 }
 
-func isACL(s string) bool { return isName(s, maxACL, "._-") }
-
-// isName reports whether s is made of letters, digits and bytes of extra. A question
-// mark would call for help in the middle of a command.
-func isName(s string, most int, extra string) bool {
-	for _, c := range []byte(s) {
-		plain := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
-		if !plain && strings.IndexByte(extra, c) < 0 {
-			return false
-		}
-	}
-	return s != "" && len(s) <= most
-}
+func isACL(s string) bool { return renderers.IsName(s, maxACL, "._-") }
 
 // suffixes writes patterns as domains that mean the name and all names under it. A list
 // that means less is refused: more would go past the tunnel than the policy says.

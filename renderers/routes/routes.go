@@ -41,8 +41,11 @@ type Form struct {
 	Mark string // begins a comment: "#"
 	// Rows are the lines of a family in a list that goes a way.
 	Rows func(f ipranges.Family, way rules.Verdict) Rows
+	// Around are the lines before and after the rows of a family, also of one that the list
+	// does not speak of. Nil: there are none.
+	Around func(list rules.RouteList, f ipranges.Family) (before, after []string)
 	// Body is all of the file that is no comment, for a list whose rows are given, IPv4
-	// before IPv6. Nil: the rows alone.
+	// before IPv6, with the lines around them. Nil: these alone.
 	Body func(list rules.RouteList, rows []byte) ([]byte, error)
 	// Script says that the file is a header, an empty line, and Body with its own comments.
 	// Otherwise comments and empty lines can stand anywhere.
@@ -63,14 +66,27 @@ func (x Form) written(list rules.RouteList, f ipranges.Family) ipranges.Set {
 func (x Form) Text(list rules.RouteList) ([]byte, error) {
 	var rows []byte
 	for _, f := range rules.BothFamilies.List() {
+		var before, after []string
+		if x.Around != nil {
+			before, after = x.Around(list, f)
+		}
+		rows = appendLines(rows, before)
 		if set := x.written(list, f); set.Has(f) {
 			rows = x.Rows(f, list.Way).Append(rows, set, f)
 		}
+		rows = appendLines(rows, after)
 	}
 	if x.Body == nil {
 		return rows, nil
 	}
 	return x.Body(list, rows)
+}
+
+func appendLines(dst []byte, lines []string) []byte {
+	for _, l := range lines {
+		dst = append(append(dst, l...), '\n')
+	}
+	return dst
 }
 
 // Read is the list that a file carries out.
