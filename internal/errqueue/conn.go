@@ -68,7 +68,7 @@ func (c *UDPConn) Write(b []byte) (int, error) {
 // SetReadDeadline bounds Read, as in package net.
 func (c *UDPConn) SetReadDeadline(t time.Time) error { return c.conn.SetReadDeadline(t) }
 
-// LocalAddr is our side; its address is the source that the routes choose.
+// LocalAddr is the local address, which is the source that the routes choose.
 func (c *UDPConn) LocalAddr() netip.AddrPort {
 	a := c.conn.LocalAddr().(*net.UDPAddr).AddrPort()
 	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())

@@ -24,9 +24,9 @@ const (
 //	};
 //	struct sockaddr offender;	// sockaddr_in or sockaddr_in6
 //
-// in the machine's byte order but for the address. Data that is too short to hold the
-// first part is no error, ok is false; an offender that is cut off or of another
-// family is not known.
+// in the machine's byte order but for the address. If the data is too short for the
+// first part, ok is false. An offender that is cut off, or of another family, is left
+// unknown.
 func decodeExtended(b []byte) (errno uint32, e Error, ok bool) {
 	if len(b) < sizeExtendedErr {
 		return 0, Error{}, false

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// classify says what an errno means; ok is false for an error that is none of the
-// network's, such as a time-out.
+// classify says what an errno means; ok is false for an error that does not come from
+// the network, such as a time-out.
 func classify(err error) (Cause, bool) {
 	var errno syscall.Errno
 	if !errors.As(err, &errno) {
@@ -38,7 +38,7 @@ func classify(err error) (Cause, bool) {
 	return Other, true
 }
 
-// NoAddress reports whether the system had no address, or no port that was free.
+// NoAddress reports whether the system had no address, or no free port.
 func (e *Error) NoAddress() bool { return errors.Is(e.Err, unix.EADDRNOTAVAIL) }
 
 func setTTL(raw syscall.RawConn, v6 bool, ttl int) (err error) {

@@ -34,7 +34,7 @@ func classify(err error) (Cause, bool) {
 	return Other, true
 }
 
-// NoAddress reports whether the system had no address, or no port that was free.
+// NoAddress reports whether the system had no address, or no free port.
 func (e *Error) NoAddress() bool { return errors.Is(e.Err, windows.WSAEADDRNOTAVAIL) }
 
 func setTTL(raw syscall.RawConn, v6 bool, ttl int) (err error) {

@@ -109,18 +109,18 @@ func (e *Error) PortUnreachable() bool {
 	return e.Origin == ICMP && e.Type == 3 && e.Code == 3 || e.Origin == ICMPv6 && e.Type == 1 && e.Code == 4
 }
 
-// NoNeighbour reports whether e is what a router says that has no link-layer address
-// for the target.
+// NoNeighbour reports whether e comes from a router that has no link-layer address for
+// the target.
 func (e *Error) NoNeighbour() bool {
 	return e.Origin == ICMP && e.Type == 3 && e.Code == 1 || e.Origin == ICMPv6 && e.Type == 1 && e.Code == 3
 }
 
-// NoRoute reports whether e is what a router says that has no route.
+// NoRoute reports whether e comes from a router that has no route.
 func (e *Error) NoRoute() bool {
 	return e.Origin == ICMP && e.Type == 3 && (e.Code == 0 || e.Code == 6) || e.Origin == ICMPv6 && e.Type == 1 && e.Code == 0
 }
 
-// Prohibited reports whether e is what only somebody says who forbids it.
+// Prohibited reports whether e can only mean that somebody forbids the packet.
 func (e *Error) Prohibited() bool {
 	return e.Origin == ICMP && e.Type == 3 && (e.Code == 9 || e.Code == 10 || e.Code == 13) ||
 		e.Origin == ICMPv6 && e.Type == 1 && (e.Code == 1 || e.Code == 5 || e.Code == 6)
@@ -135,8 +135,8 @@ type Options struct {
 	NoQueue bool
 }
 
-// ErrNoInterface is what a system says that cannot tie a socket to an interface.
-var ErrNoInterface = errors.New("this system cannot tie a socket to an interface")
+// ErrNoInterface means that the system cannot bind a socket to an interface.
+var ErrNoInterface = errors.New("this system cannot bind a socket to an interface")
 
 // wrap makes an Error of an errno without a queue entry; other errors, such as
 // time-outs, are returned as they are.

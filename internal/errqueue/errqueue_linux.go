@@ -45,7 +45,7 @@ func (c *UDPConn) readQueued(b []byte) (n int, err error) {
 		if err == nil {
 			return true
 		}
-		// A pending error is told once by errno, and stands in the queue.
+		// A pending error is reported once by errno, and is in the queue as well.
 		if e, ok := readQueue(int(fd), c.v6); ok {
 			err = e
 			return true
@@ -136,7 +136,7 @@ func (k *keptSocket) takeError(v6 bool) (*Error, bool) {
 
 func (k *keptSocket) close() {
 	if k.fd > 0 {
-		_ = unix.Close(k.fd) // a descriptor of ours alone: nothing waits for it
+		_ = unix.Close(k.fd) // nothing else uses this descriptor
 		k.fd = 0
 	}
 }

@@ -28,7 +28,7 @@ type Spec struct {
 	MaxAge time.Duration // how old a cached copy may be; zero: the default
 }
 
-// AnyCloud takes a file of whichever cloud it is of.
+// AnyCloud accepts a file of any cloud.
 const AnyCloud = "any"
 
 // Feed is an open feed.
@@ -43,13 +43,13 @@ type Opener struct {
 	// AcceptChange turns off the guard against sudden change, and against a feed that
 	// opens too much.
 	AcceptChange bool
-	// Accept does so for the files whose SHA-256, in hex, begins with one of these: see
-	// [CheckAccept].
+	// Accept turns the guard off for the files whose SHA-256, in hex, begins with one of
+	// these: see [CheckAccept].
 	Accept []string
 }
 
-// AtHand is an opener of what needs no network: files, and cached copies of
-// whatever age.
+// AtHand returns an opener that needs no network. It opens files, and cached copies of
+// any age.
 func (o *Opener) AtHand() *Opener {
 	f := o.Fetcher
 	return &Opener{AcceptChange: o.AcceptChange, Accept: o.Accept, Fetcher: &fetch.Fetcher{
@@ -84,7 +84,7 @@ func (o *Opener) Open(ctx context.Context, spec Spec) (*Feed, error) {
 			return fetch.Checked{}, cmp.Or(misplaced(raw, spec.Kind), err)
 		}
 		fresh = c
-		if spec.File != "" { // never cached: an index would be for nothing
+		if spec.File != "" { // never cached, so that nothing would use an index
 			return fetch.Checked{Change: c.Info().Change}, nil
 		}
 		return fetch.Checked{Compiled: c.AppendIndex(nil), Change: c.Info().Change}, nil

@@ -32,7 +32,7 @@ const (
 	maxNewPorts  = 100
 )
 
-// families are what is judged of each family.
+// families are the limits of each address family.
 var families = []family{
 	// Azure Public has 2^25.6 addresses, Azure China 2^19.4; the widest prefixes
 	// that they come to are a /12 and a /16.
@@ -53,8 +53,8 @@ type family struct {
 	ipranges.Family
 	bits int // of an address
 
-	// mostBits: a feed may hold as many addresses in all. The first copy of a feed has no
-	// other bound but that on each prefix.
+	// mostBits: a feed may hold so many addresses in total. The first copy of a feed has
+	// no other bound but that on each prefix.
 	//
 	// IPv4: an eighth of the space. Azure has 1.2 % of it, AWS 2.4 %, Google's cloud 0.4 %,
 	// Microsoft 365 0.1 % (2026). IPv6: a share of 2000::/3 would bound nothing, which is
@@ -62,15 +62,15 @@ type family struct {
 	// feed, AWS, has less than a /27.
 	mostBits uint
 
-	growthBits    uint // a feed may always gain as many addresses
-	tagGrowthBits uint // and a tag
-	goneBits      uint // a feed may always lose a family of as many addresses
-	lossBits      uint // and as many of one that stays
+	growthBits    uint // a feed may always gain so many addresses
+	tagGrowthBits uint // and a tag so many
+	goneBits      uint // a feed may always lose a family of so many addresses
+	lossBits      uint // and so many addresses of a family that stays
 	widths        []width
 }
 
-// width lets a prefix be new that is wider than the widest one before by so many bits, or
-// that is not wider than free.
+// width is how wide a new prefix may be: wider than the widest one before by so many
+// bits, or a /free.
 type width struct{ wider, free int }
 
 func (f family) exceeds(n *big.Int, bits uint) bool {
@@ -78,7 +78,7 @@ func (f family) exceeds(n *big.Int, bits uint) bool {
 }
 
 // guard judges a new catalog by itself and against the index of the last good one,
-// before, which may be nil. The error says what is against it.
+// before, which may be nil. The error says why it is refused.
 func guard(before []byte, now *catalog.Catalog) error {
 	var old *catalog.Catalog
 	if before != nil {
@@ -90,8 +90,9 @@ func guard(before []byte, now *catalog.Catalog) error {
 	return guardChange(old, now)
 }
 
-// guardAll refuses a feed that opens too much. One that did so before was accepted.
-// Decoders let no special-use address pass, so that all that counts is public.
+// guardAll refuses a feed that opens too much. If the copy before did so, somebody
+// accepted it. Decoders refuse special-use addresses, so that all addresses here are
+// public.
 func guardAll(old, now *catalog.Catalog) error {
 	for _, f := range families {
 		if f.holdsTooMuch(now) && (old == nil || !f.holdsTooMuch(old)) {
@@ -101,8 +102,8 @@ func guardAll(old, now *catalog.Catalog) error {
 	return nil
 }
 
-// holdsTooMuch first adds the tags up, which is quick and rarely too much, although
-// they overlap.
+// holdsTooMuch first adds up the tags, which is quick. They overlap, so that their
+// union is counted if the sum is too large.
 func (f family) holdsTooMuch(c *catalog.Catalog) bool {
 	sum := new(big.Int)
 	for t := range c.Tags() {
@@ -142,8 +143,8 @@ func (f family) gone(a, b ipranges.Set) error {
 	return nil
 }
 
-// lost refuses a file that lost many prefixes, as one does whose lists were cut, or much
-// of its addresses. Prefixes that others took the place of are no loss.
+// lost refuses a file that lost many of its prefixes, such as one whose lists were cut,
+// or of its addresses. Prefixes that others replace are not lost.
 func (f family) lost(a, b ipranges.Set) error {
 	if !smaller(a, b, f.Family) {
 		return nil
@@ -264,8 +265,8 @@ func lostMost(was, is ipranges.Set) bool {
 	return lost >= minLost && 2*lost > all
 }
 
-// isLarge reports whether a tag is one of those that sum others up: it has half of the
-// addresses of each family. A service may move, but not a cloud.
+// isLarge reports whether a tag sums others up: it has half of the addresses of each
+// family. A service may move, but not a cloud.
 func isLarge(tag, all ipranges.Set) bool {
 	for _, f := range families {
 		if percent(tag.Count(f.Family), all.Count(f.Family)) < 50 {
@@ -325,7 +326,8 @@ func union(c *catalog.Catalog) ipranges.Set {
 
 const maxPercent = 10_000
 
-// percent is a in percent of b, rounded up, at most maxPercent. Nothing is all of nothing.
+// percent is a in percent of b, rounded up, at most maxPercent. Zero is 100 percent of
+// zero.
 func percent(a, b *big.Int) int64 {
 	switch {
 	case a.Sign() == 0 && b.Sign() == 0:
@@ -341,8 +343,8 @@ func percent(a, b *big.Int) int64 {
 	return min(p.Int64(), maxPercent)
 }
 
-// acceptLength is how many digits of a checksum name a file in --accept-feed-change, and
-// the least that do.
+// How many digits of a checksum messages show for --accept-feed-change, and how many it
+// needs at least.
 const (
 	acceptLength = 16
 	acceptLeast  = 8

@@ -15,14 +15,14 @@ import (
 	"sallyport/ipranges/text"
 )
 
-// decoder is what a kind of feed brings along.
+// decoder is how feeds of a kind are found and decoded.
 type decoder struct {
 	version  string // of the decoder: raise it when it accepts or makes something else
 	decode   func(raw []byte, cloud string) (*catalog.Catalog, error)
-	checkEnd func(raw []byte) error   // looks whether a file is whole, where decode does not see it; nil: it does
+	checkEnd func(raw []byte) error   // says whether a file is whole, if decode cannot tell; nil: decode can
 	accept   string                   // media type to ask for; "": JSON
 	fix      string                   // what to do about a file that is refused; "": pass the published one
-	defaults string                   // the cloud meant by none
+	defaults string                   // the cloud if none is named
 	cloud    func(word string) string // the policy's word for the file's; nil: they are the same
 
 	// remote says how to get the published file; nil: there is none.
@@ -147,7 +147,8 @@ func remoteM365(instance string) (remote, error) {
 	}, nil
 }
 
-// source makes the way to the feed of spec, but for what judges it.
+// source says where the feed of spec comes from. The caller adds the functions that
+// check it.
 func (d decoder) source(spec Spec) (fetch.Source, error) {
 	src := fetch.Source{
 		Name: spec.Name, Kind: spec.Kind, Cloud: spec.Cloud, File: spec.File, URL: spec.URL, MaxAge: spec.MaxAge,

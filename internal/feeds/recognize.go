@@ -12,7 +12,8 @@ import (
 )
 
 // A file that a decoder refuses may be a good file of something else. Then the message
-// says what it is and what to do with it, instead of what is wrong with it as another.
+// says what it is and what to do with it, instead of listing its mistakes as a file of
+// the expected kind.
 
 // published is a file that is known by its outermost members.
 type published struct {
@@ -23,7 +24,7 @@ type published struct {
 	fix   string   // what to do with it, if kind is ""
 }
 
-// asList is what to do with a file of which jq makes a list.
+// asList says what to do with a file that jq can turn into a list.
 func asList(jq string) string {
 	return fmt.Sprintf(`make a list of it with jq -r '%s' FILE > list.txt, and pass that to a feed of kind "text"`, jq)
 }
@@ -52,8 +53,8 @@ var files = []published{
 	{what: "Atlassian's ip-ranges.json", keys: []string{"creationDate", "syncToken", "items"}, fix: asList(".items[].cidr")},
 }
 
-// misplaced returns the error for a file that is refused as one of a kind, and is known
-// as something else; or nil.
+// misplaced returns the error for a file that is refused as one kind and recognised as
+// something else, or nil.
 func misplaced(raw []byte, kind string) error {
 	array, keys, ok := outline(raw)
 	if !ok {
@@ -119,7 +120,7 @@ func outline(raw []byte) (array bool, keys map[string]bool, ok bool) {
 	return array, keys, true
 }
 
-// startsAsList reports whether the first line that holds anything is one of a list.
+// startsAsList reports whether the first line that is not empty is a line of a list.
 func startsAsList(raw []byte) bool {
 	for range maxOutline {
 		line, rest, more := bytes.Cut(raw, []byte("\n"))

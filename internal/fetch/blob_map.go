@@ -55,7 +55,7 @@ func syncDir(dir string) error {
 		return err
 	}
 	defer d.Close()
-	// Some file systems can't sync a folder, and say so; they lose nothing by it.
+	// Some file systems can't sync a folder and return these errors, which do no harm.
 	if err := d.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, syscall.ENOTSUP) {
 		return err
 	}

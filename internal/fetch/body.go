@@ -31,8 +31,8 @@ func tooLarge(limit int64) error {
 	return lasting(fmt.Errorf("%w of %s", ErrTooLarge, inBytes(limit)))
 }
 
-// unpack undoes a gzip packing that the file itself has, whatever its name, and makes
-// UTF-8 without a byte order mark of it. limit holds for the unpacked file too.
+// unpack unpacks a gzip file, whatever its name, and converts the text to UTF-8 without
+// a byte order mark. limit holds for the unpacked file, too.
 func unpack(data []byte, limit int64) ([]byte, error) {
 	if bytes.HasPrefix(data, []byte{0x1f, 0x8b}) {
 		var err error
@@ -46,7 +46,7 @@ func unpack(data []byte, limit int64) ([]byte, error) {
 		return nil, err
 	case len(text) == 0:
 		return nil, ErrEmpty
-	case len(text) > len(data) && int64(len(text)) > limit: // some of UTF-16 is longer in UTF-8
+	case len(text) > len(data) && int64(len(text)) > limit: // some UTF-16 text is longer in UTF-8
 		return nil, tooLarge(limit)
 	}
 	return text, nil

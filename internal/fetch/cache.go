@@ -29,9 +29,9 @@ import (
 //	rest             until when the origin is not to be asked, if it said so
 //	lock             held by the one who writes
 //
-// Files under content names are written and synced first; the rename of
-// meta.json publishes them. So a kill at any instant leaves the old or the new
-// copy whole, and what nobody refers to is swept by the next writer.
+// Files under content names are written and synced first; the rename of meta.json
+// publishes them. So a kill at any instant leaves the old or the new copy whole, and
+// the next writer removes files that no meta file refers to.
 type Cache struct {
 	dir string
 }
@@ -75,8 +75,8 @@ type meta struct {
 	Checked      time.Time `json:"checked"`
 	Change       string    `json:"change,omitempty"`
 
-	// Unproven: Change is what the origin called its current version when the file
-	// came. Whether the file is of it shows the next download.
+	// Unproven: Change is what the origin called its current version when the file came.
+	// Only the next download shows whether the file is of that version.
 	Unproven bool `json:"unproven,omitempty"`
 }
 
@@ -85,8 +85,8 @@ type metaFile struct {
 	Version int `json:"version"`
 	meta
 	Compiled *compiledMeta `json:"compiled,omitempty"`
-	// CRC32C is of the file without it: a date or an address that rotted looks as good as
-	// any other. Files of before 2026-12 have none.
+	// CRC32C is the checksum of the file without this member: a damaged date or address
+	// would look valid. Files from before 2026-12 have none.
 	CRC32C *uint32 `json:"crc32c,omitempty"`
 }
 
@@ -153,7 +153,7 @@ func readMeta(path string) (*metaFile, error) {
 }
 
 func parseMeta(data []byte) (*metaFile, error) {
-	// A name that is not known is damage: a newer layout has a number of its own.
+	// An unknown member is damage, because a newer layout has another number.
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
 	var m metaFile
@@ -166,7 +166,7 @@ func parseMeta(data []byte) (*metaFile, error) {
 	return &m, nil
 }
 
-// check keeps names and headers that are made of a meta file harmless.
+// check makes sure that names and headers made from a meta file are harmless.
 func (m *metaFile) check() error {
 	sum, err := hex.DecodeString(m.SHA256)
 	crc, crcErr := m.checksum()
@@ -231,7 +231,8 @@ func crc32c(data []byte) uint32 {
 	return crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli))
 }
 
-// openOwn opens a file that a cache wrote: never a link, nor what could be waited for.
+// openOwn opens a file that a cache wrote. It refuses links, and files that could
+// block, such as pipes.
 func openOwn(path string) (*os.File, error) {
 	there, err := os.Lstat(path)
 	if err != nil {
@@ -252,8 +253,8 @@ func openOwn(path string) (*os.File, error) {
 
 var errNotOwn = errors.New("it is no file that sallyport wrote")
 
-// checkFolder refuses a feed's folder that is a link, by which files elsewhere would be
-// read, and written.
+// checkFolder refuses a feed's folder that is a link, because files elsewhere would be
+// read and written through it.
 func checkFolder(dir string) error {
 	if info, err := os.Lstat(dir); err == nil && !info.IsDir() {
 		return fmt.Errorf("%s is %w: it is no folder that sallyport made", dir, ErrDamaged)

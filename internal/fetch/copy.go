@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// key names the cached copy of a feed: readable, and of its own for each
-// kind, cloud and address.
+// key names the cached copy of a feed. It is readable, and different for each kind,
+// cloud and address.
 func (s Source) key() string {
 	address := s.URL
 	if u, err := url.Parse(s.URL); err == nil {
@@ -27,8 +27,8 @@ func (s Source) key() string {
 	return fmt.Sprintf("%.40s-%x", readable, sum[:8])
 }
 
-// cached returns the newest copy that is whole, or nil, and what is wrong with
-// those that were passed over.
+// cached returns the newest copy that is whole, or nil, and notes on the damaged
+// copies.
 func (f *Fetcher) cached(ctx context.Context, src Source) (have *Result, notes []Note) {
 	if f.Cache == nil {
 		return nil, nil
@@ -67,7 +67,8 @@ func (f *Fetcher) openCopy(ctx context.Context, src Source, key string, get func
 	if again, againErr := get(key); againErr == nil && again.SHA256 != e.SHA256 {
 		return f.openEntry(ctx, src, key, again, newest)
 	}
-	// The entry is there: that a file of it is missing is damage, not absence.
+	// The entry exists, so that a missing file is damage, and not a copy that does not
+	// exist.
 	if errors.Is(err, fs.ErrNotExist) {
 		err = fmt.Errorf("%w: %v", ErrDamaged, err)
 	}
@@ -111,7 +112,7 @@ func (f *Fetcher) openEntry(ctx context.Context, src Source, key string, e *entr
 	return r, nil
 }
 
-// store publishes a download. A cache that can't be written does not spoil it.
+// store publishes a download in the cache. If that fails, the result gets a warning.
 func (f *Fetcher) store(ctx context.Context, src Source, r *Result, u *url.URL) {
 	if f.Cache == nil {
 		return

@@ -21,7 +21,7 @@ var (
 	ErrWebPage  = errors.New("a web page")
 )
 
-// What to do, in the words that end an error.
+// Hints: what to do, as the end of an error.
 const (
 	hintByHand   = "download the file by hand and pass it with --feed %s=FILE"
 	hintOffline  = "download the file by hand and pass it with --feed %s=FILE, or use the old copy with --offline"
@@ -60,7 +60,7 @@ func hinted(err error, hint string) error {
 	return hintedError{err, hint}
 }
 
-// WithHint returns err with what to do about it, in the place of what Fetch would say.
+// WithHint adds to err what to do about it, in place of Fetch's own hint.
 func WithHint(err error, hint string) error { return hinted(err, hint) }
 
 func feedError(feed string, err error) error {
@@ -89,7 +89,7 @@ func (e *StatusError) Error() string {
 	return s
 }
 
-// temporary tells which answers may be another one a moment later.
+// temporary reports whether a later try may get another answer.
 func (e *StatusError) temporary() bool {
 	switch e.Code {
 	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests,
@@ -100,7 +100,7 @@ func (e *StatusError) temporary() bool {
 	return false
 }
 
-// lastingError is one that another try would meet again.
+// lastingError is an error that another try would meet again.
 type lastingError struct{ error }
 
 func (e lastingError) Unwrap() error { return e.error }
@@ -110,13 +110,13 @@ func lasting(err error) error { return lastingError{err} }
 // maxForeign is the longest foreign text, in runes, that a message quotes.
 const maxForeign = 200
 
-// clean makes one line out of text that a stranger may have written, so that
-// it can neither steer a terminal nor pose as a line of ours.
+// clean makes one line out of text that a stranger may have written, so that it can
+// neither steer a terminal nor pass for a line of sallyport.
 func clean(s string) string {
 	return strings.Join(strings.Fields(strings.Map(printable, s)), " ")
 }
 
-// cleanLines is clean for text that may rightly have several lines.
+// cleanLines is clean for text that may have several lines.
 func cleanLines(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r == '\n' {

@@ -19,11 +19,11 @@
 //	      │ no
 //	error that says how to go on by hand
 //
-// A bad download never replaces a good copy. What is used instead of a fresh
-// file, and why, is said in [Result].Notes; nothing is replaced in silence.
+// A bad download never replaces a good copy. [Result].Notes says what is used instead
+// of a fresh file, and why.
 //
-// The cache trusts its folder: checksums there find torn and damaged files, not
-// a forger who can write to it. It is made for its owner alone.
+// The cache trusts its folder: checksums find incomplete and damaged files, but not
+// those of a forger who can write to the folder. Only its owner can read and write it.
 package fetch
 
 import (
@@ -49,9 +49,9 @@ const (
 	DefaultProgressAfter = time.Second
 )
 
-// Fetcher holds the settings by which feeds are got. The zero value works,
-// without a cache. It must not be copied or changed after its first use, and
-// may then be used by several goroutines at once.
+// Fetcher holds the settings with which feeds are fetched. The zero value works,
+// without a cache. It must not be copied or changed after its first use, and may then
+// be used by several goroutines at once.
 type Fetcher struct {
 	Cache   *Cache // where copies are kept; nil keeps none
 	Offline bool   // use the cached copy however old; send nothing
@@ -63,7 +63,7 @@ type Fetcher struct {
 
 	Retries    int           // tries after the first; 0: DefaultRetries, negative: none
 	BackoffMin time.Duration // wait before the first retry, doubled for each further one; 0: default
-	BackoffMax time.Duration // longest wait of our own choice; 0: default
+	BackoffMax time.Duration // longest wait without a Retry-After; 0: default
 	MaxWait    time.Duration // longest Retry-After that is waited for; a longer one ends the tries; 0: default
 
 	MaxAge   time.Duration // a copy confirmed within this is used without asking; 0: default, negative: always ask
@@ -74,7 +74,7 @@ type Fetcher struct {
 
 	UserAgent string            // "" is "sallyport"
 	Stdin     io.Reader         // what the file name "-" reads; nil: os.Stdin
-	Transport http.RoundTripper // nil: a transport of our own that honours the proxy variables
+	Transport http.RoundTripper // nil: one that honours the proxy variables
 	Now       func() time.Time  // nil: time.Now
 
 	clientOnce sync.Once
@@ -102,7 +102,7 @@ type Source struct {
 	Version Version
 
 	Accept string        // media type to ask for; "" is application/json
-	Fix    string        // what to do about a file of the user's that is refused; "%s" is the feed's label; "" for a published file
+	Fix    string        // what to do about a user's file that is refused; "%s" is the feed's label; "" for a published file
 	MaxAge time.Duration // instead of Fetcher.MaxAge where not 0
 
 	// Pause is how long the origin wants to be left alone. A copy that was
@@ -120,10 +120,10 @@ type Source struct {
 	// order mark, and must not be changed. A nil Check accepts everything.
 	Check func(raw []byte) (Checked, error)
 
-	// Guard, if set, has the last word on a file that Check has just taken and that
-	// is new: not on a copy in the cache that is compiled anew. before is the blob of
-	// the good copy that the file would replace, or nil; it serves to refuse a sudden
-	// change, and must not be kept. sha256 is the file's, in hex.
+	// Guard, if set, may refuse a file that Check has just accepted and that is new: not
+	// on a copy in the cache that is compiled anew. before is the blob of the good copy
+	// that the file would replace, or nil; it serves to refuse a sudden change, and must
+	// not be kept. sha256 is the file's, in hex.
 	Guard func(before []byte, sha256 string) error
 
 	// ShowsEnd says that Check sees it when a file is cut short. For other files, an
@@ -216,9 +216,9 @@ func (r *Result) Close() error {
 // Age is how long ago the origin last confirmed the data, never negative.
 func (r *Result) Age(now time.Time) time.Duration { return max(0, now.Sub(r.Checked)) }
 
-// Warnings are those about a feed that can come and go from day to day, by IDs that never
-// change. Warnings about the machine, such as a cache that cannot be written, have none:
-// it is not for a policy to accept them.
+// Warnings are those about a feed that can come and go from day to day, by IDs that
+// never change. Warnings about the machine, such as a cache that cannot be written,
+// have none: a policy cannot accept them.
 var Warnings = map[string]string{
 	"not-refreshed": "the feed could not be fetched, and an earlier copy is used",
 	"older-feed":    "the feed is older than the one before",

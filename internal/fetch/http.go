@@ -28,7 +28,7 @@ type request struct {
 	accept string
 	etag   string // ETag and date of the copy at hand; "" for none
 	date   string
-	page   bool          // HTML is no mistake
+	page   bool          // HTML is expected
 	whole  bool          // an answer that does not say where it ends is a mistake
 	pause  time.Duration // how long the origin wants to be left alone after a 429
 }
@@ -70,8 +70,8 @@ func (f *Fetcher) get(ctx context.Context, req request, m *meter) (*answer, erro
 	return a, nil
 }
 
-// retrier tries again after what may pass: a broken connection, an answer cut
-// short or empty, and the statuses that say so.
+// retrier tries again after failures that may pass: a broken connection, an answer that
+// is cut short or empty, and temporary statuses.
 func (f *Fetcher) retrier(req request, m *meter) *retryablehttp.Client {
 	return &retryablehttp.Client{
 		HTTPClient:   f.client(),
@@ -137,8 +137,8 @@ func (f *Fetcher) statusError(resp *http.Response) *StatusError {
 	return e
 }
 
-// retryAfter reads the header of that name: seconds or a date (RFC 9110,
-// section 10.2.3). What is neither, or past, is no wish to wait: 0.
+// retryAfter reads the header of that name: seconds or a date (RFC 9110, section
+// 10.2.3). It returns 0 for anything else, and for a date in the past.
 func retryAfter(s string, now time.Time) time.Duration {
 	if n, err := strconv.ParseUint(s, 10, 31); err == nil {
 		return time.Duration(n) * time.Second
@@ -182,9 +182,10 @@ func (f *Fetcher) readAnswer(resp *http.Response, req request, m *meter) (*answe
 	return a, nil
 }
 
-// openEnded tells an answer that ends where the connection does, be it broken or not
-// (RFC 9112, section 6.3, item 8). TLS does not help: its end is often not announced,
-// and Go's library takes that. What is packed for the way shows its end.
+// openEnded reports whether an answer ends where the connection ends, so that a broken
+// connection looks like the end (RFC 9112, section 6.3, item 8). TLS does not help: its
+// end is often not announced, and Go's library accepts that. A body with a
+// Content-Encoding shows its own end.
 func openEnded(resp *http.Response) bool {
 	coding := strings.ToLower(strings.TrimSpace(resp.Header.Get("Content-Encoding")))
 	return resp.ContentLength < 0 && resp.ProtoMajor < 2 && len(resp.TransferEncoding) == 0 && (coding == "" || coding == "identity")
@@ -208,7 +209,7 @@ func wrongType(got, want string) error {
 		ErrWebPage, got, want))
 }
 
-// mayPass tells which failures of a try may be gone on the next.
+// mayPass reports whether a failure may be gone at the next try.
 func mayPass(err error) bool {
 	var status *StatusError
 	var last lastingError
@@ -226,8 +227,8 @@ func mayPass(err error) bool {
 	return true
 }
 
-// describe puts a failure into our words. The address is named by the caller;
-// net/http would repeat it with its secrets.
+// describe words a failure for people. The caller names the address; net/http would
+// repeat it with its secrets.
 func (f *Fetcher) describe(err error, tries int) error {
 	if u := (*url.Error)(nil); errors.As(err, &u) {
 		err = u.Err
@@ -277,13 +278,12 @@ func (f *Fetcher) userAgent() string {
 	return "sallyport"
 }
 
-// checkRedirect lets a server send us elsewhere, but not in circles and never
-// out of TLS.
+// checkRedirect allows redirects, but not in circles and never from https to http.
 func (f *Fetcher) checkRedirect(to *http.Request, via []*http.Request) error {
 	if len(via) > maxRedirects {
 		return lasting(fmt.Errorf("it redirects more than %d times", maxRedirects))
 	}
-	// It would tell the next host our query, which may hold a token.
+	// It would tell the next host the query of this address, which may hold a token.
 	to.Header.Del("Referer")
 	if via[len(via)-1].URL.Scheme == "https" && to.URL.Scheme != "https" {
 		return lasting(fmt.Errorf("it redirects from https to %s: %w", shown(to.URL), ErrNotHTTPS))

@@ -13,8 +13,8 @@ import (
 	"sync"
 )
 
-// fetchLocal reads a file or standard input. What the user hands over is
-// checked like a download, but never cached: it is his to keep.
+// fetchLocal reads a file or standard input. It is checked like a download, but never
+// cached, because the user has it.
 func (f *Fetcher) fetchLocal(ctx context.Context, src Source, m *meter) (*Result, error) {
 	from, data, err := f.readLocal(ctx, src, m)
 	if err != nil {
@@ -121,7 +121,8 @@ func (r *Result) accept(src Source, data []byte) error {
 	return nil
 }
 
-// cause drops the "open NAME:" of a file error, since ours name the file.
+// cause drops the "open NAME:" of a file error, because the callers' errors name the
+// file.
 func cause(err error) error {
 	if p := (*fs.PathError)(nil); errors.As(err, &p) {
 		return p.Err
@@ -159,14 +160,14 @@ func (l *lazyFile) Close() error {
 	return l.file.Close()
 }
 
-// onceFor gives something to the first who asks.
+// onceFor gives something to the first caller.
 type onceFor struct {
 	mu    sync.Mutex
 	taken bool
 	owner string
 }
 
-// claim reports whether the thing is now who's, and else whose it is.
+// claim reports whether who owns the thing from now on, and if not, who owns it.
 func (o *onceFor) claim(who string) (owner string, ok bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -22,8 +22,8 @@ type State struct {
 
 const meterTick = 100 * time.Millisecond
 
-// meter follows one fetch and tells a Progress about it, but only once the
-// fetch has taken long enough to make somebody wonder. All methods work on nil.
+// meter follows one fetch and tells a Progress about it, but only once the fetch has
+// taken a while. All methods work on nil.
 type meter struct {
 	mu    sync.Mutex
 	state State

@@ -9,15 +9,15 @@ import (
 	"time"
 )
 
-// fetchRemote gets a feed that has an address: from the cache if the copy is
-// fresh or must do, else from its origin.
+// fetchRemote gets a feed that has an address: from the cache if the copy is fresh or
+// has to be used, else from its origin.
 func (f *Fetcher) fetchRemote(ctx context.Context, src Source, m *meter) (*Result, error) {
 	m.say("opening the cached copy", -1)
 	have, notes := f.cached(ctx, src)
 	r, err := f.choose(ctx, src, have, m)
 	if err != nil {
 		have.Close()
-		// What is wrong with the cache is part of why nothing is left to use.
+		// Damage of the cache is part of the reason why there is no copy to use.
 		for _, n := range notes {
 			err = fmt.Errorf("%w; %s", err, n.Text)
 		}
@@ -68,8 +68,8 @@ func (f *Fetcher) rest(ctx context.Context, src Source, err error) {
 	if src.Pause <= 0 || f.Cache == nil || !errors.As(err, &status) || status.Code != http.StatusTooManyRequests {
 		return
 	}
-	// Without a cache that can be written, the next run asks too early: there is
-	// no other harm, and the error at hand is the one to tell.
+	// Without a cache that can be written, the next run asks too early: that is the only
+	// harm, and the error at hand is the one to report.
 	_ = f.Cache.rest(ctx, src.key(), f.now().Add(min(max(src.Pause, status.RetryAfter), maxRest)))
 }
 
@@ -89,18 +89,19 @@ func (f *Fetcher) resting(src Source, now time.Time) time.Duration {
 	return max(0, left)
 }
 
-// fresh tells whether the origin was asked recently. A time in the future is
-// the mark of a clock that was set back: the origin is asked.
+// fresh tells whether the origin was asked recently. A time in the future means that
+// the clock was set back: the origin is asked.
 func fresh(r *Result, now time.Time, maxAge time.Duration) bool {
 	age := now.Sub(r.Checked)
 	return age >= 0 && age < maxAge
 }
 
-// maxAhead is how far a copy may be from the future and still be taken for a new one:
-// clocks are set back, though not by much.
+// maxAhead is how far in the future the time of a copy may be for it to count as new:
+// clocks are set back, but not by much.
 const maxAhead = 24 * time.Hour
 
-// ahead reports whether a copy is from the future, so that its age is not known.
+// ahead reports whether the time of a copy is too far in the future, so that its age is
+// not known.
 func (r *Result) ahead(now time.Time) bool { return r.Checked.Sub(now) > maxAhead }
 
 // history tells how old a copy is.
@@ -244,7 +245,7 @@ func (f *Fetcher) fallBack(ctx context.Context, src Source, have *Result, err er
 	now := f.now()
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
-		return nil, err // somebody wants to stop, not to go on with less
+		return nil, err // the caller stopped the run: an old copy is no answer to that
 	case have == nil && f.Cache != nil:
 		return nil, fmt.Errorf("%w; %w", err, ErrNoCopy)
 	case have == nil:

@@ -70,7 +70,8 @@ func (c *Cache) rest(ctx context.Context, key string, until time.Time) error {
 	})
 }
 
-// restsUntil is what rest noted; without a note that can be read, it is long ago.
+// restsUntil is the time that rest noted, or the zero time without a note that can be
+// read.
 func (c *Cache) restsUntil(key string) time.Time {
 	data, err := readSized(filepath.Join(c.dir, key, restName), -1)
 	if err != nil {
@@ -147,8 +148,9 @@ func writeMeta(dir, name string, m *metaFile) error {
 	return writeFile(dir, name, append(data, '\n'))
 }
 
-// locked calls write while no other writer is at work under key, and then
-// sweeps: nobody else can be half-way, so what no meta file refers to is rubbish.
+// locked calls write while no other writer is at work under key, and then sweeps: no
+// other writer is at work then, so that files that no meta file refers to can be
+// removed.
 func (c *Cache) locked(ctx context.Context, key string, write func(dir string) error) error {
 	dir := filepath.Join(c.dir, key)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -186,7 +188,7 @@ func sweep(dir string) {
 			continue
 		}
 		if err != nil {
-			return // without knowing what it refers to, nothing is rubbish
+			return // which files it refers to is not known, so that all stay
 		}
 		keep[m.rawName()] = true
 		if m.Compiled != nil {

@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// watchful is a transport that ends a try when nothing arrives for the time
-// silence, be it headers or body. http.Client has only a limit for the whole,
-// which must leave time for a slow line.
+// watchful is a transport that ends a try when nothing arrives for the time silence,
+// neither headers nor body. http.Client has only a limit for the whole, which must
+// leave time for a slow line.
 type watchful struct {
 	base    http.RoundTripper
 	silence time.Duration
@@ -34,9 +34,9 @@ func (w watchful) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // watchedBody restarts the timer whenever bytes arrive.
 //
-// A try that was ended can still read a clean end: the server notices that we
-// are going, and properly finishes what it has not said in full. So an end is
-// only one if the try was not ended.
+// A try that was ended can still read a clean end: the server notices that the client
+// closes, and properly ends a body that is incomplete. So the end of a body counts only
+// if the try was not ended.
 type watchedBody struct {
 	io.ReadCloser
 	ctx     context.Context
@@ -74,7 +74,7 @@ func (e silentError) Error() string {
 }
 func (e silentError) Unwrap() error { return ErrTimeout }
 
-// silenceOr returns our timer's error where it is what ended the try, else err.
+// silenceOr returns the timer's error if the timer ended the try, else err.
 func silenceOr(ctx context.Context, err error) error {
 	if silent := (silentError{}); errors.As(context.Cause(ctx), &silent) {
 		return silent

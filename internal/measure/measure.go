@@ -1,10 +1,10 @@
-// Package measure joins what verifies a plan: the probes of the hosts that it names,
-// and trains of media to a reflector of the user's own, in one report.
+// Package measure runs everything that verifies a plan, and returns one report: the
+// probes of the hosts that it names, and trains of media to the user's own reflector.
 //
 //	plan -> probe.Run + media.Measure -> verifier.Report
 //
-// Trains and probes run side by side: the probes send too little to disturb a train,
-// and a run stays under a minute so.
+// Trains and probes run at the same time: the probes send too little to disturb a
+// train, and the run stays under a minute.
 package measure
 
 import (
@@ -23,8 +23,8 @@ import (
 // Options are how to run a plan.
 type Options struct {
 	Probe probe.Options
-	// Reflectors are the addresses of a reflector of the user's own, one of a family;
-	// none: no trains. Host is what the user called it.
+	// Reflectors are the addresses of the user's reflector, one for each family; without
+	// any, no trains are sent. Host is the name that the user gave for it.
 	Reflectors []netip.AddrPort
 	Host       string
 	// Lost is why the reflector's name led to no address.
@@ -38,14 +38,14 @@ type Options struct {
 	DSCP int
 }
 
-// Run verifies the plan, which must be valid. With reflectors, the NAT's persistence is
-// asked of them, too.
+// Run verifies the plan, which must be valid. With reflectors, it also finds out how
+// long NAT mappings last.
 func Run(ctx context.Context, plan *verifier.Plan, opt Options) *verifier.Report {
 	if len(opt.Reflectors) > 0 && opt.Probe.Persist == nil {
 		opt.Probe.Persist = opt.persister()
 	}
 	if told := opt.Probe.Progress; told != nil {
-		var one sync.Mutex // probes and trains tell of their findings one at a time
+		var one sync.Mutex // probes and trains report their findings one at a time
 		opt.Probe.Progress = func(f verifier.Finding) {
 			one.Lock()
 			defer one.Unlock()
@@ -120,7 +120,7 @@ func (opt Options) train(ctx context.Context, plan *verifier.Plan, to netip.Addr
 			list[i].Remedy = longer(judged.Judgements[i])
 		}
 		if m := judged.Judgements[i]; m.Criterion == media.Reordering && m.Outcome == verifier.Undecided && m.Measured == 0 && len(t.Samples) < m.Needed {
-			// A train of the usual length was not asked to show it.
+			// A train of the usual length is too short to show it.
 			list[i].Outcome, list[i].Verdict = verifier.Unprobed, verifier.NotProbed
 		}
 		plan.Finish(&list[i])
@@ -151,7 +151,7 @@ func (opt Options) measure(ctx context.Context, to netip.AddrPort) (*media.Train
 	return media.Measure(ctx, conn, opt.Key, opt.Train)
 }
 
-// longer says what would decide a criterion that the train could not.
+// longer says what would decide a criterion that the train left undecided.
 func longer(m media.Judgement) string {
 	if m.Needed == 0 {
 		return ""

@@ -10,8 +10,8 @@ import (
 	"sallyport/verifier/media"
 )
 
-// sizes are the datagrams that are tried beside a train of audio, in bytes: those of
-// video, and where they vanish shorter ones.
+// sizes are the lengths of datagrams, in bytes, that are tried after a train of audio:
+// that of video, and if it does not pass shorter ones.
 var sizes = []int{1200, 1000, 700, 400}
 
 // sizePackets is how many of each size are sent.
@@ -36,7 +36,7 @@ func (opt Options) packetSize(ctx context.Context, base verifier.Finding, to net
 		o.Train.Duration = time.Duration(sizePackets / rate * float64(time.Second))
 		t, err := o.measure(ctx, to)
 		if err != nil || ctx.Err() != nil {
-			return f, false // the train was answered: that this was not is no verdict
+			return f, false // the train before was measured, so that this error shows nothing about sizes
 		}
 		answered := 0
 		for _, s := range t.Samples {

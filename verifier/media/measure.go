@@ -18,7 +18,7 @@ import (
 // makes one with a DSCP mark.
 type Conn = reflector.Conn
 
-// Options shape a train. What is zero takes the default.
+// Options shape a train. Zero fields take the defaults.
 type Options struct {
 	Rate     float64       // packets a second; 50, as audio in frames of 20 ms
 	Duration time.Duration // 15 s
@@ -87,11 +87,11 @@ func sleep(ctx context.Context, until time.Time) {
 	}
 }
 
-// coarse is more than a timer of Go is late.
+// coarse is longer than Go's timers are late.
 const coarse = 1500 * time.Microsecond
 
-// precisely sleeps with a timer, which ctx can end, and the last of it with one that
-// is finer.
+// precisely sleeps with a timer, which ctx can end, and for the last part with a finer
+// one.
 func precisely(ctx context.Context, until time.Time) {
 	sleep(ctx, until.Add(-coarse))
 	if ctx.Err() == nil {
@@ -184,8 +184,8 @@ func (m *measurement) send(ctx context.Context) error {
 		m.mu.Unlock()
 		_, err := m.conn.Write(b)
 		if err != nil && !errors.Is(err, net.ErrClosed) {
-			// A connected socket tells the ICMP error of an earlier packet here, and
-			// does not send: once more.
+			// A connected socket reports the ICMP error of an earlier packet here, and does not
+			// send: try once more.
 			_, err = m.conn.Write(b)
 		}
 		if errors.Is(err, net.ErrClosed) {
@@ -249,7 +249,7 @@ func (m *measurement) receive() error {
 			if failed++; failed > len(m.train.Samples)+100 {
 				return fmt.Errorf("receiving answers: %w", err)
 			}
-			continue // news of an earlier packet, such as an ICMP message
+			continue // an error of an earlier packet, such as an ICMP message
 		}
 		if p, ok := m.session.Parse(b[:n]); ok {
 			m.mu.Lock()
@@ -316,8 +316,9 @@ func (m *measurement) mark(p *reflector.Packet) {
 
 // settle says of each packet without an answer where it was lost. An answer knows of
 // the 64 requests before it, so a packet that it does not have was lost on the way
-// there. Where no answer followed in time, nobody knows: unless the counts do, because
-// everything that arrived is accounted for, or everything that is not is missing.
+// there. Where no answer followed in time, only the counts can tell: if they hold no
+// other packet, all of these were lost on the way there, and if they hold all of these,
+// on the way back.
 func (m *measurement) settle() {
 	t := m.train
 	told := make([]bool, len(t.Samples)) // an answer that came says whether it arrived

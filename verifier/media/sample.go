@@ -42,7 +42,7 @@ type Train struct {
 	// Mapped are the sources that the reflector saw, in order, without repetitions:
 	// more than one is a NAT that moved the session.
 	Mapped []netip.AddrPort
-	// Of the reflector, about the whole session. Counted is false if its last counts
+	// What the reflector counted in the whole session. Counted is false if its last counts
 	// did not come.
 	Counted        bool
 	ArrivedThere   uint32

@@ -20,8 +20,8 @@ type Conn interface {
 	SetReadDeadline(t time.Time) error
 }
 
-// ErrNoAnswer says that no hello was answered. A reflector says nothing to those who
-// hold another key, so that this is not told apart from a path that drops.
+// ErrNoAnswer says that no hello was answered. A reflector does not answer a client
+// with another key, so that this looks the same as a path that drops everything.
 var ErrNoAnswer = errors.New("no answer: the reflector may be down, something on the way may drop UDP, or the keys differ; see what the reflector counts, and compare the key files")
 
 // RefusedError is an answer that says why a request was not served.
@@ -70,7 +70,7 @@ func Open(ctx context.Context, conn Conn, key *Key, waits []time.Duration) (*Ses
 	var number [8]byte
 	rand.Read(number[:])
 	s := &Session{conn: conn, key: key, waits: waits, number: binary.BigEndian.Uint64(number[:])}
-	var skew time.Duration // what to add to our clock, once a refusal told
+	var skew time.Duration // what to add to this machine's clock, once a refusal told
 	corrected := false
 	var unsent error
 	for i := 0; i < len(waits); i++ {
@@ -78,7 +78,7 @@ func Open(ctx context.Context, conn Conn, key *Key, waits []time.Duration) (*Ses
 		b := make([]byte, MinSize)
 		(&Packet{Kind: Hello, Session: s.number, Sent: sent.Add(skew).UnixNano()}).encode(b, key)
 		if _, err := conn.Write(b); err != nil {
-			unsent = err // often news of an earlier datagram: the next may pass
+			unsent = err // often an error of an earlier datagram: the next may pass
 		}
 		p, err := s.await(ctx, sent.Add(waits[i]), Welcome)
 		var refused *RefusedError
@@ -87,8 +87,9 @@ func Open(ctx context.Context, conn Conn, key *Key, waits []time.Duration) (*Ses
 			s.cookie, s.observed = p.Cookie, p.Observed
 			return s, nil
 		case errors.As(err, &refused) && refused.Reason == BadClock && !corrected:
-			// The reflector's answer holds its time, under the key: take it. What the
-			// hello was under way is in it, and makes up for the next one's way.
+			// The reflector's answer holds its time, authenticated with the key: use it. The
+			// difference includes the time that this hello was on its way, which the next one
+			// needs, too.
 			skew, corrected = time.Unix(0, p.Received).Sub(sent), true
 			i--
 		case !errors.Is(err, os.ErrDeadlineExceeded):
@@ -106,7 +107,7 @@ func (s *Session) Observed() netip.AddrPort { return s.observed }
 
 // Request writes a request into b, whose length is the datagram's, and at least
 // MinSize. Each request of a session needs a sequence number of its own, which the
-// caller chooses (so do not use Idle in the same session). Sent comes back as it is.
+// caller chooses (so do not use Idle in the same session). Sent comes back unchanged.
 func (s *Session) Request(b []byte, kind Kind, sequence uint32, sent int64, delay time.Duration) {
 	clear(b[headerSize:])
 	p := Packet{
@@ -141,8 +142,8 @@ func (s *Session) await(ctx context.Context, until time.Time, kind Kind) (Packet
 		case ctx.Err() != nil:
 			return Packet{}, context.Cause(ctx)
 		case err != nil:
-			// News of an earlier datagram, such as an ICMP message, is no reason to
-			// stop; a socket that is broken is.
+			// An error of an earlier datagram, such as an ICMP message, is no reason to stop; a
+			// broken socket is.
 			if failed++; failed > 20 || errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, net.ErrClosed) {
 				return Packet{}, err
 			}

@@ -14,7 +14,7 @@ import (
 type Persistence string
 
 const (
-	Kept    Persistence = "kept"    // an answer came through it that nothing had asked for since
+	Kept    Persistence = "kept"    // an answer came through it without a new request
 	Gone    Persistence = "gone"    // none came, and a new request is answered
 	Unknown Persistence = "unknown" // none came, and nothing shows that it is the mapping's fault
 )
@@ -76,8 +76,9 @@ func (s *Session) Idle(ctx context.Context, idle time.Duration) (IdleResult, err
 		}
 		return r, nil
 	case moved:
-		// A new mapping is a new source, for which the cookie is not good. With the old
-		// one, it is the reflector that forgot, as when it was started again.
+		// A new mapping is a new source, for which the cookie is not valid. If the source is
+		// the old one, the reflector forgot the session, for example because it was
+		// restarted.
 		r.After = p.Observed
 		if r.After != r.Before {
 			r.Persistence = Gone
@@ -131,7 +132,7 @@ func (s *Session) ask(ctx context.Context, kind, answer Kind) (p Packet, err err
 	return p, err
 }
 
-// sequence is the next number that no request had.
+// sequence returns the next unused sequence number.
 func (s *Session) sequence() uint32 {
 	s.next++
 	return s.next

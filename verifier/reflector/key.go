@@ -14,7 +14,7 @@ import (
 	"sallyport/internal/readfile"
 )
 
-// keySize is the least number of secret bytes.
+// keySize is the minimum number of secret bytes.
 const keySize = 32
 
 // Key is the secret that reflector and clients share. It never prints itself.
@@ -34,8 +34,8 @@ func (k *Key) mac(b []byte) []byte {
 
 func (k *Key) signed(b, mac []byte) bool { return hmac.Equal(k.mac(b), mac) }
 
-// ParseKey reads a key as NewKeyFile writes it: base64 of at least 32 random bytes.
-// It refuses what cannot be random, such as a password or one byte over and over.
+// ParseKey reads a key as NewKeyFile writes it: base64 of at least 32 random bytes. It
+// refuses keys that are clearly not random, such as a password or one byte repeated.
 func ParseKey(text string) (*Key, error) {
 	const fix = "make one with sallyport reflect --new-key FILE"
 	secret, err := base64.StdEncoding.DecodeString(strings.TrimSpace(text))

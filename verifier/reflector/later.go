@@ -13,7 +13,7 @@ type waiting struct {
 	timer   *time.Timer
 }
 
-// wait keeps an answer for its time. The caller holds the lock.
+// wait keeps an answer until it is due. The caller holds the lock.
 func (s *Server) wait(one *session, reply *Packet, size int, peer Peer, socket Socket) Reason {
 	delay := time.Duration(reply.Delay) * time.Millisecond
 	if delay > s.opt.MaxDelay {
@@ -29,8 +29,8 @@ func (s *Server) wait(one *session, reply *Packet, size int, peer Peer, socket S
 	return 0
 }
 
-// due sends an answer, unless the session was heard of since: then it waits on, for
-// the whole delay from there.
+// due sends an answer. If the session has sent a request in the meantime, the answer
+// waits for the whole delay again, from that request on.
 func (s *Server) due(w *waiting) {
 	s.mu.Lock()
 	if s.stopped {
@@ -56,7 +56,7 @@ func (s *Server) due(w *waiting) {
 	s.send(w.socket, b, w.peer)
 }
 
-// stop ends the answers that wait, and all that could make more.
+// stop drops the answers that wait, and prevents new ones.
 func (s *Server) stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -8,16 +8,16 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// limiter allows so many answers a second to a source prefix, and in all. It keeps
-// the prefixes that were heard of last, a bounded number; one that is forgotten
-// starts with a full burst, and is still held by the total. Not for concurrent use.
+// limiter limits the answers a second to each source prefix, and in total. It remembers
+// a bounded number of prefixes, those that sent last. A forgotten prefix starts again
+// with a full burst, and the total still limits it. Not for concurrent use.
 type limiter struct {
 	total *rate.Limiter
 	each  rate.Limit
 	burst int
 	max   int
 	known map[netip.Prefix]*list.Element
-	order *list.List // of *source, the one heard of last in front
+	order *list.List // of *source, the one that sent last in front
 }
 
 type source struct {
@@ -33,11 +33,11 @@ func newLimiter(each, total float64, max int) *limiter {
 	}
 }
 
-// burstOf is what may come at once: a second's worth, and never nothing.
+// burstOf is how many answers may go out at once: those of a second, and at least one.
 func burstOf(perSecond float64) int { return max(1, int(perSecond)) }
 
-// prefixOf is what counts as one source: an IPv4 address, which may stand for an
-// office behind a NAT, or the /64 of IPv6 that one host has to itself.
+// prefixOf is what counts as one source: an IPv4 address, which may stand for an office
+// behind a NAT, or an IPv6 /64, which a single host may have.
 func prefixOf(a netip.Addr) netip.Prefix {
 	bits := 64
 	if a.Is4() {

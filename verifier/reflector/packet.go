@@ -80,7 +80,7 @@ type Packet struct {
 	Observed   netip.AddrPort // the source that the reflector saw
 }
 
-// Why a datagram is none of ours.
+// Why a datagram is not accepted.
 var (
 	errSize   = errors.New("the datagram is too short or too long")
 	errMagic  = errors.New("the datagram is not of this protocol and version")

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Options are the limits of a reflector. What is zero takes the default.
+// Options are the limits of a reflector. Zero fields take the defaults.
 type Options struct {
 	PerSource float64       // answers a second to an IPv4 address or an IPv6 /64; 500
 	Total     float64       // answers a second in all; 5,000
@@ -21,14 +21,14 @@ type Options struct {
 	Sessions  int           // sessions at once; 4,096, about 1.5 MiB
 	Pending   int           // delayed answers that wait, in all; 1,024
 	MaxDelay  time.Duration // the longest delay of an answer; 180 s
-	Skew      time.Duration // how far a hello's clock may be from ours; 5 min
+	Skew      time.Duration // how far a hello's clock may be from the reflector's; 5 min
 }
 
 // sessionPending is how many delayed answers one session may wait for.
 const sessionPending = 4
 
-// refusals a second, in all: enough for people who start something, and useless to
-// anybody who plays recordings to make the reflector talk.
+// refusals is how many refusals are sent a second, in total: enough for people who set
+// up a client, and too few to be of use to somebody who replays recordings.
 const refusals = 10
 
 func (o Options) withDefaults() Options {
@@ -66,7 +66,7 @@ type Counters struct {
 	Repeated   uint64 `json:"repeated"`
 	RateLimit  uint64 `json:"rate_limited"`
 	Refused    uint64 `json:"refused"`         // a part of Answered
-	Unrefused  uint64 `json:"refused_quietly"` // without an answer, for the rate of refusals
+	Unrefused  uint64 `json:"refused_quietly"` // not answered, because of the rate of refusals
 	SendErrors uint64 `json:"send_errors"`
 }
 
@@ -132,10 +132,11 @@ func (s *Server) Serve(ctx context.Context, sockets ...Socket) error {
 	return nil
 }
 
-// serve answers on one socket. Single errors of reading are what networks do: an
-// ICMP message that some systems report, memory that is short. Many in a row are not.
+// serve answers on one socket. Single errors of reading are normal, such as an ICMP
+// message that some systems report, or a shortage of memory. Many in a row are a
+// failure.
 func (s *Server) serve(ctx context.Context, socket Socket) error {
-	buf := make([]byte, MaxSize+1) // one more byte tells what is too long
+	buf := make([]byte, MaxSize+1) // one more byte shows that a datagram is too long
 	for failed := 0; ; {
 		n, peer, err := socket.ReadFrom(buf)
 		switch {
@@ -165,13 +166,13 @@ func (s *Server) send(socket Socket, b []byte, peer Peer) {
 	s.count.Answered++
 }
 
-// stamp is a time as it goes out. It runs evenly even when the clock is set.
+// stamp is a time as it is sent. It is monotonic, even if the clock is set.
 func (s *Server) stamp(at time.Time) int64 { return s.began.UnixNano() + int64(at.Sub(s.began)) }
 
 // answer decides on one datagram. It returns what to send now, written over b, or
 // nothing. now is when the datagram was read.
 func (s *Server) answer(b []byte, peer Peer, socket Socket, now time.Time) []byte {
-	p, err := decode(b, s.key) // outside the lock: strangers cost this much, and no more
+	p, err := decode(b, s.key) // outside the lock, so that strangers do not block it
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.count.Received++
@@ -212,7 +213,7 @@ func (s *Server) answer(b []byte, peer Peer, socket Socket, now time.Time) []byt
 func (s *Server) decide(p, reply *Packet, size int, peer Peer, socket Socket, now time.Time) Reason {
 	id := sessionID{p.Session, peer.From}
 	if p.Kind == Hello {
-		// The wall clock, which is what the client's can be compared with.
+		// The wall clock, because the client sends its own.
 		if off := time.Duration(now.UnixNano() - p.Sent); off > s.opt.Skew || off < -s.opt.Skew {
 			reply.Received = now.UnixNano()
 			return BadClock

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// windowSize is how many sequence numbers back a request is told from a repetition.
-// At 50 packets a second that is 20 s, far beyond any queue.
+// windowSize is how many sequence numbers back a repetition is recognised. At 50
+// packets a second that is 20 s, far beyond any queue.
 const windowSize = 1024
 
 // sessionID is a session: the client's number and the source that its cookie is for.
@@ -31,8 +31,8 @@ type session struct {
 	pending    uint32
 }
 
-// fresh notes that request n came, and says whether it is new. It is not when it
-// came before, or is so old that nobody knows.
+// fresh notes that request n came, and says whether it is new. It is not new if it came
+// before, or if it is older than the window.
 func (s *session) fresh(n uint32) bool {
 	switch {
 	case !s.any:
@@ -78,8 +78,8 @@ func (s *session) seen(n uint32) uint64 {
 	return bits
 }
 
-// cookiePeriod is how long the reflector hands out one cookie; one of the period
-// before is still taken.
+// cookiePeriod is how long the reflector hands out one cookie; that of the period
+// before is still accepted.
 const cookiePeriod = 2 * time.Minute
 
 // cookie is what a client at a source has to show in a period. It needs no state, so
@@ -100,8 +100,9 @@ func (s *Server) cookie(id sessionID, period int64) uint64 {
 // period is the number of the cookie's period at a time since the reflector began.
 func (s *Server) period(at time.Time) int64 { return int64(at.Sub(s.began) / cookiePeriod) }
 
-// find is the session that a request belongs to. It makes it if the cookie shows that
-// the source had a welcome lately; otherwise the reason says why there is none.
+// find is the session that a request belongs to. It makes the session if the cookie
+// shows that the source recently got a welcome; otherwise the reason says why there is
+// none.
 func (s *Server) find(id sessionID, cookie uint64, now time.Time) (*session, Reason) {
 	have := s.sessions[id]
 	if have != nil && have.cookie == cookie {
@@ -127,11 +128,11 @@ func (s *Server) find(id sessionID, cookie uint64, now time.Time) (*session, Rea
 	return made, 0
 }
 
-// forget drops sessions that have been silent for longer than any answer waits and
-// any cookie lives: what comes of them later has to begin with a hello.
+// forget drops sessions that have been silent for longer than any answer waits and any
+// cookie is valid. To go on later, they have to begin with a hello.
 func (s *Server) forget(now time.Time) {
 	if now.Sub(s.swept) < time.Second {
-		return // so that a full table costs a look a second and not one a request
+		return // so that a full table is searched once a second, not for each request
 	}
 	s.swept = now
 	silent := max(s.opt.MaxDelay, 2*cookiePeriod) + 10*time.Second

@@ -19,8 +19,8 @@ type Socket interface {
 	Close() error
 }
 
-// Peer is who sent a datagram, and to which of our addresses. The answer has to come
-// from that address, or a client and its firewall take it for a stranger's.
+// Peer is who sent a datagram, and to which address of this machine. The answer has to
+// come from that address, or the client or its firewall drops it.
 type Peer struct {
 	From netip.AddrPort // unmapped
 	To   netip.Addr     // not valid where the socket has just one, or the system does not tell

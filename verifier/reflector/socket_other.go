@@ -2,6 +2,6 @@
 
 package reflector
 
-// noFamily cannot tell a missing family from other errors here, so that an address
-// that cannot be had is always an error. Windows has both families.
+// noFamily cannot tell a missing family from other errors here, so that an address that
+// cannot be opened is always an error. Windows has both families.
 func noFamily(error) bool { return false }

@@ -17,6 +17,6 @@
 //
 // Findings that share a Key, such as those of several addresses of a name, are one
 // check in everything that counts over time (JUnit, Prometheus, trend); the worst
-// speaks for all. A check that is inconclusive or was not tried is never shown as
+// counts for all. A check that is inconclusive or was not tried is never shown as
 // passed.
 package report

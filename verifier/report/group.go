@@ -10,7 +10,7 @@ import (
 
 // An entry is the findings of one check: those that share a key.
 type entry struct {
-	worst *verifier.Finding // the first of the worst, which speaks for all
+	worst *verifier.Finding // the first of the worst, which counts for all
 	all   []*verifier.Finding
 }
 
@@ -71,8 +71,8 @@ func (s *section) worst() verifier.Outcome {
 	return o
 }
 
-// sectionsOf groups a report by rule, in the order in which rules appear, and puts what
-// belongs to none behind them.
+// sectionsOf groups a report by rule, in the order in which rules appear, and puts
+// findings without a rule behind them.
 func sectionsOf(r *verifier.Report) []section {
 	var rules, others []section
 	at := map[string]int{}
@@ -127,7 +127,8 @@ func byHost(findings []*verifier.Finding) [][]*verifier.Finding {
 }
 
 // A problem is findings that say the same of several ports or addresses of one host, so
-// that a filter that drops four ports of eight addresses is told once and not 32 times.
+// that a filter that drops four ports of eight addresses is reported once and not 32
+// times.
 type problem struct {
 	findings []*verifier.Finding
 }

@@ -22,8 +22,8 @@ var pageStyle string
 
 var pageTemplate = template.Must(template.New("page").Parse(pageText))
 
-// contentPolicy lets nothing in but the page's own style: should a hostile text ever
-// get past the escaping, it can neither run nor load anything.
+// contentPolicy allows nothing but the page's own style: if a hostile text ever gets
+// past the escaping, it can neither run nor load anything.
 var contentPolicy = fmt.Sprintf("default-src 'none'; style-src 'sha256-%s'; base-uri 'none'; form-action 'none'", styleHash(pageStyle))
 
 func styleHash(css string) string {
@@ -191,7 +191,7 @@ func (p *page) problems(r *verifier.Report, o verifier.Outcome) {
 	if o == verifier.Unprobed {
 		list = withRemedy(list)
 	}
-	// What trains leave open stands with its numbers under "Quality for calls".
+	// What trains leave undecided is shown with its numbers under "Quality for calls".
 	list = slices.DeleteFunc(list, func(one problem) bool {
 		return o == verifier.Undecided && one.findings[0].Check == verifier.CheckTrain
 	})

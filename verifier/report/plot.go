@@ -145,7 +145,7 @@ func caption(answered int, lost [][][2]float64) string {
 	return s + "; of the packets, " + list(parts) + ", each marked below."
 }
 
-// finite leaves out what cannot be drawn. Points go on in time.
+// finite returns the points that can be drawn, sorted by time.
 func finite(list [][2]float64) [][2]float64 {
 	out := slices.DeleteFunc(slices.Clone(list), func(p [2]float64) bool {
 		return !(p[0] >= 0 && p[0] < 1e9 && p[1] >= 0 && p[1] < 1e9)

@@ -57,7 +57,7 @@ func (p *Progress) Finding(f verifier.Finding) {
 	p.changed = true
 }
 
-// Train takes how far a media train is. It fits media.Options.Progress.
+// Train takes the progress of a media train. It fits media.Options.Progress.
 func (p *Progress) Train(sent, answered, of int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -99,7 +99,7 @@ func (p *Progress) show() {
 	}
 }
 
-// draw writes the state. What goes wrong with a terminal is no reason to end a run.
+// draw writes the state. An error of the terminal is no reason to end a run.
 func (p *Progress) draw() {
 	line, changed := p.state()
 	if !p.terminal {

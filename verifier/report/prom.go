@@ -14,9 +14,9 @@ import (
 )
 
 // WriteProm writes a report as gauges in Prometheus's text format, for the textfile
-// collector of node_exporter: without times, because the collector refuses a file that
-// has any, and with each series once, because it refuses twins, too. Write the file
-// beside and rename it into the collector's folder.
+// collector of node_exporter: without timestamps and with each series once, because the
+// collector refuses files with timestamps or duplicates. Write the file next to the
+// collector's folder, and rename it into the folder.
 // (https://prometheus.io/docs/instrumenting/exposition_formats, and node_exporter's
 // README, "Textfile Collector"; both read 2026-11-23.)
 func WriteProm(w io.Writer, r *verifier.Report) error {
@@ -38,7 +38,7 @@ const promPrefix = "sallyport_verify_"
 // PromMark stands near the beginning of what WriteProm writes.
 const PromMark = "# HELP " + promPrefix
 
-// label is a pair of a series.
+// label is a label of a series.
 type label struct{ name, value string }
 
 func (p *prom) family(name, help string) {
@@ -105,7 +105,7 @@ var promVerdicts = []verifier.Verdict{verifier.Reachable, verifier.Rejected, ver
 // checks are a series for each check and outcome, so that a change of outcome is a
 // change of values and not of series; then what was measured.
 func (p *prom) checks(r *verifier.Report) {
-	// Cleaning can make two keys one; the worst speaks for both then.
+	// Cleaning can make two keys equal; then the worst finding counts for both.
 	var list []*verifier.Finding
 	at := map[string]int{}
 	for _, e := range entriesOfRun(r) {
@@ -165,8 +165,8 @@ func (p *prom) measured(list []*verifier.Finding) {
 	}
 }
 
-// promName makes a metric's name one of Prometheus's; it is one already, unless the
-// report is not ours.
+// promName makes a metric's name valid for Prometheus. The names of sallyport's own
+// reports are valid already.
 func promName(s string) string {
 	s = strings.Map(func(c rune) rune {
 		if c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '_' {

@@ -29,7 +29,7 @@ func WriteTable(w io.Writer, r *verifier.Report, opt TextOptions) error {
 	return p.writeTo(w)
 }
 
-// diagnosis writes what is wrong for the whole.
+// diagnosis writes the diagnoses of a report.
 func (p *printer) diagnosis(r *verifier.Report) {
 	if len(r.Diagnosis) == 0 {
 		return
@@ -126,7 +126,7 @@ type row struct {
 	evidence           []string
 }
 
-// rowsOf are the rows of one host. Addresses that fared alike share one.
+// rowsOf are the rows of one host. Addresses with the same result share one.
 func rowsOf(findings []*verifier.Finding) []row {
 	var rows []row
 	for _, e := range entriesOf(findings) {
@@ -145,7 +145,7 @@ func rowsOf(findings []*verifier.Finding) []row {
 	return rows
 }
 
-// alike puts together the findings of one check that say the same of several addresses.
+// alike groups the findings of one check that say the same of several addresses.
 func alike(findings []*verifier.Finding) [][]*verifier.Finding {
 	var groups [][]*verifier.Finding
 	for _, f := range findings {
@@ -167,7 +167,8 @@ type widths struct{ what, port, family, outcome int }
 // start is where the last column begins.
 func (w widths) start() int { return 4 + w.what + 2 + w.port + 2 + w.family + 2 + w.outcome + 2 }
 
-// leastSeen is how narrow the last column may be; below it, rows are no columns.
+// leastSeen is the least width of the last column. Where there is less room, rows are
+// not written as columns.
 const leastSeen = 20
 
 // block is the rows of one host, or of something that is no host.

@@ -23,7 +23,7 @@ const (
 	Faint // labels and what matters less
 )
 
-// TextOptions are how text for people is written. The zero value will do for a file.
+// TextOptions are how text for people is written. The zero value is good for a file.
 type TextOptions struct {
 	Width int // columns; 0: 80
 	// Style puts a text into a colour; nil leaves it as it is. What it returns is
@@ -38,15 +38,15 @@ const (
 	leastWidth = 40 // below it, lines are longer than the terminal
 )
 
-// columns counts the columns of a text. It is fixed, because the package's own way asks
-// the environment for its locale.
+// columns counts the columns of a text. It is fixed, because the package's default
+// depends on the locale of the environment.
 var columns = &runewidth.Condition{StrictEmojiNeutral: true}
 
 // maxShown bounds one text: evidence is a line, not a file.
 const maxShown = 2000
 
-// clean makes a text from a report fit to be shown: in one line, and with control and
-// invisible characters, such as those that turn the direction of writing, as "?".
+// clean makes a text from a report safe to show: on one line, and with "?" for each
+// control or invisible character, such as those that change the direction of writing.
 func clean(s string) string {
 	plain := len(s) <= maxShown
 	for i := 0; plain && i < len(s); i++ {

@@ -14,8 +14,8 @@ import (
 type Trend struct {
 	Last    verifier.Finding // of the last run that had the check
 	Current bool             // the last run of all had it
-	// Since is when the first of the runs with the last outcome began: since when it
-	// has been failing, say. A run without the check in between is passed over.
+	// Since is when the first of the runs with the last outcome began: since when it has
+	// been failing, say. Runs without the check are ignored.
 	Since time.Time
 	// AllAlong says that every run of the history had that outcome, so that it may
 	// have begun even earlier.
@@ -49,7 +49,7 @@ func (h *History) Trends() []Trend {
 	return list
 }
 
-// earlier takes in a run that is earlier than all so far.
+// earlier adds a run that is earlier than all runs so far.
 func (t *Trend) earlier(started time.Time, run int, f *verifier.Finding) {
 	t.Runs++
 	switch f.Outcome {
@@ -126,8 +126,8 @@ func binned(values []float64, width int) []float64 {
 	return out
 }
 
-// WriteTrend writes what a history shows: of each check since when it has fared as it
-// does, its share of passes, and how its round trips went. What fails comes first.
+// WriteTrend writes what a history shows of each check: since when it has had its
+// outcome, its share of passes, and its round trips. What fails comes first.
 func WriteTrend(w io.Writer, h *History, opt TextOptions) error {
 	p := newPrinter(opt)
 	if len(h.Runs) == 0 {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Result are the sums. Its JSON is what sallyport size --json prints; fields are only
+// Result is the sums. Its JSON is what sallyport size --json prints; fields are only
 // ever added. Bandwidth is in kbit/s, and time in seconds.
 type Result struct {
 	Users       int          `json:"users"`
@@ -77,7 +77,7 @@ type Basis string
 
 const (
 	Documented Basis = "documented"
-	Assumed    Basis = "assumed" // by us: no document says so
+	Assumed    Basis = "assumed" // by sallyport: no document says so
 	Given      Basis = "given"
 )
 
@@ -99,7 +99,7 @@ func Size(in Input) (*Result, error) {
 	return r, nil
 }
 
-// up rounds up, but for what binary fractions add: 0.1 times 30 is 3.
+// up rounds up, without the errors of binary fractions: 0.1 times 30 is 3.
 func up(v float64) int { return int(math.Ceil(v - 1e-6)) }
 
 func (r *Result) bandwidth(in *Input) {
@@ -134,8 +134,8 @@ func (r *Result) bandwidth(in *Input) {
 func (a Rate) times(n int) Rate { return Rate{a.Up * n, a.Down * n} }
 func (a Rate) plus(b Rate) Rate { return Rate{a.Up + b.Up, a.Down + b.Down} }
 
-// spread divides n by shares into whole numbers that add up to n: each gets what is
-// whole of its part, and the largest remainders get one more.
+// spread divides n by shares into whole numbers that add up to n: each gets the whole
+// part of its share, and the largest remainders get one more.
 func spread(n int, mix []Share) []int {
 	whole := make([]int, len(mix))
 	order := make([]int, len(mix))

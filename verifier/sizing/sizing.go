@@ -22,7 +22,7 @@ type Input struct {
 	Direct      float64 // part of the legs of calls of two whose media stay inside, 0 to 1
 	Headroom    float64 // part of the bandwidth to add, 0 or more
 
-	// NAT, for TCP and UDP apart: see NAT.
+	// NAT, for TCP and UDP separately: see NAT.
 	Reserved           int // ports of a public address that NAT cannot use
 	TCPPorts, UDPPorts int // at the peak: for each device, and for each device in a call
 	Margin             int // ports to add for each device; 4 at least

@@ -15,8 +15,8 @@ import (
 	"sallyport/internal/fetch"
 )
 
-// lineEvery is how often a log is told that a fetch goes on. Its first line,
-// and one for each new piece of work, come at once.
+// lineEvery is how often a line in a log says that a fetch goes on. Its first line, and
+// one for each new piece of work, come at once.
 const lineEvery = 10 * time.Second
 
 // Display shows any number of fetches at once.

@@ -10,7 +10,7 @@ import (
 )
 
 // Forwarder passes datagrams between one client and a server, through real sockets.
-// It answers the client that it heard of last.
+// Answers go to the client that sent last.
 type Forwarder struct {
 	front, back *net.UDPConn
 	mu          sync.Mutex
@@ -77,8 +77,9 @@ func (f *Forwarder) here(p *Path) {
 	}
 }
 
-// Carry sends a copy of data when the path says so, at once where it has no delay: then
-// send gets data itself, which stays the caller's. It returns without waiting.
+// Carry calls send when the path delivers data: never, once or twice. It returns
+// without waiting for delayed datagrams, of which send gets a copy. Without a delay,
+// send gets data itself, and must not keep it.
 func (p *Path) Carry(data []byte, send func([]byte)) {
 	now := time.Now()
 	for _, at := range p.pass(now) {

@@ -17,7 +17,7 @@ type Faults struct {
 	Loss      float64       // part of packets that are lost
 	Burst     int           // how many are lost in a row, on average; 0 and 1: each on its own
 	Delay     time.Duration // of every packet
-	Jitter    time.Duration // up to so much more, evenly spread; the order stays
+	Jitter    time.Duration // up to this much more, uniformly distributed; the order stays
 	Reorder   float64       // part of packets that are held back, so that others overtake them
 	HoldBack  time.Duration // for how long
 	Duplicate float64       // part of packets that arrive twice
@@ -37,7 +37,7 @@ type Path struct {
 	last   time.Time
 }
 
-// NewPath makes a path whose chances follow from seed.
+// NewPath makes a path whose random choices follow from seed.
 func NewPath(f Faults, seed uint64) *Path {
 	return &Path{faults: f, rng: rand.New(rand.NewPCG(seed, seed^0x9e3779b97f4a7c15))}
 }
@@ -65,7 +65,7 @@ func (p *Path) pass(now time.Time) []time.Time {
 		at = now.Add(f.Delay + time.Duration(p.rng.Int64N(int64(f.Jitter))))
 	}
 	if f.Reorder > 0 && p.rng.Float64() < f.Reorder {
-		at = at.Add(f.HoldBack) // and last stays, so that the next ones overtake
+		at = at.Add(f.HoldBack) // last is not raised, so that the next packets overtake this one
 	} else {
 		if at.Before(p.last) {
 			at = p.last

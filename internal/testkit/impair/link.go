@@ -41,7 +41,7 @@ func NewLink(forward, backward *Path, nat NAT) *Link {
 	return l
 }
 
-// Move gives the client another source port, as a NAT that forgets does.
+// Move gives the client another source port, as a NAT does that forgot the mapping.
 func (l *Link) Move() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
