@@ -98,6 +98,7 @@ var targetOptions = map[string]string{
 	"hostlist":       "rules = [rule.hosts]",
 	"iproute":        "bypass = set.a\n  device = \"eth0\"\n  gateway4 = \"192.0.2.1\"\n  gateway6 = \"fe80::1\"",
 	"iptables":       "rules = [rule.calls]\n  hook = \"output\"",
+	"mikrotik":       "bypass = set.a",
 	"networkmanager": "bypass = set.a\n  gateway4 = \"192.0.2.1\"\n  gateway6 = \"fe80::1\"",
 	"nftables":       "rules = [rule.calls]\n  hook = \"output\"",
 	"ocserv":         "bypass = set.a",

@@ -18,6 +18,7 @@ import (
 	"sallyport/renderers/hostlist"
 	"sallyport/renderers/iproute"
 	"sallyport/renderers/iptables"
+	"sallyport/renderers/mikrotik"
 	"sallyport/renderers/networkmanager"
 	"sallyport/renderers/nftables"
 	"sallyport/renderers/ocserv"
@@ -46,6 +47,7 @@ func Kinds() []renderers.Kind {
 		hostlist.Kind(),
 		iproute.Kind(),
 		iptables.Kind(),
+		mikrotik.Kind(),
 		networkmanager.Kind(),
 		nftables.Kind(),
 		ocserv.Kind(),
