@@ -46,15 +46,15 @@ func (e *LineError) Error() string { return fmt.Sprintf("line %d: %v", e.Line, e
 // Unwrap returns e.Err.
 func (e *LineError) Unwrap() error { return e.Err }
 
-// ReadSet reads one prefix, range "a-b" or address a line and returns the set
-// of all their addresses. What stands after a '#' is ignored, as are blank lines; what
-// else a line may hold is written at [ParseLine]. Lines end in LF or CRLF; longer
-// ones than 64 KiB may be refused. The first mistake is a *[LineError]; an
-// error of r is returned as it is. Neither comes with a set.
+// ReadSet reads one prefix, range "a-b" or address a line and returns the set of all
+// their addresses. Text after a '#' and blank lines are ignored; [ParseLine] describes
+// what else a line may hold. Lines end in LF or CRLF; longer ones than 64 KiB may be
+// refused. The first mistake is a *[LineError]; an error of r is returned as it is.
+// Neither comes with a set.
 //
-// Memory is that of the ranges, twice over while they are sorted, and not that
-// of the text. Up to four processors share the work. A text of more than [MaxLines]
-// lines or [MaxText] bytes is refused: it may never end.
+// It needs memory for the ranges, twice while they are sorted, and not for the whole
+// text. Up to four processors share the work. A text of more than [MaxLines] lines or
+// [MaxText] bytes is refused: it may never end.
 func ReadSet(r io.Reader, opt ReadOptions) (Set, ReadStats, error) {
 	return readSet(r, opt, 128<<10)
 }
@@ -128,7 +128,7 @@ func (s *source) take(buf []byte) *block {
 		return nil
 	}
 	if s.lines == 0 {
-		text = bytes.TrimPrefix(text, []byte("\ufeff")) // some editors' mark of UTF-8
+		text = bytes.TrimPrefix(text, []byte("\ufeff")) // the mark of UTF-8 that some editors write
 	}
 	b := &block{text: text, before: s.lines, lines: bytes.Count(text, []byte{'\n'})}
 	if len(text) > 0 && text[len(text)-1] != '\n' {
@@ -148,7 +148,7 @@ func (s *source) take(buf []byte) *block {
 	return b
 }
 
-// result puts the blocks together, once all of them are parsed.
+// result joins the blocks, once all of them are parsed.
 func (s *source) result() (Set, ReadStats, error) {
 	var b Builder
 	st := ReadStats{Lines: s.lines}

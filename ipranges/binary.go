@@ -57,9 +57,9 @@ func (s Set) width6() int {
 	return 8
 }
 
-// UnmarshalBinary sets s to the set whose binary form data is. Anything else
-// than a form that AppendBinary gives is an error, and leaves s as it was.
-// It keeps no reference to data, and takes at most twice len(data) of memory.
+// UnmarshalBinary sets s to the set whose binary form data is. Data that AppendBinary
+// does not write is an error, and leaves s as it was. It keeps no reference to data,
+// and takes at most twice len(data) of memory.
 func (s *Set) UnmarshalBinary(data []byte) error {
 	if len(data) < 4 || data[0] != binaryVersion || data[1] != 8 && data[1] != 16 {
 		return errBinary

@@ -6,10 +6,10 @@ import (
 	"go4.org/netipx"
 )
 
-// Builder collects prefixes, ranges, addresses and sets for one Set. The zero
-// value is ready. Input that comes in ascending order, as the lists of every
-// feed do, is merged as it arrives; any other is sorted once, by Set. A
-// Builder is not safe for concurrent use.
+// Builder collects prefixes, ranges, addresses and sets for one Set. The zero value is
+// ready. Input in ascending order, such as the lists of every feed, is merged as it
+// arrives; other input is sorted once, by Set. A Builder is not safe for concurrent
+// use.
 type Builder struct {
 	v4 pile[word4]
 	v6 pile[word6]
@@ -78,8 +78,8 @@ func (b *Builder) Reset() {
 	b.v6 = pile[word6]{open: b.v6.open[:0]}
 }
 
-// pile holds spans in the order they came: full chunks, then the open one. In
-// chunks, so that a million spans are not copied as the pile grows.
+// pile holds spans in the order they came: full chunks, then the open one. Chunks avoid
+// copying a million spans as the pile grows.
 type pile[W word[W]] struct {
 	full     [][]span[W]
 	open     []span[W]

@@ -36,8 +36,8 @@ func ParseLine(line string, opt ReadOptions) (r netipx.IPRange, ok bool, err err
 //	192.0.2.0/24,NL,,Delft,         fields with commas, semicolons or bars between (RFC 8805)
 //	add NAME 192.0.2.0/24 ...       ipset save, with its create lines
 //
-// What could mean two things is refused: an entry must never be read as less than is
-// meant.
+// A line that could mean two things is refused: an entry must never be read as fewer
+// addresses than it means.
 
 // line is a line without its comment, in tokens.
 type line struct {
@@ -75,7 +75,7 @@ func splitLine(s string) line {
 	return l
 }
 
-// cutComment takes the comment off that begins with ";" or "//" at the start or after a
+// cutComment removes the comment that begins with ";" or "//" at the start or after a
 // blank, and returns the first word of one after ";".
 func cutComment(s string) (rest, word string) {
 	for i := range s {
@@ -156,8 +156,7 @@ func parseEntry(text string, opt ReadOptions) (e lineEntry, err error) {
 	return e, err
 }
 
-// joined puts an entry together that is written in several tokens, and returns how many
-// they are.
+// joined joins an entry that is written in several tokens, and returns their number.
 func joined(t []string) (text string, used int, err error) {
 	if len(t) == 1 {
 		return t[0], 1, nil
@@ -263,7 +262,8 @@ func (l *line) checkRest(e lineEntry, used int, opt ReadOptions) error {
 	return nil
 }
 
-// isEntry reports whether a word is an address, or a part of what makes an entry.
+// isEntry reports whether a word is an entry, or an address that could be a part of
+// one.
 func isEntry(word string) bool {
 	word = strings.Trim(word, `"'()[]{}<>.`)
 	if _, err := ParseRange(word); err == nil {
@@ -280,8 +280,8 @@ func isEntry(word string) bool {
 	return err == nil && p.IsValid() // with host bits
 }
 
-// nearAddress reports whether a word consists of what addresses do, and has more than one
-// of their separators.
+// nearAddress reports whether a word has only characters of addresses, and more than
+// one of their separators.
 func nearAddress(word string) bool {
 	return strings.Trim(word, "0123456789.") == "" && strings.Count(word, ".") > 1 ||
 		strings.Trim(word, "0123456789abcdefABCDEF:.") == "" && (strings.Contains(word, "::") || strings.Count(word, ":") > 2)

@@ -22,7 +22,7 @@ type block struct {
 
 var errLongLine = errors.New("a line is longer than 64 KiB: is this a text file?")
 
-// parse reads the lines up to the first mistake and lets go of the text.
+// parse reads the lines up to the first mistake, and drops its reference to the text.
 func (b *block) parse(opt ReadOptions) {
 	t := b.text
 	var e entry

@@ -28,8 +28,9 @@ func checkPrefix(p netip.Prefix) error {
 }
 
 // The block of IPv4-mapped addresses, ::ffff:0:0/96, is part of IPv6's address space: a
-// set holds all of it or nothing, so that what begins or ends beside it can be written and
-// read. An address in it means IPv4 (RFC 4291, section 2.5.5.2) and is refused.
+// set holds all of it or nothing, so that ranges that begin or end next to it can be
+// written and read. An address in it means IPv4 (RFC 4291, section 2.5.5.2) and is
+// refused.
 const mappedBits = 96
 
 var mappedFirst, mappedLast = netip.MustParseAddr("::ffff:0.0.0.0"), netip.MustParseAddr("::ffff:255.255.255.255")
@@ -152,8 +153,8 @@ func notA(what, s string) error {
 	return fmt.Errorf("%s is not a %s", quoted, what)
 }
 
-// leadingZero reports whether s is four numbers with dots between, of which one begins
-// with a zero that is not all of it.
+// leadingZero reports whether s is four numbers with dots between, of which one has a
+// leading zero.
 func leadingZero(s string) bool {
 	parts := strings.Split(s, ".")
 	zero := false

@@ -5,15 +5,13 @@ import (
 	"math/bits"
 )
 
-// The scanner reads the plain forms of prefixes and addresses, which are
-// nearly all there is, from text as it lies in a buffer. It may say no to a
-// good address in an odd form (an IPv6 address that ends in dotted IPv4, one
-// with a zone), or to one at the very end of the buffer: its callers then ask
-// net/netip, which has the last word. It never says yes where net/netip says
-// no.
+// The scanner reads the usual forms of prefixes and addresses from a buffer. It may
+// reject a valid address in a rare form (an IPv6 address that ends in dotted IPv4, one
+// with a zone), or one at the very end of the buffer: its callers then use net/netip,
+// which decides. It never accepts what net/netip rejects.
 
-// scanRoom is how many bytes after the first one of an entry the scanner
-// wants to see: more than the longest entry and what may follow it.
+// scanRoom is how many bytes after the first one of an entry the scanner needs: more
+// than the longest entry and what may follow it.
 const scanRoom = 48
 
 // entry is an address or prefix that was scanned.
@@ -33,8 +31,8 @@ func (e *entry) hostBits() bool {
 	return word4(e.a.lo)&hostMask4(e.length) != 0
 }
 
-// scan reads an address or prefix at t[i:] into e. What may follow it is for
-// the caller to judge. IPv4-mapped addresses are not for it.
+// scan reads an address or prefix at t[i:] into e. The caller judges what follows.
+// IPv4-mapped addresses are rejected.
 func (e *entry) scan(t []byte, i int) (ok bool) {
 	if i+scanRoom > len(t) {
 		return false
@@ -65,10 +63,10 @@ func scanLength(t []byte, i, limit int) (n, next int, ok bool) {
 // scan4 reads four decimal numbers with dots between them, each up to 255 and
 // without leading zeros.
 //
-// No processor can guess how long the next number is, and a wrong guess costs
-// more than all the rest. So the ends of all four are found at once: as bits
-// of a mask, one for each byte that is no digit, among the 16 bytes in which
-// the longest address and the byte after it fit.
+// A processor cannot predict how long the next number is, and a wrong prediction costs
+// more than everything else. So the ends of all four are found at once: as bits of a
+// mask, one for each byte that is no digit, among the 16 bytes in which the longest
+// address and the byte after it fit.
 func scan4(t []byte, i int) (a uint32, next int, ok bool) {
 	t = t[i : i+scanRoom]
 	stops := nonDigits(binary.LittleEndian.Uint64(t)) | nonDigits(binary.LittleEndian.Uint64(t[8:]))<<8
@@ -77,7 +75,7 @@ func scan4(t []byte, i int) (a uint32, next int, ok bool) {
 		stop := uint(bits.TrailingZeros32(stops))
 		stops &= stops - 1
 		digits := stop - at
-		if digits-1 > 2 || field < 3 && t[stop&15] != '.' { // none wraps around to many
+		if digits-1 > 2 || field < 3 && t[stop&15] != '.' { // 0 digits wrap around to many
 			return 0, 0, false
 		}
 		// The digits as bytes, the last one highest, zeros before the first.

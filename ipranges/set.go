@@ -1,21 +1,19 @@
 // Package ipranges holds immutable sets of IPv4 and IPv6 addresses: their
 // algebra, their ranges, their minimal prefixes, their text and binary forms.
 //
-// A [Set] is two sorted lists of closed ranges, one for each family, disjoint
-// and with a gap between neighbours, so that equal sets have equal lists. The
-// ranges are machine words (a uint32, a pair of uint64): sorting, merging and
-// cutting cost a few nanoseconds an element, and most cloud lists are half as
-// many ranges as prefixes. At the edges the package speaks net/netip and
-// netipx types.
+// A [Set] is two sorted lists of closed ranges, one for each family, disjoint and with
+// a gap between neighbours, so that equal sets have equal lists. The ranges are machine
+// words (a uint32, a pair of uint64): sorting, merging and cutting cost a few
+// nanoseconds an element, and most cloud lists are half as many ranges as prefixes. The
+// API uses types of net/netip and netipx.
 //
 // Sets come from [FromPrefixes], [FromRanges], [ReadSet] (text) or a
 // [Builder], and from each other by [Set.Union], [Set.Minus], [Set.Intersect]
 // and [Set.Complement].
 //
-// An IPv4 address has one form here. IPv4-mapped IPv6 addresses stand for IPv4
-// and are refused where sets are built; their whole block, ::ffff:0:0/96, is IPv6
-// as any other. Who looks one up calls [netip.Addr.Unmap] first. Zones are
-// refused.
+// An IPv4 address has one form here. IPv4-mapped IPv6 addresses stand for IPv4 and are
+// refused where sets are built; their whole block, ::ffff:0:0/96, is IPv6 as any other.
+// To look one up as IPv4, call [netip.Addr.Unmap] first. Zones are refused.
 package ipranges
 
 import (
@@ -31,8 +29,8 @@ import (
 // Family is an address family.
 type Family uint8
 
-// The two families. No other value is valid: methods that take a Family treat
-// one as a family without addresses.
+// The two families. No other value is valid: methods that take a Family treat any other
+// as a family without addresses.
 const (
 	IPv4 Family = 4
 	IPv6 Family = 6

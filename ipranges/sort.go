@@ -45,7 +45,7 @@ func normal6(p *pile[word6]) []span6 {
 	return trim(merge6(out))
 }
 
-// trim gives memory back when most of it is unused.
+// trim returns a copy of s where most of its memory is unused.
 func trim[W word[W]](s []span[W]) []span[W] {
 	if len(s) < cap(s)/2 {
 		return slices.Clone(s)
@@ -198,9 +198,9 @@ func sorted6(chunks [][]span6, out []span6) []span6 {
 	return out
 }
 
-// sort6 sorts from the first bits in which the spans differ down: addresses
-// of one cloud share their high bits, and most have nothing in the low ones.
-// spare is as long as s.
+// sort6 sorts by the bits in which the spans differ, the highest first: addresses of
+// one cloud share their high bits, and the low bits of most are 0. spare is as long as
+// s.
 func sort6(s, spare []span6) {
 	if len(s) <= insertionMax {
 		insertion6(s)

@@ -19,11 +19,10 @@ type Special struct {
 // block that sits inside another stands before it, so that the first one found
 // is the narrower.
 //
-// What the registries call globally reachable (AS112, AMT) and 192.88.99.0/24 are
-// left out: they are or were routed, so that a list which holds one need not be
-// wrong. 64:ff9b::/96 and 2002::/16 are in: they hold every IPv4 address, private
-// ones too. 192.0.0.0/24 is in
-// as a whole, though two of its addresses are anycast services.
+// What the registries call globally reachable (AS112, AMT) and 192.88.99.0/24 are left
+// out: they are or were routed, so that a list which holds one need not be wrong.
+// 64:ff9b::/96 and 2002::/16 are in: they hold every IPv4 address, private ones too.
+// 192.0.0.0/24 is in as a whole, although two of its addresses are anycast services.
 var specialTable = sync.OnceValue(func() []Special {
 	var out []Special
 	for _, s := range [][3]string{
@@ -91,7 +90,7 @@ func FindSpecial(p netip.Prefix) (Special, bool) {
 	if !p.IsValid() {
 		return Special{}, false
 	}
-	// Nearly every prefix overlaps none, which a binary search finds out.
+	// Nearly every prefix overlaps none; a binary search shows that quickly.
 	hit := false
 	if a := p.Addr(); a.Is4() {
 		hit = overlaps(specialSet().v4, []span4{prefixSpan4(wordOf4(a), p.Bits())})

@@ -115,8 +115,8 @@ func appendSpan6(dst []byte, r span6) []byte {
 	return appendAddr6(append(appendAddr6(dst, r.lo), '-'), r.hi)
 }
 
-// Numbers are written without a branch on how many digits they have: four
-// bytes are stored, and the next number starts after as many as counted.
+// Numbers are written without a branch on how many digits they have: four bytes are
+// stored, and the next number starts after those that count.
 
 // octet is a number up to 255 in decimal with a dot after it.
 type octet struct {

@@ -43,8 +43,8 @@ const max4 = ^word4(0)
 
 var max6 = word6{^uint64(0), ^uint64(0)}
 
-// span is the closed range lo..hi, lo <= hi. Closed, because the end of a
-// half-open range that reaches the last address would not fit the word.
+// span is the closed range lo..hi, lo <= hi. It is closed because the end of a
+// half-open range up to the last address would not fit the word.
 type span[W word[W]] struct{ lo, hi W }
 
 type (
@@ -52,7 +52,7 @@ type (
 	span6 = span[word6]
 )
 
-// wordOf4 and wordOf6 want an address of their own family.
+// wordOf4 and wordOf6 take an address of their own family.
 func wordOf4(a netip.Addr) word4 {
 	b := a.As4()
 	return word4(binary.BigEndian.Uint32(b[:]))
@@ -103,6 +103,6 @@ func prefixSpan6(a word6, length int) span6 {
 	return span6{word6{a.hi &^ m.hi, a.lo &^ m.lo}, word6{a.hi | m.hi, a.lo | m.lo}}
 }
 
-// spanOf4 and spanOf6 want a valid range of their own family.
+// spanOf4 and spanOf6 take a valid range of their own family.
 func spanOf4(r netipx.IPRange) span4 { return span4{wordOf4(r.From()), wordOf4(r.To())} }
 func spanOf6(r netipx.IPRange) span6 { return span6{wordOf6(r.From()), wordOf6(r.To())} }

@@ -51,16 +51,15 @@ const maxName = 128
 // change number; the caller adds what it knows of the source. Nothing refers
 // to data afterwards.
 //
-// The file must be one JSON object (RFC 8259; a byte order mark is skipped)
-// without duplicate member names, with "changeNumber", "cloud" and at least
-// one tag in "values". A tag must have a "name" that no other tag has, in any
-// case of letters, and "properties" with "addressPrefixes". That list may be
-// empty, although no real file of 2022 or 2026 has such a tag: the tag is
-// then in the catalog with an empty set, for whoever uses it to judge.
-// Prefixes must be well formed, without host bits, not IPv4-mapped, not wider
-// than the limits, and free of special-use addresses (see
-// [ipranges.FindSpecial]). "region" and "systemService" may be missing, other
-// members are ignored, and members come in any order.
+// The file must be one JSON object (RFC 8259; a byte order mark is skipped) without
+// duplicate member names, with "changeNumber", "cloud" and at least one tag in
+// "values". A tag must have a "name" that no other tag has, in any case of letters, and
+// "properties" with "addressPrefixes". That list may be empty, although no real file of
+// 2022 or 2026 has such a tag: the catalog then has the tag with an empty set, and its
+// user decides what that means. Prefixes must be well formed, without host bits, not
+// IPv4-mapped, not wider than the limits, and free of special-use addresses (see
+// [ipranges.FindSpecial]). "region" and "systemService" may be missing, other members
+// are ignored, and members come in any order.
 //
 // An error about the file is an *[Error]; only options that make no sense give another.
 func Decode(data []byte, opt Options) (*catalog.Catalog, error) {
@@ -255,8 +254,7 @@ func (d *decoder) addressPrefixes() error {
 	})
 }
 
-// prefix decodes one element of addressPrefixes and holds it against the
-// rules.
+// prefix decodes and checks one element of addressPrefixes.
 func (d *decoder) prefix(raw jsontext.Value) (p netip.Prefix, fix string, err error) {
 	text, ok := jsonfeed.Unquote(raw)
 	if !ok {
@@ -275,8 +273,8 @@ type list struct {
 }
 
 // blame reads the list of prefixes of the tag that was just read once more, to name
-// those that hold special-use addresses. The list as a whole was found to; asking
-// that for each list instead of each prefix makes decoding a third faster.
+// those that hold special-use addresses. The list as a whole is known to hold some. To
+// check lists and not each prefix makes decoding a third faster.
 func (d *decoder) blame(l list) {
 	const pointer = "/properties/addressPrefixes" // from the tag
 	before := d.Noted()
@@ -292,7 +290,7 @@ func (d *decoder) blame(l list) {
 			d.ProblemAt(l.start+json.InputOffset()-int64(len(raw)), fmt.Sprintf("%s/%d", pointer, n), text, fixFile)
 		}
 	}
-	if d.Noted() == before { // whatever happened, the list is not taken
+	if d.Noted() == before { // in any case the list is refused
 		d.ProblemAt(l.start, pointer, "the list holds addresses that are not public", fixFile)
 	}
 }

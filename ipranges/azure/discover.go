@@ -102,7 +102,7 @@ func dateAt(s string, i int) (string, bool) {
 	return date, rest == "" || strings.IndexByte("\"'`<> \t\r\n?#&);,]}\\|", rest[0]) >= 0
 }
 
-// starts finds where URLs start. It is asked from the front of the text to its end and
+// starts finds where URLs start. It has to be called in the order of the text, and
 // looks at each byte once: a hostile page may hold the file's name a million times.
 type starts struct {
 	text string
@@ -111,9 +111,9 @@ type starts struct {
 	url  int // the last URL since then starts here; -1: there is none
 }
 
-// of returns where the absolute URL starts that goes on at text[name:]: at the last
-// scheme before it, with nothing between that ends a URL. The last, because a URL may
-// carry another in its query.
+// of returns the start of the absolute URL that contains text[name:]: the last scheme
+// before it, if nothing between them ends a URL. It is the last one because a URL may
+// have another in its query.
 func (s *starts) of(name int) (int, bool) {
 	if i := strings.LastIndexAny(s.text[s.seen:name], "\"'`<> \t\r\n()[]{}\\|,;"); i >= 0 {
 		s.from, s.url = s.seen+i+1, -1

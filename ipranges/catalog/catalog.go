@@ -1,10 +1,9 @@
-// Package catalog names sets of addresses: it is the table of contents of a
-// feed. A [Catalog] maps tag names to [ipranges.Set] and knows each tag's
-// region and service, the ports and host names of those feeds that publish
-// them, and where the whole came from. It finds tags by words,
-// by a misspelt name, and by an address; it compares two catalogs; and it has
-// a binary form, the index, that opens in a fraction of a millisecond because
-// the sets in it stay encoded until somebody asks for one.
+// Package catalog names sets of addresses: it is the table of contents of a feed. A
+// [Catalog] maps tag names to [ipranges.Set] and knows each tag's region and service,
+// the ports and host names of those feeds that publish them, and where the feed came
+// from. It finds tags by words, by a misspelt name, and by an address; it compares two
+// catalogs; and it has a binary form, the index, that opens in a fraction of a
+// millisecond because the sets in it stay encoded until somebody asks for one.
 //
 // The package does no I/O and knows no feed: packages such as
 // sallyport/ipranges/azure turn a feed's bytes into a Catalog.
@@ -74,11 +73,11 @@ const (
 	maxTags = 1 << 20 // 300 times the largest real feed; keeps the index's offsets within 32 bits
 )
 
-// New returns a catalog of the entries, which may come in any order and are
-// copied. Names must be unique and not empty. Names, regions, services and
-// change numbers must be printable (a feed's text ends up on terminals) and at
-// most 255 bytes long; the words of [Details] must be ASCII without blanks and
-// semicolons, besides. Details are not copied: they must not change afterwards.
+// New returns a catalog of the entries, which may come in any order and are copied.
+// Names must be unique and not empty. Names, regions, services and change numbers must
+// be printable (a feed's text ends up on terminals) and at most 255 bytes long; the
+// words of [Details] must also be ASCII without blanks and semicolons. Details are not
+// copied: they must not change afterwards.
 func New(info Info, entries []Entry) (*Catalog, error) {
 	if len(entries) > maxTags {
 		return nil, fmt.Errorf("%d tags are more than a catalog takes (%d): split the feed", len(entries), maxTags)
@@ -100,8 +99,8 @@ func New(info Info, entries []Entry) (*Catalog, error) {
 	return &Catalog{info, inMemory(sorted)}, nil
 }
 
-// inOrder returns a copy of entries by name. It sorts small things, not the
-// entries, which are fifteen words each.
+// inOrder returns a copy of entries by name. It sorts names with indexes, because an entry
+// is fifteen words long.
 func inOrder(entries []Entry) []Entry {
 	type key struct {
 		name string
@@ -119,7 +118,7 @@ func inOrder(entries []Entry) []Entry {
 	return sorted
 }
 
-// check returns what New's rules say against t.
+// check returns which of New's rules t breaks.
 func check(t Tag) error {
 	if t.Name == "" {
 		return fmt.Errorf("a tag has no name")

@@ -16,8 +16,8 @@ type Details struct {
 	// Names are host names, and patterns of them with "*", that belong to the
 	// tag. Nothing resolves them.
 	Names []string
-	// Parts are the tags that this one unites. Their ports and names may
-	// differ, and are found with them.
+	// Parts are the tags that this one unites. They have the ports and names, which may
+	// differ.
 	Parts []string
 }
 
@@ -54,7 +54,7 @@ func (p Port) valid() bool {
 // maxDetails bounds the text of a tag's details: 4,000 names of the longest kind.
 const maxDetails = 1 << 20
 
-// check returns what New's rules say against the details of a tag.
+// check returns which of New's rules the details of a tag break.
 func (d *Details) check(name string) error {
 	if d == nil {
 		return nil
@@ -75,8 +75,8 @@ func (d *Details) check(name string) error {
 	return nil
 }
 
-// isWord reports whether s can stand in the text of details: printable ASCII
-// without blanks and without what parts its lists.
+// isWord reports whether s can be in the text of details: printable ASCII without
+// blanks and without the separator of its lists.
 func isWord(s string) bool {
 	for i := range len(s) {
 		if s[i] <= ' ' || s[i] > '~' || s[i] == ';' {
@@ -90,7 +90,7 @@ func (d *Details) isZero() bool {
 	return d == nil || len(d.Ports) == 0 && len(d.Names) == 0 && len(d.Parts) == 0
 }
 
-// text is d as the index keeps it: ports, names and parts, parted by ";", their
+// text is d as the index keeps it: ports, names and parts, separated by ";", and their
 // elements by a space; "" is no details.
 func (d *Details) text() string {
 	if d.isZero() {
@@ -108,7 +108,7 @@ func (d *Details) text() string {
 	return strings.Join(texts[:], ";")
 }
 
-// parseDetails reads what text wrote, and nothing else.
+// parseDetails reads what text writes, and rejects everything else.
 func parseDetails(text string) (d Details, ok bool) {
 	if text == "" {
 		return Details{}, true
@@ -151,11 +151,10 @@ func (c *Catalog) Details(name string) (Details, bool) {
 	return c.store.details(i)
 }
 
-// Ports returns the destination ports that all addresses of a tag are asked
-// on, sorted, and joined where they touch. A tag that unites others has ports only if those of its parts
-// that hold addresses have the same ones: otherwise Ports returns the parts
-// that differ, of which each has ports of its own. Both are nil when the feed
-// names no ports.
+// Ports returns the destination ports that all addresses of a tag are asked on, sorted,
+// and joined where they touch. A tag that unites others has ports only if all its parts
+// that hold addresses have the same ones: otherwise Ports returns the parts that
+// differ, each of which has its own ports. Both are nil when the feed names no ports.
 func (c *Catalog) Ports(name string) (ports []Port, differ []string) {
 	d, _ := c.Details(name)
 	if len(d.Parts) == 0 {

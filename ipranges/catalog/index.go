@@ -34,16 +34,15 @@ const IndexFormat = "catalog2"
 //	    details
 //	    sets: the binary form of ipranges.Set, one after another
 //
-// Opening checks the checksum and walks the directory, so that torn or rotten
-// bytes are found there and then; it allocates nothing that grows with the
-// number of tags, and decodes no set. For the public Azure cloud that is less
-// than a megabyte to read.
+// Opening checks the checksum and walks the directory, so that incomplete or damaged
+// bytes are found at once; it allocates nothing that grows with the number of tags, and
+// decodes no set. For the public Azure cloud that is less than a megabyte to read.
 const (
 	headerSize = len(IndexFormat) + 16
 	recordSize = 28
 )
 
-// damaged is the text of details that can't be read: no details have it.
+// damaged is the text of details that can't be read. No valid details have it.
 const damaged = "?"
 
 // crcTable is made on first use.
@@ -83,7 +82,7 @@ func (c *Catalog) AppendIndex(dst []byte) []byte {
 		binary.BigEndian.PutUint32(r[8:], uint32(len(details)))
 	}
 	sets := len(dst)
-	dst = slices.Grow(dst, room) // at most what the sets take
+	dst = slices.Grow(dst, room) // an upper bound for the sets
 	for i := range n {
 		from := len(dst)
 		if s, ok := c.store.set(i); ok { // a damaged set stays damaged: no bytes are no set
@@ -121,11 +120,10 @@ type index struct {
 
 var errIndex = errors.New("the catalog index is damaged: delete it, it is made anew from the feed")
 
-// OpenIndex opens what [Catalog.AppendIndex] made. It checks everything but
-// the content of sets and details, which [Catalog.Set] and [Catalog.Details]
-// check. The catalog refers to data,
-// which must stay as it is for as long as the catalog is used; tags, sets and
-// Info that come out of the catalog do not refer to it.
+// OpenIndex opens what [Catalog.AppendIndex] made. It checks everything but the content
+// of sets and details, which [Catalog.Set] and [Catalog.Details] check. The catalog
+// refers to data, which must not change for as long as the catalog is used; tags, sets
+// and Info that come out of the catalog do not refer to it.
 func OpenIndex(data []byte) (*Catalog, error) {
 	if len(data) < headerSize || string(data[:len(IndexFormat)]) != IndexFormat {
 		return nil, fmt.Errorf("this is no catalog index in format %s: delete it, it is made anew from the feed", IndexFormat)

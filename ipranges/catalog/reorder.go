@@ -10,8 +10,8 @@ import (
 const maxReordered = 8
 
 // reordered reports whether a and b are made of the same words in another order:
-// "EuropeWest" and "WestEurope", whatever the case and the punctuation. One of the two
-// has to show where its words begin, unless they are two words that changed places.
+// "EuropeWest" and "WestEurope", whatever the case and the punctuation. Where words
+// begin has to show in one of the two, unless they are two words that changed places.
 func reordered(a, b string) bool {
 	x, y := flatten(a), flatten(b)
 	if len(x) != len(y) || x == y {
@@ -20,8 +20,8 @@ func reordered(a, b string) bool {
 	return turned(x, y) || tiles(wordsOf(a), y) || tiles(wordsOf(b), x)
 }
 
-// turned reports whether a with its end put before its start is b. Both parts must have
-// two letters, or else "12" would be "21".
+// turned reports whether b is a with its end moved to the start. Both parts must have
+// at least two letters, or "12" would match "21".
 func turned(a, b string) bool {
 	for i := 2; i+2 <= len(a); i++ {
 		if a[i:]+a[:i] == b {

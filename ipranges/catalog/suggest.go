@@ -10,12 +10,11 @@ import (
 	"github.com/agext/levenshtein"
 )
 
-// Suggest returns at most n names of tags that somebody who wrote name may
-// have meant, best first. It sees through case, dots and other punctuation
-// ("storage-west-europe"), the feed's own words for region and service
-// ("AzureStorage" for Storage), words in another order ("Storage.EuropeWest"), a
-// region that is missing or that the tag does not have, a name that was cut short,
-// and typing errors.
+// Suggest returns at most n names of tags that somebody who wrote name may have meant,
+// best first. It ignores case, dots and other punctuation ("storage-west-europe"), and
+// recognises the feed's own words for region and service ("AzureStorage" for Storage),
+// words in another order ("Storage.EuropeWest"), a region that is missing or that the
+// tag does not have, a name that was cut short, and typing errors.
 func (c *Catalog) Suggest(name string, n int) []string {
 	q := newQuery(name)
 	if q.flat == "" || n <= 0 {
@@ -40,7 +39,7 @@ func (c *Catalog) Suggest(name string, n int) []string {
 	var names []string
 	for _, g := range guesses[:min(n, len(guesses))] {
 		if guesses[0].cost == costCase && g.cost > costFlat {
-			break // it is that one: others would be noise
+			break // it means this tag, and no other is needed
 		}
 		names = append(names, g.name)
 	}
@@ -56,7 +55,7 @@ type query struct {
 	regions map[string]bool
 }
 
-// word is a text without what people get wrong for fun: case, dots, blanks.
+// word is a text without case, dots and blanks, which people often write differently.
 type word struct {
 	flat    string
 	runes   []rune
@@ -77,8 +76,8 @@ func newQuery(name string) query {
 	return query{name, newWord(name), newWord(base), suffix, map[string]bool{}}
 }
 
-// learnRegion notes the region of t when its name ends as q does, or in the same
-// words. Feeds write one region in several ways: Azure has Sql.GermanyWestCentral and
+// learnRegion notes the region of t if its name ends like q, or in the same words.
+// Feeds write one region in several ways: Azure has Sql.GermanyWestCentral and
 // AzureCloud.germanywc, both of region "germanywc".
 func (q *query) learnRegion(t Tag) {
 	if q.suffix == "" || t.Region == "" || q.regions[t.Region] {
@@ -100,8 +99,8 @@ func flatten(s string) string {
 	}, s)
 }
 
-// What a kind of mistake costs. A typing error costs typo for each edit, so
-// that one edit is likelier than a cut name, and that likelier than two.
+// The costs of kinds of mistakes. A typing error costs typo for each edit, so that one
+// edit is likelier than a cut name, and a cut name likelier than two edits.
 const (
 	costCase    = 0
 	costFlat    = 5
@@ -153,7 +152,7 @@ func (q *query) cost(t Tag) (int, bool) {
 // for a word of a's length: one edit, and one more for every five letters.
 func (a word) edits(b word) (int, bool) {
 	limit := 1 + len(a.runes)/5
-	// Two lower bounds that cost next to nothing spare us most distances.
+	// Two cheap lower bounds avoid computing most distances.
 	if diff := len(a.runes) - len(b.runes); diff > limit || -diff > limit ||
 		bits.OnesCount64(a.letters&^b.letters) > limit || bits.OnesCount64(b.letters&^a.letters) > limit {
 		return 0, false

@@ -10,19 +10,19 @@ import (
 // every number of bytes would take B*B/2 steps: seconds for 64 KiB. A bound
 // leaves few of them.
 //
-// Put a price on the byte, lambda, and forget the budget. What then minimises
-// price + lambda*bytes is found node by node, in one walk; call it lower(v).
-// Every cover within B has
+// Put a price on the byte, lambda, and forget the budget. What then minimises price +
+// lambda*bytes is found node by node, in one walk; call it lower(v). Every cover within
+// B has
 //
 //	price >= lower(root) - lambda*B,
 //
-// and the best lambda, a slope of the convex hull of all (bytes, price), takes a
-// few walks to find. A cover's distance from the bound is made of how far
-// each choice is from the best at its node, terms that only add up on the way
-// to the root. So a choice for one node that is already farther away than the
-// best cover can be no part of it. How far that is nobody knows beforehand: try
-// a small distance; what is found within it is the optimum; else try more. The
-// last try takes the distance of a cover that is known, and must succeed.
+// and the best lambda, a slope of the convex hull of all (bytes, price), takes a few
+// walks to find. A cover's distance from the bound is made of how far each choice is
+// from the best at its node, terms that only add up on the way to the root. So a choice
+// for one node that is already farther away than the best cover can be no part of it.
+// That distance is not known beforehand: try a small one; what is found within it is
+// the optimum; else try more. The last try takes the distance of a cover that is known,
+// and must succeed.
 //
 // Numbers are exact throughout: prices have 16 bits behind the point, lambda is
 // rounded to one of them (any lambda gives a bound), and 192 bits hold all.

@@ -30,7 +30,7 @@ func CountOf(s ipranges.Set, f ipranges.Family) Count {
 // sizeOf returns how many addresses are in p, a valid prefix.
 func sizeOf(p netip.Prefix) Count { return NewCount(1).shift(p.Addr().BitLen() - p.Bits()) }
 
-// countOfBig wants a number of at most 192 bits, not negative.
+// countOfBig takes a number of at most 192 bits that is not negative.
 func countOfBig(n *big.Int) Count {
 	var b [24]byte
 	n.FillBytes(b[:])
@@ -51,7 +51,7 @@ func (c Count) Big() *big.Int {
 // Uint64 returns c as a uint64, and whether it fits one.
 func (c Count) Uint64() (n uint64, ok bool) { return c.lo, c.hi|c.mid == 0 }
 
-// Float64 returns the nearest float64, or one beside it.
+// Float64 returns the nearest float64, or a neighbour of it.
 func (c Count) Float64() float64 {
 	return math.Ldexp(float64(c.hi), 128) + math.Ldexp(float64(c.mid), 64) + float64(c.lo)
 }
@@ -90,8 +90,8 @@ func (c Count) Add(d Count) Count {
 	return Count{hi, mid, lo}
 }
 
-// Percent returns how many percent of whole c is: 100 when they are equal.
-// Nothing is 0 % of anything, and all else +Inf of nothing.
+// Percent returns how many percent of whole c is: 100 when they are equal. Zero is 0 %
+// of anything, and every other number +Inf of zero.
 func (c Count) Percent(whole Count) float64 {
 	if c.IsZero() {
 		return 0

@@ -28,9 +28,8 @@ func (c *Curve) Size() Count { return c.size }
 // or from addresses that must be kept.
 func (c *Curve) Least() int { return c.least }
 
-// Of returns the curve with its prices as shares of another whole: those of a
-// complement, say, of the set that it is the complement of. Size, Knee and Joint then
-// go by that.
+// Of returns the curve with its prices as shares of another whole: for the curve of a
+// complement, for example, the set itself. Size, Knee and Joint then use that whole.
 func (c *Curve) Of(whole Count) *Curve {
 	out := *c
 	out.size = whole

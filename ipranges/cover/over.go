@@ -6,10 +6,10 @@ import (
 	"sallyport/ipranges"
 )
 
-// OverCurve returns the price of covering all of the family's part of set with
-// at most k prefixes: the fewest addresses added, for every k up to maxK. No
-// address of protected is ever added; those that are in the set already bind
-// nothing. Protected space may make small k infeasible, and with maxK below
+// OverCurve returns the price of covering all of the family's part of set with at most
+// k prefixes: the fewest addresses added, for every k up to maxK. No address of
+// protected is ever added; protected addresses that are in the set already do not
+// matter. Protected space may make small k infeasible, and with maxK below
 // [Curve.Least] the curve has the exact list only.
 //
 // Of covers with equal price and number it takes the one with the fewest

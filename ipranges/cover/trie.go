@@ -7,10 +7,10 @@ import (
 	"sallyport/ipranges"
 )
 
-// trie is the compressed binary trie of a set's minimal prefixes: these are
-// its leaves, and its inner nodes are the prefixes whose halves both hold
-// addresses of the set. A set of n prefixes has 2n-1 nodes. No other prefix need
-// stand in a cover: of all that hold the same leaves, the node is the smallest.
+// trie is the compressed binary trie of a set's minimal prefixes: these are its leaves,
+// and its inner nodes are the prefixes whose halves both hold addresses of the set. A
+// set of n prefixes has 2n-1 nodes. No cover needs another prefix: of all prefixes that
+// hold the same leaves, the node is the smallest.
 //
 //	           0.0.0.0/1
 //	           /       \

@@ -10,9 +10,9 @@ import (
 )
 
 // UnderCurve returns the price of at most k prefixes that lie wholly inside the
-// family's part of set: the fewest addresses left out, for every k. No address
-// of must is ever left out, which may make small k infeasible. That must
-// holds an address of the family which the set does not is an error.
+// family's part of set: the fewest addresses left out, for every k. No address of must
+// is ever left out, which may make small k infeasible. It is an error if must holds an
+// address of the family that is not in the set.
 //
 // Of prefixes with the same size those with the lowest addresses are left out
 // first.

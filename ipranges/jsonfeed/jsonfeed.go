@@ -1,6 +1,6 @@
-// Package jsonfeed reads the JSON of a feed's file by what is expected of it. The
-// decoders of feeds share it: each says in callbacks what an object or an array may
-// hold, and what is wrong with a value; where the mistake stands is found here.
+// Package jsonfeed reads the JSON of a feed's file, for the decoders of feeds. Each
+// decoder says in callbacks what an object or an array may hold, and what is wrong with
+// a value; this package finds the place of the mistake.
 //
 // Reading is strict (RFC 8259, without duplicate names and invalid UTF-8, one value
 // in the file) and goes on after a mistake in content, so that a person sees all of
@@ -58,9 +58,9 @@ func NewReader(data []byte, form Form) *Reader {
 	}
 }
 
-// File calls read, which must read one value, kind names it ("object"), and makes
-// sure that it is the only one. Its error is a [*refusal.Error] with all mistakes, in the
-// order of the file.
+// File calls read, which must read one value, which kind names ("object"), and makes
+// sure that it is the only one. Its error is a [*refusal.Error] with all mistakes, in
+// the order of the file.
 func (r *Reader) File(kind string, read func() error) error {
 	if err := r.file(kind, read); err != nil && err != errStopped {
 		r.stop(err, "")
@@ -104,9 +104,9 @@ func (r *Reader) Unit(read func() (name string, err error)) error {
 	return err
 }
 
-// Object calls member for every member of the object that comes next. member must
-// read the value; key is good until it does. A value of another kind is skipped and
-// is a mistake; what names it, and is its JSON pointer if empty.
+// Object calls member for every member of the object that comes next. member must read
+// the value; key is valid until it does. A value of another kind is skipped and is a
+// mistake; what names it, and is its JSON pointer if empty.
 func (r *Reader) Object(what string, member func(key []byte) error) error {
 	if r.json.PeekKind() != '{' {
 		return r.another(what, "an object")
@@ -146,7 +146,7 @@ func (r *Reader) Array(what string, element func() error) error {
 	return err
 }
 
-// Value reads the value that comes next, which is good until more is read.
+// Value reads the value that comes next, which is valid until more is read.
 func (r *Reader) Value() (jsontext.Value, error) { return r.json.ReadValue() }
 
 // Skip reads over the value that comes next.

@@ -36,7 +36,7 @@ func (r *Reader) Problem(offset int64, text, fix string) { r.ProblemAt(offset, "
 // ProblemAt is Problem for a place below what was read last, or for a value in an
 // array that is read once more: below is the rest of the pointer.
 func (r *Reader) ProblemAt(offset int64, below, text, fix string) {
-	if len(r.err.Problems) == refusal.Max { // it is only counted: its place costs time
+	if len(r.err.Problems) == refusal.Max { // it is only counted, because finding its place takes time
 		r.err.Note(refusal.Problem{})
 		return
 	}

@@ -16,10 +16,10 @@
 //	required                 all sets that the service calls required
 //	Teams.Optimize.required  these words together, in this order
 //
-// The web service calls the area of Teams "Skype", as it was when it began; its
-// tags are called Teams. The field Service of a numbered tag is the narrowest
-// tag that holds it. Tags that unite sets name them as their parts: which ports
-// they have is a question of [catalog.Catalog.Ports].
+// The web service calls the area of Teams "Skype", as it was when it began; its tags
+// are called Teams. The field Service of a numbered tag is the narrowest tag that holds
+// it. Tags that unite sets name them as their parts; [catalog.Catalog.Ports] says which
+// ports they have.
 //
 // Source: "Office 365 IP address and URL web service",
 // https://learn.microsoft.com/microsoft-365/enterprise/microsoft-365-ip-web-service
@@ -84,7 +84,7 @@ func (i Instance) VersionURL(requestID string) string {
 // wants one with every request; a random one tells it nothing of the machine.
 func NewRequestID() string {
 	var b [16]byte
-	rand.Read(b[:]) // never fails, as documented
+	rand.Read(b[:]) // documented never to fail
 	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }

@@ -55,9 +55,9 @@ func port(s string) (uint16, bool) {
 	return uint16(n), err == nil && n > 0 && strconv.FormatUint(n, 10) == s
 }
 
-// checkName holds an element of urls against the form of a host name (RFC 1123,
-// with underscores) in which "*" stands for anything, but not in its last two
-// labels: nobody publishes all names of a top-level domain.
+// checkName compares an element of urls with the form of a host name (RFC 1123, with
+// underscores) in which "*" stands for anything, but not in its last two labels: nobody
+// publishes all names of a top-level domain.
 func checkName(s string) (problem, fix string) {
 	labels := strings.Split(s, ".")
 	ok := len(s) <= 253 && len(labels) >= 2

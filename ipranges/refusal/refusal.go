@@ -1,7 +1,7 @@
 // Package refusal says why a feed's file is refused: every mistake with its place
 // in the file, and what to do about it. The decoders of feeds share it.
 //
-// What comes from a file is hostile: Clean makes it fit for a terminal.
+// Text from a file may be hostile: Clean makes it safe for a terminal.
 package refusal
 
 import (
@@ -43,8 +43,8 @@ func (e *Error) Note(p Problem) {
 	e.Problems = append(e.Problems, p)
 }
 
-// NoteLast adds the problem that ended reading. It takes the place of the last one
-// when there is no room: it is the one to know.
+// NoteLast adds the problem that ended reading. If there is no room, it replaces the
+// last one, because it is more important.
 func (e *Error) NoteLast(p Problem) {
 	if len(e.Problems) == Max {
 		e.Problems = e.Problems[:Max-1]
@@ -89,9 +89,9 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("the %s feed is refused for %d mistakes:\n  %s\n%s", e.Feed, e.Noted(), strings.Join(lines, "\n  "), fix)
 }
 
-// Clean returns s fit for a terminal: what is not printable ASCII is escaped, and
-// what is longer than limit bytes is cut. A backslash stays as it is, so that text that
-// was escaped before is not escaped twice.
+// Clean returns s safe for a terminal: bytes that are not printable ASCII are escaped,
+// and text longer than limit bytes is cut. A backslash stays as it is, so that text
+// that was escaped before is not escaped twice.
 func Clean(s string, limit int) string {
 	cut := ""
 	if len(s) > limit {

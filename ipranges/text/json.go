@@ -23,10 +23,10 @@ import (
 //	{"cidr": "33.0.0.0/24", "sblid": "SBL1"}        an object a line (Spamhaus drop_v4.json, 2026-11)
 //	{"type": "metadata", "records": 1}              without an entry, as the same list ends
 //
-// An object must hold one entry. What else it holds must not change what the entry is: an
-// address in one member and a length or a mask in another are refused.
+// An object must hold one entry. Its other members must not change the meaning of the
+// entry: an address in one member and a length or a mask in another are refused.
 
-// isJSON reports whether a text is JSON: no line of a list begins so.
+// isJSON reports whether a text is JSON: no line of a list begins like that.
 func isJSON(data []byte) bool {
 	data = bytes.TrimLeft(data, " \t\r\n")
 	return len(data) > 0 && (data[0] == '{' || data[0] == '[')

@@ -2,10 +2,10 @@
 // range or address a line with comments (see [ipranges.ParseLine] for the forms of a
 // line), or a JSON array or JSON lines of them.
 //
-// [Decode] turns a list into a catalog of one tag, [All]. It is strict, because
-// what it lets through ends up in firewalls: a list with one mistake is refused
-// as a whole, with the line of the mistake. [Read] reads a list as a set. The package
-// does no I/O but that of the reader that it is given.
+// [Decode] turns a list into a catalog of one tag, [All]. It is strict, because what it
+// lets through ends up in firewalls: a list with one mistake is refused as a whole,
+// with the line of the mistake. [Read] reads a list as a set. The package does no I/O
+// except with the reader that it is given.
 package text
 
 import (
@@ -141,7 +141,7 @@ const maxJSON = 64 << 20
 // r is returned as it is.
 func Read(r io.Reader, opt ipranges.ReadOptions) (ipranges.Set, ipranges.ReadStats, error) {
 	head := bufio.NewReaderSize(r, 4<<10)
-	start, _ := head.Peek(512) // an error comes again
+	start, _ := head.Peek(512) // Read returns the same error
 	if !isJSON(bytes.TrimPrefix(start, []byte("\ufeff"))) {
 		return ipranges.ReadSet(head, opt)
 	}
@@ -164,8 +164,8 @@ func Read(r io.Reader, opt ipranges.ReadOptions) (ipranges.Set, ipranges.ReadSta
 }
 
 // CheckEnd refuses a list that may be cut short: one whose last line holds an entry and
-// has no line end. It serves where nothing else shows the end, as for a file, and is of
-// use for a list that Decode takes. (JSON shows where it ends.)
+// has no line end. Use it for a list that Decode accepts where nothing else shows the
+// end, as in a file. (JSON shows where it ends.)
 func CheckEnd(data []byte) error {
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	if isJSON(data) {
@@ -178,7 +178,7 @@ func CheckEnd(data []byte) error {
 	return &Error{1 + bytes.Count(data, []byte("\n")), "the list ends within a line, without a line end: it may be cut short", "end it with a newline if it is whole"}
 }
 
-// checkForm refuses what is no list at all before it is read as one.
+// checkForm refuses text that is no list, before it is read as one.
 func checkForm(data []byte, limits Limits) error {
 	most := limits.MaxLines
 	if most == 0 {
@@ -193,9 +193,9 @@ func checkForm(data []byte, limits Limits) error {
 	return nil
 }
 
-// checkLines looks for entries that are too wide or not public. set is all of data, which
-// was read without a mistake, so that a good list is looked at in little time: only one
-// whose set is wide or special somewhere can have such an entry.
+// checkLines looks for entries that are too wide or not public. set is the result of
+// reading data, which had no mistake. It makes checking fast: only a list whose set is
+// wide or special somewhere can have such an entry.
 func checkLines(data []byte, set ipranges.Set, limits Limits) error {
 	suspect := set.Overlaps(ipranges.SpecialUse())
 	for r := range set.All() {
@@ -222,8 +222,8 @@ func checkLines(data []byte, set ipranges.Set, limits Limits) error {
 	return nil
 }
 
-// checkEntry holds an entry against the limits, and against the special-use addresses.
-// A range is as wide as the prefix of the next power of two addresses.
+// checkEntry checks an entry against the limits and the special-use addresses. A range
+// is as wide as the prefix of the next power of two addresses.
 func checkEntry(line int, r netipx.IPRange, text string, limits Limits) error {
 	if least := limits.least(r); bitsOf(r) < least {
 		return &Error{line, fmt.Sprintf("%s is wider than /%d", clean(text), least), fixWide}
