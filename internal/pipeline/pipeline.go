@@ -104,6 +104,17 @@ func (e *UsageError) Unwrap() error { return e.Err }
 
 // Compile reads the policy, opens the feeds it uses and compiles it.
 func Compile(ctx context.Context, req Request) (*Result, error) {
+	res, err := compile(ctx, req)
+	if err != nil || res.Program == nil {
+		return res, err
+	}
+	res.add(collisions(res.Program, nil))
+	res.acknowledge(false)
+	return res, nil
+}
+
+// compile is Compile without the judgement of what targets do to one another.
+func compile(ctx context.Context, req Request) (*Result, error) {
 	file, diags, err := load(req)
 	if err != nil {
 		return nil, err
@@ -124,7 +135,6 @@ func Compile(ctx context.Context, req Request) (*Result, error) {
 	var more diag.List
 	res.Program, more = file.Compile(catalogs)
 	res.add(more)
-	res.acknowledge(false)
 	return res, nil
 }
 
@@ -145,7 +155,7 @@ func (res *Result) add(more diag.List) {
 
 // Run compiles the policy and renders its targets.
 func Run(ctx context.Context, req Request) (*Result, error) {
-	res, err := Compile(ctx, req)
+	res, err := compile(ctx, req)
 	if err != nil || res.Program == nil {
 		return res, err
 	}
@@ -173,7 +183,7 @@ func Run(ctx context.Context, req Request) (*Result, error) {
 			res.Outputs = append(res.Outputs, *out)
 		}
 	}
-	res.add(collisions(res.Outputs))
+	res.add(collisions(res.Program, res.Outputs))
 	res.add(b.claimedTwice(res.Program))
 	res.add(b.blockedInside(res.Program, res.Outputs))
 	res.acknowledge(res.complete)

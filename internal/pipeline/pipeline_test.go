@@ -193,12 +193,28 @@ func TestOptionsBesideABrokenRule(t *testing.T) {
 	}
 }
 
-func TestTwoTargetsOfOneFile(t *testing.T) {
-	res := run(t, request(t, "rule \"calls\" {\n  action = \"allow\"\n  to = [\"20.202.0.0/16\"]\n  services = [service.media]\n}\n"+mediaService+
-		strings.Replace(edgeTarget, "hook", "path = \"a.nft\"\n  hook", 1)+
-		strings.Replace(strings.Replace(edgeTarget, "\"edge\"", "\"two\"", 1), "hook", "path = \"a.remove.nft\"\n  hook", 1)))
-	if !strings.Contains(complaints(res, diag.Error), "both write a.remove.nft") {
-		t.Errorf("a file that two targets write: %s", complaints(res, diag.Error))
+// TestCollisions is about outputs in the place of others: by the paths that the policy
+// declares, and by the files that targets write besides. Each is reported once.
+func TestCollisions(t *testing.T) {
+	for _, tt := range []struct {
+		one, two, kind string
+		want           string
+	}{
+		{"same.nft", "SAME.nft", "nftables", "two targets write to SAME.nft"},
+		{"same.nft", "same.nft/x", "nftables", "same.nft is a file of another target, and cannot be a folder"},
+		{"a.nft", "a.remove.nft", "nftables", "targets one and two both write a.remove.nft"},
+		{"a.nft", "A.remove.nft/x", "generic", "a.remove.nft is a file of another target, and cannot be a folder"},
+		{"a.nft", "b/a.nft", "nftables", ""},
+	} {
+		second := fmt.Sprintf("target %q \"two\" {\n  path = %q\n}\n", tt.kind, tt.two)
+		if tt.kind == "nftables" {
+			second = strings.Replace(strings.Replace(edgeTarget, "\"edge\"", "\"two\"", 1), "hook", fmt.Sprintf("path = %q\n  hook", tt.two), 1)
+		}
+		res := run(t, request(t, "rule \"calls\" {\n  action = \"allow\"\n  to = [\"20.202.0.0/16\"]\n  services = [service.media]\n}\n"+mediaService+
+			strings.Replace(strings.Replace(edgeTarget, "\"edge\"", "\"one\"", 1), "hook", fmt.Sprintf("path = %q\n  hook", tt.one), 1)+second))
+		if got := strings.TrimSpace(complaints(res, diag.Error)); got != tt.want {
+			t.Errorf("%s and %s: %q, want %q", tt.one, tt.two, got, tt.want)
+		}
 	}
 }
 

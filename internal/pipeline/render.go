@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"sallyport/diag"
 	"sallyport/internal/changes"
@@ -192,26 +191,6 @@ func warnings(t *policy.Target, r *renderers.Target, p *rules.Plan, losses []rul
 		list = append(list, diag.Diagnostic{Severity: diag.Warning, ID: "rule-left-out", Subject: l.Place,
 			Summary: fmt.Sprintf("rule %s is left out of target %s: %s", l.Rule, t.Name, l.Reason),
 			Related: []diag.Related{{Range: t.Place, Text: "for this target"}}})
-	}
-	return list
-}
-
-// collisions reports files that two targets would both write, on systems that fold
-// case too.
-func collisions(outputs []Output) diag.List {
-	var list diag.List
-	owner := map[string]*policy.Target{}
-	for _, o := range outputs {
-		for _, f := range o.Files {
-			if first := owner[strings.ToLower(f.Path)]; first != nil {
-				list = append(list, diag.Diagnostic{Subject: o.Target.OptionPlace("path"),
-					Summary: fmt.Sprintf("targets %s and %s both write %s", first.Name, o.Target.Name, f.Path),
-					Fix:     "give one of them another path",
-					Related: []diag.Related{{Range: first.OptionPlace("path"), Text: "the other one"}}})
-				continue
-			}
-			owner[strings.ToLower(f.Path)] = o.Target
-		}
 	}
 	return list
 }

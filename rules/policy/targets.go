@@ -8,7 +8,6 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 
@@ -61,7 +60,6 @@ func (c *compiler) evalTargets(p *Program) {
 			}
 		}
 	}
-	c.checkPaths(done)
 	done = slices.DeleteFunc(done, func(t *target) bool { return !t.judged })
 	c.warnShadowed(done)
 	c.warnFamilies(done)
@@ -356,41 +354,4 @@ func (t *target) routable(a *hclsyntax.Attribute, set ipranges.Set) {
 			t.known = false
 		}
 	}
-}
-
-// checkPaths reports outputs that would overwrite one another. Case does not
-// count: some file systems do not tell it.
-func (c *compiler) checkPaths(targets []*target) {
-	first := map[string]*target{}
-	pathOf := func(t *target) hcl.Range {
-		if a := t.d.attr("path"); a != nil {
-			return a.Expr.Range()
-		}
-		return t.d.header
-	}
-	targets = slices.DeleteFunc(slices.Clone(targets), func(t *target) bool { return t.out.Path == "" || t.d.repeated })
-	for _, t := range targets {
-		key := strings.ToLower(t.out.Path)
-		if other := first[key]; other != nil {
-			c.error(pathOf(t), fmt.Sprintf("two targets write to %s", t.out.Path), "", `give one of them another path: path = "..."`,
-				at(pathOf(other), "the first is here"))
-			continue
-		}
-		first[key] = t
-	}
-	for _, t := range targets {
-		for dir := parentFolder(strings.ToLower(t.out.Path)); dir != ""; dir = parentFolder(dir) {
-			if other := first[dir]; other != nil {
-				c.error(pathOf(t), fmt.Sprintf("%s is a file of another target, and cannot be a folder", other.out.Path), "",
-					"give one of them another path", at(pathOf(other), "the file is here"))
-			}
-		}
-	}
-}
-
-func parentFolder(path string) string {
-	if i := strings.LastIndexByte(path, '/'); i >= 0 {
-		return path[:i]
-	}
-	return ""
 }

@@ -27,13 +27,6 @@ target "nftables" "drive" {
   path = "C:edge"                   # ERROR: cannot be an output path
 }
 target "nftables" "one" {
-  path = "same.nft"
-}
-target "nftables" "two" {
-  path = "SAME.nft"                 # ERROR: two targets write to SAME.nft
-}
-target "nftables" "within" {
-  path = "same.nft/x"               # ERROR: same.nft is a file of another target
 }
 target "nftables" "one" {           # ERROR: there are two targets "one"
 }
