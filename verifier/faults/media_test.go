@@ -200,8 +200,8 @@ func (noNetwork) DialTCP(context.Context, netip.AddrPort, errqueue.Options) (net
 	return nil, errUnnamed
 }
 
-func (noNetwork) Stub() (probe.Stub, error)                 { return probe.Stub{}, nil }
-func (noNetwork) Interfaces() ([]probe.Interface, error)    { return nil, nil }
-func (noNetwork) Leave([]probe.Flow) ([]probe.Leave, error) { return nil, errUnnamed }
-func (noNetwork) Routing() (probe.Routing, error)           { return probe.Routing{}, nil }
-func (noNetwork) Sent() (map[string]uint64, error)          { return nil, nil }
+func (noNetwork) Stub() (probe.Stub, error)                      { return probe.Stub{}, nil }
+func (noNetwork) Interfaces() ([]probe.Interface, error)         { return nil, nil }
+func (noNetwork) LookUp([]probe.Flow) ([]probe.FlowRoute, error) { return nil, errUnnamed }
+func (noNetwork) Routing() (probe.Routing, error)                { return probe.Routing{}, nil }
+func (noNetwork) Sent() (map[string]uint64, error)               { return nil, nil }

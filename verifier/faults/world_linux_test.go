@@ -385,8 +385,8 @@ func (n *clientNet) Interfaces() (l []probe.Interface, err error) {
 	return l, err
 }
 
-func (n *clientNet) Leave(flows []probe.Flow) (l []probe.Leave, err error) {
-	n.host.Do(func() { l, err = n.sys.Leave(flows) })
+func (n *clientNet) LookUp(flows []probe.Flow) (l []probe.FlowRoute, err error) {
+	n.host.Do(func() { l, err = n.sys.LookUp(flows) })
 	return l, err
 }
 

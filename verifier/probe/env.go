@@ -27,7 +27,7 @@ type env struct {
 	names   memo[string, *resolution]
 	ports   memo[portKey, reached]
 	walks   walker
-	pace    speeds
+	rtts    roundTrips
 	losses  losses
 	shorts  memo[hopKey, hopAnswer]
 	planned map[netip.Addr][]portOf // what is asked of each address; under mu

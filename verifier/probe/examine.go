@@ -126,20 +126,20 @@ func (e *env) others(p portOf, hop int) []portOf {
 
 // gateway is the first hop to a target; zero where there is none, or it is not known.
 func (e *env) gateway(p portOf) netip.Addr {
-	leave, err := e.net.Leave([]Flow{{To: p.to.Addr(), Protocol: p.prot, Port: p.to.Port()}})
-	if err != nil || leave[0].Err != nil {
+	routes, err := e.net.LookUp([]Flow{{To: p.to.Addr(), Protocol: p.prot, Port: p.to.Port()}})
+	if err != nil || routes[0].Err != nil {
 		return netip.Addr{}
 	}
-	return leave[0].Gateway
+	return routes[0].Gateway
 }
 
-// speeds are the round trip times that answers showed.
-type speeds struct {
+// roundTrips are the round trip times that answers showed.
+type roundTrips struct {
 	mu sync.Mutex
 	m  map[netip.Addr]time.Duration // by router; the shortest of a family under its unspecified address
 }
 
-func (p *speeds) learn(a netip.Addr, took time.Duration) {
+func (p *roundTrips) learn(a netip.Addr, took time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.m == nil {
@@ -150,15 +150,15 @@ func (p *speeds) learn(a netip.Addr, took time.Duration) {
 	}
 }
 
-func (p *speeds) of(a netip.Addr) (time.Duration, bool) {
+func (p *roundTrips) of(a netip.Addr) (time.Duration, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	took, ok := p.m[a]
 	return took, ok
 }
 
-// anybody is the address under which speeds keep the time of a whole family.
-func anybody(a netip.Addr) netip.Addr {
+// anyOf is the address under which roundTrips keep the time of a whole family.
+func anyOf(a netip.Addr) netip.Addr {
 	if a.Is4() {
 		return netip.IPv4Unspecified()
 	}
@@ -170,9 +170,9 @@ func anybody(a netip.Addr) netip.Addr {
 // behind it takes is enough.
 func (e *env) waited(ctx context.Context, p portOf, r *ruling) {
 	e.findRouter(ctx, p, r)
-	took, ok := e.pace.of(r.offender)
+	took, ok := e.rtts.of(r.offender)
 	if !ok && e.gateway(p) == r.offender {
-		took, ok = e.pace.of(anybody(r.offender))
+		took, ok = e.rtts.of(anyOf(r.offender))
 	}
 	switch {
 	case !ok:

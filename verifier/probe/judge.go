@@ -121,11 +121,11 @@ func (e *env) ownRoute(r ruling, x *errqueue.Error, prot string, to netip.AddrPo
 	if x.Origin != errqueue.Local {
 		return r
 	}
-	leave, err := e.net.Leave([]Flow{{To: to.Addr(), Protocol: prot, Port: to.Port()}})
+	routes, err := e.net.LookUp([]Flow{{To: to.Addr(), Protocol: prot, Port: to.Port()}})
 	if err != nil {
 		return r
 	}
-	switch l := leave[0]; {
+	switch l := routes[0]; {
 	case l.Own != "":
 		r.facts, r.own = noWayHere, l.Own
 		r.why = fmt.Sprintf("a route of this machine's own, of type %s, stops it", l.Own)

@@ -109,8 +109,8 @@ func (n *labNetwork) Interfaces() (l []Interface, err error) {
 	return l, err
 }
 
-func (n *labNetwork) Leave(flows []Flow) (l []Leave, err error) {
-	n.host.Do(func() { l, err = n.sys.Leave(flows) })
+func (n *labNetwork) LookUp(flows []Flow) (l []FlowRoute, err error) {
+	n.host.Do(func() { l, err = n.sys.LookUp(flows) })
 	return l, err
 }
 

@@ -27,8 +27,8 @@ type Network interface {
 	Stub() (Stub, error)
 	// Interfaces are the system's interfaces that are up.
 	Interfaces() ([]Interface, error)
-	// Leave says which way the packets of each flow would leave. Nothing is sent.
-	Leave(flows []Flow) ([]Leave, error)
+	// LookUp finds the route of each flow. Nothing is sent.
+	LookUp(flows []Flow) ([]FlowRoute, error)
 	// Routing returns the routes and rules by which the system chooses ways, so that a
 	// route inside of a prefix, or a rule for a port, is not overlooked. It returns
 	// nothing where the system does not tell.
@@ -74,8 +74,8 @@ type Flow struct {
 	TOS              uint8
 }
 
-// A Leave is the way that packets leave.
-type Leave struct {
+// A FlowRoute is the route that packets of a flow take.
+type FlowRoute struct {
 	Interface string
 	Source    netip.Addr
 	Gateway   netip.Addr // zero: the target is on the link, or the system does not tell
@@ -86,12 +86,12 @@ type Leave struct {
 
 // Routing is the routes and rules by which a system chooses ways.
 type Routing struct {
-	Routes []Entry
+	Routes []Route
 	Rules  []RoutingRule // beside those that every machine has
 }
 
-// An Entry is a route.
-type Entry struct {
+// A Route is an entry of a routing table.
+type Route struct {
 	To        netip.Prefix
 	Interface string
 	Gateway   bool

@@ -5,8 +5,8 @@ package probe
 // linkTypes returns nothing: interfaces are recognised by their names.
 func linkTypes() map[string]string { return nil }
 
-// Leave implements [Network]. It looks at the destination only.
-func (s System) Leave(flows []Flow) ([]Leave, error) { return leaveBySource(s, flows) }
+// LookUp implements [Network]. It looks at the destination only.
+func (s System) LookUp(flows []Flow) ([]FlowRoute, error) { return lookUpBySource(s, flows) }
 
 // Routing implements [Network]: this system does not tell.
 func (System) Routing() (Routing, error) { return Routing{}, nil }

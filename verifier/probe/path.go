@@ -255,7 +255,7 @@ func (e *env) hop(ctx context.Context, p portOf, ttl int, charge bool, wait time
 		if charge {
 			e.budget.giveBack(p.to)
 		}
-		e.pace.learn(x.Offender, took)
+		e.rtts.learn(x.Offender, took)
 		return hopAnswer{sent: true, router: x.Offender, took: took}
 	}
 	return hopAnswer{sent: true, err: x, took: took}

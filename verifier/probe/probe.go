@@ -83,7 +83,7 @@ func Run(ctx context.Context, plan *verifier.Plan, opt Options) *verifier.Report
 	e.coverage(ctx)
 	plan.Control(e.findings)
 	verifier.Soften(e.findings)
-	slices.SortStableFunc(e.findings, func(a, b verifier.Finding) int { return cmp.Compare(e.place(&a), e.place(&b)) })
+	slices.SortStableFunc(e.findings, func(a, b verifier.Finding) int { return cmp.Compare(e.sortKey(&a), e.sortKey(&b)) })
 	machine, _ := os.Hostname() // the report does without it
 	return &verifier.Report{Format: verifier.ReportFormat, Version: e.opt.Version, Started: started, Finished: time.Now(),
 		System: runtime.GOOS + "/" + runtime.GOARCH, Machine: machine, Vantage: plan.Vantage, Plan: plan.Source,
@@ -128,8 +128,8 @@ func (e *env) runs(k verifier.Kind) bool {
 	return len(e.opt.Kinds) == 0 || slices.Contains(e.opt.Kinds, k)
 }
 
-// place is a key that sorts findings in the order of the plan, not of time.
-func (e *env) place(f *verifier.Finding) string {
+// sortKey is a key that sorts findings in the order of the plan, not of time.
+func (e *env) sortKey(f *verifier.Finding) string {
 	at := slices.IndexFunc(e.plan.Probes, func(p verifier.Probe) bool { return p.Name == f.Probe })
 	if at < 0 {
 		at = len(e.plan.Probes)
@@ -242,15 +242,15 @@ func (e *env) isSource(base target, to netip.Addr, asked bool) bool {
 	if base.rule == nil || base.rule.From == "" {
 		return true
 	}
-	leave, err := e.net.Leave([]Flow{{To: to}})
-	if err != nil || leave[0].Err != nil || !leave[0].Source.IsValid() || e.plan.HoldsFor(base.rule, leave[0].Source) {
+	routes, err := e.net.LookUp([]Flow{{To: to}})
+	if err != nil || routes[0].Err != nil || !routes[0].Source.IsValid() || e.plan.HoldsFor(base.rule, routes[0].Source) {
 		return true
 	}
 	if asked {
 		base.addr = to
 		f := base.finding(verifier.Coverage, verifier.CheckCovered)
 		f.Outcome, f.Verdict = verifier.Unprobed, verifier.NotProbed
-		f.Summary = fmt.Sprintf("this machine, %s, is not one of the sources of rule %s, so %s was not asked", leave[0].Source, base.rule.Name, to)
+		f.Summary = fmt.Sprintf("this machine, %s, is not one of the sources of rule %s, so %s was not asked", routes[0].Source, base.rule.Name, to)
 		f.Remedy = fmt.Sprintf("run it on a machine in set %s", base.rule.From)
 		e.report([]verifier.Finding{f})
 	}

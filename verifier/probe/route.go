@@ -206,21 +206,21 @@ func (e *env) lookWays(way *verifier.Way, set ipranges.Set, routing Routing) *wa
 			flows[i] = kind.flow
 			flows[i].To = a
 		}
-		leave, err := e.net.Leave(flows)
+		routes, err := e.net.LookUp(flows)
 		if err != nil {
 			w.err = err
 			return w
 		}
-		e.sortWays(w, kind, addrs, leave)
+		e.sortWays(w, kind, addrs, routes)
 	}
 	return w
 }
 
 // sortWays sorts what was looked up for one kind of packets.
-func (e *env) sortWays(w *ways, kind packetKind, addrs []netip.Addr, leave []Leave) {
+func (e *env) sortWays(w *ways, kind packetKind, addrs []netip.Addr, routes []FlowRoute) {
 	tunnels := e.tunnels()
 	leads := func(name string) bool { return tunnels[name] == (w.way.Direction == verifier.Tunnel) }
-	for _, g := range byInterface(addrs, leave) {
+	for _, g := range byInterface(addrs, routes) {
 		leaves := "leave by " + strings.Join(g.names, " and ")
 		wrong := !slices.ContainsFunc(g.names, leads)
 		mixed := !wrong && slices.ContainsFunc(g.names, func(n string) bool { return !leads(n) })
@@ -323,9 +323,9 @@ type group struct {
 }
 
 // byInterface groups addresses by the interfaces that they leave by.
-func byInterface(addrs []netip.Addr, leave []Leave) []group {
+func byInterface(addrs []netip.Addr, routes []FlowRoute) []group {
 	var list []group
-	for i, l := range leave {
+	for i, l := range routes {
 		var names []string
 		if l.Err == nil {
 			names = append(names, l.Also...)

@@ -254,11 +254,11 @@ func TestLeaveBySource(t *testing.T) {
 		for i, a := range addrs {
 			flows[i].To = a
 		}
-		kernel, err := n.client.Leave(flows)
+		kernel, err := n.client.LookUp(flows)
 		if err != nil {
 			t.Fatal(err)
 		}
-		portable, err := leaveBySource(n.client, flows)
+		portable, err := lookUpBySource(n.client, flows)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -19,19 +19,19 @@ const (
 	rtaDport   = 29 // RTA_DPORT
 )
 
-// A looker asks the kernel for ways over one socket.
-type looker struct {
+// A kernelLookup asks the kernel for routes over one socket.
+type kernelLookup struct {
 	handle  *nl.SocketHandle
 	names   map[int]string
 	several bool // some route has several next hops
 }
 
-func newLooker() (*looker, error) {
+func newKernelLookup() (*kernelLookup, error) {
 	s, err := nl.Subscribe(unix.NETLINK_ROUTE)
 	if err != nil {
 		return nil, fmt.Errorf("route lookup: %w", err)
 	}
-	l := &looker{handle: &nl.SocketHandle{Socket: s}, names: map[int]string{}}
+	l := &kernelLookup{handle: &nl.SocketHandle{Socket: s}, names: map[int]string{}}
 	links, err := net.Interfaces()
 	if err != nil {
 		s.Close()
@@ -43,9 +43,9 @@ func newLooker() (*looker, error) {
 	return l, nil
 }
 
-// Leave implements [Network] with the kernel's own lookup, which knows policy routing.
-func (System) Leave(flows []Flow) ([]Leave, error) {
-	l, err := newLooker()
+// LookUp implements [Network] with the kernel's own lookup, which knows policy routing.
+func (System) LookUp(flows []Flow) ([]FlowRoute, error) {
+	l, err := newKernelLookup()
 	if err != nil {
 		return nil, err
 	}
@@ -57,16 +57,16 @@ func (System) Leave(flows []Flow) ([]Leave, error) {
 	for i := range routes {
 		l.several = l.several || len(routes[i].MultiPath) > 0
 	}
-	list := make([]Leave, len(flows))
+	list := make([]FlowRoute, len(flows))
 	for i, f := range flows {
-		list[i] = l.leave(f)
+		list[i] = l.route(f)
 	}
 	return list, nil
 }
 
-// leave looks up the way as connecting a socket does: first without a source address,
+// route looks up the way as connecting a socket does: first without a source address,
 // then from the one that was chosen, because rules may choose by the source.
-func (l *looker) leave(f Flow) Leave {
+func (l *kernelLookup) route(f Flow) FlowRoute {
 	first := l.lookup(f, netip.Addr{}, false)
 	out := first
 	if first.Err == nil && first.Source.IsValid() {
@@ -84,7 +84,7 @@ func (l *looker) leave(f Flow) Leave {
 
 // lookup asks the kernel once. With match, it asks for the route itself with all its
 // next hops, and not for the way of one packet.
-func (l *looker) lookup(f Flow, from netip.Addr, match bool) Leave {
+func (l *kernelLookup) lookup(f Flow, from netip.Addr, match bool) FlowRoute {
 	req := nl.NewNetlinkRequest(unix.RTM_GETROUTE, unix.NLM_F_REQUEST)
 	req.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_ROUTE: l.handle}
 	msg := &nl.RtMsg{}
@@ -115,10 +115,10 @@ func (l *looker) lookup(f Flow, from netip.Addr, match bool) Leave {
 	}
 	answers, err := req.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWROUTE)
 	if err != nil {
-		return Leave{Err: err, Own: ownRoute(err)}
+		return FlowRoute{Err: err, Own: ownRoute(err)}
 	}
 	if len(answers) == 0 {
-		return Leave{Err: unix.ENETUNREACH}
+		return FlowRoute{Err: unix.ENETUNREACH}
 	}
 	return l.read(answers[0])
 }
@@ -140,16 +140,16 @@ func ownRoute(err error) string {
 var routeTypes = map[uint8]string{unix.RTN_BLACKHOLE: "blackhole", unix.RTN_PROHIBIT: "prohibit", unix.RTN_UNREACHABLE: "unreachable", unix.RTN_THROW: "throw"}
 
 // read decodes the kernel's answer.
-func (l *looker) read(b []byte) Leave {
+func (l *kernelLookup) read(b []byte) FlowRoute {
 	msg := nl.DeserializeRtMsg(b)
 	if own := routeTypes[msg.Type]; own != "" {
-		return Leave{Own: own, Err: fmt.Errorf("a route of type %s: %w", own, unix.ENETUNREACH)}
+		return FlowRoute{Own: own, Err: fmt.Errorf("a route of type %s: %w", own, unix.ENETUNREACH)}
 	}
 	attrs, err := nl.ParseRouteAttr(b[msg.Len():])
 	if err != nil {
-		return Leave{Err: fmt.Errorf("route lookup: %w", err)}
+		return FlowRoute{Err: fmt.Errorf("route lookup: %w", err)}
 	}
-	var out Leave
+	var out FlowRoute
 	for _, a := range attrs {
 		switch a.Attr.Type {
 		case unix.RTA_OIF:
@@ -170,7 +170,7 @@ func (l *looker) read(b []byte) Leave {
 	return out
 }
 
-func (l *looker) name(index int) string {
+func (l *kernelLookup) name(index int) string {
 	if name := l.names[index]; name != "" {
 		return name
 	}
@@ -178,7 +178,7 @@ func (l *looker) name(index int) string {
 }
 
 // nextHops are the interfaces of a route with several next hops.
-func (l *looker) nextHops(b []byte) []string {
+func (l *kernelLookup) nextHops(b []byte) []string {
 	var list []string
 	for len(b) >= unix.SizeofRtNexthop {
 		hop := nl.DeserializeRtNexthop(b)
@@ -208,7 +208,7 @@ func allRoutes() ([]netlink.Route, error) {
 // and the rules beside those that every machine has.
 func (System) Routing() (Routing, error) {
 	var out Routing
-	names, err := newLooker()
+	names, err := newKernelLookup()
 	if err != nil {
 		return out, err
 	}
@@ -228,7 +228,7 @@ func (System) Routing() (Routing, error) {
 				to = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
 			}
 		}
-		e := Entry{To: to, Gateway: len(r.Gw) > 0 || len(r.MultiPath) > 0, Main: r.Table == unix.RT_TABLE_MAIN}
+		e := Route{To: to, Gateway: len(r.Gw) > 0 || len(r.MultiPath) > 0, Main: r.Table == unix.RT_TABLE_MAIN}
 		if r.LinkIndex != 0 {
 			e.Interface = names.name(r.LinkIndex)
 		}

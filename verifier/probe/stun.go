@@ -206,7 +206,7 @@ func (x *exchange) received(b []byte, binding, allocate transaction) {
 		return
 	}
 	x.answer, x.rtt, x.done = a, time.Since(x.sentAt[len(x.sentAt)-1]), true
-	x.e.pace.learn(anybody(x.to.Addr()), time.Since(x.began))
+	x.e.rtts.learn(anyOf(x.to.Addr()), time.Since(x.began))
 	x.ruling = ruling{facts: anAnswer, why: a.describe()}
 	if !plausible(a.mapped, x.to.Addr()) {
 		x.ruling = ruling{why: a.describe() + ", which no target can see: something on the way answers, or changes answers"}

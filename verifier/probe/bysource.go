@@ -8,10 +8,10 @@ import (
 	"sallyport/internal/errqueue"
 )
 
-// leaveBySource finds the way of each destination without the help of the system's routing
+// lookUpBySource finds the way of each destination without the help of the system's routing
 // interface: a connected UDP socket, which sends nothing, has the source address that
 // the routes choose, and that address belongs to an interface.
-func leaveBySource(n Network, flows []Flow) ([]Leave, error) {
+func lookUpBySource(n Network, flows []Flow) ([]FlowRoute, error) {
 	interfaces, err := n.Interfaces()
 	if err != nil {
 		return nil, fmt.Errorf("interfaces: %w", err)
@@ -22,7 +22,7 @@ func leaveBySource(n Network, flows []Flow) ([]Leave, error) {
 			owner[a] = i.Name
 		}
 	}
-	list := make([]Leave, len(flows))
+	list := make([]FlowRoute, len(flows))
 	for i, f := range flows {
 		const discard = 9 // any port does: nothing is sent
 		c, err := n.DialUDP(context.Background(), netip.AddrPortFrom(f.To, discard), errqueue.Options{})
@@ -31,7 +31,7 @@ func leaveBySource(n Network, flows []Flow) ([]Leave, error) {
 			continue
 		}
 		source := c.LocalAddr().Addr().WithZone("")
-		list[i] = Leave{Interface: owner[source], Source: source}
+		list[i] = FlowRoute{Interface: owner[source], Source: source}
 		if owner[source] == "" {
 			list[i].Err = fmt.Errorf("source address %s belongs to no interface", source)
 		}
