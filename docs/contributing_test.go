@@ -2,7 +2,6 @@ package docs_test
 
 import (
 	"bytes"
-	"fmt"
 	"io/fs"
 	"maps"
 	"os"
@@ -202,7 +201,7 @@ func (g *guide) named(prose string) {
 	for _, m := range inProse.FindAllStringSubmatch(prose, -1) {
 		list, err := filepath.Glob(g.path(strings.ReplaceAll(m[1], "NAME", "*")))
 		if err != nil || len(list) == 0 {
-			g.Error(fmt.Sprintf("%s is not there, not even after what the section adds", m[1]))
+			g.Errorf("%s is not there, not even after what the section adds", m[1])
 		}
 	}
 }

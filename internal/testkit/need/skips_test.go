@@ -14,12 +14,12 @@ import (
 )
 
 // root is that of the repository.
-const root = "../.."
+const root = "../../.."
 
 // TestOnlyNeedsSkip: a test that is left out asks this package, or for a real feed, so
 // that none is left out where SALLYPORT_MUST_RUN=1 says that it could run.
 func TestOnlyNeedsSkip(t *testing.T) {
-	mayThemselves := []string{"internal/need", "internal/pace", "internal/realfeed"}
+	mayThemselves := []string{"internal/testkit/need", "internal/testkit/pace", "internal/testkit/realfeed"}
 	seen := 0
 	each(t, "*.go", func(name string, src []byte) {
 		if slices.Contains(mayThemselves, filepath.ToSlash(filepath.Dir(name))) {
