@@ -74,9 +74,9 @@ func (f *sourceFlags) open(ctx context.Context, a *app) (*feeds.Feed, error) {
 	if err != nil {
 		return nil, err
 	}
-	spec := feeds.Spec{Name: f.kind, Kind: f.kind, Cloud: f.cloud}
+	spec := catalog.FeedSpec{Name: f.kind, Kind: f.kind, Cloud: f.cloud}
 	if file != "" {
-		spec = pipeline.Override(spec, file)
+		spec = spec.From(file)
 	}
 	if f.cloud == "" && spec.File != "" {
 		spec.Cloud = feeds.AnyCloud

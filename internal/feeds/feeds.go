@@ -11,22 +11,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"sallyport/internal/fetch"
 	"sallyport/ipranges/catalog"
 )
-
-// Spec says which feed is meant. File and URL are alternatives; with neither, the
-// publisher's current file is discovered.
-type Spec struct {
-	Name   string // its label, for messages
-	Kind   string
-	Cloud  string // empty: the kind's usual one
-	File   string // a path, or "-" for standard input
-	URL    string
-	MaxAge time.Duration // how old a cached copy may be; zero: the default
-}
 
 // AnyCloud accepts a file of any cloud.
 const AnyCloud = "any"
@@ -62,7 +50,7 @@ func (o *Opener) accepts(sum string) bool {
 }
 
 // Open fetches the feed and returns its catalog. The error says what to do.
-func (o *Opener) Open(ctx context.Context, spec Spec) (*Feed, error) {
+func (o *Opener) Open(ctx context.Context, spec catalog.FeedSpec) (*Feed, error) {
 	d, ok := decoders()[spec.Kind]
 	if !ok {
 		return nil, fmt.Errorf("feed %s: no kind of feed is called %q: use one of %s", spec.Name, spec.Kind, strings.Join(Kinds(), ", "))

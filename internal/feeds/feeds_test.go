@@ -49,7 +49,7 @@ func read(t *testing.T, name string) string {
 }
 
 func TestFile(t *testing.T) {
-	f, err := opener(t).Open(context.Background(), Spec{Name: "azure", Kind: "azure", File: small})
+	f, err := opener(t).Open(context.Background(), catalog.FeedSpec{Name: "azure", Kind: "azure", File: small})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,14 +69,14 @@ func TestMistakes(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, tt := range map[string]struct {
-		spec Spec
+		spec catalog.FeedSpec
 		want string
 	}{
-		"an unknown kind":         {Spec{Name: "x", Kind: "gopher"}, "gopher"},
-		"an unknown cloud":        {Spec{Name: "x", Kind: "azure", Cloud: "moon"}, "moon"},
-		"a file of another cloud": {Spec{Name: "x", Kind: "azure", Cloud: "usgov", File: small}, "cloud"},
-		"a private prefix":        {Spec{Name: "x", Kind: "azure", File: bad}, "10.0.0.0/8"},
-		"no file":                 {Spec{Name: "x", Kind: "azure", File: bad + "x"}, "no such file"},
+		"an unknown kind":         {catalog.FeedSpec{Name: "x", Kind: "gopher"}, "gopher"},
+		"an unknown cloud":        {catalog.FeedSpec{Name: "x", Kind: "azure", Cloud: "moon"}, "moon"},
+		"a file of another cloud": {catalog.FeedSpec{Name: "x", Kind: "azure", Cloud: "usgov", File: small}, "cloud"},
+		"a private prefix":        {catalog.FeedSpec{Name: "x", Kind: "azure", File: bad}, "10.0.0.0/8"},
+		"no file":                 {catalog.FeedSpec{Name: "x", Kind: "azure", File: bad + "x"}, "no such file"},
 	} {
 		_, err := opener(t).Open(context.Background(), tt.spec)
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
@@ -96,7 +96,7 @@ func TestCachedIndex(t *testing.T) {
 	}))
 	defer server.Close()
 	o := opener(t)
-	spec := Spec{Name: "azure", Kind: "azure", URL: server.URL}
+	spec := catalog.FeedSpec{Name: "azure", Kind: "azure", URL: server.URL}
 	first, err := o.Open(context.Background(), spec)
 	if err != nil {
 		t.Fatal(err)
@@ -129,7 +129,7 @@ func TestIndexMadeAnew(t *testing.T) {
 	}))
 	defer server.Close()
 	o := opener(t)
-	spec := Spec{Name: "azure", Kind: "azure", Cloud: "public", URL: server.URL}
+	spec := catalog.FeedSpec{Name: "azure", Kind: "azure", Cloud: "public", URL: server.URL}
 	src, err := decoders()[spec.Kind].source(spec)
 	if err != nil {
 		t.Fatal(err)
@@ -159,7 +159,7 @@ func TestGuard(t *testing.T) {
 	}))
 	defer server.Close()
 	o := opener(t)
-	spec := Spec{Name: "azure", Kind: "azure", URL: server.URL}
+	spec := catalog.FeedSpec{Name: "azure", Kind: "azure", URL: server.URL}
 	if _, err := o.Open(context.Background(), spec); err != nil {
 		t.Fatal(err)
 	}
@@ -242,7 +242,7 @@ func TestDiscovery(t *testing.T) {
 		w.WriteString(body)
 		return w.Result(), nil
 	})
-	f, err := o.Open(context.Background(), Spec{Name: "azure", Kind: "azure"})
+	f, err := o.Open(context.Background(), catalog.FeedSpec{Name: "azure", Kind: "azure"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -253,7 +253,7 @@ func TestDiscovery(t *testing.T) {
 	later := again(o, func(x *fetch.Fetcher) {
 		x.Transport, x.Now = o.Fetcher.Transport, func() time.Time { return time.Now().Add(40 * 24 * time.Hour) }
 	})
-	_, err = later.Open(context.Background(), Spec{Name: "azure", Kind: "azure"})
+	_, err = later.Open(context.Background(), catalog.FeedSpec{Name: "azure", Kind: "azure"})
 	var failed *fetch.Error
 	if !errors.As(err, &failed) || !strings.Contains(err.Error(), "ServiceTags_Public_") || !strings.Contains(failed.Hint+err.Error(), "--feed azure=") {
 		t.Errorf("a page without the link: %v", err)

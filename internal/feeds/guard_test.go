@@ -59,7 +59,7 @@ func TestGuardFirstCopy(t *testing.T) {
 			}
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte(text)) }))
 			defer server.Close()
-			for _, spec := range []Spec{{Name: "x", Kind: "text", URL: server.URL}, {Name: "x", Kind: "text", File: file}} {
+			for _, spec := range []catalog.FeedSpec{{Name: "x", Kind: "text", URL: server.URL}, {Name: "x", Kind: "text", File: file}} {
 				o := opener(t)
 				_, err := o.Open(context.Background(), spec)
 				if tt.says == "" {
@@ -127,7 +127,7 @@ func TestGuardLetsClouds(t *testing.T) {
 	}
 	var sets []ipranges.Set
 	for _, f := range files {
-		feed, err := opener(t).Open(context.Background(), Spec{Name: "x", Kind: f.kind, Cloud: f.cloud, File: f.file})
+		feed, err := opener(t).Open(context.Background(), catalog.FeedSpec{Name: "x", Kind: f.kind, Cloud: f.cloud, File: f.file})
 		if err != nil {
 			t.Fatal(err)
 		}

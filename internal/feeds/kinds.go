@@ -149,7 +149,7 @@ func remoteM365(instance string) (remote, error) {
 
 // source says where the feed of spec comes from. The caller adds the functions that
 // check it.
-func (d decoder) source(spec Spec) (fetch.Source, error) {
+func (d decoder) source(spec catalog.FeedSpec) (fetch.Source, error) {
 	src := fetch.Source{
 		Name: spec.Name, Kind: spec.Kind, Cloud: spec.Cloud, File: spec.File, URL: spec.URL, MaxAge: spec.MaxAge,
 		Accept: d.accept, Fix: d.fix, ShowsEnd: d.checkEnd == nil,

@@ -16,6 +16,7 @@ import (
 
 	"sallyport/internal/fetch"
 	"sallyport/ipranges"
+	"sallyport/ipranges/catalog"
 )
 
 const endpoints = "../../ipranges/m365/testdata/small.json"
@@ -66,7 +67,7 @@ func TestM365(t *testing.T) {
 			t.Fatal(err)
 		}
 		o := &Opener{Fetcher: &fetch.Fetcher{Cache: cache, Transport: s, Retries: -1, Refresh: refresh, Now: func() time.Time { return clock }}}
-		f, err := o.Open(context.Background(), Spec{Name: "m365", Kind: "m365"})
+		f, err := o.Open(context.Background(), catalog.FeedSpec{Name: "m365", Kind: "m365"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -154,7 +155,7 @@ func TestTextCut(t *testing.T) {
 		fmt.Fprint(conn, "HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\n33.0.0.0/24\n33.0.1")
 	}))
 	defer server.Close()
-	if _, err := opener(t).Open(context.Background(), Spec{Name: "own", Kind: "text", URL: server.URL}); err == nil || !strings.Contains(err.Error(), "where it ends") {
+	if _, err := opener(t).Open(context.Background(), catalog.FeedSpec{Name: "own", Kind: "text", URL: server.URL}); err == nil || !strings.Contains(err.Error(), "where it ends") {
 		t.Errorf("a list without an end: %v", err)
 	}
 }
@@ -164,7 +165,7 @@ func TestM365Instances(t *testing.T) {
 		s := &service{latest: "2026112300", body: read(t, endpoints)}
 		o := opener(t)
 		o.Fetcher.Transport = s
-		f, err := o.Open(context.Background(), Spec{Name: "x", Kind: "m365", Cloud: cloud})
+		f, err := o.Open(context.Background(), catalog.FeedSpec{Name: "x", Kind: "m365", Cloud: cloud})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -179,7 +180,7 @@ func TestM365Trouble(t *testing.T) {
 	s := &service{latest: "2026112300", body: read(t, endpoints)}
 	o := opener(t)
 	o.Fetcher.Transport = s
-	spec := Spec{Name: "m365", Kind: "m365"}
+	spec := catalog.FeedSpec{Name: "m365", Kind: "m365"}
 	if _, err := o.Open(context.Background(), spec); err != nil {
 		t.Fatal(err)
 	}
@@ -232,7 +233,7 @@ func TestText(t *testing.T) {
 	defer server.Close()
 	o := opener(t)
 	for range 2 {
-		for _, spec := range []Spec{{Name: "own", Kind: "text", File: name}, {Name: "own", Kind: "text", URL: server.URL, MaxAge: time.Hour}} {
+		for _, spec := range []catalog.FeedSpec{{Name: "own", Kind: "text", File: name}, {Name: "own", Kind: "text", URL: server.URL, MaxAge: time.Hour}} {
 			f, err := o.Open(context.Background(), spec)
 			if err != nil {
 				t.Fatal(err)
@@ -246,7 +247,7 @@ func TestText(t *testing.T) {
 	if served != 1 {
 		t.Errorf("served %d times", served)
 	}
-	if _, err := o.Open(context.Background(), Spec{Name: "own", Kind: "text"}); err == nil || !strings.Contains(err.Error(), "name a file") {
+	if _, err := o.Open(context.Background(), catalog.FeedSpec{Name: "own", Kind: "text"}); err == nil || !strings.Contains(err.Error(), "name a file") {
 		t.Errorf("a list from nowhere: %v", err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"sallyport/internal/fetch"
 	"sallyport/internal/testkit/need"
 	"sallyport/internal/testkit/realfeed"
+	"sallyport/ipranges/catalog"
 	"sallyport/ipranges/text"
 )
 
@@ -20,7 +21,7 @@ func open(t *testing.T, kind, file string) (*Feed, error) {
 	t.Helper()
 	o := opener(t)
 	o.Fetcher.Stdin = strings.NewReader(file)
-	return o.Open(context.Background(), Spec{Name: "x", Kind: kind, Cloud: map[string]string{"azure": AnyCloud, "m365": AnyCloud}[kind], File: "-"})
+	return o.Open(context.Background(), catalog.FeedSpec{Name: "x", Kind: kind, Cloud: map[string]string{"azure": AnyCloud, "m365": AnyCloud}[kind], File: "-"})
 }
 
 // TestMisplaced: a good file of one kind is refused as another, with what it is and what

@@ -291,24 +291,14 @@ func feedsAtHand(ctx context.Context, file *policy.File, req Request) map[string
 }
 
 // specOf is the feed of the policy, or what the request names instead.
-func specOf(s policy.FeedSpec, req Request) feeds.Spec {
-	spec := feeds.Spec{Name: s.Name, Kind: s.Kind, Cloud: s.Cloud, File: s.File, URL: s.URL, MaxAge: s.MaxAge}
+func specOf(s catalog.FeedSpec, req Request) catalog.FeedSpec {
 	if own, ok := req.Feeds[s.Name]; ok {
-		spec = Override(spec, own)
+		return s.From(own)
 	}
-	return spec
+	return s
 }
 
-// Override makes spec read own, a file, "-" or an address, instead.
-func Override(spec feeds.Spec, own string) feeds.Spec {
-	spec.File, spec.URL = own, ""
-	if strings.HasPrefix(own, "https://") || strings.HasPrefix(own, "http://") {
-		spec.File, spec.URL = "", own
-	}
-	return spec
-}
-
-func knownFeeds(given map[string]string, specs []policy.FeedSpec) error {
+func knownFeeds(given map[string]string, specs []catalog.FeedSpec) error {
 	var names []string
 	for _, s := range specs {
 		names = append(names, s.Name)

@@ -42,7 +42,7 @@ func m365Instances() []string {
 }
 
 // kindOfFeed is the kind of a feed that was evaluated.
-func kindOfFeed(spec FeedSpec) feedKind {
+func kindOfFeed(spec catalog.FeedSpec) feedKind {
 	kinds := feedKinds()
 	return kinds[slices.IndexFunc(kinds, func(k feedKind) bool { return k.name == spec.Kind })]
 }
@@ -57,8 +57,8 @@ func (c *compiler) feeds() {
 	}
 }
 
-func (c *compiler) feed(d *decl) (FeedSpec, bool) {
-	spec := FeedSpec{Name: d.name, Place: place(d.header)}
+func (c *compiler) feed(d *decl) (catalog.FeedSpec, bool) {
+	spec := catalog.FeedSpec{Name: d.name}
 	kind, known := c.feedKind(d) // of an unknown kind, only what all kinds share is judged
 	spec.Kind = kind.name
 	cloudOK := c.feedCloud(d, kind, kind.name != "", &spec)
@@ -98,7 +98,7 @@ func (c *compiler) feedKind(d *decl) (feedKind, bool) {
 	return feedKind{}, false
 }
 
-func (c *compiler) feedCloud(d *decl, kind feedKind, known bool, spec *FeedSpec) bool {
+func (c *compiler) feedCloud(d *decl, kind feedKind, known bool, spec *catalog.FeedSpec) bool {
 	a := d.attr("cloud")
 	if a == nil {
 		if len(kind.clouds) > 0 {
@@ -122,7 +122,7 @@ func (c *compiler) feedCloud(d *decl, kind feedKind, known bool, spec *FeedSpec)
 }
 
 // feedSource evaluates file and url, which exclude each other.
-func (c *compiler) feedSource(d *decl, kind feedKind, spec *FeedSpec) bool {
+func (c *compiler) feedSource(d *decl, kind feedKind, spec *catalog.FeedSpec) bool {
 	file, link := d.attr("file"), d.attr("url")
 	ok := true
 	if file != nil {
@@ -143,7 +143,7 @@ func (c *compiler) feedSource(d *decl, kind feedKind, spec *FeedSpec) bool {
 	return ok
 }
 
-func (c *compiler) feedFile(a *hclsyntax.Attribute, spec *FeedSpec) bool {
+func (c *compiler) feedFile(a *hclsyntax.Attribute, spec *catalog.FeedSpec) bool {
 	name, ok := c.text(a)
 	switch {
 	case !ok:
@@ -158,7 +158,7 @@ func (c *compiler) feedFile(a *hclsyntax.Attribute, spec *FeedSpec) bool {
 	return true
 }
 
-func (c *compiler) feedURL(a *hclsyntax.Attribute, spec *FeedSpec) bool {
+func (c *compiler) feedURL(a *hclsyntax.Attribute, spec *catalog.FeedSpec) bool {
 	s, ok := c.text(a)
 	if !ok {
 		return false
@@ -177,7 +177,7 @@ func (c *compiler) feedURL(a *hclsyntax.Attribute, spec *FeedSpec) bool {
 	return true
 }
 
-func (c *compiler) feedAge(d *decl, kind feedKind, spec *FeedSpec) bool {
+func (c *compiler) feedAge(d *decl, kind feedKind, spec *catalog.FeedSpec) bool {
 	a := d.attr("max_age")
 	if a == nil {
 		return true

@@ -31,7 +31,7 @@ type File struct {
 	used    map[string]map[string]bool // names that something refers to, by kind
 	order   []*decl                    // sets, each after those that it refers to
 	vars    map[string]cty.Value
-	specs   map[string]FeedSpec
+	specs   map[string]catalog.FeedSpec
 	hash    string
 	accepts []Accept
 
@@ -49,7 +49,7 @@ type File struct {
 func Load(filename string, src []byte, opt Options) (*File, diag.List) {
 	f := &File{name: filename, opt: opt,
 		decls: map[string][]*decl{}, index: map[string]map[string]*decl{}, used: map[string]map[string]bool{},
-		vars: map[string]cty.Value{}, specs: map[string]FeedSpec{}, reported: map[string]bool{}, excused: map[*hclsyntax.Body]map[string]bool{}}
+		vars: map[string]cty.Value{}, specs: map[string]catalog.FeedSpec{}, reported: map[string]bool{}, excused: map[*hclsyntax.Body]map[string]bool{}}
 	if f.tooLong = len(src) > MaxSize; !f.tooLong {
 		f.src, f.wrong, f.wrongAt = decodeSource(src)
 	}
@@ -78,8 +78,8 @@ func Load(filename string, src []byte, opt Options) (*File, diag.List) {
 
 // Feeds returns the feeds that something in the policy uses, in the order of
 // the file. Compile wants a catalog for each, under its name.
-func (f *File) Feeds() []FeedSpec {
-	var out []FeedSpec
+func (f *File) Feeds() []catalog.FeedSpec {
+	var out []catalog.FeedSpec
 	for _, d := range f.decls["feed"] {
 		if spec, ok := f.specs[d.name]; ok && f.used["feed"][d.name] {
 			out = append(out, spec)

@@ -67,17 +67,6 @@ type Options struct {
 	Now       time.Time // its date decides which rules have expired
 }
 
-// FeedSpec is a feed that a policy uses.
-type FeedSpec struct {
-	Name   string // its label
-	Kind   string
-	Cloud  string
-	File   string        // joined with the policy's folder; empty when none is named
-	URL    string        // empty when none is named
-	MaxAge time.Duration // zero when the policy names none
-	Place  diag.Range
-}
-
 // Program is a compiled policy. It is complete only when the diagnostics that
 // came with it hold no error. It is immutable, but for the options of targets,
 // which belong to the caller.

@@ -1,0 +1,26 @@
+package catalog
+
+import (
+	"strings"
+	"time"
+)
+
+// FeedSpec says which feed is meant, and where its file is. File and URL exclude each
+// other; without both, the feed is what its publisher has at present.
+type FeedSpec struct {
+	Name   string        // what a policy calls it, for messages
+	Kind   string        // such as "azure"
+	Cloud  string        // the publisher's part of the world; empty: the kind's usual one
+	File   string        // a path, or "-" for standard input
+	URL    string        // https, or http where the caller allows it
+	MaxAge time.Duration // how old a cached copy may be; zero: the default
+}
+
+// From is the feed, read from place instead: a file, "-" or an address.
+func (s FeedSpec) From(place string) FeedSpec {
+	s.File, s.URL = place, ""
+	if strings.HasPrefix(place, "https://") || strings.HasPrefix(place, "http://") {
+		s.File, s.URL = "", place
+	}
+	return s
+}
