@@ -7,8 +7,7 @@ import (
 	"testing"
 )
 
-// TestDiagnose: what is wrong for the whole is said once, and claims nothing that
-// findings do not carry.
+// TestDiagnose: each diagnosis is made once, and claims nothing beyond the findings.
 func TestDiagnose(t *testing.T) {
 	t.Parallel()
 	relay4, relay6, gateway := netip.MustParseAddr("20.202.0.1"), netip.MustParseAddr("2603:1063::1"), netip.MustParseAddr("10.20.0.1")

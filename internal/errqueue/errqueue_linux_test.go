@@ -21,7 +21,7 @@ import (
 type family struct {
 	name             string
 	target, firewall netip.Addr
-	dead             netip.Addr // the firewall looks for it on its link, in vain
+	dead             netip.Addr // nobody on the firewall's link has it
 	ip               string     // nft's word
 }
 
@@ -76,7 +76,7 @@ func connectTCP(l *lab.Lab, to netip.AddrPort, o Options, patience time.Duration
 	return err
 }
 
-// TestEvidence holds the socket layer to each row of the table of what a sender sees.
+// TestEvidence tests the socket layer with each row of the table of what a sender sees.
 func TestEvidence(t *testing.T) {
 	t.Parallel()
 	admin := map[string]string{"ip": "icmp type admin-prohibited", "ip6": "icmpv6 type admin-prohibited"}

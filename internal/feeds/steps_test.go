@@ -182,7 +182,7 @@ func TestSteps(t *testing.T) {
 		name, base string
 		step       change
 		more       []catalog.Entry
-		want       string // a part of what is against it
+		want       string // a part of the error, or taken
 	}{
 		// Real kinds of steps.
 		{"nothing", "public", same, nil, taken},

@@ -74,7 +74,7 @@ func TestOtherFormat(t *testing.T) {
 	}
 }
 
-// TestGuard has the last word on what is new, and none on the copy at hand.
+// TestGuard: Guard judges a new file, and not the copy at hand.
 func TestGuard(t *testing.T) {
 	o := newOrigin(t, versioned(t, 397))
 	f, c := o.fetcher(t)

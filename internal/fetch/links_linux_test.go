@@ -10,8 +10,9 @@ import (
 	"testing"
 )
 
-// TestNotOurs puts what cannot be read, or leads elsewhere, in the place of each file of
-// the cache: nothing waits, nothing is read or made elsewhere, and the feed is had.
+// TestNotOurs puts what cannot be read, or leads elsewhere, in the place of each file
+// of the cache: nothing waits, nothing is read or written elsewhere, and the feed is
+// fetched.
 func TestNotOurs(t *testing.T) {
 	elsewhere := t.TempDir()
 	ways := map[string]func(path string) error{

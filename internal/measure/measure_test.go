@@ -17,7 +17,7 @@ import (
 	"sallyport/verifier/reflector"
 )
 
-// reflector runs one on loopback.
+// startReflector runs a reflector on loopback.
 func startReflector(t *testing.T) (netip.AddrPort, *reflector.Key) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "key")
@@ -78,8 +78,8 @@ func TestTrainIsPartOfTheReport(t *testing.T) {
 	}
 }
 
-// TestNoReflector holds that silence, and a wrong key, are inconclusive: nobody knows
-// whether the path is bad or nothing runs there.
+// TestNoReflector: silence, and a wrong key, are inconclusive, because either the path
+// is bad or no reflector runs there.
 func TestNoReflector(t *testing.T) {
 	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {

@@ -172,8 +172,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// refused decodes a file that must be refused, and holds the error against
-// what is promised of all of them.
+// refused decodes a file that must be refused, and checks what every error promises.
 func refused(t *testing.T, file string, opt Options) *Error {
 	t.Helper()
 	c, err := Decode([]byte(file), opt)
@@ -330,8 +329,8 @@ func TestNoGarbage(t *testing.T) {
 	}
 }
 
-// FuzzDecode holds every file that Decode takes against the oracle, and every
-// error against what is promised of errors.
+// FuzzDecode compares every file that Decode accepts with the oracle, and checks what
+// every error promises.
 func FuzzDecode(f *testing.F) {
 	for _, file := range []string{
 		feed("33.0.0.0/8", "2d00::/32"), feed("10.0.0.0/8"), feed("33.0.0.1/8", "::ffff:33.0.0.0/104"),

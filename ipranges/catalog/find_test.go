@@ -154,7 +154,7 @@ func TestLookup(t *testing.T) {
 				{Tag{Name: "AzureCloud.westeurope"}, true, prefix("2d00:0:4000::/36"), 0},
 				{Tag{Name: "AzureCloud"}, true, prefix("2d00::/32"), 0},
 			}},
-			{"2d00:4::/32", []Match{ // host bits are none of our business
+			{"2d00:4::/32", []Match{ // host bits are ignored
 				{Tag{Name: "Storage"}, false, prefix("2d00:4::/48"), 0},
 				{Tag{Name: "Storage.WestEurope"}, false, prefix("2d00:4::/48"), 0},
 			}},

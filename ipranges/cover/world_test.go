@@ -46,8 +46,8 @@ func (w world) checkPrices(t *testing.T, c *Curve, set ipranges.Set, want []int,
 	}
 }
 
-// checkCovers holds a curve's covers against its prices, and against the
-// addresses that they must neither add nor leave out.
+// checkCovers compares a curve's covers with its prices, and with the addresses that
+// they must neither add nor leave out.
 func (w world) checkCovers(t *testing.T, c *Curve, set ipranges.Set, over bool, want []int, bound ipranges.Set) {
 	t.Helper()
 	for k, blocks := range want {

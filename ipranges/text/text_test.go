@@ -122,8 +122,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// refused decodes a list that must be refused, and holds the error against what
-// is promised of all of them.
+// refused decodes a list that must be refused, and checks what every error promises.
 func refused(t *testing.T, list string, limits Limits) *Error {
 	t.Helper()
 	c, err := Decode([]byte(list), limits)
@@ -224,7 +223,7 @@ func addNaive(b *netipx.IPSetBuilder, v any) {
 	}
 }
 
-// TestRead: what is read as a set is not held against the rules of feeds.
+// TestRead: a list that is read as a set need not keep the rules of feeds.
 func TestRead(t *testing.T) {
 	for list, want := range map[string]string{
 		"10.0.0.0/8 office\n":                 "10.0.0.0/8",
@@ -295,8 +294,8 @@ func TestCut(t *testing.T) {
 	}
 }
 
-// FuzzDecode holds every list that Decode takes against the oracle, and every
-// error against what is promised of errors.
+// FuzzDecode compares every list that Decode accepts with the oracle, and checks what
+// every error promises.
 func FuzzDecode(f *testing.F) {
 	own, err := os.ReadFile("testdata/own.txt")
 	if err != nil {

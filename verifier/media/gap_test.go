@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// TestInterruption: one break of seconds is no quality of the path; several are, and so
-// is what does not come back.
+// TestInterruption: one break of seconds is excused; several are not, nor one that
+// lasts to the end.
 func TestInterruption(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

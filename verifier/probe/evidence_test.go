@@ -10,7 +10,7 @@ import (
 // firm reports whether a verdict claims something.
 func firm(v verifier.Verdict) bool { return v == verifier.Reachable || v.Firm() }
 
-// TestEvidenceTakenAway: whatever is known, to know less never makes a verdict firmer.
+// TestEvidenceTakenAway: without one of the facts, a verdict is never firmer.
 func TestEvidenceTakenAway(t *testing.T) {
 	t.Parallel()
 	const all = heardBeyond<<1 - 1
@@ -33,8 +33,8 @@ func TestEvidenceTakenAway(t *testing.T) {
 	}
 }
 
-// TestEvidenceIsNeeded: without any one of the facts that a row names, its verdict is not
-// reached by it: every piece carries.
+// TestEvidenceIsNeeded: a row does not give its verdict if any one of its facts is
+// missing.
 func TestEvidenceIsNeeded(t *testing.T) {
 	t.Parallel()
 	for _, r := range evidenceTable {

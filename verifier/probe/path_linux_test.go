@@ -9,8 +9,8 @@ import (
 	"sallyport/verifier"
 )
 
-// TestPath holds "filtered after hop K" to its evidence: it is said only where a router
-// beyond K answers for a working port and not for the silent one.
+// TestPath: a port is "filtered after hop K" only where a router beyond K answers for a
+// working port and not for the silent one.
 func TestPath(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {

@@ -200,7 +200,7 @@ func TestCounted(t *testing.T) {
 	}
 }
 
-// TestOrdinary: a bridge with an address and no way on is not the way out.
+// TestOrdinary: a bridge with an address and without a route is not the way out.
 func TestOrdinary(t *testing.T) {
 	t.Parallel()
 	pace.Run(t, func(t testing.TB, s pace.Scale) {
@@ -238,8 +238,8 @@ func TestEgress(t *testing.T) {
 	})
 }
 
-// TestLeaveBySource holds the portable lookup to the kernel's.
-func TestLeaveBySource(t *testing.T) {
+// TestLookUpBySource compares the portable lookup with the kernel's.
+func TestLookUpBySource(t *testing.T) {
 	t.Parallel()
 	pace.Run(t, func(t testing.TB, s pace.Scale) {
 		n := newNetwork(t)

@@ -100,7 +100,8 @@ func TestProgressTellsAll(t *testing.T) {
 	})
 }
 
-// TestNoRouteToOneFamily: a host that is reached over IPv4 is not lost for want of IPv6.
+// TestNoRouteToOneFamily: a host that is reached over IPv4 does not fail for lack of
+// IPv6.
 func TestNoRouteToOneFamily(t *testing.T) {
 	t.Parallel()
 	pace.Run(t, func(t testing.TB, s pace.Scale) {

@@ -72,7 +72,7 @@ func FuzzStub(f *testing.F) {
 	})
 }
 
-// TestInOrder: programs ask servers in order, and take the first word.
+// TestInOrder: programs ask servers in order, and take the first answer.
 func TestInOrder(t *testing.T) {
 	t.Parallel()
 	a4, a6 := netip.MustParseAddr("192.0.2.7"), netip.MustParseAddr("2001:db8::7")

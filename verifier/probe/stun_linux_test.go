@@ -292,8 +292,8 @@ func TestManyTargets(t *testing.T) {
 	})
 }
 
-// TestWithoutErrorQueue plays a system that does not tell who sent an ICMP error: no
-// verdict names anybody, and none is firmer than on Linux.
+// TestWithoutErrorQueue imitates a system that does not tell who sent an ICMP error: no
+// verdict names a sender, and none is firmer than on Linux.
 func TestWithoutErrorQueue(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -340,7 +340,7 @@ func TestRelayThatOnlyAllocates(t *testing.T) {
 	})
 }
 
-// TestAnswersThatProveNothing: what comes back must be an answer to us.
+// TestAnswersThatProveNothing: what comes back must be an answer to the request.
 func TestAnswersThatProveNothing(t *testing.T) {
 	t.Parallel()
 	for name, reply := range map[string]func(b []byte) []byte{

@@ -31,7 +31,7 @@ import (
 type authority struct {
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
-	// chain is its own certificate, where another authority vouches for it.
+	// chain is its own certificate, if another authority signed it.
 	chain [][]byte
 }
 
@@ -73,7 +73,7 @@ func (a *authority) issue(tb testing.TB, name string, until time.Time) tls.Certi
 
 const signalling = "signal.lab.example"
 
-// under makes an authority that a vouches for.
+// under makes an authority that a signs.
 func (a *authority) under(tb testing.TB, until time.Time) *authority {
 	tb.Helper()
 	key := newKey(tb)
@@ -121,7 +121,7 @@ func TestTLS(t *testing.T) {
 	soon := time.Now().Add(time.Hour)
 	roots := x509.NewCertPool()
 	roots.AddCert(microsoft.cert)
-	roots.AddCert(proxy.cert) // the machine was made to trust it
+	roots.AddCert(proxy.cert) // this machine trusts it
 	roots.AddCert(mimic.cert)
 	for name, c := range map[string]struct {
 		serve   func(net.Conn)

@@ -166,8 +166,8 @@ func TestSilence(t *testing.T) {
 	}
 }
 
-// TestRecordings plays what was recorded from elsewhere, later, and to a reflector
-// that was started again.
+// TestRecordings replays datagrams from another address, later, and to a restarted
+// reflector.
 func TestRecordings(t *testing.T) {
 	b := newBench(t, Options{})
 	cookie := b.open(9)
@@ -218,7 +218,7 @@ func TestClock(t *testing.T) {
 	})
 }
 
-// TestRefusals plays hellos that are too old, and gets few answers, each of the least
+// TestRefusals replays hellos that are too old, and gets few answers, each of the least
 // size.
 func TestRefusals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // in time that goes by only where it is slept
@@ -279,7 +279,7 @@ func TestRate(t *testing.T) {
 }
 
 // TestDeclinedIsTold: a client has to know that its packets arrived and were not
-// answered, or it takes our limit for loss.
+// answered, or it takes the rate limit for loss.
 func TestDeclinedIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // in time that goes by only where it is slept
 		b := newBench(t, Options{PerSource: 1000, Total: 10})

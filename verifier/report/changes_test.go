@@ -11,7 +11,7 @@ import (
 	"sallyport/verifier/report"
 )
 
-// later is the sample a day on: one port mended, one that stays dropped by somebody
+// later is the sample a day on: one port repaired, one that stays dropped by somebody
 // else, one broken, one that is no longer verified, one that is new.
 func later() *verifier.Report {
 	r := sample()

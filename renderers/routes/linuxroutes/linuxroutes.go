@@ -68,10 +68,10 @@ var assigned = map[int]string{8: "gated", 9: "ra", 10: "mrt", 11: "zebra", 12: "
 	// FRR, lib/zebra's rtnetlink numbers.
 	191: "nhrp", 193: "ldp", 194: "sharp", 195: "pbr", 196: "static routes", 197: "openfabric", 198: "srte"}
 
-// A Mistake is a field of Routes that cannot be.
+// A Mistake is a field of Routes whose value is not valid.
 type Mistake = nexthop.Mistake
 
-// Mistakes are several.
+// Mistakes are all mistakes in a Routes.
 type Mistakes = nexthop.Mistakes
 
 // Check returns what is wrong with r for routes of family f, or nil.

@@ -41,7 +41,7 @@ func (o Options) gateway(f ipranges.Family) string {
 	return o.Gateway6
 }
 
-// A Mistake is a field that cannot be.
+// A Mistake is a field whose value is not valid.
 type Mistake struct{ Field, Cause, Fix string }
 
 func (m *Mistake) Error() string { return m.Field + ": " + m.Cause }
@@ -72,7 +72,7 @@ func (w Way) String() string {
 	return fmt.Sprintf("%s, with exceptions by way of %s", w.To, w.Other)
 }
 
-// Ways are those of the families that have one.
+// Ways are the ways by family. A family without routes has none.
 type Ways map[ipranges.Family]Way
 
 // Parse makes ways of options, which are called gateway4, gateway6 and device, and
