@@ -39,6 +39,7 @@ openssl                 openssl
 tshark                  tshark
 xmllint                 libxml2-utils
 shellcheck              shellcheck
+valgrind                valgrind
 busybox                 busybox
 dash                    dash
 aws                     awscli

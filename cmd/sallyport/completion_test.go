@@ -43,7 +43,7 @@ func TestFlagsComplete(t *testing.T) {
 			walk(sub)
 		}
 	}
-	walk(newRoot(&app{out: newOutput(&bytes.Buffer{}), width: 80}))
+	walk(newRoot(&app{out: newOutput(&bytes.Buffer{}), width: 80}, nil))
 	for _, name := range freeValues {
 		if !seen[name] {
 			t.Errorf("no flag is called --%s", name)

@@ -137,7 +137,7 @@ func TestDocumentedCommands(t *testing.T) {
 		}
 		for _, m := range commandLine.FindAllStringSubmatch(string(text), -1) {
 			args := strings.Fields(m[1])
-			root := newRoot(&app{out: newOutput(&bytes.Buffer{}), width: 80})
+			root := newRoot(&app{out: newOutput(&bytes.Buffer{}), width: 80}, nil)
 			cmd, rest, err := root.Find(args)
 			if err != nil || cmd == root {
 				continue // prose: sallyport finds, sallyport writes

@@ -56,7 +56,7 @@ func TestHelp(t *testing.T) {
 			walk(sub)
 		}
 	}
-	walk(newRoot(&app{out: newOutput(&bytes.Buffer{}), width: 80}))
+	walk(newRoot(&app{out: newOutput(&bytes.Buffer{}), width: 80}, nil))
 	if asked < 18 {
 		t.Errorf("only %d commands were asked", asked)
 	}

@@ -8,7 +8,7 @@ import (
 
 // run is the whole program, but for the process around it.
 func run(ctx context.Context, args []string, a *app) int {
-	root := newRoot(a)
+	root := newRoot(a, args)
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
 	if err != nil && wantsJSON(cmd, args) {
@@ -20,7 +20,31 @@ func run(ctx context.Context, args []string, a *app) int {
 	return a.report(err)
 }
 
-func newRoot(a *app) *cobra.Command {
+// commands makes each command, by its name.
+func commands() map[string]func(*app) *cobra.Command {
+	return map[string]func(*app) *cobra.Command{
+		"init": newInit, "check": newCheck, "generate": newGenerate,
+		"ranges": newRanges, "aggregate": newAggregate, "budget": newBudget, "targets": newTargets, "outputs": newOutputs, "version": newVersion,
+		"verify": newVerify, "reflect": newReflect, "size": newSize,
+	}
+}
+
+// addCommands gives root the command that args begin with. Where they begin with none, as
+// in help and completion, it gets all of them.
+func addCommands(root *cobra.Command, a *app, args []string) {
+	all := commands()
+	if len(args) > 0 && all[args[0]] != nil {
+		root.AddCommand(all[args[0]](a))
+		return
+	}
+	for _, make := range all {
+		root.AddCommand(make(a))
+	}
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+}
+
+func newRoot(a *app, args []string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "sallyport",
 		Short: "Cloud address ranges and a short policy become firewall rules and VPN routes",
@@ -47,13 +71,7 @@ Start with
 	root.SetFlagErrorFunc(flagMistake)
 	root.SetUsageFunc(a.printUsage)
 	root.SetHelpFunc(a.printHelp)
-	root.AddCommand(
-		newInit(a), newCheck(a), newGenerate(a),
-		newRanges(a), newAggregate(a), newBudget(a), newTargets(a), newOutputs(a), newVersion(a),
-		newVerify(a), newReflect(a), newSize(a),
-	)
-	root.InitDefaultHelpCmd()
-	root.InitDefaultCompletionCmd()
+	addCommands(root, a, args)
 	strict(root)
 	return root
 }

@@ -7,6 +7,7 @@ import (
 	"path"
 	"regexp"
 	"strings"
+	"sync"
 
 	"sallyport/ipranges"
 	"sallyport/renderers"
@@ -76,8 +77,11 @@ var baseGroups = []string{"ethernet", "802-3-ethernet", "wifi", "802-11-wireless
 	"bond", "bridge", "team", "vlan", "vrf", "vxlan", "macvlan", "macsec", "dummy", "ip-tunnel", "tun", "veth", "generic", "loopback", "pppoe", "wpan",
 	"vpn", "wireguard"}
 
-// isUUID is what NetworkManager takes for one.
-var isUUID = regexp.MustCompile(`^([0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9a-fA-F]{40})$`)
+// isUUID is what NetworkManager takes for one. It is compiled when a profile is read: every
+// start of the program would pay for it.
+var isUUID = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^([0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9a-fA-F]{40})$`)
+})
 
 // readProfile reads a connection profile, and refuses what NetworkManager would. It needs
 // neither uuid nor id, which NetworkManager makes from the file's name, nor a type that a
@@ -98,7 +102,7 @@ func readProfile(data []byte) (keys, error) {
 	if k.kind() == "" {
 		return nil, errors.New("it is no whole profile: there is no type in a group [connection]")
 	}
-	if uuid := k.last("connection", "uuid"); k.has("connection", "uuid") && !isUUID.MatchString(uuid) {
+	if uuid := k.last("connection", "uuid"); k.has("connection", "uuid") && !isUUID().MatchString(uuid) {
 		return nil, fmt.Errorf("NetworkManager takes no profile whose uuid is %.60q", uuid)
 	}
 	for _, key := range []string{"master", "controller"} {

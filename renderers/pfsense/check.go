@@ -147,7 +147,7 @@ func (r *renderer) readConfig() error {
 // (globals.inc), and what util.inc's is_validaliasname adds. The names of
 // protocols and services come from files of FreeBSD; the common ones are here,
 // and a prefix with an underscore in it avoids the rest.
-var reservedNames = words(`port pass
+const reservedNames = `port pass
 	block scrub return in os out log quick on from to flags returnrst returnicmp returnicmp6 proto inet inet6 all any
 	icmptype icmp6type code keep modulate state rdr nat binat arrow nodf minttl error allowopts fastroute filename
 	routeto dupto replyto no label noroute urpffailed fragment user group maxmss maximum ttl tos drop table reassemble
@@ -159,7 +159,7 @@ var reservedNames = words(`port pass
 	statepolicy statedefaults route settos divertto divertreply max min pptp pppoe l2tp openvpn ipsec
 	bogons bogonsv6 negate_networks snort2c sshguard tonatsubnets virusprot vpn_networks
 	ip icmp igmp ggp ipencap tcp udp egp igp gre esp ah ospf pim sctp carp pfsync etherip ipv6
-	ftp ssh telnet smtp domain tftp http https kerberos pop3 ntp imap snmp bgp ldap syslog radius sip stun turn rdp`)
+	ftp ssh telnet smtp domain tftp http https kerberos pop3 ntp imap snmp bgp ldap syslog radius sip stun turn rdp`
 
 func words(s string) map[string]bool {
 	m := map[string]bool{}
@@ -181,7 +181,7 @@ func checkName(name string) error {
 		return errors.New("consists of underscores")
 	case strings.Trim(name, "0123456789") == "":
 		return errors.New("consists of digits")
-	case reservedNames[strings.ToLower(name)]:
+	case slices.Contains(strings.Fields(reservedNames), strings.ToLower(name)):
 		return errors.New("is a word that pf, a protocol or a service has taken")
 	case strings.HasPrefix(name, "pkg_"):
 		return errors.New("begins with pkg_, which belongs to packages")

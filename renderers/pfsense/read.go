@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"sallyport/ipranges"
 	"sallyport/renderers"
@@ -85,15 +86,17 @@ func (r *renderer) ourPart(data []byte, root *node) (*node, error) {
 // known is the elements that we write, by the one they are in: the table of what a
 // reader of our output can expect (filter.inc, filter_generate_user_rule;
 // alias-utils.inc, saveAlias; firewall_rules_edit.php).
-var known = map[string]map[string]bool{
-	"sallyport":   words("aliases filter"),
-	"aliases":     words("alias"),
-	"alias":       words("name type url updatefreq address descr detail"),
-	"filter":      words("rule"),
-	"rule":        ruleElements(),
-	"source":      words("any address"),
-	"destination": words("any address port"),
-}
+var known = sync.OnceValue(func() map[string]map[string]bool {
+	return map[string]map[string]bool{
+		"sallyport":   words("aliases filter"),
+		"aliases":     words("alias"),
+		"alias":       words("name type url updatefreq address descr detail"),
+		"filter":      words("rule"),
+		"rule":        ruleElements(),
+		"source":      words("any address"),
+		"destination": words("any address port"),
+	}
+})
 
 func ruleElements() map[string]bool {
 	all := words("id tracker type interface ipprotocol protocol icmptype source destination log descr")
@@ -108,7 +111,7 @@ func ruleElements() map[string]bool {
 func checkKnown(n *node) error {
 	seen := map[string]bool{}
 	for _, c := range n.children {
-		if !known[n.name][c.name] {
+		if !known()[n.name][c.name] {
 			return fmt.Errorf("unknown element <%s> in <%s>", c.name, n.name)
 		}
 		if seen[c.name] && c.name != "rule" && c.name != "alias" {

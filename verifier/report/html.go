@@ -10,6 +10,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 
 	"sallyport/verifier"
 )
@@ -20,11 +21,14 @@ var pageText string
 //go:embed page.css
 var pageStyle string
 
-var pageTemplate = template.Must(template.New("page").Parse(pageText))
+// pageTemplate is parsed when a page is written: every start of the program would pay for it.
+var pageTemplate = sync.OnceValue(func() *template.Template { return template.Must(template.New("page").Parse(pageText)) })
 
 // contentPolicy allows nothing but the page's own style: if a hostile text ever gets
 // past the escaping, it can neither run nor load anything.
-var contentPolicy = fmt.Sprintf("default-src 'none'; style-src 'sha256-%s'; base-uri 'none'; form-action 'none'", styleHash(pageStyle))
+func contentPolicy() string {
+	return fmt.Sprintf("default-src 'none'; style-src 'sha256-%s'; base-uri 'none'; form-action 'none'", styleHash(pageStyle))
+}
 
 func styleHash(css string) string {
 	sum := sha256.Sum256([]byte(css))
@@ -40,7 +44,7 @@ const HTMLMark = `<meta name="generator" content="sallyport verify">`
 // screens; outcomes are words, and colour only repeats them.
 func WriteHTML(w io.Writer, r *verifier.Report) error {
 	var b bytes.Buffer
-	if err := pageTemplate.Execute(&b, pageOf(r)); err != nil {
+	if err := pageTemplate().Execute(&b, pageOf(r)); err != nil {
 		return fmt.Errorf("html: %w", err)
 	}
 	_, err := w.Write(b.Bytes())
@@ -127,7 +131,7 @@ type pageMetric struct {
 func pageOf(r *verifier.Report) page {
 	outcome, word, sentence := conclusion(r)
 	p := page{
-		Policy: contentPolicy, CSS: template.CSS(pageStyle), Subject: subject(r),
+		Policy: contentPolicy(), CSS: template.CSS(pageStyle), Subject: subject(r),
 		Sentence: sentence, Counted: "No findings.",
 		Footer: strings.TrimSpace("Written by sallyport "+clean(r.Version)) + ". A check that is inconclusive or was not tried has not passed.",
 	}
