@@ -89,7 +89,7 @@ func (f *reflectFlags) check(cmd *cobra.Command) error {
 	return nil
 }
 
-// cutPort parts HOST:PORT; a HOST that is left out is any address.
+// cutPort splits HOST:PORT; a HOST that is left out is any address.
 func cutPort(listen string) (host, port string, ok bool) {
 	i := strings.LastIndexByte(listen, ':')
 	if i < 0 {
@@ -107,7 +107,7 @@ func (a *app) newKey(name string) error {
 		return err
 	}
 	fmt.Fprintf(a.out, "wrote a new key to %s, readable by you only\n", name)
-	fmt.Fprintln(a.out, hang("Copy it to the machines that measure, by a way that nobody reads. Who has it can make the reflector answer.", 0, 0, a.width))
+	fmt.Fprintln(a.out, hang("Copy it to the machines that measure, in a way that nobody else can read. Whoever has it can make the reflector answer.", 0, 0, a.width))
 	return nil
 }
 

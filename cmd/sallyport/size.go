@@ -12,7 +12,7 @@ import (
 	"sallyport/verifier/sizing"
 )
 
-// sizeFlags are the flags of size. Percentages are texts, so that 20 and 20% both do.
+// sizeFlags are the flags of size. Percentages are texts, so that 20 and 20% both work.
 type sizeFlags struct {
 	in               sizing.Input
 	sdk              string

@@ -45,7 +45,7 @@ func (a *app) watchVerify(ctx context.Context, f *verifyFlags, plan *verifier.Pl
 	for {
 		r := a.runPlan(ctx, plan, opt)
 		if ctx.Err() != nil {
-			return last // half a run says nothing beside whole ones
+			return last // an interrupted run cannot be compared with whole ones
 		}
 		failed := f.writeFiles(r)
 		if err := errors.Join(a.printRun(f, r, old), failed); err != nil {
@@ -83,7 +83,8 @@ func (a *app) runPlan(ctx context.Context, plan *verifier.Plan, opt measure.Opti
 	return r
 }
 
-// writesNothing says that a run is of no use once nobody reads standard output.
+// writesNothing says that the run writes no file, so that it is of no use once nobody
+// reads standard output.
 func (f *verifyFlags) writesNothing() bool {
 	return f.save+f.html+f.junit+f.prom+f.history == ""
 }
@@ -149,7 +150,7 @@ func (a *app) textOptions(f *verifyFlags) report.TextOptions {
 	return opt
 }
 
-// silent says that --quiet has nothing to print of a run: nothing failed or stayed open,
+// silent says that --quiet prints nothing about a run: nothing failed or was undecided,
 // and nothing changed since old.
 func (f *verifyFlags) silent(r, old *verifier.Report) bool {
 	return f.quiet && r.ExitCode() == exitOK && (old == nil || len(verifier.Compare(old, r)) == 0)
