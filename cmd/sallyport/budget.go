@@ -18,13 +18,14 @@ import (
 
 // budgetFlags are the flags of budget.
 type budgetFlags struct {
-	coverageFlags // for the sources of names
-	target        string
-	protect       []string
-	must          []string
-	at            []int
-	svg           string
-	allowRead     []string
+	sets      setFlags
+	target    string
+	protect   []string
+	must      []string
+	at        []int
+	svg       string
+	allowRead []string
+	json      bool
 }
 
 func newBudget(a *app) *cobra.Command {
@@ -49,12 +50,11 @@ with --policy set.NAME), or what --target of a policy lists.`,
 			}
 			return a.budget(cmd, &f, args)
 		},
-		ValidArgsFunction: f.completeSets(a),
+		ValidArgsFunction: f.sets.completeSets(a),
 	}
-	f.add(cmd)
+	f.sets.add(cmd, a)
 	fl := cmd.Flags()
-	fl.StringVarP(&f.policy, "policy", "p", "", "take set.NAME, or the target, from the policy `FILE`; without it, from policy.hcl of this folder")
-	fl.StringArrayVar(&f.vars, "var", nil, "set a variable of the policy, `NAME=VALUE`")
+	fl.Lookup("policy").Usage = "take set.NAME, or the target, from the policy `FILE`; without it, from policy.hcl of this folder"
 	fl.StringArrayVar(&f.allowRead, "allow-read", nil, "let the policy name files in `DIR` too, besides those in its own folder; may be repeated")
 	fl.StringVarP(&f.target, "target", "t", "", "the list of the target `NAME` of the policy, with its budget and its device's limits")
 	fl.StringArrayVar(&f.protect, "protect", nil, "never add addresses of `SET`; may be repeated")
@@ -63,15 +63,11 @@ with --policy set.NAME), or what --target of a policy lists.`,
 	fl.StringVar(&f.svg, "svg", "", "draw the curves into `FILE`")
 	fl.BoolVar(&f.json, "json", false, "print JSON, with every length")
 	fl.Lookup("feed").Usage = "read `FILE` (or KIND=FILE) instead of the published feed; once for each kind"
-	f.completePolicy(cmd, a)
 	folders(cmd, "allow-read")
 	files(cmd, "svg", "svg")
-	complete(cmd, "protect", f.completeSets(a))
-	complete(cmd, "must", f.completeSets(a))
-	complete(cmd, "target", words(func() []string {
-		p := policyFlags{policy: f.policy}
-		return p.declared(a, "target")()
-	}))
+	complete(cmd, "protect", f.sets.completeSets(a))
+	complete(cmd, "must", f.sets.completeSets(a))
+	complete(cmd, "target", words(func() []string { return f.sets.ofPolicy().declared(a, "target")() }))
 	return cmd
 }
 
@@ -123,10 +119,10 @@ func (a *app) budgetSubject(cmd *cobra.Command, f *budgetFlags, names []string) 
 		}
 		return a.budgetTarget(cmd, f)
 	}
-	src := sources{a: a, f: &f.coverageFlags, cmd: cmd, namers: map[string]*namer{}}
+	e := f.sets.evaluator(a)
 	var sets [3]ipranges.Set
 	for i, list := range [][]string{names, f.protect, f.must} {
-		found, err := src.all(list)
+		found, err := e.Sets(cmd.Context(), list)
 		if err != nil {
 			return budgetOf{}, err
 		}
@@ -141,7 +137,8 @@ func (a *app) budgetSubject(cmd *cobra.Command, f *budgetFlags, names []string) 
 }
 
 func (a *app) budgetTarget(cmd *cobra.Command, f *budgetFlags) (budgetOf, error) {
-	flags := policyFlags{feedFlags: f.feedFlags, policy: f.policy, vars: f.vars, allowRead: f.allowRead}
+	flags := f.sets.ofPolicy()
+	flags.allowRead = f.allowRead
 	req, err := flags.request(a)
 	if err != nil {
 		return budgetOf{}, err

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"io"
 	"maps"
 	"net"
 	"slices"
@@ -98,19 +97,6 @@ func (f *policyFlags) declared(a *app, kind string) func() []string {
 	}
 }
 
-// setsOf are the sets of the policy that a command may take sets from.
-func setsOf(a *app, policy string) []string {
-	f := policyFlags{policy: policy}
-	if name, _ := f.chosen(); name == "" && policy == "" {
-		return nil
-	}
-	var out []string
-	for _, name := range f.declared(a, "set")() {
-		out = append(out, "set."+name)
-	}
-	return out
-}
-
 // kindCompletions offers the kinds of targets.
 func kindCompletions(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 	var names []string
@@ -135,86 +121,11 @@ func (f *sourceFlags) complete(cmd *cobra.Command) {
 	complete(cmd, "feed", pairs(feeds.Kinds))
 	complete(cmd, "kind", words(feeds.Kinds))
 	complete(cmd, "cloud", words(func() []string {
-		own := f.once()
-		own.cloud = ""
-		_, _ = own.choose() // of a mistake, completion says nothing
-		return feeds.Clouds(own.kind)
+		own := f.meant()
+		own.Cloud, own.Files = "", slices.Compact(slices.Clone(own.Files)) // cobra parses flags twice here
+		spec, _ := own.Spec()                                              // of a mistake, completion says nothing
+		return feeds.Clouds(spec.Kind)
 	}))
-}
-
-// once is the flags without the repetitions that come of cobra's parsing them twice.
-func (f *sourceFlags) once() sourceFlags {
-	own := *f
-	own.feeds = slices.Compact(slices.Clone(f.feeds))
-	return own
-}
-
-// completePolicy completes --policy and --var of a command that may take sets from a policy.
-func (f *showFlags) completePolicy(cmd *cobra.Command, a *app) {
-	files(cmd, "hcl", "policy")
-	complete(cmd, "var", pairs(func() []string {
-		p := policyFlags{policy: f.policy}
-		return p.declared(a, "variable")()
-	}))
-}
-
-// tags are the names of tags that begin with a prefix, whatever the case, from the cached
-// feed or the file that is named.
-func (f *sourceFlags) tags(cmd *cobra.Command, a *app, prefix string) []string {
-	quiet := *a
-	quiet.in, quiet.err, quiet.progress = strings.NewReader(""), io.Discard, false
-	own := f.once()
-	own.offline = true
-	feed, err := own.open(cmd.Context(), &quiet)
-	if err != nil {
-		return nil
-	}
-	var names []string
-	for t := range feed.Catalog.Tags() {
-		if len(t.Name) >= len(prefix) && strings.EqualFold(t.Name[:len(prefix)], prefix) {
-			names = append(names, t.Name)
-		}
-	}
-	return names
-}
-
-// completeTags offers the names of tags.
-func (f *sourceFlags) completeTags(a *app) cobra.CompletionFunc {
-	return func(cmd *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
-		return f.tags(cmd, a, typed), cobra.ShellCompDirectiveNoFileComp
-	}
-}
-
-// completeNames offers the names of tags, and the policy's sets.
-func (f *showFlags) completeNames(a *app) cobra.CompletionFunc {
-	return func(cmd *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
-		names := begin(setsOf(a, f.policy), typed)
-		if !strings.HasPrefix(typed, "set.") {
-			names = append(names, f.tags(cmd, a, typed)...)
-		}
-		return names, cobra.ShellCompDirectiveNoFileComp
-	}
-}
-
-// completeSets offers the names of tags of every kind of feed, and the policy's sets.
-func (f *coverageFlags) completeSets(a *app) cobra.CompletionFunc {
-	return func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
-		kind, tag, ok := strings.Cut(typed, ":")
-		if !ok || !slices.Contains(feeds.Kinds(), kind) {
-			return f.completeNames(a)(cmd, args, typed)
-		}
-		of := sources{a: a, f: f, cmd: cmd}
-		own := f.sourceFlags
-		if kind != of.usual() {
-			own.cloud = ""
-		}
-		own.kind, own.feeds = kind, of.feedsOf(kind)
-		var names []string
-		for _, name := range own.tags(cmd, a, tag) {
-			names = append(names, kind+":"+name)
-		}
-		return names, cobra.ShellCompDirectiveNoFileComp
-	}
 }
 
 func (f *verifyFlags) completeOwn(cmd *cobra.Command, a *app) {

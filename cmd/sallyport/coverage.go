@@ -3,21 +3,20 @@ package main
 import (
 	"fmt"
 	"math/big"
-	"net/netip"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"sallyport/internal/feeds"
 	"sallyport/ipranges"
 )
 
 // coverageFlags are the flags of ranges coverage.
 type coverageFlags struct {
-	showFlags // for the sources of names
-	by        []string
-	verbose   bool
+	sets    setFlags
+	by      []string
+	verbose bool
+	json    bool
 }
 
 func newRangesCoverage(a *app) *cobra.Command {
@@ -40,18 +39,15 @@ a prefix, a range, an address, or with --policy set.NAME.`,
 			}
 			return a.coverage(cmd, &f, args)
 		},
-		ValidArgsFunction: f.completeSets(a),
+		ValidArgsFunction: f.sets.completeSets(a),
 	}
-	f.add(cmd)
+	f.sets.add(cmd, a)
 	fl := cmd.Flags()
 	fl.StringArrayVarP(&f.by, "by", "b", nil, "compare with `SET`; may be repeated, for the union")
-	fl.StringVarP(&f.policy, "policy", "p", "", "take set.NAME from the policy `FILE`; without it, from policy.hcl of this folder")
-	fl.StringArrayVar(&f.vars, "var", nil, "set a variable of the policy, `NAME=VALUE`")
 	fl.BoolVarP(&f.verbose, "verbose", "v", false, "list the prefixes that are not held")
 	fl.BoolVar(&f.json, "json", false, "print JSON, with the prefixes that are not held")
 	fl.Lookup("feed").Usage = "read `FILE` (or KIND=FILE) instead of the published feed; once for each kind"
-	f.completePolicy(cmd, a)
-	complete(cmd, "by", f.completeSets(a))
+	complete(cmd, "by", f.sets.completeSets(a))
 	return cmd
 }
 
@@ -119,12 +115,12 @@ func count(n *big.Int) string {
 }
 
 func (a *app) coverage(cmd *cobra.Command, f *coverageFlags, names []string) error {
-	src := sources{a: a, f: f, cmd: cmd, namers: map[string]*namer{}}
-	sets, err := src.all(names)
+	e := f.sets.evaluator(a)
+	sets, err := e.Sets(cmd.Context(), names)
 	if err != nil {
 		return err
 	}
-	holders, err := src.all(f.by)
+	holders, err := e.Sets(cmd.Context(), f.by)
 	if err != nil {
 		return err
 	}
@@ -183,116 +179,4 @@ func (a *app) printCoverage(f *coverageFlags, names []string, sets []ipranges.Se
 	}
 	fmt.Fprintf(a.out, "\nnot held:\n")
 	return a.printSet(missing, false)
-}
-
-// sources finds sets of several feeds, and literal ones.
-type sources struct {
-	a      *app
-	f      *coverageFlags
-	cmd    *cobra.Command
-	namers map[string]*namer // by kind of feed; those of a policy's sets by "set."
-}
-
-func (s *sources) all(names []string) ([]ipranges.Set, error) {
-	var list []ipranges.Set
-	for i, name := range names {
-		if i > 0 {
-			if err := notAlone(names[i-1], name); err != nil {
-				return nil, err
-			}
-		}
-		set, err := s.find(name)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, set)
-	}
-	return list, nil
-}
-
-// notAlone refuses a mask behind an address, and what else belongs to it: as sets of their
-// own they would be single addresses.
-func notAlone(before, name string) error {
-	if _, err := netip.ParseAddr(before); err != nil {
-		return nil
-	}
-	if name == "-" {
-		return usage("%s %s: write a range without blanks, such as 192.0.2.1-192.0.2.9", before, name)
-	}
-	r, ok, err := ipranges.ParseLine(before+" "+name, ipranges.ReadOptions{NoWords: true})
-	if err == nil && ok && r.From() != r.To() {
-		return usage("%s %s: write it in one word, %s", before, name, ipranges.AppendRange(nil, r))
-	}
-	return nil
-}
-
-func (s *sources) find(name string) (ipranges.Set, error) {
-	if name == "" {
-		return ipranges.Set{}, usage("a set has no name: write a tag, a prefix, or set.NAME")
-	}
-	if strings.HasPrefix(name, "set.") {
-		set, _, err := s.namer("set.", func(*showFlags) {}).find(name)
-		return set, err
-	}
-	kind, tag, ok := strings.Cut(name, ":")
-	if !ok || !slices.Contains(feeds.Kinds(), kind) {
-		r, err := ipranges.ParseRange(name)
-		switch {
-		case err == nil:
-			return ipranges.FromRanges(r)
-		case ok && !strings.ContainsAny(tag, ":/") && strings.Trim(kind, "0123456789abcdefABCDEF") != "":
-			return ipranges.Set{}, usage("%s: no kind of feed is called %q: choose one of %s", name, kind, strings.Join(feeds.Kinds(), ", "))
-		case strings.ContainsAny(name, "/:") || strings.ContainsAny(name, ".-") && strings.Trim(name, "0123456789.-") == "":
-			return ipranges.Set{}, usage("%v", err)
-		}
-		kind, tag = s.usual(), name
-	}
-	n := s.namer(kind, func(own *showFlags) {
-		if kind != s.usual() {
-			own.cloud = ""
-		}
-		own.kind, own.feeds = kind, s.feedsOf(kind)
-	})
-	set, _, err := n.find(tag)
-	return set, err
-}
-
-// namer is the one that was made for key, or a new one with flags of its own.
-func (s *sources) namer(key string, change func(*showFlags)) *namer {
-	n := s.namers[key]
-	if n == nil {
-		own := s.f.showFlags
-		change(&own)
-		n = &namer{a: s.a, f: &own, cmd: s.cmd}
-		s.namers[key] = n
-	}
-	return n
-}
-
-// usual is the kind of feed that names without a kind are of.
-func (s *sources) usual() string {
-	if s.f.kind != "" {
-		return s.f.kind
-	}
-	if len(s.f.feeds) == 1 {
-		if kind, _, ok := strings.Cut(s.f.feeds[0], "="); ok && slices.Contains(feeds.Kinds(), kind) {
-			return kind
-		}
-	}
-	return "azure"
-}
-
-// feedsOf are the files that are named for a kind of feed.
-func (s *sources) feedsOf(kind string) []string {
-	var list []string
-	for _, f := range s.f.feeds {
-		of, _, ok := strings.Cut(f, "=")
-		if !ok || !slices.Contains(feeds.Kinds(), of) {
-			of = s.usual()
-		}
-		if of == kind {
-			list = append(list, f)
-		}
-	}
-	return list
 }

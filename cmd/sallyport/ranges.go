@@ -1,10 +1,8 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -12,6 +10,7 @@ import (
 
 	"sallyport/internal/feeds"
 	"sallyport/internal/pipeline"
+	"sallyport/internal/setexpr"
 	"sallyport/ipranges"
 	"sallyport/ipranges/catalog"
 )
@@ -30,57 +29,21 @@ func (f *sourceFlags) add(cmd *cobra.Command) {
 	f.complete(cmd)
 }
 
-// choose settles the kind of the feed and the file that is read in its place, if any.
-func (f *sourceFlags) choose() (file string, err error) {
-	if len(f.feeds) > 1 {
-		return "", usage("--feed is given %d times, and this command reads one feed", len(f.feeds))
-	}
-	if len(f.feeds) == 1 {
-		file = f.feeds[0]
-		kind, rest, ok := strings.Cut(file, "=")
-		switch {
-		case ok && slices.Contains(feeds.Kinds(), kind):
-			if f.kind != "" && f.kind != kind {
-				return "", usage("--kind %s and --feed %s=... are of two kinds: leave one out", f.kind, kind)
-			}
-			f.kind, file = kind, rest
-		case ok && !strings.ContainsAny(kind, "/\\.?") && !isFile(file):
-			return "", usage("--feed %s: no kind of feed is called %q: choose one of %s, or name a file", file, kind, strings.Join(feeds.Kinds(), ", "))
-		}
-		if file == "" {
-			return "", usage("--feed %s names no file", f.feeds[0])
-		}
-	}
-	f.kind = cmp.Or(f.kind, "azure")
-	if !slices.Contains(feeds.Kinds(), f.kind) {
-		return "", usage("--kind %s: choose one of %s", f.kind, strings.Join(feeds.Kinds(), ", "))
-	}
-	if f.cloud != "" {
-		if err := feeds.CheckCloud(f.kind, f.cloud); err != nil {
-			return "", usage("--cloud: %v", err)
-		}
-	}
-	return file, nil
-}
-
-func isFile(name string) bool {
-	_, err := os.Stat(name)
-	return err == nil
+// meant is the feed that the flags mean.
+func (f *sourceFlags) meant() setexpr.Feeds {
+	return setexpr.Feeds{Kind: f.kind, Cloud: f.cloud, Files: f.feeds}
 }
 
 // open opens the one feed of a ranges command and says what should be known of it.
-func (f *sourceFlags) open(ctx context.Context, a *app) (*feeds.Feed, error) {
-	file, err := f.choose()
+func (f *sourceFlags) open(ctx context.Context, a *app) (*catalog.Catalog, error) {
+	spec, err := f.meant().Spec()
 	if err != nil {
 		return nil, err
 	}
-	spec := catalog.FeedSpec{Name: f.kind, Kind: f.kind, Cloud: f.cloud}
-	if file != "" {
-		spec = spec.From(file)
-	}
-	if f.cloud == "" && spec.File != "" {
-		spec.Cloud = feeds.AnyCloud
-	}
+	return f.openSpec(ctx, a, spec)
+}
+
+func (f *sourceFlags) openSpec(ctx context.Context, a *app, spec catalog.FeedSpec) (*catalog.Catalog, error) {
 	o, err := f.opener(a)
 	if err != nil {
 		return nil, err
@@ -90,7 +53,7 @@ func (f *sourceFlags) open(ctx context.Context, a *app) (*feeds.Feed, error) {
 		return nil, err
 	}
 	a.noteFeeds([]pipeline.Feed{{Name: spec.Name, Feed: feed}}, nil)
-	return feed, nil
+	return feed.Catalog, nil
 }
 
 func newRanges(a *app) *cobra.Command {
@@ -131,15 +94,6 @@ func jsonOfDetails(c *catalog.Catalog, name string) detailsJSON {
 	return out
 }
 
-// stateOf says which feed c is, and of which state: "azure change 398".
-func stateOf(c *catalog.Catalog) string {
-	i := c.Info()
-	if i.Change == "" {
-		return i.Kind
-	}
-	return i.Kind + " change " + i.Change
-}
-
 func jsonOfTag(c *catalog.Catalog, t catalog.Tag) tagJSON {
 	s, _ := c.Set(t.Name)
 	return tagJSON{Name: t.Name, Region: t.Region, Service: t.Service, Change: t.Change,
@@ -160,11 +114,10 @@ case. A terminal that is too narrow for all columns shows the first ones.`,
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, words []string) error {
-			feed, err := f.open(cmd.Context(), a)
+			c, err := f.open(cmd.Context(), a)
 			if err != nil {
 				return err
 			}
-			c := feed.Catalog
 			tags := slices.Collect(c.Tags())
 			if len(words) > 0 {
 				tags = c.Search(strings.Join(words, " "))
@@ -178,11 +131,11 @@ case. A terminal that is too narrow for all columns shows the first ones.`,
 			}
 			if len(tags) == 0 {
 				query := strings.Join(words, " ")
-				hint := noTagOf(c, query, "try fewer letters")
+				hint := setexpr.NoTagHint(c, query, "try fewer letters")
 				if near := c.Suggest(strings.Join(words, "."), 3); len(near) > 0 {
 					hint = "did you mean " + strings.Join(near, ", ") + "?"
 				}
-				return fmt.Errorf("no tag of %s matches %q: %s", stateOf(c), query, hint)
+				return fmt.Errorf("no tag of %s matches %q: %s", setexpr.State(c), query, hint)
 			}
 			return a.printTags(c, tags)
 		},
@@ -203,9 +156,7 @@ func (a *app) printTags(c *catalog.Catalog, tags []catalog.Tag) error {
 
 // showFlags are the flags of ranges show.
 type showFlags struct {
-	sourceFlags
-	policy  string
-	vars    []string
+	sets    setFlags
 	exclude []string
 	ranges  bool
 	v4, v6  bool
@@ -223,41 +174,38 @@ With --policy, set.NAME names a set of the policy.`,
   sallyport ranges show AzureCloud --exclude Storage --ranges
   sallyport ranges show --policy policy.hcl set.cloud`,
 		Args:              takes(1, -1, "the NAME of a tag or set"),
-		ValidArgsFunction: f.completeNames(a),
+		ValidArgsFunction: f.sets.completeNames(a),
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.show(cmd, &f, args) },
 	}
-	f.add(cmd)
+	f.sets.add(cmd, a)
 	fl := cmd.Flags()
-	fl.StringVarP(&f.policy, "policy", "p", "", "take set.NAME from the policy `FILE`; without it, from policy.hcl of this folder")
-	fl.StringArrayVar(&f.vars, "var", nil, "set a variable of the policy, `NAME=VALUE`")
 	fl.StringArrayVarP(&f.exclude, "exclude", "x", nil, "leave out the addresses of `NAME`; may be repeated")
 	fl.BoolVar(&f.ranges, "ranges", false, "print ranges instead of prefixes")
 	fl.BoolVarP(&f.v4, "ipv4", "4", false, "only IPv4")
 	fl.BoolVarP(&f.v6, "ipv6", "6", false, "only IPv6")
 	fl.BoolVar(&f.json, "json", false, "print JSON, with each tag's region, service, ports and names")
-	f.completePolicy(cmd, a)
-	complete(cmd, "exclude", f.completeNames(a))
+	complete(cmd, "exclude", f.sets.completeNames(a))
 	return cmd
 }
 
 func (a *app) show(cmd *cobra.Command, f *showFlags, names []string) error {
-	n := namer{a: a, f: f, cmd: cmd}
+	e := f.sets.evaluator(a)
 	var set ipranges.Set
 	var list []tagJSON
 	for _, name := range names {
-		s, tag, err := n.find(name)
+		named, err := e.Name(cmd.Context(), name)
 		if err != nil {
 			return err
 		}
-		set = set.Union(s)
-		list = append(list, tag)
+		set = set.Union(named.Set)
+		list = append(list, jsonOfNamed(name, named))
 	}
 	for _, name := range f.exclude {
-		s, _, err := n.find(name)
+		named, err := e.Name(cmd.Context(), name)
 		if err != nil {
 			return err
 		}
-		set = set.Minus(s)
+		set = set.Minus(named.Set)
 	}
 	set = onlyFamilies(set, f.v4, f.v6)
 	if set.IsEmpty() {
@@ -292,114 +240,11 @@ func (a *app) printSetJSON(tags []tagJSON, f *showFlags, set ipranges.Set) error
 	return a.printJSON(doc)
 }
 
-// namer finds tags in the feed and sets in the policy, opening each only if asked.
-type namer struct {
-	a        *app
-	f        *showFlags
-	cmd      *cobra.Command
-	feed     *catalog.Catalog
-	programs map[string]*pipeline.Result // by the set that is wanted
-}
-
-func (n *namer) find(name string) (ipranges.Set, tagJSON, error) {
-	if set, ok := strings.CutPrefix(name, "set."); ok {
-		s, err := n.policySet(set)
-		return s, tagJSON{Name: name, Prefixes4: s.NumPrefixes(ipranges.IPv4), Prefixes6: s.NumPrefixes(ipranges.IPv6)}, err
+func jsonOfNamed(name string, n setexpr.Named) tagJSON {
+	if n.Catalog == nil {
+		return tagJSON{Name: name, Prefixes4: n.Set.NumPrefixes(ipranges.IPv4), Prefixes6: n.Set.NumPrefixes(ipranges.IPv6)}
 	}
-	if n.feed == nil {
-		feed, err := n.f.open(n.cmd.Context(), n.a)
-		if err != nil {
-			return ipranges.Set{}, tagJSON{}, err
-		}
-		n.feed = feed.Catalog
-	}
-	t, ok := n.feed.Tag(name)
-	if !ok {
-		return ipranges.Set{}, tagJSON{}, noTag(n.feed, name)
-	}
-	s, _ := n.feed.Set(name)
-	tag := jsonOfTag(n.feed, t)
-	tag.detailsJSON = jsonOfDetails(n.feed, name)
-	return s, tag, nil
-}
-
-// noTagOf is what to do about a name of which no tag is near.
-func noTagOf(c *catalog.Catalog, name, otherwise string) string {
-	switch kind := c.Info().Kind; {
-	case kind == "m365" && strings.Contains(strings.ToLower(name), "skype"):
-		return "the service calls the area of Teams Skype, and its tags are called Teams"
-	case kind != "azure":
-		return otherwise
-	}
-	for _, word := range []string{"munication", "acs", "teams", "skype"} {
-		if strings.Contains(strings.ToLower(name), word) {
-			return "Azure publishes no tag for Communication Services or Teams: docs/acs.md lists their ranges"
-		}
-	}
-	return otherwise
-}
-
-func noTag(c *catalog.Catalog, name string) error {
-	if hint := notATag(name); hint != "" {
-		return usage("%q is no name of a tag: %s", name, hint)
-	}
-	hint := noTagOf(c, name, "sallyport ranges list finds tags by words")
-	if near := c.Suggest(name, 3); len(near) > 0 {
-		hint = "did you mean " + strings.Join(near, ", ") + "?"
-	}
-	return fmt.Errorf("no tag %s in %s: %s", name, stateOf(c), hint)
-}
-
-// notATag is what to do about a text that cannot be a tag's name, or "".
-func notATag(name string) string {
-	_, err := ipranges.ParseRange(name)
-	switch {
-	case name == "":
-		return "write a tag, such as AzureCloud"
-	case err == nil || strings.Contains(name, "/"):
-		return "sallyport ranges lookup finds the tags of an address, and sallyport aggregate --exclude leaves addresses out"
-	case strings.HasPrefix(name, "tag(") || strings.HasPrefix(name, "feed."):
-		return "write the name alone, as the feed has it"
-	case strings.Contains(name, ","):
-		return "write blanks between names"
-	}
-	return ""
-}
-
-func (n *namer) policySet(name string) (ipranges.Set, error) {
-	pf := policyFlags{feedFlags: n.f.feedFlags, policy: n.f.policy, vars: n.f.vars}
-	if file, _ := pf.chosen(); file == "" && n.f.policy == "" {
-		return ipranges.Set{}, usage("set.%s is a set of a policy: name the policy with --policy", name)
-	}
-	if n.programs[name] == nil {
-		req, err := pf.request(n.a)
-		if err != nil {
-			return ipranges.Set{}, err
-		}
-		req.Set = name
-		if sets := pf.declared(n.a, "set")(); len(sets) > 0 && !slices.Contains(sets, name) { // no feed would change that
-			return ipranges.Set{}, noSet(name, sets)
-		}
-		res, err := pipeline.Compile(n.cmd.Context(), req)
-		if err := n.a.settle(res, err); err != nil {
-			return ipranges.Set{}, err
-		}
-		if n.programs == nil {
-			n.programs = map[string]*pipeline.Result{}
-		}
-		n.programs[name] = res
-	}
-	s, ok := n.programs[name].Program.Set(name)
-	if !ok {
-		return ipranges.Set{}, noSet(name, pf.declared(n.a, "set")())
-	}
-	return s.Set, nil
-}
-
-func noSet(name string, sets []string) error {
-	names := "no set at all"
-	if len(sets) > 0 {
-		names = list(sets, mostNames)
-	}
-	return fmt.Errorf("the policy has no set %s: it has %s", name, names)
+	tag := jsonOfTag(n.Catalog, n.Tag)
+	tag.detailsJSON = jsonOfDetails(n.Catalog, name)
+	return tag
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sallyport/internal/fetch"
+	"sallyport/internal/setexpr"
 	"sallyport/ipranges"
 	"sallyport/ipranges/catalog"
 )
@@ -72,11 +73,10 @@ func (a *app) rangesDiff(ctx context.Context, f *diffFlags, args []string) error
 		if i < len(args) {
 			one.feeds = []string{args[i]}
 		}
-		feed, err := one.open(ctx, a)
-		if err != nil {
+		var err error
+		if catalogs[i], err = one.open(ctx, a); err != nil {
 			return err
 		}
-		catalogs[i] = feed.Catalog
 	}
 	diffs, err := f.pick(catalogs)
 	if err != nil {
@@ -129,7 +129,7 @@ func (f *diffFlags) pick(c [2]*catalog.Catalog) ([]catalog.TagDiff, error) {
 		_, inOld := c[0].Tag(name)
 		_, inNew := c[1].Tag(name)
 		if !inOld && !inNew {
-			return nil, noTag(c[1], name)
+			return nil, setexpr.NoTag(c[1], name)
 		}
 		wanted[name] = true
 	}

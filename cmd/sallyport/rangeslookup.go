@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sallyport/internal/setexpr"
 	"sallyport/ipranges"
 	"sallyport/ipranges/catalog"
 )
@@ -32,11 +33,11 @@ func newRangesLookup(a *app) *cobra.Command {
 				}
 				queries = append(queries, p)
 			}
-			feed, err := f.open(cmd.Context(), a)
+			c, err := f.open(cmd.Context(), a)
 			if err != nil {
 				return err
 			}
-			return a.lookup(feed.Catalog, queries, asJSON)
+			return a.lookup(c, queries, asJSON)
 		},
 	}
 	f.add(cmd)
@@ -119,7 +120,7 @@ func (a *app) printMatches(c *catalog.Catalog, q netip.Prefix, matches []catalog
 		name = q.Addr().String()
 	}
 	if len(matches) == 0 {
-		fmt.Fprintf(a.out, "%s is in no tag of %s\n", name, stateOf(c))
+		fmt.Fprintf(a.out, "%s is in no tag of %s\n", name, setexpr.State(c))
 		return nil
 	}
 	fmt.Fprintf(a.out, "%s is in\n", a.bold(name))
