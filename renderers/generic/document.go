@@ -76,6 +76,9 @@ type Rule struct {
 	rules.Notes
 }
 
+// Note is all that the policy says of the rule, as one line, for templates.
+func (r Rule) Note() string { return renderers.RuleNote(&rules.Rule{Notes: r.Notes}) }
+
 // newDocument fails where a set and a list of host names have one label, which rules
 // could not tell apart.
 func newDocument(p *rules.Plan) (*Document, error) {
