@@ -12,7 +12,7 @@ import (
 func RuleNote(r *rules.Rule) string {
 	n := CleanNotes(r.Notes)
 	var parts []string
-	for _, part := range []struct{ word, text string }{{"", n.Description}} {
+	for _, part := range []struct{ word, text string }{{"ticket ", n.Ticket}, {"", n.Description}} {
 		if part.text != "" {
 			parts = append(parts, part.word+part.text)
 		}
@@ -22,7 +22,7 @@ func RuleNote(r *rules.Rule) string {
 
 // CleanNotes is n with each text fit for a comment, for formats that have a place for each.
 func CleanNotes(n rules.Notes) rules.Notes {
-	for _, text := range []*string{&n.Description} {
+	for _, text := range []*string{&n.Description, &n.Ticket} {
 		*text = Clean(strings.Join(strings.Fields(*text), " "))
 	}
 	return n

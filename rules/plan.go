@@ -65,6 +65,7 @@ type Rule struct {
 // renderers.RuleNote makes of them.
 type Notes struct {
 	Description string `json:"description,omitempty"`
+	Ticket      string `json:"ticket,omitempty"` // of the change that the rule came with
 }
 
 // Matches is all of the rule's protocol and port pairs.
