@@ -155,6 +155,8 @@ func (g *guide) run(commands, fails string) {
 		switch {
 		case fails == "" && err != nil:
 			g.Fatalf("%s%v\n%s", line, err, out)
+		case bytes.Contains(out, []byte("no tests to run")):
+			g.Fatalf("%sruns no test", line)
 		case fails != "" && (err == nil || !bytes.Contains(out, []byte(fails))):
 			g.Fatalf("%shas to fail with %q: %v\n%s", line, fails, err, out)
 		}
