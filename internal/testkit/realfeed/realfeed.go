@@ -44,6 +44,6 @@ func Dir() string {
 		return dir
 	}
 	_, self, _, _ := runtime.Caller(0)
-	root := filepath.Dir(filepath.Dir(filepath.Dir(self)))
+	root := filepath.Dir(filepath.Dir(filepath.Dir(filepath.Dir(self))))
 	return filepath.Join(root, "..", "shared", "data")
 }
