@@ -229,10 +229,41 @@ func (c *comparison) nameClasses() []addressClass {
 	return classes
 }
 
-// edge is a place at which a rule begins to match, or ends.
+// edge is a place at which rules begin to match, or end: each rule of the list changes.
 type edge[P any] struct {
-	at   P
-	rule int
+	at    P
+	rules []int
+}
+
+// sameSets brings rules together that go to the same addresses: their edges are the same.
+// Most sets stand in both plans.
+type sameSets struct {
+	list []sameSet
+	at   map[netip.Addr][]int // places in list, by the first address of the set
+}
+
+type sameSet struct {
+	set   ipranges.Set
+	rules []int
+}
+
+func (s *sameSets) add(set ipranges.Set, rule int) {
+	var begins netip.Addr
+	for rg := range set.All() {
+		begins = rg.From()
+		break
+	}
+	for _, i := range s.at[begins] {
+		if s.list[i].set.Equal(set) {
+			s.list[i].rules = append(s.list[i].rules, rule)
+			return
+		}
+	}
+	if s.at == nil {
+		s.at = map[netip.Addr][]int{}
+	}
+	s.at[begins] = append(s.at[begins], len(s.list))
+	s.list = append(s.list, sameSet{set, []int{rule}})
 }
 
 // sweep walks the edges in order, and calls visit at each place with the rules that match
@@ -243,7 +274,7 @@ func sweep[P any](edges []edge[P], compare func(a, b P) int, always ruleBits, vi
 	for i := 0; i < len(edges); {
 		at := edges[i].at
 		for ; i < len(edges) && compare(edges[i].at, at) == 0; i++ {
-			if k := edges[i].rule; k >= 0 {
+			for _, k := range edges[i].rules {
 				held[k/64] ^= 1 << (k % 64)
 			}
 		}
@@ -251,8 +282,8 @@ func sweep[P any](edges []edge[P], compare func(a, b P) int, always ruleBits, vi
 	}
 }
 
-// noRule is the rule of an edge at which none begins or ends.
-const noRule = -1
+// noRule are the rules of an edge at which none begins or ends.
+var noRule []int
 
 func (c *comparison) addressClasses(fam ipranges.Family, side func(*Rule) Addresses) []addressClass {
 	start := netip.IPv4Unspecified()
@@ -261,16 +292,19 @@ func (c *comparison) addressClasses(fam ipranges.Family, side func(*Rule) Addres
 	}
 	edges := []edge[netip.Addr]{{start, noRule}}
 	always := c.none()
+	var groups sameSets
 	for i, r := range c.rules {
-		a := side(r)
-		if a.IsAny() {
+		if a := side(r); a.IsAny() {
 			always.add(i)
-			continue
+		} else {
+			groups.add(a.set.Only(fam), i)
 		}
-		for rg := range a.set.Ranges(fam) {
-			edges = append(edges, edge[netip.Addr]{rg.From(), i})
+	}
+	for _, g := range groups.list {
+		for rg := range g.set.Ranges(fam) {
+			edges = append(edges, edge[netip.Addr]{rg.From(), g.rules})
 			if next := rg.To().Next(); next.IsValid() {
-				edges = append(edges, edge[netip.Addr]{next, i})
+				edges = append(edges, edge[netip.Addr]{next, g.rules})
 			}
 		}
 	}
@@ -295,10 +329,10 @@ type pointClass struct {
 
 func (c *comparison) pointClasses(fam ipranges.Family) []pointClass {
 	var edges []edge[uint32]
-	add := func(i int, list Matches) {
+	add := func(rules []int, list Matches) {
 		for _, m := range list {
 			lo, hi := m.points()
-			edges = append(edges, edge[uint32]{lo, i}, edge[uint32]{hi + 1, i})
+			edges = append(edges, edge[uint32]{lo, rules}, edge[uint32]{hi + 1, rules})
 		}
 	}
 	for proto := range uint32(256) {
@@ -311,7 +345,7 @@ func (c *comparison) pointClasses(fam ipranges.Family) []pointClass {
 		if r.AnyService() {
 			always.add(i)
 		} else {
-			add(i, r.Matches())
+			add([]int{i}, r.Matches())
 		}
 	}
 	seen := map[string]bool{}

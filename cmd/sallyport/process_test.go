@@ -247,21 +247,3 @@ func randomPrefixes(family string, n int) []byte {
 	}
 	return out
 }
-
-// TestStartStaysCheap fails when linking something in makes every command slow.
-// What counts is time on processors, in the cheapest of many runs.
-func TestStartStaysCheap(t *testing.T) {
-	need.Time(t, "builds two programs")
-	dir := t.TempDir()
-	sallyport, nothing := program(t, dir, "sallyport", "."), idle(t, dir)
-	m := newMeter(t, dir)
-	ours, idles := time.Hour, time.Hour
-	for range 21 {
-		idles = min(idles, m.timed(t, nothing).spent)
-		ours = min(ours, m.timed(t, sallyport, "version").spent)
-	}
-	t.Logf("version costs %v, a program that does nothing %v", ours, idles)
-	if ours > 10*idles {
-		t.Errorf("starting costs %v, a program that does nothing %v: look at what was linked in", ours, idles)
-	}
-}

@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -27,6 +28,30 @@ func TestStartIsCheap(t *testing.T) {
 	if n := instructions(t, valgrind, idle(t, dir)); n < 100_000 || n > 1_000_000 {
 		t.Errorf("a program that does nothing takes %d instructions: the count is wrong", n)
 	}
+}
+
+// TestRunsAreCheap counts what runs on the whole Azure cloud take, with the feed in the
+// cache. A run that changes nothing must not cost more than one that writes.
+func TestRunsAreCheap(t *testing.T) {
+	valgrind := need.Program(t, "valgrind")
+	dir := t.TempDir()
+	generate := cachedFeed(t, newMeter(t, dir), dir, program(t, dir, "sallyport", "."))
+	if err := os.RemoveAll(filepath.Join(dir, "out")); err != nil {
+		t.Fatal(err)
+	}
+	fresh := instructions(t, valgrind, generate...)
+	again := instructions(t, valgrind, generate...)
+	check := instructions(t, valgrind, append([]string{generate[0], "check"}, without(generate[2:], "--out")...)...)
+	t.Logf("fresh %d, again %d, check %d", fresh, again, check)
+	if fresh > 45_000_000 || again > fresh || check > 40_000_000 {
+		t.Errorf("%d instructions for a new output, %d for one that is up to date, %d to check: limits are 45M, that of the first, and 40M", fresh, again, check)
+	}
+}
+
+// without is args without a flag and its value.
+func without(args []string, flag string) []string {
+	i := slices.Index(args, flag)
+	return slices.Delete(slices.Clone(args), i, i+2)
 }
 
 var total = regexp.MustCompile(`(?m)^summary: (\d+)$`)

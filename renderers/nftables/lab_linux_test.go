@@ -283,7 +283,11 @@ func TestKernelReadsBack(t *testing.T) {
 				}
 				previous = render(t, opt, lowered, previous)
 				load(t, h, previous)
-				got, err := r.readPlan(h.MustRun(t, "nft", "list", "table", strings.Fields(r.table)[0], strings.Fields(r.table)[1]))
+				rs, err := parse(h.MustRun(t, "nft", "list", "table", strings.Fields(r.table)[0], strings.Fields(r.table)[1]))
+				if err != nil {
+					t.Fatal(err)
+				}
+				got, err := r.readPlan(rs)
 				if err != nil {
 					t.Errorf("%s: %v", c.Name, err)
 					continue

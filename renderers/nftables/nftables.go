@@ -35,6 +35,7 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"sync"
 
 	"sallyport/ipranges"
 	"sallyport/renderers"
@@ -93,10 +94,13 @@ type renderer struct {
 	family string // inet, ip or ip6
 	table  string // family and name
 	chain  string
+	// declared is what the files published before have declared in the table, read once.
+	declared func() (*table, error)
 }
 
 func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 	r := &renderer{opt: opt, env: env, chain: prefix(env.Name)}
+	r.declared = sync.OnceValues(r.readDeclared)
 	var all renderers.Mistakes
 	for _, check := range []func() error{r.checkPlacement, r.checkHook} {
 		all.Add(check())

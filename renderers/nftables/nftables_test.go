@@ -272,11 +272,16 @@ func FuzzParse(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, src string) {
-		r := built.Renderer.(*renderer)
-		if p, err := r.readPlan(src); err == nil && p == nil {
+		r := *built.Renderer.(*renderer)
+		rs, err := parse(src)
+		if err != nil {
+			return
+		}
+		if p, err := r.readPlan(rs); err == nil && p == nil {
 			t.Error("neither a plan nor an error")
 		}
 		r.env.Previous = func(string) []byte { return []byte(src) }
+		r.declared = r.readDeclared
 		left, err := r.retired(nil, nil) // whatever it is, it must not panic
 		for _, line := range left.delete(r.table) {
 			if err != nil || strings.ContainsAny(line, "\n\"#$@") {

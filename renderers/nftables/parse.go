@@ -60,6 +60,9 @@ func (s *scanner) add(word string, line int) {
 	s.lines = append(s.lines, line)
 }
 
+// endsWord are the bytes that end a word: a list has a million of other bytes.
+var endsWord = [256]bool{' ': true, '\t': true, '\r': true, '{': true, '}': true, ',': true, ';': true, '"': true, '#': true}
+
 func (s *scanner) scanLine(line string, number int) error {
 	for i := 0; i < len(line); {
 		switch c := line[i]; {
@@ -67,8 +70,8 @@ func (s *scanner) scanLine(line string, number int) error {
 			return nil
 		case c == ' ' || c == '\t' || c == '\r':
 			i++
-		case strings.IndexByte("{},;", c) >= 0:
-			s.add(string(c), number)
+		case c == '{' || c == '}' || c == ',' || c == ';':
+			s.add(line[i:i+1], number)
 			i++
 		case c == '"':
 			end := strings.IndexByte(line[i+1:], '"')
@@ -79,7 +82,7 @@ func (s *scanner) scanLine(line string, number int) error {
 			i += end + 2
 		default:
 			end := i
-			for end < len(line) && strings.IndexByte(" \t\r{},;\"#", line[end]) < 0 {
+			for end < len(line) && !endsWord[line[end]] {
 				end++
 			}
 			s.add(line[i:end], number)
@@ -154,17 +157,22 @@ func (s *scanner) errorf(format string, args ...any) error {
 }
 
 func parse(src string) (*ruleset, error) {
+	rs := &ruleset{tables: map[string]*table{}, seen: map[touched]bool{}}
+	return rs, rs.run(src)
+}
+
+// run carries out the commands of a file.
+func (rs *ruleset) run(src string) error {
 	s, err := scan(src)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	rs := &ruleset{tables: map[string]*table{}, seen: map[touched]bool{}}
 	for s.peek() != "" {
 		if err := rs.command(s); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return rs, nil
+	return nil
 }
 
 func (rs *ruleset) table(family, name string) *table {

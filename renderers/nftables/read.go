@@ -23,32 +23,35 @@ func (r *renderer) ReadBack(files []renderers.File) (*rules.Plan, error) {
 			return nil, fmt.Errorf("no file %s among the rendered ones", path)
 		}
 	}
-	p, err := r.readPlan(text[r.env.Path])
+	rs, err := parse(text[r.env.Path])
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", r.env.Path, err)
 	}
-	if err := r.nothingElse(text[r.env.Path], p); err != nil {
+	p, err := r.readPlan(rs)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", r.env.Path, err)
+	}
+	if err := r.nothingElse(rs, p); err != nil {
 		return nil, fmt.Errorf("%s %w", r.env.Path, err)
 	}
-	if err := r.nothingElse(text[removePath(r.env.Path)], nil); err != nil {
+	removal, err := parse(text[removePath(r.env.Path)])
+	if err == nil {
+		err = r.nothingElse(removal, nil)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("%s %w", removePath(r.env.Path), err)
 	}
-	after, err := parse(text[r.env.Path] + "\n" + text[removePath(r.env.Path)])
-	if err != nil {
+	if err := rs.run(text[removePath(r.env.Path)]); err != nil {
 		return nil, fmt.Errorf("%s: %w", removePath(r.env.Path), err)
 	}
-	if t := after.tables[r.table]; t != nil && len(t.chains)+len(t.sets) > 0 {
+	if t := rs.tables[r.table]; t != nil && len(t.chains)+len(t.sets) > 0 {
 		return nil, fmt.Errorf("%s leaves objects of ours behind", removePath(r.env.Path))
 	}
 	return p, nil
 }
 
-// readPlan reads the text of the file, or what "nft list table" prints.
-func (r *renderer) readPlan(src string) (*rules.Plan, error) {
-	rs, err := parse(src)
-	if err != nil {
-		return nil, err
-	}
+// readPlan reads what a file makes, or what "nft list table" prints.
+func (r *renderer) readPlan(rs *ruleset) (*rules.Plan, error) {
 	t := rs.tables[r.table]
 	if t == nil {
 		return nil, fmt.Errorf("no table %s", r.table)

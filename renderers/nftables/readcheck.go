@@ -14,11 +14,7 @@ import (
 
 // nothingElse checks that a file touches our things alone: a chain that only hooks in
 // could drop everything, and a template of the user's could delete something of theirs.
-func (r *renderer) nothingElse(src string, p *rules.Plan) error {
-	rs, err := parse(src)
-	if err != nil {
-		return err
-	}
+func (r *renderer) nothingElse(rs *ruleset, p *rules.Plan) error {
 	for _, t := range rs.touched {
 		switch {
 		case t.kind == "table" && (t.table == r.ownTable() || t.table == r.table && t.verb == "add"):

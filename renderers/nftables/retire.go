@@ -25,6 +25,28 @@ func (r *renderer) retired(objects []*set, chains []chain) (leftover, error) {
 	if r.env.Previous == nil {
 		return leftover{}, nil
 	}
+	old, err := r.declared()
+	if err != nil {
+		return leftover{}, err
+	}
+	var left leftover
+	for _, name := range slices.Sorted(maps.Keys(old.declaredChains)) {
+		used := slices.ContainsFunc(chains, func(c chain) bool { return c.name == name })
+		if r.ours(name) && isTable(name) && !used {
+			left.chains = append(left.chains, name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(old.declaredSets)) {
+		used := slices.ContainsFunc(objects, func(s *set) bool { return s.name == name })
+		if typ := old.declaredSets[name]; r.ours(name) && isTable(name) && !used && knownType(typ) {
+			left.sets = append(left.sets, set{name: name, typ: typ, merge: typ != serviceType})
+		}
+	}
+	return left, nil
+}
+
+// readDeclared is what the files that were published before have declared in the table.
+func (r *renderer) readDeclared() (*table, error) {
 	old := &table{declaredSets: map[string]string{}, declaredChains: map[string]bool{}}
 	var damage error
 	read := 0
@@ -45,22 +67,9 @@ func (r *renderer) retired(objects []*set, chains []chain) (leftover, error) {
 		}
 	}
 	if read == 0 && damage != nil && renderers.Marked(r.env.Previous(r.env.Path), r.env.Name) {
-		return leftover{}, r.damaged(damage)
+		return nil, r.damaged(damage)
 	}
-	var left leftover
-	for _, name := range slices.Sorted(maps.Keys(old.declaredChains)) {
-		used := slices.ContainsFunc(chains, func(c chain) bool { return c.name == name })
-		if r.ours(name) && isTable(name) && !used {
-			left.chains = append(left.chains, name)
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(old.declaredSets)) {
-		used := slices.ContainsFunc(objects, func(s *set) bool { return s.name == name })
-		if typ := old.declaredSets[name]; r.ours(name) && isTable(name) && !used && knownType(typ) {
-			left.sets = append(left.sets, set{name: name, typ: typ, merge: typ != serviceType})
-		}
-	}
-	return left, nil
+	return old, nil
 }
 
 // damaged says that nothing tells what earlier versions have left in the kernel.
