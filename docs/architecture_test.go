@@ -56,8 +56,8 @@ func packages(t *testing.T) []string {
 			return err
 		case d.IsDir() && (d.Name() == "testdata" || name != "." && strings.HasPrefix(d.Name(), ".")):
 			return fs.SkipDir
-		case strings.HasSuffix(name, ".go") && !slices.Contains(list, path.Dir(name)):
-			list = append(list, path.Dir(name))
+		case strings.HasSuffix(name, ".go") && !slices.Contains(list, folderOf(name)):
+			list = append(list, folderOf(name))
 		}
 		return nil
 	})
@@ -65,6 +65,14 @@ func packages(t *testing.T) []string {
 		t.Fatal(err)
 	}
 	return list
+}
+
+// folderOf is the folder of a file, and of one of the root the name of the module.
+func folderOf(name string) string {
+	if dir := path.Dir(name); dir != "." {
+		return dir
+	}
+	return "sallyport"
 }
 
 var quoted = regexp.MustCompile("`([^`]+)`")

@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"strings"
 
+	"sallyport"
+
 	"github.com/agext/levenshtein"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-
-	"sallyport/internal/pipeline"
 )
 
 // This file checks what stands on the command line. Each mistake is two lines that
@@ -18,7 +18,7 @@ import (
 
 // usage is a mistake on the command line that says itself what to write.
 func usage(format string, args ...any) error {
-	return &pipeline.UsageError{Err: fmt.Errorf(format, args...)}
+	return &sallyport.UsageError{Err: fmt.Errorf(format, args...)}
 }
 
 // wrongUsage is a mistake on the command line, with a hint on what to do.

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"sallyport"
+
 	"github.com/spf13/cobra"
 
 	"sallyport/internal/pipeline"
@@ -78,7 +80,7 @@ type budgetOf struct {
 	caps rules.Caps
 
 	target *policy.Target // of a policy; nil for sets of the command line
-	res    *pipeline.Result
+	res    *sallyport.Result
 }
 
 func (a *app) budget(cmd *cobra.Command, f *budgetFlags, names []string) error {

@@ -6,8 +6,9 @@ import (
 	"path/filepath"
 	"strings"
 
+	"sallyport"
+
 	"sallyport/internal/changes"
-	"sallyport/internal/pipeline"
 	"sallyport/internal/publish"
 	"sallyport/renderers"
 	"sallyport/rules"
@@ -87,7 +88,7 @@ func matchTexts(list rules.Matches) (out []string) {
 }
 
 // printChange says what a target's files do that those before them did not.
-func (a *app) printChange(o *pipeline.Output) {
+func (a *app) printChange(o *sallyport.Output) {
 	if o.Change == nil {
 		return
 	}

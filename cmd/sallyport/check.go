@@ -1,11 +1,12 @@
 package main
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
-	"sallyport/internal/pipeline"
+	"sallyport"
 )
 
 func newCheck(a *app) *cobra.Command {
@@ -25,7 +26,7 @@ back and compares it with the policy. It shows every mistake at once.`,
 				return err
 			}
 			req.SelfCheck = true
-			res, err := pipeline.Run(cmd.Context(), req)
+			res, err := render(cmd.Context(), req)
 			if err := a.settle(res, err); err != nil {
 				return err
 			}
@@ -44,7 +45,20 @@ back and compares it with the policy. It shows every mistake at once.`,
 	return cmd
 }
 
-func (a *app) printCheck(res *pipeline.Result, f *policyFlags) {
+// render compiles a policy and renders its targets, all or those with the names. There is a
+// result with some errors, too.
+func render(ctx context.Context, o sallyport.Options, targets ...string) (*sallyport.Result, error) {
+	p, err := sallyport.Compile(ctx, o)
+	switch {
+	case p == nil:
+		return nil, err
+	case err != nil:
+		return p.Result, err
+	}
+	return p.Render(targets...)
+}
+
+func (a *app) printCheck(res *sallyport.Result, f *policyFlags) {
 	a.printInputs(res, f)
 	p := res.Program
 	fmt.Fprintf(a.out, "\n%s, %s, %s, %s: no mistakes\n", plural(len(p.Rules), "rule"), plural(len(p.Sets), "set"),
@@ -63,7 +77,7 @@ func (a *app) printCheck(res *pipeline.Result, f *policyFlags) {
 }
 
 // accepted counts the warnings that the policy accepts.
-func (a *app) accepted(res *pipeline.Result) int {
+func (a *app) accepted(res *sallyport.Result) int {
 	n := res.Diagnostics.Accepted()
 	for _, f := range res.Feeds {
 		for _, note := range f.Result.Notes {

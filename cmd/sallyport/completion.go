@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"sallyport"
+
 	"github.com/spf13/cobra"
 
 	"sallyport/internal/feeds"
@@ -93,7 +95,7 @@ func pairs(of func() []string) cobra.CompletionFunc {
 func (f *policyFlags) declared(a *app, kind string) func() []string {
 	return func() []string {
 		name, _ := f.chosen()
-		return pipeline.Declared(pipeline.Request{Policy: name, Now: a.now()}, kind)
+		return pipeline.Declared(sallyport.Options{Policy: name, Now: a.now()}, kind)
 	}
 }
 

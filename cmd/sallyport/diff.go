@@ -5,16 +5,17 @@ import (
 	"path/filepath"
 	"strings"
 
+	"sallyport"
+
 	"github.com/rogpeppe/go-internal/diff"
 
-	"sallyport/internal/pipeline"
 	"sallyport/internal/publish"
 )
 
 // showDiff says what would change, first as an admin approves it, then as a unified diff
 // of each file against what is published. What publishing would refuse is an error, after
 // that.
-func (a *app) showDiff(res *pipeline.Result, f *generateFlags, set publish.Set) error {
+func (a *app) showDiff(res *sallyport.Result, f *generateFlags, set publish.Set) error {
 	report, refused := publish.Preview(f.out, set)
 	rows, changed, err := diffRows(res, f)
 	if err != nil {
@@ -39,7 +40,7 @@ func (a *app) showDiff(res *pipeline.Result, f *generateFlags, set publish.Set) 
 }
 
 // diffRows are the rows of each target's files.
-func diffRows(res *pipeline.Result, f *generateFlags) (rows [][]fileJSON, changed int, err error) {
+func diffRows(res *sallyport.Result, f *generateFlags) (rows [][]fileJSON, changed int, err error) {
 	for _, o := range res.Outputs {
 		var list []fileJSON
 		for _, file := range o.Files {
@@ -61,7 +62,7 @@ func diffRows(res *pipeline.Result, f *generateFlags) (rows [][]fileJSON, change
 	return rows, changed, nil
 }
 
-func (a *app) printDiff(res *pipeline.Result, rows [][]fileJSON, changed int) {
+func (a *app) printDiff(res *sallyport.Result, rows [][]fileJSON, changed int) {
 	total := 0
 	for i := range res.Outputs {
 		o := &res.Outputs[i]
@@ -80,7 +81,7 @@ func (a *app) printDiff(res *pipeline.Result, rows [][]fileJSON, changed int) {
 	a.note(fmt.Sprintf("%s of %d would change; nothing was written", plural(changed, "file"), total))
 }
 
-func (a *app) printDiffJSON(res *pipeline.Result, f *generateFlags, rows [][]fileJSON, changed int, report publish.Report) error {
+func (a *app) printDiffJSON(res *sallyport.Result, f *generateFlags, rows [][]fileJSON, changed int, report publish.Report) error {
 	j := a.jsonOf(res)
 	j.Changed, j.Orphans = changed > 0, jsonOfOrphans(f.out, report.Orphans)
 	for i := range j.Targets {

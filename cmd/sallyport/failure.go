@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"sallyport"
+
 	"github.com/spf13/cobra"
 
 	"sallyport/diag"
@@ -35,7 +37,7 @@ type failure struct {
 
 func failureOf(err error) failure {
 	var wrong wrongUsage
-	var usage *pipeline.UsageError
+	var usage *sallyport.UsageError
 	var fetched *fetch.Error
 	switch {
 	case errors.As(err, &wrong):
@@ -129,7 +131,7 @@ func (a *app) failJSON(err error) {
 
 // settle prints what a run found: notes of feeds, then diagnostics, then gives the
 // error that ends the command, if any. With --strict, warnings end it, too.
-func (a *app) settle(res *pipeline.Result, err error) error {
+func (a *app) settle(res *sallyport.Result, err error) error {
 	if res == nil {
 		return err
 	}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"sallyport"
+
 	"github.com/spf13/cobra"
 
 	"sallyport/internal/feeds"
@@ -116,11 +118,11 @@ func (f *policyFlags) add(cmd *cobra.Command, a *app) {
 	f.complete(cmd, a)
 }
 
-func (f *policyFlags) request(a *app) (pipeline.Request, error) {
+func (f *policyFlags) request(a *app) (sallyport.Options, error) {
 	a.quiet, a.strict = f.quiet, f.strict
 	name, how := f.chosen()
 	f.how = how
-	req := pipeline.Request{Policy: name, Vars: map[string]string{}, Version: a.version, Now: a.now(), AllowRead: f.allowRead}
+	req := sallyport.Options{Policy: name, Vars: map[string]string{}, Version: a.version, Now: a.now(), AllowRead: f.allowRead}
 	for _, s := range f.vars {
 		name, value, ok := strings.Cut(s, "=")
 		if !ok || name == "" {
@@ -148,7 +150,7 @@ func (f *policyFlags) request(a *app) (pipeline.Request, error) {
 
 // noteFeeds prints what the user should know of feeds, on standard error, and counts the
 // warnings among it that the policy of res, if there is one, does not accept.
-func (a *app) noteFeeds(list []pipeline.Feed, res *pipeline.Result) (warnings int) {
+func (a *app) noteFeeds(list []sallyport.Feed, res *sallyport.Result) (warnings int) {
 	for _, f := range list {
 		notes := f.Result.Notes
 		if a.noCache != nil && strings.Contains(f.Result.From, "://") {

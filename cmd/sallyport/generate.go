@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"sallyport"
+
 	"github.com/spf13/cobra"
 
 	"sallyport/internal/pipeline"
@@ -85,12 +87,12 @@ func (a *app) generate(cmd *cobra.Command, f *generateFlags) error {
 	if slices.Contains(f.targets, "") {
 		return usage("--target names no target: leave it out for all")
 	}
-	req.Targets, req.Out, req.Templates, req.Stamp = f.targets, f.out, f.templates, f.stamp
-	res, err := pipeline.Run(cmd.Context(), req)
+	req.Out, req.Templates, req.Stamp = f.out, f.templates, f.stamp
+	res, err := render(cmd.Context(), req, f.targets...)
 	if err := a.settle(res, err); err != nil {
 		return err
 	}
-	set := res.Set()
+	set := pipeline.SetOf(res)
 	set.Force, set.Prune = f.force, f.prune
 	switch {
 	case f.stdout:
@@ -110,7 +112,7 @@ func (a *app) generate(cmd *cobra.Command, f *generateFlags) error {
 	}
 	if f.bundle != "" {
 		var b bytes.Buffer
-		if err := res.VerifyPlan(req).WriteJSON(&b); err != nil {
+		if err := res.VerifyPlan().WriteJSON(&b); err != nil {
 			return err
 		}
 		bundle.Data = b.Bytes()
@@ -121,7 +123,7 @@ func (a *app) generate(cmd *cobra.Command, f *generateFlags) error {
 	return a.reportGenerate(res, f, report)
 }
 
-func policyName(res *pipeline.Result) string {
+func policyName(res *sallyport.Result) string {
 	for name := range res.Sources {
 		return name
 	}
@@ -130,7 +132,7 @@ func policyName(res *pipeline.Result) string {
 
 // printOutput prints the one file that is loaded. Files that are loaded together only make
 // sense as files; the one that removes them is no part of the load.
-func (a *app) printOutput(res *pipeline.Result) error {
+func (a *app) printOutput(res *sallyport.Result) error {
 	if len(res.Outputs) != 1 {
 		var names []string
 		for _, o := range res.Outputs {

@@ -18,8 +18,8 @@ import (
 	"sallyport/internal/testkit/need"
 )
 
-// sallyport is a command line of this program, run in dir, with a home of its own.
-func sallyport(t *testing.T, dir string, args ...string) *exec.Cmd {
+// subprocess is a command line of this program, run in dir, with a home of its own.
+func subprocess(t *testing.T, dir string, args ...string) *exec.Cmd {
 	t.Helper()
 	path, err := exec.LookPath("sallyport") // TestMain has put it there
 	if err != nil {
@@ -103,15 +103,15 @@ func TestKilled(t *testing.T) {
 	var takes time.Duration
 	for _, name := range names {
 		start := time.Now()
-		exitsWith(t, exitOK, sallyport(t, dir, "generate", "--policy", name, "--out", "want-"+name))
+		exitsWith(t, exitOK, subprocess(t, dir, "generate", "--policy", name, "--out", "want-"+name))
 		takes = time.Since(start)
 		want = append(want, outputs(t, filepath.Join(dir, "want-"+name)))
 	}
-	exitsWith(t, exitOK, sallyport(t, dir, "generate", "--policy", "a.hcl"))
+	exitsWith(t, exitOK, subprocess(t, dir, "generate", "--policy", "a.hcl"))
 	out := filepath.Join(dir, "out")
 	killed := 0
 	for round := range 20 {
-		cmd := sallyport(t, dir, "generate", "--policy", names[(round+1)%2])
+		cmd := subprocess(t, dir, "generate", "--policy", names[(round+1)%2])
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
@@ -132,7 +132,7 @@ func TestKilled(t *testing.T) {
 		// The next run is of either policy, and leaves that one's files and nothing else.
 		next := rand.N(2)
 		start := time.Now()
-		exitsWith(t, exitOK, sallyport(t, dir, "generate", "--policy", names[next]))
+		exitsWith(t, exitOK, subprocess(t, dir, "generate", "--policy", names[next]))
 		takes = time.Since(start) // the machine may have become faster
 		got := outputs(t, out)
 		if len(got) != len(want[next]) {
@@ -154,7 +154,7 @@ func TestKilled(t *testing.T) {
 func TestInterruptedRead(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
 		for _, args := range [][]string{{"aggregate"}, {"ranges", "list", "--feed", "-"}} {
-			cmd := sallyport(t, t.TempDir(), args...)
+			cmd := subprocess(t, t.TempDir(), args...)
 			stdin, err := cmd.StdinPipe()
 			if err != nil {
 				t.Fatal(err)
@@ -189,7 +189,7 @@ func onTmpfs(t *testing.T, dir, script string) string {
 	if err := os.Mkdir(filepath.Join(dir, "out"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	sh := sallyport(t, dir)
+	sh := subprocess(t, dir)
 	sh.Path, sh.Args = need.Program(t, "sh"), []string{"sh", "-ec", "mount -t tmpfs -o size=40k sallyport-test out\n" + script}
 	sh.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
 	out, err := sh.CombinedOutput()

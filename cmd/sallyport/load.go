@@ -7,7 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"sallyport/internal/pipeline"
+	"sallyport"
+
 	"sallyport/renderers"
 )
 
@@ -20,7 +21,7 @@ type loadOf struct {
 	lines      []string // commands, and comments that begin with #
 }
 
-func loadsOf(out string, list []pipeline.Output) []loadOf {
+func loadsOf(out string, list []sallyport.Output) []loadOf {
 	var loads []loadOf
 	for _, o := range list {
 		l := loadOf{target: o.Target.Name}

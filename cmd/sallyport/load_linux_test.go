@@ -19,7 +19,7 @@ import (
 func printedLoads(t *testing.T) (dir string, lines map[string]string) {
 	t.Helper()
 	dir = t.TempDir()
-	out, err := sallyport(t, dir, "generate").Output()
+	out, err := subprocess(t, dir, "generate").Output()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,11 +11,12 @@ import (
 	"path/filepath"
 	"strings"
 
+	"sallyport"
+
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 
-	"sallyport/internal/pipeline"
 	"sallyport/internal/publish"
 )
 
@@ -111,7 +112,7 @@ func (a *app) printOutputs(rows []outputJSON) error {
 			if v == nil {
 				continue
 			}
-			var o pipeline.Origin
+			var o sallyport.Origin
 			if err := json.Unmarshal(v, &o); err != nil {
 				return fmt.Errorf("the record of %s: %w: run sallyport generate anew", r.Path, err)
 			}
@@ -122,7 +123,7 @@ func (a *app) printOutputs(rows []outputJSON) error {
 }
 
 // originText says from what a file was made.
-func originText(o pipeline.Origin) string {
+func originText(o sallyport.Origin) string {
 	parts := []string{"policy " + o.Policy}
 	for _, f := range o.Feeds {
 		text := "feed " + f.Name + " (" + strings.TrimSpace(f.Kind+" "+f.Cloud) + ")"

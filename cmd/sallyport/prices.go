@@ -4,7 +4,8 @@ import (
 	"fmt"
 	"strings"
 
-	"sallyport/internal/pipeline"
+	"sallyport"
+
 	"sallyport/rules"
 )
 
@@ -29,7 +30,7 @@ type gapJSON struct {
 	Tags      []string `json:"tags"`
 }
 
-func jsonOfPrice(res *pipeline.Result, p *rules.Price) priceJSON {
+func jsonOfPrice(res *sallyport.Result, p *rules.Price) priceJSON {
 	j := priceJSON{Family: p.Family.String(), What: "missing", Routes: p.Routes, Exact: p.Exact, Addresses: p.Count.String(), Percent: p.Percent()}
 	if p.Added {
 		j.What = "added"
@@ -41,7 +42,7 @@ func jsonOfPrice(res *pipeline.Result, p *rules.Price) priceJSON {
 }
 
 // printPrices says what the target's list of routes adds or leaves out, and where most.
-func (a *app) printPrices(res *pipeline.Result, o *pipeline.Output) {
+func (a *app) printPrices(res *sallyport.Result, o *sallyport.Output) {
 	for _, l := range o.Losses {
 		if l.Price == nil {
 			continue
@@ -59,7 +60,7 @@ func (a *app) printPrices(res *pipeline.Result, o *pipeline.Output) {
 }
 
 // meaning is what the price means for calls.
-func meaning(o *pipeline.Output, p *rules.Price) string {
+func meaning(o *sallyport.Output, p *rules.Price) string {
 	switch {
 	case o.Plan.Default == rules.Tunnel && p.Added:
 		return "What is added goes past the VPN, too."

@@ -6,10 +6,11 @@ import (
 	"slices"
 	"strings"
 
+	"sallyport"
+
 	"github.com/spf13/cobra"
 
 	"sallyport/internal/feeds"
-	"sallyport/internal/pipeline"
 	"sallyport/internal/setexpr"
 	"sallyport/ipranges"
 	"sallyport/ipranges/catalog"
@@ -52,7 +53,7 @@ func (f *sourceFlags) openSpec(ctx context.Context, a *app, spec catalog.FeedSpe
 	if err != nil {
 		return nil, err
 	}
-	a.noteFeeds([]pipeline.Feed{{Name: spec.Name, Feed: feed}}, nil)
+	a.noteFeeds([]sallyport.Feed{{Name: spec.Name, Feed: feed}}, nil)
 	return feed.Catalog, nil
 }
 

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"sallyport"
+
 	"sallyport/diag"
 	"sallyport/internal/pipeline"
 	"sallyport/internal/publish"
@@ -52,7 +54,7 @@ type warningJSON struct {
 	Reason   string `json:"reason,omitempty"`
 }
 
-func jsonOfNotes(res *pipeline.Result, f pipeline.Feed) []warningJSON {
+func jsonOfNotes(res *sallyport.Result, f sallyport.Feed) []warningJSON {
 	var list []warningJSON
 	for _, n := range f.Result.Notes {
 		if !n.Warning {
@@ -94,7 +96,7 @@ type fileJSON struct {
 	Diff   string   `json:"diff,omitempty"`
 }
 
-func (a *app) jsonOf(res *pipeline.Result) generateJSON {
+func (a *app) jsonOf(res *sallyport.Result) generateJSON {
 	j := generateJSON{Diagnostics: res.Diagnostics}
 	if res.Program != nil {
 		j.Policy = &policyJSON{res.Program.Name, res.Program.Hash}
@@ -138,7 +140,7 @@ func rangesOf(p *rules.Plan) (v4, v6 int) {
 }
 
 // content says what a target carries: rules and what they go to, or routes.
-func content(o *pipeline.Output) string {
+func content(o *sallyport.Output) string {
 	if list, ok := o.Caps.Routes(o.Plan); ok {
 		return routes(o, list)
 	}
@@ -146,7 +148,7 @@ func content(o *pipeline.Output) string {
 }
 
 // routes says how many routes a target writes, and which way they go.
-func routes(o *pipeline.Output, written ipranges.Set) string {
+func routes(o *sallyport.Output, written ipranges.Set) string {
 	listed, _ := o.Plan.Routes()
 	text := fmt.Sprintf("%d IPv4 and %d IPv6 routes", written.NumPrefixes(ipranges.IPv4), written.NumPrefixes(ipranges.IPv6))
 	switch {
@@ -176,7 +178,7 @@ func destinations(p *rules.Plan) string {
 	return fmt.Sprintf("%d IPv4 and %d IPv6 ranges and %s", v4, v6, plural(len(names), "host name"))
 }
 
-func (a *app) reportGenerate(res *pipeline.Result, f *generateFlags, report publish.Report) error {
+func (a *app) reportGenerate(res *sallyport.Result, f *generateFlags, report publish.Report) error {
 	changed := report.Changed()
 	if f.json {
 		j := a.jsonOf(res)
@@ -201,7 +203,7 @@ func (a *app) reportGenerate(res *pipeline.Result, f *generateFlags, report publ
 	return nil
 }
 
-func (a *app) printReport(res *pipeline.Result, f *generateFlags, report publish.Report) {
+func (a *app) printReport(res *sallyport.Result, f *generateFlags, report publish.Report) {
 	if !f.quiet {
 		a.printInputs(res, &f.policyFlags)
 	}
@@ -243,7 +245,7 @@ func (a *app) printReport(res *pipeline.Result, f *generateFlags, report publish
 }
 
 // printInputs says what a run was made from.
-func (a *app) printInputs(res *pipeline.Result, from *policyFlags) {
+func (a *app) printInputs(res *sallyport.Result, from *policyFlags) {
 	fmt.Fprintf(a.out, "policy  %s%s\n", policyName(res), from.how)
 	for _, f := range res.Feeds {
 		i := f.Catalog.Info()

@@ -6,9 +6,10 @@ import (
 	"slices"
 	"strings"
 
+	"sallyport"
+
 	"github.com/spf13/cobra"
 
-	"sallyport/internal/pipeline"
 	"sallyport/internal/setexpr"
 	"sallyport/ipranges/catalog"
 )
@@ -41,10 +42,10 @@ func (f *setFlags) evaluator(a *app) *setexpr.Evaluator {
 		Open: func(ctx context.Context, spec catalog.FeedSpec) (*catalog.Catalog, error) {
 			return f.openSpec(ctx, a, spec)
 		},
-		Policy: func(set string) (pipeline.Request, error) {
+		Policy: func(set string) (sallyport.Options, error) {
 			own := f.ofPolicy()
 			if file, _ := own.chosen(); file == "" && f.policy == "" {
-				return pipeline.Request{}, usage("set.%s is a set of a policy: name the policy with --policy", set)
+				return sallyport.Options{}, usage("set.%s is a set of a policy: name the policy with --policy", set)
 			}
 			return own.request(a)
 		},

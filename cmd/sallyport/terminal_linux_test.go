@@ -83,7 +83,7 @@ func TestColourOnTerminal(t *testing.T) {
 		{[]string{"TERM=dumb"}, false},
 	} {
 		for _, args := range [][]string{{"generate"}, {"generate", "--diff", "--out", "none"}, {"generate", "--frobnicate"}, {"targets"}, {"--help"}} {
-			cmd := sallyport(t, dir, args...)
+			cmd := subprocess(t, dir, args...)
 			cmd.Env = append(cmd.Env, c.env...)
 			code := exitOK
 			if args[len(args)-1] == "--frobnicate" {
@@ -113,7 +113,7 @@ func TestNarrowTerminal(t *testing.T) {
 		{exitOK, []string{"targets"}},
 		{exitUsage, []string{"ranges", "frobnicate"}},
 	} {
-		cmd := sallyport(t, dir, c.args...)
+		cmd := subprocess(t, dir, c.args...)
 		cmd.Env = append(cmd.Env, "TERM=xterm")
 		shown := openTerminal(t, 60).run(t, c.code, cmd)
 		plain := strings.ReplaceAll(escapes.ReplaceAllString(shown, ""), "\r\n", "\n")
@@ -139,7 +139,7 @@ func TestProgressOnTerminal(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.close()
-	cmd := sallyport(t, dir, "ranges", "show", "Sql.WestEurope", "-4", "--insecure", "--feed", s.server.URL+"/slow/small.json")
+	cmd := subprocess(t, dir, "ranges", "show", "Sql.WestEurope", "-4", "--insecure", "--feed", s.server.URL+"/slow/small.json")
 	cmd.Env = append(cmd.Env, "TERM=xterm")
 	shown := openTerminal(t, 80).run(t, exitOK, cmd)
 	if !strings.Contains(shown, "downloading from 127.0.0.1") {

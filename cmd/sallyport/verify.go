@@ -17,7 +17,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"sallyport/internal/measure"
-	"sallyport/internal/pipeline"
 	"sallyport/internal/readfile"
 	"sallyport/verifier"
 	"sallyport/verifier/media"
@@ -240,12 +239,11 @@ func (a *app) wholePlan(cmd *cobra.Command, f *verifyFlags, args []string) (*ver
 	if err != nil {
 		return nil, err
 	}
-	req.Targets = f.targets
-	res, err := pipeline.Run(cmd.Context(), req)
+	res, err := render(cmd.Context(), req, f.targets...)
 	if err := a.settle(res, err); err != nil {
 		return nil, err
 	}
-	return res.VerifyPlan(req), nil
+	return res.VerifyPlan(), nil
 }
 
 // serverAddress reads ADDR or ADDR:PORT.

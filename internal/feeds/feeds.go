@@ -36,6 +36,16 @@ type Opener struct {
 	Accept []string
 }
 
+// NewOpener is an opener with the user's cache, if there is one, and the usual limits.
+// version is that of sallyport, as servers are told.
+func NewOpener(version string) *Opener {
+	cache, err := fetch.OpenCache("")
+	if err != nil {
+		cache = nil // then nothing is kept
+	}
+	return &Opener{Fetcher: &fetch.Fetcher{Cache: cache, UserAgent: "sallyport/" + version}}
+}
+
 // AtHand returns an opener that needs no network. It opens files, and cached copies of
 // any age.
 func (o *Opener) AtHand() *Opener {

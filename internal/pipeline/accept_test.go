@@ -126,8 +126,7 @@ func TestAcceptOfAnotherTarget(t *testing.T) {
 	src := acceptBase + acceptPlan + "target \"pac\" \"p\" {\n  bypass = [\"192.0.2.0/24\"]\n  families = [\"ipv4\"]\n  proxies = [\"PROXY proxy.example.com:8080\"]\n" +
 		"  accept \"no-media\" { reason = \"read\" }\n}\n"
 	req := request(t, src)
-	req.Targets = []string{"plan"}
-	if res := run(t, req); len(res.Diagnostics) != 0 {
+	if res := run(t, req, "plan"); len(res.Diagnostics) != 0 {
 		t.Error(complaints(res, diag.Warning))
 	}
 }

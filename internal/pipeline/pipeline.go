@@ -38,35 +38,56 @@ const Builtin = "built-in"
 // builtinNote stands in every header that the built-in policy makes.
 const builtinNote = "media only: calls need DNS, signalling names and direct media as well, see docs/acs.md"
 
-// Request is what to run, and with what.
+// Request is what to compile and render, and with what. The zero value is the built-in
+// policy.
 type Request struct {
-	Policy    string            // a file's name; empty for the built-in policy
+	// Policy is a file's name; empty for the built-in policy. Names in the policy are
+	// relative to its folder.
+	Policy string
+	// Text is the text of the policy, where it is no file; then Policy is what it is called.
+	Text      []byte
 	Vars      map[string]string // values of variables
-	Feeds     map[string]string // a file, "-" or https address for a feed, by its label
-	Targets   []string          // names of targets to render; empty: all
-	Set       string            // the one set that is wanted: Compile opens the feeds that it needs, and no others
-	Out       string            // the folder that outputs are published in
+	Feeds     map[string]string // a file, "-" or an address to read instead of a feed, by its name in the policy
 	AllowRead []string          // folders, besides the policy's own, whose files the policy may name
-	Templates string            // a folder of the user's own templates; empty: none
-	Version   string            // of sallyport, for headers
-	Now       time.Time         // its date decides what has expired
+	Templates string            // a folder of templates that take the place of sallyport's own; empty: none
+	Set       string            // the one set that is wanted: only the feeds that it needs are opened; empty: all
+	Out       string            // the folder of what was published before, to compare with; empty: none
+	Version   string            // of sallyport, for headers; empty: "devel"
+	Now       time.Time         // its date decides what has expired; zero: the present
 	Stamp     bool              // write Now into headers
-	SelfCheck bool              // read every output back and compare
-	Opener    *feeds.Opener
+	SelfCheck bool              // read every output back and compare it with the plan
+	Opener    *feeds.Opener     // opens feeds; nil: one with the user's cache and the usual limits
 
 	reads func(name string) // told of each file that a target reads; may be nil
 }
 
-// Result is how far a request came. Outputs is complete when Diagnostics holds no
-// error.
+// withDefaults fills in what the caller leaves open.
+func (req Request) withDefaults() Request {
+	if req.Text != nil {
+		req.Policy = cmp.Or(req.Policy, "policy.hcl")
+	}
+	req.Version = cmp.Or(req.Version, "devel")
+	if req.Now.IsZero() {
+		req.Now = time.Now()
+	}
+	if req.Opener == nil {
+		req.Opener = feeds.NewOpener(req.Version)
+	}
+	return req
+}
+
+// Result is how far a request came. Mistakes in the policy are in Diagnostics; with an
+// error among them, Program and Outputs lack what depends on it.
 type Result struct {
-	Diagnostics diag.List
-	Sources     map[string][]byte // of the policy, for printing diagnostics
-	Feeds       []Feed
+	Diagnostics diag.List         // in the order of the policy
+	Sources     map[string][]byte // the policy's text by its name, for [diag.Print]
+	Feeds       []Feed            // that were opened
 	Program     *policy.Program
-	Outputs     []Output
+	Outputs     []Output // of the targets that were rendered
 	// Inputs are the files that were read: an output must not take the place of one.
-	Inputs   []string
+	Inputs []string
+
+	req      Request
 	complete bool // Outputs has every target of the policy
 }
 
@@ -94,7 +115,7 @@ type Output struct {
 	ReadBack bool
 }
 
-// UsageError is a mistake on the command line.
+// UsageError is a mistake of the caller: on the command line, or in a Request.
 type UsageError struct{ Err error }
 
 func (e *UsageError) Error() string { return e.Err.Error() }
@@ -102,19 +123,11 @@ func (e *UsageError) Error() string { return e.Err.Error() }
 // Unwrap returns the cause.
 func (e *UsageError) Unwrap() error { return e.Err }
 
-// Compile reads the policy, opens the feeds it uses and compiles it.
+// Compile reads the policy, opens the feeds it uses and compiles it. An error is a failure
+// of the world, or a [UsageError]. Where a feed cannot be had, the result comes with the
+// error, for its diagnostics; before that there is none.
 func Compile(ctx context.Context, req Request) (*Result, error) {
-	res, err := compile(ctx, req)
-	if err != nil || res.Program == nil {
-		return res, err
-	}
-	res.add(collisions(res.Program, nil))
-	res.acknowledge(false)
-	return res, nil
-}
-
-// compile is Compile without the judgement of what targets do to one another.
-func compile(ctx context.Context, req Request) (*Result, error) {
+	req = req.withDefaults()
 	file, diags, err := load(req)
 	if err != nil {
 		return nil, err
@@ -122,8 +135,8 @@ func compile(ctx context.Context, req Request) (*Result, error) {
 	if err := checkTemplates(req.Templates); err != nil {
 		return nil, err
 	}
-	res := &Result{Diagnostics: diags, Sources: file.Sources()}
-	if req.Policy != "" {
+	res := &Result{Diagnostics: diags, Sources: file.Sources(), req: req}
+	if req.Policy != "" && req.Text == nil {
 		res.reads(req.Policy)
 	}
 	var catalogs map[string]*catalog.Catalog
@@ -135,6 +148,8 @@ func compile(ctx context.Context, req Request) (*Result, error) {
 	var more diag.List
 	res.Program, more = file.Compile(catalogs)
 	res.add(more)
+	res.add(collisions(res.Program, nil))
+	res.acknowledge(false)
 	return res, nil
 }
 
@@ -153,17 +168,29 @@ func (res *Result) add(more diag.List) {
 	})
 }
 
-// Run compiles the policy and renders its targets.
-func Run(ctx context.Context, req Request) (*Result, error) {
-	res, err := compile(ctx, req)
-	if err != nil || res.Program == nil {
+// Run compiles the policy and renders its targets, or those with the names.
+func Run(ctx context.Context, req Request, targets ...string) (*Result, error) {
+	res, err := Compile(ctx, req)
+	if err != nil {
 		return res, err
 	}
+	return res.Render(targets...)
+}
+
+// Render renders the targets with the names, or all, and returns the result of Compile
+// with the outputs and with what there is to say of them. Where the policy has a mistake,
+// what the mistake leaves of it is judged all the same. A name that is no target's is a
+// [UsageError].
+func (res *Result) Render(names ...string) (*Result, error) {
+	own := *res // so that the result of Compile stays as it is
+	res = &own
+	res.Diagnostics, res.Inputs, res.Outputs = slices.Clone(res.Diagnostics), slices.Clone(res.Inputs), nil
+	req := res.req
 	req.reads = res.reads
 	res.readFeeds()
 	b := newBuilder(req)
 	broken := res.Diagnostics.HasErrors()
-	targets, err := chosen(res.Program, req.Targets)
+	targets, err := chosen(res.Program, names)
 	switch {
 	case broken: // what a mistake leaves of the policy is judged all the same
 		targets = b.judgeRest(res, targets)
@@ -183,16 +210,23 @@ func Run(ctx context.Context, req Request) (*Result, error) {
 			res.Outputs = append(res.Outputs, *out)
 		}
 	}
-	res.add(collisions(res.Program, res.Outputs))
+	res.add(res.unsaid(collisions(res.Program, res.Outputs)))
 	res.add(b.claimedTwice(res.Program))
 	res.add(b.blockedInside(res.Program, res.Outputs))
 	res.acknowledge(res.complete)
 	return res, nil
 }
 
+// unsaid are those of list that are not among the diagnostics already.
+func (res *Result) unsaid(list diag.List) diag.List {
+	return slices.DeleteFunc(list, func(d diag.Diagnostic) bool {
+		return slices.ContainsFunc(res.Diagnostics, func(said diag.Diagnostic) bool { return said.Summary == d.Summary && said.Subject == d.Subject })
+	})
+}
+
 // load reads the policy and what can be seen of it without feeds.
 func load(req Request) (*policy.File, diag.List, error) {
-	name, src, err := readPolicy(req.Policy)
+	name, src, err := readPolicy(req)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -201,11 +235,14 @@ func load(req Request) (*policy.File, diag.List, error) {
 	return file, diags, nil
 }
 
-func readPolicy(name string) (string, []byte, error) {
-	switch name {
-	case "":
+func readPolicy(req Request) (string, []byte, error) {
+	name := req.Policy
+	switch {
+	case req.Text != nil:
+		return name, req.Text, nil
+	case name == "":
 		return Builtin, templates.DefaultPolicy, nil
-	case "-":
+	case name == "-":
 		return "", nil, &UsageError{errors.New("a policy is a file, because paths in it are relative to its folder: name one")}
 	}
 	src, err := readfile.File(name, policy.MaxSize)

@@ -36,9 +36,9 @@ func request(t *testing.T, src string) Request {
 		Now: time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC), Opener: &feeds.Opener{Fetcher: &fetch.Fetcher{Cache: cache}}}
 }
 
-func run(t *testing.T, req Request) *Result {
+func run(t *testing.T, req Request, targets ...string) *Result {
 	t.Helper()
-	res, err := Run(context.Background(), req)
+	res, err := Run(context.Background(), req, targets...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -235,7 +235,6 @@ func TestOptionsOfEveryKind(t *testing.T) {
 func TestUsageErrors(t *testing.T) {
 	base := "rule \"calls\" {\n  action = \"allow\"\n  to = [\"20.202.0.0/16\"]\n  services = [service.media]\n}\n" + mediaService + edgeTarget
 	for name, change := range map[string]func(*Request){
-		"a target that is none":   func(r *Request) { r.Targets = []string{"edgy"} },
 		"a feed that is not used": func(r *Request) { r.Feeds = map[string]string{"azure": "x.json"} },
 		"a policy from a pipe":    func(r *Request) { r.Policy = "-" },
 	} {
@@ -248,6 +247,10 @@ func TestUsageErrors(t *testing.T) {
 		}
 	}
 	req := request(t, base)
+	var usage *UsageError
+	if _, err := Run(context.Background(), req, "edgy"); !errors.As(err, &usage) {
+		t.Errorf("a target that is none: %v", err)
+	}
 	req.Policy += "x"
 	if _, err := Run(context.Background(), req); err == nil || !strings.Contains(err.Error(), "sallyport init") {
 		t.Errorf("a policy that is not there: %v", err)

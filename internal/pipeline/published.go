@@ -148,8 +148,8 @@ func (p published) asBefore(r renderers.Renderer, plan *rules.Plan, files []rend
 	return old, &o
 }
 
-// Set is what a run publishes.
-func (res *Result) Set() publish.Set {
+// SetOf is what a run publishes.
+func SetOf(res *Result) publish.Set {
 	set := publish.Set{Policy: Builtin, Inputs: res.Inputs, Complete: res.complete}
 	if res.Program != nil {
 		set.Policy = res.Program.Name

@@ -15,8 +15,8 @@ import (
 // VerifyPlan is what a client verifies of the result's policy: its rules, with the
 // probes that stand for them, and the way that the listed addresses of its rendered
 // route targets must take. It holds all that a machine without policy and feeds needs.
-func (res *Result) VerifyPlan(req Request) *verifier.Plan {
-	prog := res.Program
+func (res *Result) VerifyPlan() *verifier.Plan {
+	prog, req := res.Program, res.req
 	p := &verifier.Plan{Format: verifier.PlanFormat, Source: verifier.Source{Name: prog.Name, PolicyHash: prog.Hash, Version: req.Version}}
 	if req.Stamp {
 		p.Source.Made = req.Now

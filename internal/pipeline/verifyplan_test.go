@@ -76,7 +76,7 @@ func TestVerifyPlan(t *testing.T) {
 	if res.Diagnostics.HasErrors() {
 		t.Fatal(res.Diagnostics)
 	}
-	p := res.VerifyPlan(req)
+	p := res.VerifyPlan()
 	if err := p.Validate(); err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +115,7 @@ func TestVerifyPlan(t *testing.T) {
 // TestVerifyPlanTravels holds that a plan is the same after a file.
 func TestVerifyPlanTravels(t *testing.T) {
 	req := request(t, verifyPolicy)
-	p := run(t, req).VerifyPlan(req)
+	p := run(t, req).VerifyPlan()
 	var first, second bytes.Buffer
 	if err := p.WriteJSON(&first); err != nil {
 		t.Fatal(err)
@@ -139,7 +139,7 @@ func TestVerifyPlanTravels(t *testing.T) {
 func TestBuiltinPlan(t *testing.T) {
 	req := request(t, "")
 	req.Policy = ""
-	p := run(t, req).VerifyPlan(req)
+	p := run(t, req).VerifyPlan()
 	if err := p.Validate(); err != nil {
 		t.Fatal(err)
 	}

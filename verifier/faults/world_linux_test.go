@@ -137,7 +137,7 @@ func bundle(tb testing.TB, text string) []byte {
 		tb.Fatal(res.Diagnostics)
 	}
 	var b bytes.Buffer
-	if err := res.VerifyPlan(req).WriteJSON(&b); err != nil {
+	if err := res.VerifyPlan().WriteJSON(&b); err != nil {
 		tb.Fatal(err)
 	}
 	return b.Bytes()
