@@ -50,6 +50,9 @@ type Form struct {
 	// Script says that the file is a header, an empty line, and Body with its own comments.
 	// Otherwise comments and empty lines can stand anywhere.
 	Script bool
+	// Own says that the user may have a template of the whole script, so that its header
+	// can begin for another shell.
+	Own bool
 	// Complement are the families of a bypass that are written as all other addresses.
 	Complement rules.Families
 }
@@ -136,7 +139,7 @@ func (x Form) divide(data []byte) (comments []string, body []byte, err error) {
 		return nil, nil, errors.New("no empty line ends its header")
 	}
 	comments, others := renderers.Uncomment(bytes.TrimPrefix(header, []byte(shebang)), x.Mark)
-	if len(others) > 0 || bytes.HasPrefix(header, []byte(shebang)) != (x.Mark == "#") {
+	if len(others) > 0 || !x.Own && bytes.HasPrefix(header, []byte(shebang)) != (x.Mark == "#") {
 		return nil, nil, errors.New("it does not begin as a script of sallyport's")
 	}
 	return comments, append([]byte("\n"), body...), nil

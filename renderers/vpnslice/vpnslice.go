@@ -22,16 +22,12 @@ package vpnslice
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"io/fs"
 	"net/netip"
-	"path"
-	"slices"
-	"strings"
 
 	"sallyport/ipranges"
 	"sallyport/renderers"
+	"sallyport/renderers/routes"
 	"sallyport/rules"
 )
 
@@ -50,13 +46,8 @@ var info = renderers.Info{
 	Name:    "vpnslice",
 	Title:   "vpn-slice",
 	Summary: "vpn-slice: a script for openconnect with routes past the tunnel or through it",
-	Caps: rules.Caps{
-		Families:   rules.BothFamilies,
-		Verdicts:   []rules.Verdict{rules.Bypass, rules.Tunnel},
-		Defaults:   []rules.Verdict{rules.Tunnel, rules.Bypass},
-		RouteBytes: routeBytes,
-	},
-	Load: renderers.Restart,
+	Caps:    routes.Caps(),
+	Load:    renderers.Restart,
 	Limits: []renderers.Limit{
 		{Name: "bytes of arguments", Value: "800,000; about 30,000 IPv4 routes", Source: limitSource, Option: "max_bytes"},
 	},
@@ -66,68 +57,76 @@ var info = renderers.Info{
 // Kind is the target as policies name it.
 func Kind() renderers.Kind { return renderers.Define(info, Options{MaxBytes: defaultMaxBytes}, build) }
 
-type renderer struct {
-	opt Options
-	env renderers.Env
-}
+// renderer renders a script that the user may have a template of as a whole.
+type renderer struct{ routes.File }
 
 func build(opt Options, env renderers.Env) (*renderers.Target, error) {
+	var all renderers.Mistakes
 	if opt.MaxBytes < 0 {
-		return nil, &renderers.OptionError{Option: "max_bytes", Cause: fmt.Sprintf("%d bytes hold no route", opt.MaxBytes),
-			Fix: "use a number above 0"}
+		all.Option("max_bytes", fmt.Sprintf("%d bytes hold no route", opt.MaxBytes), "use a number above 0")
 	}
-	r := &renderer{opt, env}
-	return &renderers.Target{Renderer: r, Caps: r.caps()}, nil
+	if opt.MaxBytes == 0 {
+		opt.MaxBytes = defaultMaxBytes
+	}
+	caps := info.Caps
+	caps.RouteBytes = routeBytes
+	caps.RouteLimits = []rules.RouteLimit{{Max: opt.MaxBytes, Families: rules.BothFamilies, Bytes: true, Shared: true,
+		Device: "the client's system", Source: limitSource, Option: "max_bytes"}}
+	r := &renderer{routes.File{Env: env, Form: routes.Form{Mark: "#", Rows: rows, Script: true, Own: true}}}
+	r.Body = r.belowHeader
+	return &renderers.Target{Caps: caps, Renderer: r}, all.Err()
 }
 
 // routeBytes is an argument with its mark, the zero behind it, and its pointer.
 func routeBytes(p netip.Prefix) int { return len("%") + len(p.String()) + 1 + 8 }
 
-// caps has the limit that the options set.
-func (r *renderer) caps() rules.Caps {
-	caps, most := info.Caps, r.opt.MaxBytes
-	if most == 0 {
-		most = defaultMaxBytes
+func rows(_ ipranges.Family, way rules.Verdict) routes.Rows {
+	if way == rules.Bypass {
+		return routes.Rows{Row: routes.Row{Before: "%"}}
 	}
-	caps.RouteLimits = []rules.RouteLimit{{Max: most, Families: rules.BothFamilies, Bytes: true, Shared: true,
-		Device: "the client's system", Source: limitSource, Option: "max_bytes"}}
-	return caps
-}
-
-// list is the prefixes of one family, a line each.
-type list struct {
-	Number   int
-	Prefixes string
+	return routes.Rows{}
 }
 
 // Render implements renderers.Renderer.
 func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
-	routes, err := renderers.Routes(p)
+	list, err := renderers.Routes(p)
 	if err != nil {
 		return nil, err
 	}
-	set, v := routes.Set, routes.Way
-	mark := ""
-	if v == rules.Bypass {
-		mark = "%"
+	data, err := r.script(list, renderers.RouteHeader(p))
+	if err != nil {
+		return nil, err
 	}
-	var lists []list
+	return []renderers.File{{Path: r.Env.Path, Mode: routes.Runs, Data: data,
+		On: "the client", Use: "openconnect --script {} SERVER"}}, nil
+}
+
+// part is the prefixes of one family, a line each.
+type part struct {
+	Number   int
+	Prefixes string
+}
+
+// script is the script under a header.
+func (r *renderer) script(list rules.RouteList, header []string) ([]byte, error) {
+	var parts []part
 	for _, f := range rules.BothFamilies.List() {
-		if set.Has(f) {
-			room := slices.Grow([]byte(nil), 24*set.NumPrefixes(f))
-			lists = append(lists, list{int(f), string(set.AppendPrefixes(room, f, mark, "\n"))})
+		if list.Set.Has(f) {
+			parts = append(parts, part{int(f), string(rows(f, list.Way).Append(nil, list.Set, f))})
 		}
 	}
-	data, err := renderers.Execute("vpnslice", "script.sh.tmpl", r.env.Templates, map[string]any{
-		"Header": renderers.RouteHeader(p), "File": renderers.Clean(path.Base(r.env.Path)), "Name": r.env.Name, "Bypass": v == rules.Bypass,
-		"IPv4": p.Families.Has(ipranges.IPv4), "IPv6": p.Families.Has(ipranges.IPv6),
-		"First4": first(set, ipranges.IPv4), "First6": first(set, ipranges.IPv6), "Lists": lists,
+	return renderers.Execute("vpnslice", "script.sh.tmpl", r.Env.Templates, map[string]any{
+		"Header": header, "File": r.Name(), "Name": r.Env.Name, "Bypass": list.Way == rules.Bypass,
+		"IPv4": list.Families.Has(ipranges.IPv4), "IPv6": list.Families.Has(ipranges.IPv6),
+		"First4": first(list.Set, ipranges.IPv4), "First6": first(list.Set, ipranges.IPv6), "Lists": parts,
 	})
-	if err != nil {
-		return nil, err
-	}
-	return []renderers.File{{Path: r.env.Path, Mode: fs.FileMode(0o755), Data: data,
-		On: "the client", Use: "openconnect --script {} SERVER"}}, nil
+}
+
+// belowHeader is the script from the empty line on that ends its header.
+func (r *renderer) belowHeader(list rules.RouteList, _ []byte) ([]byte, error) {
+	data, err := r.script(list, renderers.RouteHeader(rules.RoutePlan(r.Env.Name, list.Families, list.Way, list.Set)))
+	_, body, _ := bytes.Cut(data, []byte("\n\n"))
+	return append([]byte("\n"), body...), err
 }
 
 // first is the first address of a family, or "".
@@ -136,58 +135,4 @@ func first(set ipranges.Set, f ipranges.Family) string {
 		return p.Addr().String()
 	}
 	return ""
-}
-
-// ReadBack implements renderers.Renderer. The script has to be, below its header,
-// exactly the one for the prefixes that are read from it.
-func (r *renderer) ReadBack(files []renderers.File) (*rules.Plan, error) {
-	f, err := renderers.FileAt(files, r.env.Path)
-	if err != nil {
-		return nil, err
-	}
-	header, body, _ := bytes.Cut(f.Data, []byte("\n\n"))
-	comments, other := renderers.Uncomment(header, "#")
-	if len(other) > 0 {
-		return nil, fmt.Errorf("%s: %q in the header", f.Path, other[0])
-	}
-	v, fams, err := renderers.ReadRouteHeader(comments)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", f.Path, err)
-	}
-	set, err := prefixes(body, v)
-	if err == nil && set.IsEmpty() {
-		err = errors.New("there is no route")
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", f.Path, err)
-	}
-	p := rules.RoutePlan(r.env.Name, fams, v, set)
-	again, err := r.Render(p)
-	if err != nil {
-		return nil, err
-	}
-	if _, want, _ := bytes.Cut(again[0].Data, []byte("\n\n")); !bytes.Equal(body, want) {
-		return nil, fmt.Errorf("%s: it is not the script for the %d prefixes that are listed in it", f.Path,
-			set.NumPrefixes(ipranges.IPv4)+set.NumPrefixes(ipranges.IPv6))
-	}
-	return p, nil
-}
-
-// prefixes are the lines of a script that are a prefix alone.
-func prefixes(body []byte, v rules.Verdict) (ipranges.Set, error) {
-	var b ipranges.Builder
-	for line := range strings.Lines(string(body)) {
-		text, marked := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "%")
-		if strings.ContainsAny(text, " \t$") || !strings.Contains(text, "/") || marked != (v == rules.Bypass) {
-			continue // what should be one and is not is missed when the script is compared
-		}
-		p, err := ipranges.ParsePrefix(text)
-		if err == nil {
-			err = b.AddPrefix(p)
-		}
-		if err != nil {
-			return ipranges.Set{}, fmt.Errorf("%q: %w", line, err)
-		}
-	}
-	return b.Set(), nil
 }
