@@ -15,7 +15,7 @@ import (
 // back as the plan, and where it is what an earlier run published, a new run renders what
 // reads back, or says what is wrong. Neither panics. The same goes for the files of the
 // user's that options name.
-func (s *suite) cuts(t *testing.T) {
+func (s *suite) cuts(t testing.TB) {
 	r := s.build(t, "edge")
 	lowered, _, errs := rules.Lower(s.rich(t), r.Caps)
 	if len(errs) > 0 {

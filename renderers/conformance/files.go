@@ -17,7 +17,7 @@ import (
 // damage takes away the lines that hold an address or a port, one at a time: what
 // is read back must differ from the plan, or not be readable at all. It shows that
 // the read-back looks at the file.
-func (s *suite) damage(t *testing.T) {
+func (s *suite) damage(t testing.TB) {
 	if s.variant.NoReadBack {
 		return // there is nothing to fool: readBack demands the refusal
 	}
@@ -63,7 +63,7 @@ func (s *suite) readFile(name string) ([]byte, error) {
 
 // checkFrom wants a file that carries a file of the user's along to say so, or to be for
 // its owner alone: what is in it can be secret.
-func (s *suite) checkFrom(t *testing.T, f renderers.File) {
+func (s *suite) checkFrom(t testing.TB, f renderers.File) {
 	t.Helper()
 	for name, data := range s.read {
 		for line := range bytes.Lines(data) {
@@ -76,7 +76,7 @@ func (s *suite) checkFrom(t *testing.T, f renderers.File) {
 	}
 }
 
-func (s *suite) golden(t *testing.T) {
+func (s *suite) golden(t testing.TB) {
 	r := s.build(t, "edge")
 	lowered, _, errs := rules.Lower(s.rich(t), r.Caps)
 	if len(errs) > 0 {

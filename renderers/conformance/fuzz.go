@@ -8,14 +8,14 @@ import (
 	"sallyport/rules"
 )
 
-// Fuzz feeds the readers of a kind with files that were edited: one to read back, one that
+// Fuzz feeds the readers of a target with files that were edited: one to read back, one that
 // an earlier run published, and the user's files that options name. Nothing panics, what is
 // rendered then reads back as the plan, and so does what was read from an edited file.
 //
 // An input is two edits of a file and not the file: the fuzzer minimizes each input that is
 // new to it, which takes it minutes where an input has some thousand bytes. So the texts
 // that are put in are short.
-func Fuzz(f *testing.F, kind renderers.Kind, variants ...Variant) {
+func Fuzz(f *testing.F, c Contract) {
 	type subject struct {
 		s     *suite
 		r     *renderers.Target
@@ -23,8 +23,8 @@ func Fuzz(f *testing.F, kind renderers.Kind, variants ...Variant) {
 		next  *rules.Plan
 	}
 	var list []subject
-	for _, v := range variants {
-		x := subject{s: &suite{kind: kind, variant: v, read: map[string][]byte{}}}
+	for _, v := range c.Variants {
+		x := subject{s: &suite{kind: c.Kind, variant: v, read: map[string][]byte{}}}
 		x.r = x.s.build(f, "edge")
 		lowered, _, errs := rules.Lower(x.s.rich(f), x.r.Caps)
 		if len(errs) > 0 {

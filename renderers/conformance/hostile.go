@@ -33,7 +33,7 @@ var strange = []string{
 // at its beginning and at its end. It is refused as a mistake in that option, or what is
 // rendered is well-formed in its format and reads back as the plan. What a plan says of its
 // origin is never refused.
-func (s *suite) hostile(t *testing.T) {
+func (s *suite) hostile(t testing.TB) {
 	plan, _, errs := rules.Lower(s.plan(t, cloud), s.build(t, "edge").Caps)
 	if len(errs) > 0 {
 		t.Fatal(errs[0])
@@ -65,7 +65,7 @@ func (s *suite) hostile(t *testing.T) {
 
 // strange renders plan with options and an output path that hold a strange string. It
 // reports whether they were taken.
-func (s *suite) strange(t *testing.T, name string, options any, where string, plan *rules.Plan) bool {
+func (s *suite) strange(t testing.TB, name string, options any, where string, plan *rules.Plan) bool {
 	t.Helper()
 	env := renderers.Env{Name: "edge", Path: where, PathGiven: where != "edge"+s.kind.Extension, Read: s.readFile}
 	r, err := s.kind.Build(options, env)
@@ -165,7 +165,7 @@ func (x text) with(options any, s string) any {
 
 // checkForm holds a file to the syntax of its format, and the commands that load it and
 // take it away to a shell's.
-func checkForm(t *testing.T, name string, f renderers.File) {
+func checkForm(t testing.TB, name string, f renderers.File) {
 	t.Helper()
 	var err error
 	switch {

@@ -26,7 +26,7 @@ func isolated(f ipranges.Family, n int) ipranges.Set {
 
 // limits fills the list of routes to each limit of the target, and one over: the one
 // is rendered, and the other refused with the limit, its source and its option.
-func (s *suite) limits(t *testing.T) {
+func (s *suite) limits(t testing.TB) {
 	r := s.build(t, "edge")
 	caps := r.Caps
 	if c := caps.Complement; (c.Of == 0) != (c.Families == 0) {
@@ -79,7 +79,7 @@ func lowest(caps rules.Caps, v rules.Verdict, f ipranges.Family) int {
 }
 
 // checkOver holds one of the errors to a limit's number, source and option.
-func checkOver(t *testing.T, caps rules.Caps, errs []*rules.RuleError) {
+func checkOver(t testing.TB, caps rules.Caps, errs []*rules.RuleError) {
 	t.Helper()
 	for _, e := range errs {
 		for _, l := range caps.RouteLimits {
@@ -93,7 +93,7 @@ func checkOver(t *testing.T, caps rules.Caps, errs []*rules.RuleError) {
 
 // budget gives the target a list that has to be cut or widened to fit: it renders what
 // the budget made of it.
-func (s *suite) budget(t *testing.T) {
+func (s *suite) budget(t testing.TB) {
 	if s.verdict(t) == rules.Allow {
 		return // rules are exact
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 // checkLoad wants an output to say how it is loaded, and on which machine.
-func (s *suite) checkLoad(t *testing.T, files []renderers.File) {
+func (s *suite) checkLoad(t testing.TB, files []renderers.File) {
 	said := false
 	for _, f := range files {
 		how := f.Use != "" || f.Hand != ""

@@ -14,7 +14,7 @@ import (
 
 // notes holds the target to what the authors of rules say of them: every text of
 // rules.Notes is in some file, none decides anything, and one more changes a few lines.
-func (s *suite) notes(t *testing.T) {
+func (s *suite) notes(t testing.TB) {
 	r := s.build(t, "edge")
 	plan, _, errs := rules.Lower(s.rich(t), r.Caps)
 	if len(errs) > 0 {
@@ -58,7 +58,7 @@ var breakouts = []string{"calls\n} ; flush ruleset", "*/ x", "?>", "\"; drop", "
 	strings.Repeat("5000 ", 1000)}
 
 // hostileNotes gives the rules notes that mean something in some format.
-func (s *suite) hostileNotes(t *testing.T, plan *rules.Plan) {
+func (s *suite) hostileNotes(t testing.TB, plan *rules.Plan) {
 	for i, x := range slices.Concat(breakouts, strange) {
 		if testing.Short() && i >= len(breakouts) && i%3 > 0 {
 			continue

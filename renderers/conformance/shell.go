@@ -12,7 +12,7 @@ import (
 
 // checkShell holds a script to POSIX: the shells that read it without running it, and
 // shellcheck, have nothing to say. What is not installed is not asked.
-func checkShell(t *testing.T, f renderers.File) {
+func checkShell(t testing.TB, f renderers.File) {
 	if !bytes.HasPrefix(f.Data, []byte("#!/bin/sh\n")) || testing.Short() {
 		return
 	}

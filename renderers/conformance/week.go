@@ -134,3 +134,41 @@ func ChangedLines(a, b []byte) int {
 	}
 	return changed
 }
+
+// smallChange renders two versions of a long list that differ in few prefixes: the
+// changed lines, as Week counts them, must be within three times as many, and a handful
+// for counts and a checksum.
+func (s *suite) smallChange(t testing.TB) {
+	r := s.build(t, "edge")
+	n := 2000
+	for ; n > 20; n /= 2 { // as much as the target has room for
+		if _, _, errs := rules.Lower(s.plan(t, rules.In("cloud", manyRanges(3, n))), r.Caps); len(errs) == 0 {
+			break
+		}
+	}
+	before := manyRanges(3, n)
+	gone := ipranges.MustParse("52.112.0.0/14")
+	added := ipranges.MustParse("203.0.114.0/24", "203.0.120.0/22", "203.0.130.7", "2a01:111:f400::/48", "20.33.128.0/17")
+	after := before.Minus(gone).Union(added)
+	prefixes := changedPrefixes(before, after)
+	if s.variant.Complement {
+		prefixes = changedPrefixes(complement(before), complement(after))
+	}
+	var texts [2][]renderers.File
+	for i, set := range []ipranges.Set{before, after} {
+		p := s.plan(t, rules.In("cloud", set))
+		lowered, _, errs := rules.Lower(p, r.Caps)
+		if len(errs) > 0 {
+			t.Fatalf("a plain list is refused: %v", errs[0])
+		}
+		texts[i] = s.render(t, r, lowered)
+	}
+	changed := changedUnits(texts[0], texts[1])
+	if limit := 3*prefixes + 6; changed > limit {
+		t.Errorf("%d changed prefixes change %d lines, more than %d", prefixes, changed, limit)
+	}
+}
+
+func complement(s ipranges.Set) ipranges.Set {
+	return s.Complement(ipranges.IPv4).Union(s.Complement(ipranges.IPv6))
+}

@@ -22,7 +22,7 @@ import (
 //  8. a tree of chains too deep for iptables-nft: iptables' TestVerdictsOnEveryBoundary
 //     and TestTrieStaysShallow
 //  9. thousands of changed lines for a few prefixes: Week, called by each target
-func (s *suite) wrongOutputs(t *testing.T) {
+func (s *suite) wrongOutputs(t testing.TB) {
 	r := s.build(t, "edge")
 	caps := r.Caps
 	if s.verdict(t) != rules.Allow || caps.OnlyNames {

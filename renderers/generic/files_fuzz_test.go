@@ -7,4 +7,4 @@ import (
 )
 
 // FuzzFiles feeds the readers of what is rendered, and of what was published before.
-func FuzzFiles(f *testing.F) { conformance.Fuzz(f, Kind(), variants()...) }
+func FuzzFiles(f *testing.F) { conformance.Fuzz(f, contract()) }

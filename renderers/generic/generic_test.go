@@ -21,7 +21,11 @@ func variants() []conformance.Variant {
 	}
 }
 
-func TestConformance(t *testing.T) { conformance.Run(t, Kind(), variants()...) }
+func contract() conformance.Contract {
+	return conformance.Contract{Kind: Kind(), Variants: variants()}
+}
+
+func TestConformance(t *testing.T) { conformance.Run(t, contract()) }
 
 func TestTwoWeeks(t *testing.T) {
 	var weeks [2]rules.Addresses

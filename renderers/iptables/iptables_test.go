@@ -34,7 +34,11 @@ func variants() []conformance.Variant {
 	}
 }
 
-func TestConformance(t *testing.T) { conformance.Run(t, Kind(), variants()...) }
+func contract() conformance.Contract {
+	return conformance.Contract{Kind: Kind(), Variants: variants()}
+}
+
+func TestConformance(t *testing.T) { conformance.Run(t, contract()) }
 
 // TestDamageInEveryFile takes away every line of what is loaded, one at a time:
 // the plan that is read back must differ, or not be readable.

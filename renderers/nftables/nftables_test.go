@@ -39,7 +39,11 @@ func variants() []conformance.Variant {
 	}
 }
 
-func TestConformance(t *testing.T) { conformance.Run(t, Kind(), variants()...) }
+func contract() conformance.Contract {
+	return conformance.Contract{Kind: Kind(), Variants: variants()}
+}
+
+func TestConformance(t *testing.T) { conformance.Run(t, contract()) }
 
 func writeFile(t *testing.T, name string, data []byte) {
 	t.Helper()

@@ -47,9 +47,13 @@ func variants() []conformance.Variant {
 	}
 }
 
-func TestConformance(t *testing.T) { conformance.Run(t, Kind(), variants()...) }
+func contract() conformance.Contract {
+	return conformance.Contract{Kind: Kind(), Variants: variants()}
+}
 
-func FuzzFiles(f *testing.F) { conformance.Fuzz(f, Kind(), variants()...) }
+func TestConformance(t *testing.T) { conformance.Run(t, contract()) }
+
+func FuzzFiles(f *testing.F) { conformance.Fuzz(f, contract()) }
 
 // TestFileFits fills a file to the limit: it is no longer than said.
 func TestFileFits(t *testing.T) {

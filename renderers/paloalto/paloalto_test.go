@@ -52,6 +52,10 @@ func variants() []conformance.Variant {
 
 func ptr(o Options) *Options { return &o }
 
-func TestConformance(t *testing.T) { conformance.Run(t, Kind(), variants()...) }
+func contract() conformance.Contract {
+	return conformance.Contract{Kind: Kind(), Variants: variants()}
+}
 
-func FuzzFiles(f *testing.F) { conformance.Fuzz(f, Kind(), variants()...) }
+func TestConformance(t *testing.T) { conformance.Run(t, contract()) }
+
+func FuzzFiles(f *testing.F) { conformance.Fuzz(f, contract()) }

@@ -40,7 +40,11 @@ func variants() []conformance.Variant {
 	}
 }
 
-func TestConformance(t *testing.T) { conformance.Run(t, Kind(), variants()...) }
+func contract() conformance.Contract {
+	return conformance.Contract{Kind: Kind(), Variants: variants()}
+}
+
+func TestConformance(t *testing.T) { conformance.Run(t, contract()) }
 
 // FuzzFiles takes a small config.xml: a large one is slow.
 func FuzzFiles(f *testing.F) {
@@ -50,7 +54,7 @@ func FuzzFiles(f *testing.F) {
 		o.Config, o.URL, o.Before, o.Like, o.Accept = "testdata/small.xml", url, "all", "all", []string{"1", "2"}
 		list = append(list, conformance.Variant{Name: "merge", Options: &o})
 	}
-	conformance.Fuzz(f, Kind(), list...)
+	conformance.Fuzz(f, conformance.Contract{Kind: Kind(), Variants: list})
 }
 
 func env() renderers.Env {

@@ -20,9 +20,13 @@ func variants() []conformance.Variant {
 	}
 }
 
-func TestConformance(t *testing.T) { conformance.Run(t, Kind(), variants()...) }
+func contract() conformance.Contract {
+	return conformance.Contract{Kind: Kind(), Variants: variants()}
+}
 
-func FuzzFiles(f *testing.F) { conformance.Fuzz(f, Kind(), variants()...) }
+func TestConformance(t *testing.T) { conformance.Run(t, contract()) }
+
+func FuzzFiles(f *testing.F) { conformance.Fuzz(f, contract()) }
 
 func TestOptionMistakes(t *testing.T) {
 	_, err := Kind().Build(options(-1), renderers.Env{Name: "edge", Path: "edge.sh"})

@@ -9,25 +9,15 @@ import (
 	"testing"
 
 	"sallyport/internal/testkit/lab"
-	"sallyport/internal/testkit/realfeed"
 	"sallyport/ipranges"
-	"sallyport/ipranges/azure"
+	"sallyport/renderers/conformance"
 	"sallyport/rules"
 )
 
-// AzureCloud is the real set of the change, with the relays that the tag lacks.
-// The test is skipped where the feed is not there.
+// AzureCloud is conformance.AzureCloud.
 func AzureCloud(tb testing.TB, change int) ipranges.Set {
 	tb.Helper()
-	c, err := azure.Decode(realfeed.Read(tb, fmt.Sprintf("azure/ServiceTags_Public_change%d.json", change)), azure.Options{})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	s, ok := c.Set("AzureCloud")
-	if !ok {
-		tb.Fatal("the feed has no tag AzureCloud")
-	}
-	return s.Union(ipranges.MustParse("20.202.0.0/16", "52.112.0.0/14", "52.122.0.0/15", "2603:1063::/38"))
+	return conformance.AzureCloud(tb, change)
 }
 
 // Probes are the first, the last and the just-outside addresses of every prefix of

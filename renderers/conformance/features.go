@@ -1,0 +1,106 @@
+package conformance
+
+import (
+	"slices"
+	"testing"
+
+	"sallyport/ipranges"
+	"sallyport/rules"
+)
+
+// emptyRule gives the target rules that match nothing, past the check that would
+// have dropped them: they must not turn into "any".
+func (s *suite) emptyRule(t testing.TB) {
+	r := s.build(t, "edge")
+	none := rules.In("none", ipranges.Set{})
+	if r.Caps.OnlyNames {
+		if _, _, errs := rules.Lower(filter(allow("none", rules.Any(), rules.Named("none", nil), https)), r.Caps); len(errs) == 0 {
+			t.Error("an empty list of names is not refused")
+		}
+		return
+	}
+	if s.verdict(t) != rules.Allow {
+		if _, _, errs := rules.Lower(s.plan(t, none), r.Caps); len(errs) == 0 {
+			t.Error("routes to nowhere are not refused")
+		}
+		return
+	}
+	for _, c := range []Case{
+		{"no destination", filter(allow("none", rules.Any(), none, media))},
+		{"no source", filter(allow("none", none, cloud, media))},
+		{"no service", filter(allow("none", rules.Any(), cloud))},
+		{"an empty service", filter(allow("none", rules.Any(), cloud, rules.NewService("nothing")))},
+		{"no common family", filter(allow("none", lan4, only6, media))},
+		{"nothing in the plan's family", func() *rules.Plan {
+			p := filter(allow("none", rules.Any(), only6, media))
+			p.Families = rules.OnlyIPv4
+			return p
+		}()},
+	} {
+		if _, losses, errs := rules.Lower(c.Plan, r.Caps); len(errs) == 0 {
+			t.Errorf("%s: a plan without any effect is not refused: %+v", c.Name, losses)
+		}
+		both := *c.Plan
+		both.Rules = append(slices.Clone(both.Rules), allow("calls", rules.Any(), only4, media))
+		_, losses, errs := rules.Lower(&both, r.Caps)
+		if len(errs) == 0 && (len(losses) != 1 || losses[0].Rule != "none" || !losses[0].Dropped) {
+			t.Errorf("%s: the dropped rule is not reported: %+v", c.Name, losses)
+		}
+		files, err := r.Render(&both)
+		if err != nil || s.variant.NoReadBack {
+			continue
+		}
+		got, err := r.ReadBack(files)
+		if err != nil {
+			t.Errorf("%s: reading back: %v", c.Name, err)
+			continue
+		}
+		if d := rules.Compare(&both, got); d != nil {
+			t.Errorf("%s: %v\n%s", c.Name, d, files[0].Data)
+		}
+	}
+}
+
+// unsupported checks that each feature that the caps lack is refused.
+func (s *suite) unsupported(t testing.TB) {
+	r := s.build(t, "edge")
+	caps := r.Caps
+	rejected, logged := deny("x", rules.Any(), cloud, media), allow("x", rules.Any(), cloud, media)
+	rejected.Reject, logged.Log = true, true
+	refused := func(feature string, lacks bool, p *rules.Plan) {
+		_, _, errs := rules.Lower(p, caps)
+		if (len(errs) > 0) != lacks {
+			t.Errorf("%s: lacking is %v, and lowering says %v", feature, lacks, errs)
+		}
+	}
+	p := filter(allow("x", rules.Any(), cloud, media))
+	p.Families = caps.Families
+	if caps.OnlyNames {
+		refused("addresses", true, p)
+		p.Rules[0].To, p.Rules[0].Services = hosts, []rules.Service{https}
+		refused("names", false, p)
+		return
+	}
+	base := func(r rules.Rule) *rules.Plan { q := *p; q.Rules = []rules.Rule{r}; return &q }
+	if slices.Contains(caps.Verdicts, rules.Allow) {
+		refused("ports", !caps.Ports, p)
+		refused("names", !caps.Names, base(allow("x", rules.Any(), hosts, https)))
+		refused("wildcards", !caps.Names || !caps.Wildcards, base(allow("x", rules.Any(), wildcards, https)))
+		if caps.Ports {
+			refused("sources", !caps.Sources, base(allow("x", lan, cloud, media)))
+			refused("log", !caps.Log, base(logged))
+			refused("icmp", !caps.ICMP, base(allow("x", rules.Any(), cloud, ping)))
+			refused("protocols", !caps.Protocols, base(allow("x", rules.Any(), cloud, rules.NewService("gre", rules.All(rules.GRE)))))
+		}
+	}
+	if slices.Contains(caps.Verdicts, rules.Deny) && caps.Ports {
+		refused("reject", !caps.Reject, base(rejected))
+	}
+	bypass := routes(rules.Bypass, cloud)
+	bypass.Families = s.plan(t, cloud).Families
+	refused("bypass", !slices.Contains(caps.Verdicts, rules.Bypass), bypass)
+	bypass.Families = caps.Families
+	refused("bypass of every family", !slices.Contains(caps.Verdicts, rules.Bypass) || len(caps.NoBypass) > 0, bypass)
+	both := filter(allow("x", rules.Any(), cloud, media))
+	refused("families", caps.Families != rules.BothFamilies || !caps.Ports, both)
+}

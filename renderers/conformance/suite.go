@@ -1,0 +1,119 @@
+package conformance
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"sallyport/ipranges"
+	"sallyport/renderers"
+	"sallyport/rules"
+)
+
+func checkInfo(t testing.TB, kind renderers.Kind) {
+	i := kind.Info
+	if i.Name == "" || i.Title == "" || i.Summary == "" || i.Extension == "" {
+		t.Errorf("%q lacks a name, title, summary or extension", i.Name)
+	}
+	if !slices.Contains([]renderers.LoadContract{renderers.Transaction, renderers.PerFamily, renderers.Additive, renderers.Restart, renderers.NotLoaded}, i.Load) {
+		t.Errorf("load contract %q is none of ours", i.Load)
+	}
+	for _, l := range i.Limits {
+		if l.Name == "" || l.Value == "" || l.Source == "" {
+			t.Errorf("limit %+v lacks its name, value or source", l)
+		}
+	}
+}
+
+type suite struct {
+	kind    renderers.Kind
+	variant Variant
+	read    map[string][]byte // the files that the variant's options name, once they are read
+}
+
+// cases are those of the classes of plans that the variant takes.
+func (s *suite) cases(t testing.TB) []Case {
+	var list []Case
+	caps := s.build(t, "edge").Caps
+	if caps.OnlyNames {
+		return NameCases()
+	}
+	if s.verdict(t) == rules.Allow {
+		list = FilterCases()
+	}
+	if slices.Contains(caps.Verdicts, rules.Bypass) || slices.Contains(caps.Verdicts, rules.Tunnel) {
+		list = append(list, RouteCases()...)
+	}
+	return list
+}
+
+// verdict is what the variant's plans do with what they match: allow it, or route
+// it one way or the other.
+func (s *suite) verdict(t testing.TB) rules.Verdict {
+	t.Helper()
+	caps := s.build(t, "edge").Caps
+	for _, v := range []rules.Verdict{rules.Allow, rules.Bypass, rules.Tunnel} {
+		if slices.Contains(caps.Verdicts, v) {
+			return v
+		}
+	}
+	t.Fatal("the target can do nothing with what it matches")
+	return 0
+}
+
+// plan lets media to the addresses pass, or routes them, in the families that the
+// variant has.
+func (s *suite) plan(t testing.TB, to rules.Addresses) *rules.Plan {
+	return s.planOf(t, s.verdict(t), to)
+}
+
+// planOf is plan for one of the verdicts that the variant has.
+func (s *suite) planOf(t testing.TB, v rules.Verdict, to rules.Addresses) *rules.Plan {
+	caps := s.build(t, "edge").Caps
+	p := filter(allow("calls", rules.Any(), to, media))
+	if caps.OnlyNames {
+		p = filter(allow("calls", rules.Any(), namesLike(to), https))
+	} else if v != rules.Allow {
+		p = routes(v, to)
+	}
+	p.Families = caps.Families
+	for _, f := range p.Families.List() {
+		if _, lacks := caps.NoBypass[f]; lacks && v == rules.Bypass {
+			without := map[ipranges.Family]rules.Families{ipranges.IPv4: rules.OnlyIPv6, ipranges.IPv6: rules.OnlyIPv4}
+			p.Families &= without[f]
+		}
+	}
+	return p
+}
+
+// rich is a plan of several rules, or the routes of a set with a hole.
+func (s *suite) rich(t testing.TB) *rules.Plan {
+	if s.verdict(t) != rules.Allow || s.build(t, "edge").Caps.OnlyNames {
+		return s.plan(t, cloud)
+	}
+	p := filter(deny("hole", lan, inner, mixed), allow("calls", lan, cloud, media))
+	p.Families = s.build(t, "edge").Caps.Families
+	return p
+}
+
+// namesLike is a list of host names in place of addresses: each names a prefix, so that
+// one list changes as much as the other.
+func namesLike(to rules.Addresses) rules.Addresses {
+	var list []string
+	for _, f := range rules.BothFamilies.List() {
+		for p := range to.Set().Prefixes(f) {
+			list = append(list, strings.NewReplacer(":", "-", "/", "-p", ".", "-").Replace(p.String())+".example.com")
+		}
+	}
+	return rules.Named(to.Name(), list)
+}
+
+// Build makes the variant's renderer for a target called name.
+func (s *suite) build(t testing.TB, name string) *renderers.Target {
+	t.Helper()
+	r, err := s.kind.Build(s.variant.Options, renderers.Env{Name: name, Path: name + s.kind.Extension, Read: s.readFile})
+	if err != nil {
+		t.Fatalf("building the renderer: %v", err)
+	}
+	return r
+}
