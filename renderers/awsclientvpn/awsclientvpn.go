@@ -21,16 +21,14 @@
 package awsclientvpn
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io/fs"
 	"path"
-	"regexp"
 	"strings"
 
 	"sallyport/ipranges"
 	"sallyport/renderers"
+	"sallyport/renderers/routes"
 	"sallyport/rules"
 )
 
@@ -85,28 +83,29 @@ const (
 	nobody    = "none"
 )
 
-type renderer struct {
-	opt Options
-	env renderers.Env
+// isID reports whether s is the prefix of a kind of thing in EC2 and 8 to 32 hexadecimal
+// digits.
+func isID(prefix, s string) bool {
+	digits, ok := strings.CutPrefix(s, prefix)
+	return ok && len(digits) >= 8 && len(digits) <= 32 && strings.Trim(digits, "0123456789abcdef") == ""
 }
 
-var (
-	isEndpoint = regexp.MustCompile(`^cvpn-endpoint-[0-9a-f]{8,32}$`)
-	isSubnet   = regexp.MustCompile(`^subnet-[0-9a-f]{8,32}$`)
-	// A SID of Active Directory, or the name or number that an identity provider gives.
-	isGroup = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.:/@+=-]*$`)
-)
+// isGroup takes a SID of Active Directory, or the name or number that an identity provider
+// gives.
+func isGroup(s string) bool {
+	return renderers.IsName(s, maxGroup, "_.:/@+=-") && !strings.ContainsRune(".:/@+=-", rune(s[0]))
+}
 
 func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 	var all renderers.Mistakes
-	if !isEndpoint.MatchString(opt.Endpoint) {
+	if !isID("cvpn-endpoint-", opt.Endpoint) {
 		all.Option("endpoint", fmt.Sprintf("%.80q is no Client VPN endpoint", opt.Endpoint),
 			"write its ID, cvpn-endpoint- and hexadecimal digits, as aws ec2 describe-client-vpn-endpoints shows it")
 	}
 	if len(opt.Subnets) == 0 {
 		all.Option("subnets", "a route needs a subnet", "list those that are associated with the endpoint")
 	}
-	if !isGroup.MatchString(opt.Authorize) || len(opt.Authorize) > maxGroup {
+	if !isGroup(opt.Authorize) {
 		all.Option("authorize", fmt.Sprintf("%.80q is no group", opt.Authorize), "write all, none, or the group's ID")
 	}
 	if opt.MaxRoutes < 1 {
@@ -114,121 +113,54 @@ func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 	}
 	seen := map[string]bool{}
 	for i, s := range opt.Subnets {
-		if !isSubnet.MatchString(s) || seen[s] {
+		if !isID("subnet-", s) || seen[s] {
 			all.Option(fmt.Sprintf("subnets.%d", i), fmt.Sprintf("%.80q is no subnet, or there twice", s),
 				"write each once, subnet- and hexadecimal digits, as aws ec2 describe-client-vpn-target-networks shows them")
 		}
 		seen[s] = true
 	}
-	r := &renderer{opt, env}
-	return &renderers.Target{Renderer: r, Caps: r.caps()}, all.Err()
-}
-
-// caps is what the options leave of what the kind can express.
-func (r *renderer) caps() rules.Caps {
 	caps := info.Caps
-	caps.RouteLimits = routeLimits(r.opt.MaxRoutes)
-	return caps
+	caps.RouteLimits = routeLimits(opt.MaxRoutes)
+	return &renderers.Target{Caps: caps, Renderer: &routes.File{
+		Env: env, Form: form(opt, env),
+		Load:   renderers.File{Mode: routes.Runs, Use: "sh {}", Undo: "sh {} remove", On: "a machine with the AWS CLI"},
+		Before: func(rules.RouteList) error { return leftBehind(opt, env) },
+	}}, all.Err()
 }
 
-// Render implements renderers.Renderer.
-func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
-	list, ok := p.Routes()
-	set, v := list.Set, list.Way
-	if !ok || v != rules.Tunnel {
-		return nil, errors.New("the plan is no list of routes into the tunnel: give the target include")
+// form is a script that nobody overrides: what another script does, nothing could read
+// back.
+func form(opt Options, env renderers.Env) routes.Form {
+	return routes.Form{
+		Mark: "#", Script: true,
+		Rows: func(ipranges.Family, rules.Verdict) routes.Rows { return routes.Rows{} },
+		Check: func(list rules.RouteList) error {
+			if list.Way != rules.Tunnel {
+				return errors.New("it is a bypass, and " + onlyIncludes)
+			}
+			return nil
+		},
+		Body: func(_ rules.RouteList, rows []byte) ([]byte, error) {
+			return renderers.Execute(info.Name, "load.sh.tmpl", nil, map[string]any{
+				"Endpoint": opt.Endpoint, "Subnets": strings.Join(opt.Subnets, " "), "Group": opt.Authorize, "Most": opt.MaxRoutes,
+				"Mine": "sallyport-" + env.Name, "Routes": string(rows), "File": renderers.Clean(path.Base(env.Path)),
+			})
+		},
 	}
-	if err := r.leftBehind(); err != nil {
-		return nil, err
-	}
-	body, err := r.body(set)
-	if err != nil {
-		return nil, err
-	}
-	var b bytes.Buffer
-	b.WriteString("#!/bin/sh\n")
-	for _, l := range renderers.RouteHeader(p) {
-		b.WriteString("# " + l + "\n")
-	}
-	b.Write(body)
-	return []renderers.File{{Path: r.env.Path, Mode: fs.FileMode(0o755), Data: b.Bytes(),
-		Use: "sh {}", Undo: "sh {} remove", On: "a machine with the AWS CLI"}}, nil
-}
-
-// body is the script without its header. Nobody overrides it: what another script
-// does, nothing could read back.
-func (r *renderer) body(set ipranges.Set) ([]byte, error) {
-	var routes []byte
-	for _, f := range rules.BothFamilies.List() {
-		routes = set.AppendPrefixes(routes, f, "", "\n")
-	}
-	return renderers.Execute("awsclientvpn", "load.sh.tmpl", nil, map[string]any{
-		"Endpoint": r.opt.Endpoint, "Subnets": strings.Join(r.opt.Subnets, " "), "Group": r.opt.Authorize, "Most": r.opt.MaxRoutes,
-		"Mine": "sallyport-" + r.env.Name, "Routes": string(routes), "File": renderers.Clean(path.Base(r.env.Path)),
-	})
 }
 
 // leftBehind is an error where the script published before is for another endpoint: this
 // one would not take its routes away.
-func (r *renderer) leftBehind() error {
-	if r.env.Previous == nil {
+func leftBehind(opt Options, env renderers.Env) error {
+	if env.Previous == nil {
 		return nil
 	}
-	_, rest, ok := strings.Cut(string(r.env.Previous(r.env.Path)), "\nendpoint='")
+	_, rest, ok := strings.Cut(string(env.Previous(env.Path)), "\nendpoint='")
 	before, _, closed := strings.Cut(rest, "'\n")
-	if !ok || !closed || before == r.opt.Endpoint {
+	if !ok || !closed || before == opt.Endpoint {
 		return nil
 	}
-	return &rules.RuleError{Option: "endpoint", Cause: fmt.Sprintf("%s of an earlier run gives routes to %s, and this one would leave them there", renderers.Clean(r.env.Path), renderers.Clean(before)),
-		Fix: fmt.Sprintf("run it with the word remove; then delete %s and run again", renderers.Clean(r.env.Path))}
-}
-
-// ReadBack implements renderers.Renderer. It reads the list, and holds the rest to the
-// script that would be written for it.
-func (r *renderer) ReadBack(files []renderers.File) (*rules.Plan, error) {
-	return renderers.ReadFile(files, r.env.Path, r.read)
-}
-
-func (r *renderer) read(data []byte) (*rules.Plan, error) {
-	header, body, ok := strings.Cut(string(data), "\n\n")
-	if !ok || !strings.HasPrefix(header, "#!/bin/sh\n") {
-		return nil, errors.New("it does not begin as a script of ours")
-	}
-	comments, lines := renderers.Uncomment([]byte(header), "#")
-	if len(lines) > 0 {
-		return nil, fmt.Errorf("%.80q stands in its header", lines[0])
-	}
-	v, fams, err := renderers.ReadRouteHeader(comments)
-	if err != nil {
-		return nil, err
-	}
-	if v != rules.Tunnel {
-		return nil, errors.New("its header says bypass, and " + onlyIncludes)
-	}
-	_, rest, _ := strings.Cut(body, "\nroutes='\n")
-	list, _, ok := strings.Cut(rest, "\n'\n")
-	if !ok {
-		return nil, errors.New("there is no list of routes")
-	}
-	var b ipranges.Builder
-	for line := range strings.SplitSeq(list, "\n") {
-		p, err := ipranges.ParsePrefix(line)
-		if err == nil && !fams.Has(ipranges.FamilyOf(p.Addr())) {
-			err = fmt.Errorf("%s is not of %s", p, fams)
-		}
-		if err == nil {
-			err = b.AddPrefix(p)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%.80q: %w", line, err)
-		}
-	}
-	want, err := r.body(b.Set())
-	if err != nil {
-		return nil, err
-	}
-	if "\n"+body != string(want) {
-		return nil, errors.New("it is not the script that sallyport writes for these routes")
-	}
-	return rules.RoutePlan(r.env.Name, fams, v, b.Set()), nil
+	file := renderers.Clean(env.Path)
+	return &rules.RuleError{Option: "endpoint", Cause: fmt.Sprintf("%s of an earlier run gives routes to %s, and this one would leave them there", file, renderers.Clean(before)),
+		Fix: fmt.Sprintf("run it with the word remove; then delete %s and run again", file)}
 }

@@ -302,23 +302,3 @@ func TestReadRefusesWhatItCannotTrust(t *testing.T) {
 		}
 	}
 }
-
-func FuzzRead(f *testing.F) {
-	golden, err := filepath.Glob("testdata/golden/*/*.sh")
-	if err != nil || len(golden) == 0 {
-		f.Fatalf("no golden files: %v", err)
-	}
-	for _, name := range golden {
-		data, err := os.ReadFile(name)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(data)
-	}
-	r := &renderer{*options(plain), renderers.Env{Name: "edge", Path: "edge.sh"}}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		if p, err := r.read(data); err == nil && p == nil {
-			t.Error("neither a plan nor an error")
-		}
-	})
-}

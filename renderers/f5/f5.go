@@ -21,9 +21,7 @@
 package f5
 
 import (
-	"bytes"
 	"fmt"
-	"io/fs"
 	"net/netip"
 	"path"
 	"slices"
@@ -31,6 +29,7 @@ import (
 
 	"sallyport/ipranges"
 	"sallyport/renderers"
+	"sallyport/renderers/routes"
 	"sallyport/rules"
 )
 
@@ -89,14 +88,8 @@ func Kind() renderers.Kind {
 	return renderers.Define(info, Options{MaxBytes: maxBytes, MaxTotalBytes: maxTotalBytes}, build)
 }
 
-type renderer struct {
-	opt Options
-	env renderers.Env
-}
-
 func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 	var all renderers.Mistakes
-	r := &renderer{opt, env}
 	if why := badName(opt.Resource); why != "" {
 		all.Option("resource", fmt.Sprintf("%.80q %s", opt.Resource, why),
 			"write it as Access > Connectivity / VPN > Network Access Lists does, with its partition or without")
@@ -106,24 +99,32 @@ func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 			all.Option(fmt.Sprintf("profiles.%d", i), fmt.Sprintf("%.80q %s", p, why), "write it as Access > Profiles / Policies does")
 		}
 	}
+	names := 0
 	for _, d := range opt.Domains.Patterns {
 		if !renderers.IsHostPattern(d) {
 			return nil, &renderers.OptionError{Option: "domains", Cause: fmt.Sprintf("%.80q is no host name", d), Fix: "write it in letters, digits, dots and dashes"}
 		}
+		names += around + len(d)
 	}
 	for _, n := range []struct {
 		option string
 		value  int
-	}{{"max_bytes", opt.MaxBytes}, {"max_total_bytes", opt.MaxTotalBytes - r.nameBytes()}} {
+	}{{"max_bytes", opt.MaxBytes}, {"max_total_bytes", opt.MaxTotalBytes - names}} {
 		if n.value < 1 {
 			all.Option(n.option, fmt.Sprintf("%d bytes are left for routes", n.value), "say how many your clients take")
 		}
 	}
-	if n := r.nameBytes(); n > opt.MaxBytes && opt.MaxBytes > 0 {
-		all.Option("domains", fmt.Sprintf("the names are %d bytes, and the Edge Client on Windows takes %d (%s)", n, opt.MaxBytes, limitSource),
+	if names > opt.MaxBytes && opt.MaxBytes > 0 {
+		all.Option("domains", fmt.Sprintf("the names are %d bytes, and the Edge Client on Windows takes %d (%s)", names, opt.MaxBytes, limitSource),
 			"list fewer names; or say max_bytes = N where your clients take more")
 	}
-	return &renderers.Target{Renderer: r, Caps: r.caps()}, all.Err()
+	caps := info.Caps
+	caps.RouteLimits = routeLimits(opt.MaxBytes, opt.MaxTotalBytes-names)
+	f := form(opt, env)
+	return &renderers.Target{Caps: caps, Renderer: &routes.File{
+		Env: env, Form: f, Before: func(list rules.RouteList) error { return leftBehind(env, f, list) },
+		Load: renderers.File{Mode: routes.Runs, Use: "ssh root@BIG-IP sh -s < {}", On: "a machine that reaches the BIG-IP by ssh"},
+	}}, all.Err()
 }
 
 // reserved are words that name no object (BIG-IP APM, Network Access Resource Properties).
@@ -163,21 +164,6 @@ func isWord(s string) bool {
 	return s != ""
 }
 
-func (r *renderer) nameBytes() int {
-	n := 0
-	for _, d := range r.opt.Domains.Patterns {
-		n += around + len(d)
-	}
-	return n
-}
-
-// caps is what the options leave of what the kind can express.
-func (r *renderer) caps() rules.Caps {
-	caps := info.Caps
-	caps.RouteLimits = routeLimits(r.opt.MaxBytes, r.opt.MaxTotalBytes-r.nameBytes())
-	return caps
-}
-
 // property is the list of a family, by where its addresses go.
 func property(f ipranges.Family, v rules.Verdict) string {
 	name := "address-space-exclude-subnet"
@@ -192,68 +178,53 @@ func property(f ipranges.Family, v rules.Verdict) string {
 
 const namesProperty = "address-space-exclude-dns-name"
 
-// Render implements renderers.Renderer.
-func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
-	list, err := renderers.Routes(p)
-	if err != nil {
-		return nil, err
+// row is a route in a list, in the words that F5's own script has.
+var row = routes.Row{Before: "{subnet ", After: " }"}
+
+// form is a script that nobody overrides: what another script does, nothing could read
+// back. Rows of a family stand in a variable of their own.
+func form(opt Options, env renderers.Env) routes.Form {
+	variables := map[ipranges.Family]string{ipranges.IPv4: "four", ipranges.IPv6: "six"}
+	return routes.Form{
+		Mark: "#", Script: true,
+		Rows: func(ipranges.Family, rules.Verdict) routes.Rows { return routes.Rows{Row: row} },
+		Around: func(list rules.RouteList, f ipranges.Family) (before, after []string) {
+			if !list.Families.Has(f) {
+				return nil, nil
+			}
+			return []string{variables[f] + "='"}, []string{"'"}
+		},
+		Check: func(list rules.RouteList) error {
+			if len(opt.Domains.Patterns) > 0 && list.Way == rules.Tunnel {
+				return &rules.RuleError{Option: "domains", Cause: "an include has no names: a DNS address space is about where names resolve",
+					Fix: "remove domains, and set the DNS address space of the resource yourself"}
+			}
+			return nil
+		},
+		Body: func(list rules.RouteList, rows []byte) ([]byte, error) {
+			lists := strings.TrimSuffix(string(rows), "\n")
+			var properties, none []string
+			if list.Way == rules.Tunnel {
+				properties = []string{"split-tunneling true"}
+			}
+			for _, f := range list.Families.List() {
+				value := "none"
+				if list.Set.Has(f) {
+					value = "{ $" + variables[f] + " }"
+				}
+				properties = append(properties, property(f, list.Way)+" "+value)
+				none = append(none, property(f, list.Way)+" none")
+			}
+			if len(opt.Domains.Patterns) > 0 {
+				lists += "\nnames='\n" + strings.Join(opt.Domains.Patterns, "\n") + "\n'"
+				properties = append(properties, namesProperty+" replace-all-with { $names }")
+				none = append(none, namesProperty+" none")
+			}
+			return renderers.Execute(info.Name, "load.sh.tmpl", nil, map[string]any{
+				"Bypass": list.Way == rules.Bypass, "Resource": opt.Resource, "Profiles": opt.Profiles, "File": renderers.Clean(path.Base(env.Path)),
+				"Lists": lists, "Properties": strings.Join(properties, " \\\n  "), "None": strings.Join(none, " "),
+				"IPv6": list.Way == rules.Bypass && list.Set.Has(ipranges.IPv6),
+			})
+		},
 	}
-	set, v := list.Set, list.Way
-	if len(r.opt.Domains.Patterns) > 0 && v == rules.Tunnel {
-		return nil, &rules.RuleError{Option: "domains", Cause: "an include has no names: a DNS address space is about where names resolve",
-			Fix: "remove domains, and set the DNS address space of the resource yourself"}
-	}
-	body, err := r.body(set, v, p.Families)
-	if err != nil {
-		return nil, err
-	}
-	if err := r.leftBehind(body); err != nil {
-		return nil, err
-	}
-	var b bytes.Buffer
-	b.WriteString("#!/bin/sh\n")
-	for _, l := range renderers.RouteHeader(p) {
-		b.WriteString("# " + l + "\n")
-	}
-	b.Write(body)
-	return []renderers.File{{Path: r.env.Path, Mode: fs.FileMode(0o755), Data: b.Bytes(), Use: "ssh root@BIG-IP sh -s < {}",
-		On: "a machine that reaches the BIG-IP by ssh"}}, nil
 }
-
-// body is the script without its header. Nobody overrides it: what another script
-// does, nothing could read back.
-func (r *renderer) body(set ipranges.Set, v rules.Verdict, fams rules.Families) ([]byte, error) {
-	var lists, properties, none []string
-	if v == rules.Tunnel {
-		properties = []string{"split-tunneling true"}
-	}
-	for _, f := range fams.List() {
-		name := variables[f]
-		routes := set.AppendPrefixes(nil, f, open, end+"\n")
-		lists = append(lists, name+"='\n"+string(routes)+"'")
-		value := "{ $" + name + " }"
-		if len(routes) == 0 {
-			value = "none"
-		}
-		properties = append(properties, property(f, v)+" "+value)
-		none = append(none, property(f, v)+" none")
-	}
-	if len(r.opt.Domains.Patterns) > 0 {
-		lists = append(lists, "names='\n"+strings.Join(r.opt.Domains.Patterns, "\n")+"\n'")
-		properties = append(properties, namesProperty+" replace-all-with { $names }")
-		none = append(none, namesProperty+" none")
-	}
-	return renderers.Execute("f5", "load.sh.tmpl", nil, map[string]any{
-		"Bypass": v == rules.Bypass, "Resource": r.opt.Resource, "Profiles": r.opt.Profiles, "File": renderers.Clean(path.Base(r.env.Path)),
-		"Lists": strings.Join(lists, "\n"), "Properties": strings.Join(properties, " \\\n  "), "None": strings.Join(none, " "),
-		"IPv6": v == rules.Bypass && set.Has(ipranges.IPv6),
-	})
-}
-
-// A route in a list, in the words that F5's own script has.
-const (
-	open = "{subnet "
-	end  = " }"
-)
-
-var variables = map[ipranges.Family]string{ipranges.IPv4: "four", ipranges.IPv6: "six"}

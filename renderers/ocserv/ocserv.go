@@ -71,7 +71,7 @@ func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 	caps.RouteLimits = []rules.RouteLimit{{Max: opt.MaxBytes, Families: rules.BothFamilies, Bytes: true, Shared: true,
 		Device: "openconnect on Linux", Source: limitSource, Option: "max_bytes"}}
 	return &renderers.Target{Caps: caps, Renderer: &routes.File{
-		Form: form, Env: env, Kind: info.Name, Template: "routes.conf.tmpl", Check: check, Comment: short,
+		Form: form, Env: env, Kind: info.Name, Template: "routes.conf.tmpl", Comment: short,
 		Load: renderers.File{Mode: routes.Plain, Use: "occtl reload", On: "the VPN server with ocserv",
 			Hand: "once, in ocserv.conf: default-user-config = {}"},
 	}}, all.Err()
@@ -87,7 +87,8 @@ func routeBytes(p netip.Prefix) int {
 }
 
 var form = routes.Form{
-	Mark: "#",
+	Mark:  "#",
+	Check: check,
 	Rows: func(_ ipranges.Family, way rules.Verdict) routes.Rows {
 		if way == rules.Bypass {
 			return routes.Rows{Row: routes.Row{Before: "no-route = ", Mask: "/"}}

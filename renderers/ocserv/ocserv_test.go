@@ -115,7 +115,7 @@ func TestReadRefusesWhatItCannotTrust(t *testing.T) {
 		_, err := r.ReadBack([]renderers.File{{Path: "edge.conf", Data: []byte(text)}})
 		return err
 	}
-	for _, text := range []string{header + all + good + good6, include + "route = 52.112.0.0/255.252.0.0\n"} {
+	for _, text := range []string{header + all + good + good6, include + "route = 52.112.0.0/255.252.0.0\nroute = 2603:1063::/38\n"} {
 		if err := read(text); err != nil {
 			t.Fatal(err)
 		}

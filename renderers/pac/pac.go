@@ -20,16 +20,14 @@
 package pac
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
-	"io/fs"
 	"net/netip"
 	"strconv"
 	"strings"
 
 	"sallyport/ipranges"
 	"sallyport/renderers"
+	"sallyport/renderers/routes"
 	"sallyport/rules"
 )
 
@@ -62,7 +60,7 @@ var info = renderers.Info{
 		Verdicts:    []rules.Verdict{rules.Bypass, rules.Tunnel},
 		Defaults:    []rules.Verdict{rules.Tunnel, rules.Bypass},
 		RouteLimits: routeLimits(maxFile),
-		RouteBytes:  routeBytes,
+		RouteBytes:  row.Bytes,
 	},
 	Load: renderers.Restart,
 	Limits: []renderers.Limit{
@@ -81,17 +79,9 @@ func routeLimits(file int) []rules.RouteLimit {
 	return []rules.RouteLimit{{Max: file - frame, Bytes: true, Families: rules.OnlyIPv4, Device: "a PAC file of Chromium's, less 16 KiB for the rest,", Source: sizeSource, Option: "max_bytes"}}
 }
 
-// routeBytes is the length of a route's line.
-func routeBytes(p netip.Prefix) int { return len(p.String()) + len("\"\",\n") }
-
 // Kind is the target as policies name it.
 func Kind() renderers.Kind {
 	return renderers.Define(info, Options{Form: formFile, MaxBytes: maxFile}, build)
-}
-
-type renderer struct {
-	opt Options
-	env renderers.Env
 }
 
 func build(opt Options, env renderers.Env) (*renderers.Target, error) {
@@ -114,11 +104,15 @@ func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 				`write the kind, the host and the port: "PROXY proxy.example.com:8080"; kinds are PROXY, HTTPS, SOCKS, SOCKS4 and SOCKS5`)
 		}
 	}
-	r := &renderer{opt, env}
-	if n := len(r.names()); n > frame/2 {
+	if n := len(opt.names()); n > frame/2 {
 		all.Option("names", fmt.Sprintf("the names are %d bytes, and there is room for %d", n, frame/2), "list fewer, with a * for many")
 	}
-	return &renderers.Target{Renderer: r, Caps: r.caps(), Advice: r.advice}, all.Err()
+	caps := info.Caps
+	caps.RouteLimits = routeLimits(opt.MaxBytes)
+	return &renderers.Target{Caps: caps, Advice: advice, Renderer: &routes.File{
+		Env: env, Form: form(opt, env.Name),
+		Load: renderers.File{Mode: routes.Plain, On: "a web server", Hand: "serve {} where the clients look for their proxy configuration"},
+	}}, all.Err()
 }
 
 // isProxy accepts a building block of MDN's return value format, with its port.
@@ -149,114 +143,52 @@ func isProxy(s string) bool {
 	return true
 }
 
-// caps is what the options leave of what the kind can express.
-func (r *renderer) caps() rules.Caps {
-	caps := info.Caps
-	caps.RouteLimits = routeLimits(r.opt.MaxBytes)
-	return caps
-}
-
-// advice is what the admin should know. Whoever makes a PAC file for calls should know.
-func (r *renderer) advice(*rules.Plan) []*renderers.OptionError {
+// advice: whoever makes a PAC file for calls should know what it does not steer.
+func advice(*rules.Plan) []*renderers.OptionError {
 	return []*renderers.OptionError{{ID: "no-media", Cause: "a PAC file steers the web traffic of browsers, never the media of calls",
 		Fix: "give the VPN's own target the same list; see docs/targets/pac.md"}}
 }
 
-// Render implements renderers.Renderer.
-func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
-	list, err := renderers.Routes(p)
-	if err != nil {
-		return nil, err
-	}
-	set, v := list.Set, list.Way
-	body, err := r.body(set, v)
-	if err != nil {
-		return nil, err
-	}
-	var b bytes.Buffer
-	for _, l := range renderers.RouteHeader(p) {
-		b.WriteString("// " + l + "\n")
-	}
-	b.Write(body)
-	return []renderers.File{{Path: r.env.Path, Mode: fs.FileMode(0o644), Data: b.Bytes(),
-		On: "a web server", Hand: "serve {} where the clients look for their proxy configuration"}}, nil
-}
-
 // names are the elements of the list of names.
-func (r *renderer) names() string {
+func (opt Options) names() string {
 	var b strings.Builder
-	for _, n := range r.opt.Names.Patterns {
+	for _, n := range opt.Names.Patterns {
 		b.WriteString(strconv.Quote(n) + ",\n")
 	}
 	return b.String()
 }
 
-// body is the file without its header. Nobody overrides it: what another script does,
-// nothing could read back.
-func (r *renderer) body(set ipranges.Set, v rules.Verdict) ([]byte, error) {
-	rest := strings.Join(r.opt.Proxies, "; ")
-	if r.opt.Fallback {
-		rest += "; DIRECT"
-	}
-	listed := "DIRECT"
-	if v == rules.Tunnel {
-		listed, rest = rest, listed
-	}
-	if r.opt.Form == formFunction && v == rules.Tunnel {
-		listed = "PROXY ..."
-	}
-	return renderers.Execute("pac", "file.pac.tmpl", nil, map[string]any{
-		"Whole": r.opt.Form == formFile, "Function": "sallyport_" + r.env.Name, "Listed": listed, "Rest": rest,
-		"Routes": string(set.AppendPrefixes(nil, ipranges.IPv4, `"`, "\",\n")), "Names": r.names(),
-	})
-}
+// row is a route as an element of the list.
+var row = routes.Row{Before: `"`, After: `",`}
 
-// ReadBack implements renderers.Renderer. It reads the list, and holds the rest to the
-// script that would be written for it.
-func (r *renderer) ReadBack(files []renderers.File) (*rules.Plan, error) {
-	return renderers.ReadFile(files, r.env.Path, r.read)
-}
-
-func (r *renderer) read(data []byte) (*rules.Plan, error) {
-	header, body, ok := strings.Cut(string(data), "\n\n")
-	if !ok {
-		return nil, errors.New("no blank line ends its header")
+// form is a header and a script, which nobody overrides: what another script does, nothing
+// could read back.
+func form(opt Options, target string) routes.Form {
+	return routes.Form{
+		Mark: "//", Script: true,
+		Check: func(list rules.RouteList) error {
+			if list.Families != rules.OnlyIPv4 {
+				return fmt.Errorf("it is of %s, and a PAC file knows IPv4 alone", list.Families)
+			}
+			return nil
+		},
+		Rows: func(ipranges.Family, rules.Verdict) routes.Rows { return routes.Rows{Row: row} },
+		Body: func(list rules.RouteList, rows []byte) ([]byte, error) {
+			rest := strings.Join(opt.Proxies, "; ")
+			if opt.Fallback {
+				rest += "; DIRECT"
+			}
+			listed := "DIRECT"
+			if list.Way == rules.Tunnel {
+				listed, rest = rest, listed
+			}
+			if opt.Form == formFunction && list.Way == rules.Tunnel {
+				listed = "PROXY ..."
+			}
+			return renderers.Execute(info.Name, "file.pac.tmpl", nil, map[string]any{
+				"Whole": opt.Form == formFile, "Function": "sallyport_" + target, "Listed": listed, "Rest": rest,
+				"Routes": string(rows), "Names": opt.names(),
+			})
+		},
 	}
-	comments, lines := renderers.Uncomment([]byte(header), "//")
-	if len(lines) > 0 {
-		return nil, fmt.Errorf("%.80q stands in its header", lines[0])
-	}
-	v, fams, err := renderers.ReadRouteHeader(comments)
-	if err != nil {
-		return nil, err
-	}
-	if fams != rules.OnlyIPv4 {
-		return nil, fmt.Errorf("its header speaks of %s, and a PAC file knows IPv4 alone", fams)
-	}
-	_, rest, _ := strings.Cut(body, "\n  function routes() { return [\n")
-	list, _, ok := strings.Cut(rest, "\n\"\"]; }\n")
-	if !ok {
-		return nil, errors.New("there is no list of routes")
-	}
-	var b ipranges.Builder
-	for line := range strings.SplitSeq(list, "\n") {
-		p, err := ipranges.ParsePrefix(strings.TrimSuffix(strings.TrimPrefix(line, `"`), `",`))
-		if err == nil && !p.Addr().Is4() {
-			err = fmt.Errorf("%s is not of IPv4", p)
-		}
-		if err == nil {
-			err = b.AddPrefix(p)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%.80q: %w", line, err)
-		}
-	}
-	want, err := r.body(b.Set(), v)
-	if err != nil {
-		return nil, err
-	}
-	if "\n"+body != string(want) {
-		return nil, errors.New("it is not the script that sallyport writes for these routes")
-	}
-	return rules.RoutePlan(r.env.Name, rules.OnlyIPv4, v, b.Set()), nil
 }

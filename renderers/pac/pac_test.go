@@ -3,8 +3,6 @@ package pac
 import (
 	"errors"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -60,7 +58,7 @@ func TestFileFits(t *testing.T) {
 	var b ipranges.Builder
 	for i, n := 0, 0; ; i++ {
 		p := netip.PrefixFrom(netip.AddrFrom4([4]byte{100, byte(100 + i>>15), byte(i >> 7), byte(i << 1)}), 32)
-		if n += routeBytes(p); n > 256<<10-frame {
+		if n += row.Bytes(p); n > 256<<10-frame {
 			break
 		}
 		if err := b.AddPrefix(p); err != nil {
@@ -70,7 +68,7 @@ func TestFileFits(t *testing.T) {
 	names := strings.Repeat("x", 240) + ".example.com"
 	opt := options(func(o *Options) { full(o); o.MaxBytes, o.Names.Patterns = 256<<10, []string{names, "*" + names} })
 	r, files := render(t, opt, plan(rules.Bypass, b.Set()))
-	if _, _, errs := rules.Lower(plan(rules.Bypass, b.Set()), r.caps()); len(errs) > 0 {
+	if _, _, errs := rules.Lower(plan(rules.Bypass, b.Set()), r.Caps); len(errs) > 0 {
 		t.Fatal(errs[0])
 	}
 	if n := len(files[0].Data); n > 256<<10 || n < 200<<10 {
@@ -112,7 +110,7 @@ func TestOptionMistakes(t *testing.T) {
 	}
 }
 
-func render(t testing.TB, opt *Options, p *rules.Plan) (*renderer, []renderers.File) {
+func render(t testing.TB, opt *Options, p *rules.Plan) (*renderers.Target, []renderers.File) {
 	t.Helper()
 	r, err := Kind().Build(opt, renderers.Env{Name: "edge", Path: "edge.pac"})
 	if err != nil {
@@ -122,7 +120,7 @@ func render(t testing.TB, opt *Options, p *rules.Plan) (*renderer, []renderers.F
 	if err != nil {
 		t.Fatal(err)
 	}
-	return r.Renderer.(*renderer), files
+	return r, files
 }
 
 var relays = ipranges.MustParse("20.202.0.0/16", "52.112.0.0/14", "52.122.0.0/15")
@@ -134,7 +132,7 @@ func plan(v rules.Verdict, set ipranges.Set) *rules.Plan {
 // TestAdvice: nobody makes a PAC file without having been told.
 func TestAdvice(t *testing.T) {
 	r, _ := render(t, options(plain), plan(rules.Bypass, relays))
-	if advice := r.advice(plan(rules.Bypass, relays)); len(advice) != 1 || !strings.Contains(advice[0].Cause, "media") {
+	if advice := r.Advice(plan(rules.Bypass, relays)); len(advice) != 1 || !strings.Contains(advice[0].Cause, "media") {
 		t.Errorf("%v", advice)
 	}
 }
@@ -187,7 +185,7 @@ func TestTheLargestFile(t *testing.T) {
 	var b ipranges.Builder
 	for i, n := 0, 0; ; i++ {
 		p := netip.PrefixFrom(netip.AddrFrom4([4]byte{100, byte(i >> 15), byte(i >> 7), byte(i << 1)}), 32)
-		if n += routeBytes(p); n > maxFile-frame {
+		if n += row.Bytes(p); n > maxFile-frame {
 			break
 		}
 		if err := b.AddPrefix(p); err != nil {
@@ -286,26 +284,6 @@ func TestReadRefusesWhatItCannotTrust(t *testing.T) {
 			t.Errorf("%s is read", name)
 		}
 	}
-}
-
-func FuzzRead(f *testing.F) {
-	golden, err := filepath.Glob("testdata/golden/*/*.pac")
-	if err != nil || len(golden) == 0 {
-		f.Fatalf("no golden files: %v", err)
-	}
-	for _, name := range golden {
-		data, err := os.ReadFile(name)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(data)
-	}
-	r := &renderer{*options(plain), renderers.Env{Name: "edge", Path: "edge.pac"}}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		if p, err := r.read(data); err == nil && p == nil {
-			t.Error("neither a plan nor an error")
-		}
-	})
 }
 
 func TestWeekChangesFewLines(t *testing.T) {

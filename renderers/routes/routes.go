@@ -55,6 +55,8 @@ type Form struct {
 	Own bool
 	// Complement are the families of a bypass that are written as all other addresses.
 	Complement rules.Families
+	// Check is an error for a list that the target cannot carry; nil: there is none.
+	Check func(list rules.RouteList) error
 }
 
 // written is what stands in the file for the addresses of a family in a list.
@@ -67,6 +69,11 @@ func (x Form) written(list rules.RouteList, f ipranges.Family) ipranges.Set {
 
 // Text is the body of the file for a list.
 func (x Form) Text(list rules.RouteList) ([]byte, error) {
+	if x.Check != nil {
+		if err := x.Check(list); err != nil {
+			return nil, err
+		}
+	}
 	var rows []byte
 	for _, f := range rules.BothFamilies.List() {
 		var before, after []string
@@ -179,8 +186,9 @@ type File struct {
 	Template string // of a file that is no script; the user may have one of the same name
 	// Load is how the file is loaded, and its mode; its path and text are filled in.
 	Load renderers.File
-	// Check is an error for a list that the target cannot carry; nil: there is none.
-	Check func(list rules.RouteList) error
+	// Before looks at what an earlier run published: an error where this file would leave
+	// something of it behind. Nil: nothing can be.
+	Before func(list rules.RouteList) error
 	// Data is what the template gets besides Header, Bypass, File and Routes; nil: nothing.
 	Data func(list rules.RouteList) map[string]any
 	// Comment changes a line of the header where the format needs it; nil: none does.
@@ -193,14 +201,14 @@ func (x *File) Render(p *rules.Plan) ([]renderers.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if x.Check != nil {
-		if err := x.Check(list); err != nil {
-			return nil, err
-		}
-	}
 	body, err := x.Text(list)
 	if err != nil {
 		return nil, err
+	}
+	if x.Before != nil {
+		if err := x.Before(list); err != nil {
+			return nil, err
+		}
 	}
 	header := renderers.RouteHeader(p)
 	for i := range header {
