@@ -40,40 +40,46 @@ func variants() []conformance.Variant {
 }
 
 func contract() conformance.Contract {
-	return conformance.Contract{Kind: Kind(), Variants: variants()}
+	return conformance.Contract{Kind: Kind(), Variants: variants(),
+		Mistakes: []conformance.Mistake{
+			conformance.Wrong("endpoint", options(func(o *Options) { o.Endpoint = "" })),
+			conformance.Wrong("endpoint", options(func(o *Options) { o.Endpoint = "cvpn-endpoint-0'; reboot; '" })),
+			conformance.Wrong("endpoint", options(func(o *Options) { o.Endpoint = subnetA })),
+			conformance.Wrong("subnets", options(func(o *Options) { o.Subnets = nil })),
+			conformance.Wrong("subnets.1", options(func(o *Options) { o.Subnets = []string{subnetA, "local"} })),
+			conformance.Wrong("subnets.1", options(func(o *Options) { o.Subnets = []string{subnetA, subnetA} })),
+			conformance.Wrong("subnets.0", options(func(o *Options) { o.Subnets = []string{subnetA + " " + subnetB} })),
+			conformance.Wrong("authorize", options(func(o *Options) { o.Authorize = "" })),
+			conformance.Wrong("authorize", options(func(o *Options) { o.Authorize = "my group" })),
+			conformance.Wrong("authorize", options(func(o *Options) { o.Authorize = "a'b" })),
+			conformance.Wrong("authorize", options(func(o *Options) { o.Authorize = "a|b&c\\1" })),
+			conformance.Wrong("authorize", options(func(o *Options) { o.Authorize = "-a" })),
+			conformance.Wrong("authorize", options(func(o *Options) { o.Authorize = strings.Repeat("x", 256) })),
+			conformance.Wrong("max_routes", options(func(o *Options) { o.MaxRoutes = 0 })),
+		},
+		Damages: conformance.Damaged("", map[string][2]string{
+			"another endpoint":    {"endpoint='cvpn-endpoint-0", "endpoint='cvpn-endpoint-1"},
+			"another subnet":      {"subnets='subnet-0a", "subnets='subnet-0b"},
+			"another group":       {"group='all'", "group='none'"},
+			"another description": {"mine='sallyport-edge'", "mine=''"},
+			"a header's":          {"# routes: include", "# routes: bypass"},
+			"a header's family":   {"of IPv4 and IPv6: ", "of IPv4: "},
+			"no header":           {"# routes: ", "# "},
+			"a command":           {"set -eu\n", "set -eu; reboot\n"},
+			"a command behind":    {"withdrawn\"\n", "withdrawn\"\nreboot\n"},
+			"a command on top":    {"# made by", "reboot\n# made by"},
+			"a substitution":      {"\n52.112.0.0/14", "\n$(reboot)\n52.112.0.0/14"},
+			"host bits":           {"52.112.0.0/14", "52.112.0.1/14"},
+			"no list":             {"routes='", "route='"},
+		}),
+	}
 }
 
 func TestConformance(t *testing.T) { conformance.Run(t, contract()) }
 
 func FuzzFiles(f *testing.F) { conformance.Fuzz(f, contract()) }
 
-func TestOptionMistakes(t *testing.T) {
-	for _, tt := range []struct {
-		option string
-		change func(*Options)
-	}{
-		{"endpoint", func(o *Options) { o.Endpoint = "" }},
-		{"endpoint", func(o *Options) { o.Endpoint = "cvpn-endpoint-0'; reboot; '" }},
-		{"endpoint", func(o *Options) { o.Endpoint = subnetA }},
-		{"subnets", func(o *Options) { o.Subnets = nil }},
-		{"subnets.1", func(o *Options) { o.Subnets = []string{subnetA, "local"} }},
-		{"subnets.1", func(o *Options) { o.Subnets = []string{subnetA, subnetA} }},
-		{"subnets.0", func(o *Options) { o.Subnets = []string{subnetA + " " + subnetB} }},
-		{"authorize", func(o *Options) { o.Authorize = "" }},
-		{"authorize", func(o *Options) { o.Authorize = "my group" }},
-		{"authorize", func(o *Options) { o.Authorize = "a'b" }},
-		{"authorize", func(o *Options) { o.Authorize = "a|b&c\\1" }},
-		{"authorize", func(o *Options) { o.Authorize = "-a" }},
-		{"authorize", func(o *Options) { o.Authorize = strings.Repeat("x", 256) }},
-		{"max_routes", func(o *Options) { o.MaxRoutes = 0 }},
-	} {
-		_, err := Kind().Build(options(tt.change), renderers.Env{Name: "edge", Path: "edge.sh"})
-		var opt *renderers.OptionError
-		if !errors.As(err, &opt) || opt.Option != tt.option || opt.Cause == "" || opt.Fix == "" {
-			t.Errorf("%s: %v", tt.option, err)
-		}
-	}
-}
+func BenchmarkRender(b *testing.B) { conformance.Benchmark(b, contract()) }
 
 // TestNoBypass says why there is none.
 func TestNoBypass(t *testing.T) {
@@ -271,34 +277,6 @@ func TestShellcheck(t *testing.T) {
 		}
 		if out, err := exec.Command(shellcheck, "-s", "sh", name).CombinedOutput(); err != nil {
 			t.Errorf("%v\n%s", err, out)
-		}
-	}
-}
-
-func TestReadRefusesWhatItCannotTrust(t *testing.T) {
-	r, f := render(t, options(plain), include("10.0.0.0/16", "fd20::/48"))
-	good := string(f.Data)
-	for name, change := range map[string][2]string{
-		"another endpoint":    {"endpoint='cvpn-endpoint-0", "endpoint='cvpn-endpoint-1"},
-		"another subnet":      {"subnets='subnet-0a", "subnets='subnet-0b"},
-		"another group":       {"group='all'", "group='none'"},
-		"another description": {"mine='sallyport-edge'", "mine=''"},
-		"a header's":          {"# routes: include", "# routes: bypass"},
-		"a header's family":   {"of IPv4 and IPv6: ", "of IPv4: "},
-		"no header":           {"# routes: ", "# "},
-		"a command":           {"set -eu\n", "set -eu; reboot\n"},
-		"a command behind":    {"withdrawn\"\n", "withdrawn\"\nreboot\n"},
-		"a command on top":    {"# made by", "reboot\n# made by"},
-		"a substitution":      {"\n10.0.0.0/16", "\n$(reboot)\n10.0.0.0/16"},
-		"host bits":           {"10.0.0.0/16", "10.0.0.1/16"},
-		"no list":             {"routes='", "route='"},
-	} {
-		text := strings.Replace(good, change[0], change[1], 1)
-		if text == good {
-			t.Fatalf("%s: nothing to change", name)
-		}
-		if _, err := r.ReadBack([]renderers.File{{Path: "edge.sh", Data: []byte(text)}}); err == nil {
-			t.Errorf("%s is read", name)
 		}
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"sallyport/internal/testkit/routecheck"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/renderers/conformance"
@@ -39,46 +38,58 @@ func variants() []conformance.Variant {
 }
 
 func contract() conformance.Contract {
-	return conformance.Contract{Kind: Kind(), Variants: variants()}
+	return conformance.Contract{Kind: Kind(), Variants: variants(),
+		Mistakes: []conformance.Mistake{
+			conformance.Wrong("resource", options(func(o *Options) { o.Resource = "" })),
+			conformance.Wrong("resource", options(func(o *Options) { o.Resource = "a b" })),
+			conformance.Wrong("resource", options(func(o *Options) { o.Resource = "a;reboot" })),
+			conformance.Wrong("resource", options(func(o *Options) { o.Resource = "$(reboot)" })),
+			conformance.Wrong("resource", options(func(o *Options) { o.Resource = "a}" })),
+			conformance.Wrong("resource", options(func(o *Options) { o.Resource = "a\nb" })),
+			conformance.Wrong("resource", options(func(o *Options) { o.Resource = "Büro" })),
+			conformance.Wrong("resource", options(func(o *Options) { o.Resource = "1a" })),
+			conformance.Wrong("resource", options(func(o *Options) { o.Resource = "-a" })),
+			conformance.Wrong("resource", options(func(o *Options) { o.Resource = "all" })),
+			conformance.Wrong("resource", options(func(o *Options) { o.Resource = "/Common/none" })),
+			conformance.Wrong("resource", options(func(o *Options) { o.Resource = "/a" })),
+			conformance.Wrong("resource", options(func(o *Options) { o.Resource = "/Common//a" })),
+			conformance.Wrong("resource", options(func(o *Options) { o.Resource = "/../a" })),
+			conformance.Wrong("resource", options(func(o *Options) { o.Resource = strings.Repeat("x", 256) })),
+			conformance.Wrong("profiles.1", options(func(o *Options) { o.Profiles = []string{"good", "b d"} })),
+			conformance.Wrong("max_bytes", options(func(o *Options) { o.MaxBytes = 0 })),
+			conformance.Wrong("max_total_bytes", options(func(o *Options) { o.MaxTotalBytes = -1 })),
+			conformance.Wrong("max_total_bytes", options(func(o *Options) { o.Domains, o.MaxTotalBytes = saas, 50 })),
+			conformance.Wrong("domains", options(func(o *Options) { o.Domains, o.MaxBytes = saas, 50 })),
+		},
+		Damages: conformance.Damaged("", map[string][2]string{
+			"another resource":    {"laptops-2.0 \\", "laptops-2.1 \\"},
+			"another direction":   {"-exclude-subnet {", "-include-subnet {"},
+			"a header's":          {"# routes: bypass", "# routes: include"},
+			"a header's family":   {"of IPv4 and IPv6: ", "of IPv4: "},
+			"no header":           {"# routes: ", "# "},
+			"a command":           {"set -euf", "set -euf; reboot"},
+			"a command behind":    {"phones generation-action increment\n", "phones generation-action increment\nreboot\n"},
+			"a command on top":    {"# made by", "reboot\n# made by"},
+			"another shell":       {"#!/bin/sh", "#!/bin/bash"},
+			"a subnet that ends":  {"{subnet 52.112.0.0/14 }", "{subnet 52.112.0.0/14"},
+			"a substitution":      {"{subnet 52.112.0.0/14 }", "$(reboot)"},
+			"another family":      {"{subnet 52.112.0.0/14 }", "{subnet 2603:1064::/38 }"},
+			"host bits":           {"52.112.0.0/14", "52.112.0.1/14"},
+			"a list without end":  {" }\n'\n", " }\n"},
+			"a list of a family":  {"six='", "seven='"},
+			"a profile less":      {"tmsh modify /apm profile access phones generation-action increment\n", ""},
+			"an extra blank line": {"set -euf", "\nset -euf"},
+		}),
+		Route: conformance.Begins("{subnet "),
+		Cost:  func(line string) int { return len(line) - len("{subnet  }\n") + around },
+	}
 }
 
 func TestConformance(t *testing.T) { conformance.Run(t, contract()) }
 
 func FuzzFiles(f *testing.F) { conformance.Fuzz(f, contract()) }
 
-func TestOptionMistakes(t *testing.T) {
-	for _, tt := range []struct {
-		option string
-		change func(*Options)
-	}{
-		{"resource", func(o *Options) { o.Resource = "" }},
-		{"resource", func(o *Options) { o.Resource = "a b" }},
-		{"resource", func(o *Options) { o.Resource = "a;reboot" }},
-		{"resource", func(o *Options) { o.Resource = "$(reboot)" }},
-		{"resource", func(o *Options) { o.Resource = "a}" }},
-		{"resource", func(o *Options) { o.Resource = "a\nb" }},
-		{"resource", func(o *Options) { o.Resource = "Büro" }},
-		{"resource", func(o *Options) { o.Resource = "1a" }},
-		{"resource", func(o *Options) { o.Resource = "-a" }},
-		{"resource", func(o *Options) { o.Resource = "all" }},
-		{"resource", func(o *Options) { o.Resource = "/Common/none" }},
-		{"resource", func(o *Options) { o.Resource = "/a" }},
-		{"resource", func(o *Options) { o.Resource = "/Common//a" }},
-		{"resource", func(o *Options) { o.Resource = "/../a" }},
-		{"resource", func(o *Options) { o.Resource = strings.Repeat("x", 256) }},
-		{"profiles.1", func(o *Options) { o.Profiles = []string{"good", "b d"} }},
-		{"max_bytes", func(o *Options) { o.MaxBytes = 0 }},
-		{"max_total_bytes", func(o *Options) { o.MaxTotalBytes = -1 }},
-		{"max_total_bytes", func(o *Options) { o.Domains, o.MaxTotalBytes = saas, 50 }},
-		{"domains", func(o *Options) { o.Domains, o.MaxBytes = saas, 50 }},
-	} {
-		_, err := Kind().Build(options(tt.change), renderers.Env{Name: "edge", Path: "edge.sh"})
-		var opt *renderers.OptionError
-		if !errors.As(err, &opt) || opt.Option != tt.option || opt.Cause == "" || opt.Fix == "" {
-			t.Errorf("%s: %v", tt.option, err)
-		}
-	}
-}
+func BenchmarkRender(b *testing.B) { conformance.Benchmark(b, contract()) }
 
 var relays = ipranges.MustParse("20.202.0.0/16", "52.112.0.0/14", "52.122.0.0/15", "2603:1063::/38")
 
@@ -137,60 +148,27 @@ func TestLeftBehind(t *testing.T) {
 	}
 }
 
+// TestNamesAreRead: names are part of what is held to the script.
+func TestNamesAreRead(t *testing.T) {
+	opt := options(full)
+	files, err := render(t, opt, plan(rules.Bypass, relays), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := Kind().Build(opt, renderers.Env{Name: "edge", Path: "edge.sh"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	files[0].Data = []byte(strings.Replace(string(files[0].Data), "login.example.com", "login.example.net", 1))
+	if _, err := r.ReadBack(files); err == nil {
+		t.Error("another name is read")
+	}
+}
+
 func TestIncludeHasNoNames(t *testing.T) {
 	_, err := render(t, options(full), plan(rules.Tunnel, relays), nil)
 	var refused *rules.RuleError
 	if !errors.As(err, &refused) || refused.Option != "domains" {
 		t.Error(err)
 	}
-}
-
-func TestReadRefusesWhatItCannotTrust(t *testing.T) {
-	r, err := Kind().Build(options(full), renderers.Env{Name: "edge", Path: "edge.sh"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	files, err := r.Render(plan(rules.Bypass, relays))
-	if err != nil {
-		t.Fatal(err)
-	}
-	good := string(files[0].Data)
-	for name, change := range map[string][2]string{
-		"another resource":    {"laptops-2.0 \\", "laptops-2.1 \\"},
-		"another direction":   {"-exclude-subnet {", "-include-subnet {"},
-		"a header's":          {"# routes: bypass", "# routes: include"},
-		"a header's family":   {"of IPv4 and IPv6: ", "of IPv4: "},
-		"no header":           {"# routes: ", "# "},
-		"a command":           {"set -euf", "set -euf; reboot"},
-		"a command behind":    {"phones generation-action increment\n", "phones generation-action increment\nreboot\n"},
-		"a command on top":    {"# made by", "reboot\n# made by"},
-		"another shell":       {"#!/bin/sh", "#!/bin/bash"},
-		"a subnet that ends":  {"{subnet 52.112.0.0/14 }", "{subnet 52.112.0.0/14"},
-		"a substitution":      {"{subnet 52.112.0.0/14 }", "$(reboot)"},
-		"another family":      {"{subnet 52.112.0.0/14 }", "{subnet 2603:1064::/38 }"},
-		"host bits":           {"52.112.0.0/14", "52.112.0.1/14"},
-		"another name":        {"login.example.com", "login.example.org"},
-		"a list without end":  {" }\n'\n", " }\n"},
-		"a list of a family":  {"six='", "seven='"},
-		"a profile less":      {"tmsh modify /apm profile access phones generation-action increment\n", ""},
-		"an extra blank line": {"set -euf", "\nset -euf"},
-	} {
-		text := strings.Replace(good, change[0], change[1], 1)
-		if text == good {
-			t.Fatalf("%s: nothing to change", name)
-		}
-		if _, err := r.ReadBack([]renderers.File{{Path: "edge.sh", Data: []byte(text)}}); err == nil {
-			t.Errorf("%s is read", name)
-		}
-	}
-}
-
-func TestWeekChangesFewLines(t *testing.T) {
-	routecheck.Week(t, false, func(set ipranges.Set) []renderers.File {
-		files, err := render(t, options(full), plan(rules.Bypass, set), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return files
-	})
 }

@@ -21,12 +21,30 @@ func variants() []conformance.Variant {
 }
 
 func contract() conformance.Contract {
-	return conformance.Contract{Kind: Kind(), Variants: variants()}
+	return conformance.Contract{Kind: Kind(), Variants: variants(),
+		Mistakes: []conformance.Mistake{
+			conformance.Wrong("list", &Options{List: "a b"}),
+			conformance.Wrong("list", &Options{List: "a]; /system reset-configuration"}),
+			conformance.Wrong("list", &Options{List: strings.Repeat("x", 65)}),
+		},
+		Damages: conformance.Damaged("lists", map[string][2]string{
+			"another list":     {"add list=sallyport_edge_next", "add list=sallyport_next"},
+			"a list kept":      {"remove [find list=sallyport_edge]", "remove [find list=other]"},
+			"another name":     {"_next] list=sallyport_edge\n", "_next] list=mine\n"},
+			"the other menu":   {"/ipv6 firewall", "/ip firewall"},
+			"another command":  {"\nremove [find list=sallyport_edge_next]", "\n/system reboot\nremove [find list=sallyport_edge_next]"},
+			"host bits":        {"52.112.0.0/14", "52.112.0.1/14"},
+			"a route disabled": {"address=52.112.0.0/14", "address=52.112.0.0/14 disabled=yes"},
+		}),
+		Route: conformance.Begins("add list="),
+	}
 }
 
 func TestConformance(t *testing.T) { conformance.Run(t, contract()) }
 
 func FuzzFiles(f *testing.F) { conformance.Fuzz(f, contract()) }
+
+func BenchmarkRender(b *testing.B) { conformance.Benchmark(b, contract()) }
 
 func render(t testing.TB, fams rules.Families, prefixes ...string) string {
 	t.Helper()

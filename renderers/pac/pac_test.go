@@ -1,7 +1,6 @@
 package pac
 
 import (
-	"errors"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -46,12 +45,55 @@ func variants() []conformance.Variant {
 }
 
 func contract() conformance.Contract {
-	return conformance.Contract{Kind: Kind(), Variants: variants()}
+	proxy := func(p string) func(*Options) { return func(o *Options) { o.Proxies = []string{p} } }
+	return conformance.Contract{Kind: Kind(), Variants: variants(),
+		Mistakes: []conformance.Mistake{
+			conformance.Wrong("form", options(func(o *Options) { o.Form = "js" })),
+			conformance.Wrong("form", options(func(o *Options) { o.Form = formFunction })),
+			conformance.Wrong("form", options(func(o *Options) { function(o); o.Fallback = true })),
+			conformance.Wrong("proxies", options(func(o *Options) { o.Proxies = nil })),
+			conformance.Wrong("proxies.0", options(proxy(""))),
+			conformance.Wrong("proxies.0", options(proxy("proxy.example.com:8080"))),
+			conformance.Wrong("proxies.0", options(proxy("DIRECT"))),
+			conformance.Wrong("proxies.0", options(proxy("PROXY proxy.example.com"))),
+			conformance.Wrong("proxies.0", options(proxy("PROXY  proxy.example.com:80"))),
+			conformance.Wrong("proxies.0", options(proxy("PROXY proxy.example.com:0"))),
+			conformance.Wrong("proxies.0", options(proxy("PROXY proxy.example.com:080"))),
+			conformance.Wrong("proxies.0", options(proxy("PROXY proxy.example.com:65536"))),
+			conformance.Wrong("proxies.0", options(proxy("PROXY a:80; DIRECT"))),
+			conformance.Wrong("proxies.0", options(proxy("PROXY a\":80"))),
+			conformance.Wrong("proxies.0", options(proxy("PROXY a..b:80"))),
+			conformance.Wrong("proxies.0", options(proxy("PROXY [::1:80"))),
+			conformance.Wrong("proxies.0", options(proxy("PROXY 2001:db8::1:80"))),
+			conformance.Wrong("max_bytes", options(func(o *Options) { o.MaxBytes = frame })),
+			conformance.Wrong("names", options(func(o *Options) { o.Names.Patterns = []string{strings.Repeat("x", frame)} })),
+		},
+		Damages: conformance.Damaged("", map[string][2]string{
+			"another proxy":       {"PROXY proxy.example.com:8080", "PROXY proxy.example.net:8080"},
+			"no proxy":            {"? \"DIRECT\" : ", "? \"DIRECT\" : \"DIRECT\" || "},
+			"another name":        {"login.example.org", "login.example.net"},
+			"a header's":          {"// routes: bypass", "// routes: include"},
+			"a header's family":   {"of IPv4: ", "of IPv4 and IPv6: "},
+			"no header":           {"// routes: ", "// "},
+			"code on top":         {"// made by", "alert(1)\n// made by"},
+			"code behind":         {" : \"PROXY", "; return \"PROXY"},
+			"code in the list":    {"\"52.112.0.0/14\",", "f(),"},
+			"code beside a route": {"\"52.112.0.0/14\",", "\"52.112.0.0/14\",\"0.0.0.0/0\","},
+			"IPv6":                {"\"52.112.0.0/14\",", "\"2603:1063::/38\","},
+			"host bits":           {"52.112.0.0/14", "52.112.0.1/14"},
+			"no list":             {"function routes()", "function route()"},
+			"another answer":      {"if (lists.isNamed(host)) return true;", "if (lists.isNamed(host)) return false;"},
+			"an old order":        {"\"20.202.0.0/16\",\n\"52.112.0.0/14\",", "\"52.112.0.0/14\",\n\"20.202.0.0/16\","},
+		}),
+		Route: func(line string) bool { return strings.HasPrefix(line, `"`) && strings.Contains(line, "/") },
+	}
 }
 
 func TestConformance(t *testing.T) { conformance.Run(t, contract()) }
 
 func FuzzFiles(f *testing.F) { conformance.Fuzz(f, contract()) }
+
+func BenchmarkRender(b *testing.B) { conformance.Benchmark(b, contract()) }
 
 // TestFileFits fills a file to the limit: it is no longer than said.
 func TestFileFits(t *testing.T) {
@@ -76,40 +118,6 @@ func TestFileFits(t *testing.T) {
 	}
 }
 
-func TestOptionMistakes(t *testing.T) {
-	proxy := func(p string) func(*Options) { return func(o *Options) { o.Proxies = []string{p} } }
-	for _, tt := range []struct {
-		option string
-		change func(*Options)
-	}{
-		{"form", func(o *Options) { o.Form = "js" }},
-		{"form", func(o *Options) { o.Form = formFunction }},
-		{"form", func(o *Options) { function(o); o.Fallback = true }},
-		{"proxies", func(o *Options) { o.Proxies = nil }},
-		{"proxies.0", proxy("")},
-		{"proxies.0", proxy("proxy.example.com:8080")},
-		{"proxies.0", proxy("DIRECT")},
-		{"proxies.0", proxy("PROXY proxy.example.com")},
-		{"proxies.0", proxy("PROXY  proxy.example.com:80")},
-		{"proxies.0", proxy("PROXY proxy.example.com:0")},
-		{"proxies.0", proxy("PROXY proxy.example.com:080")},
-		{"proxies.0", proxy("PROXY proxy.example.com:65536")},
-		{"proxies.0", proxy("PROXY a:80; DIRECT")},
-		{"proxies.0", proxy("PROXY a\":80")},
-		{"proxies.0", proxy("PROXY a..b:80")},
-		{"proxies.0", proxy("PROXY [::1:80")},
-		{"proxies.0", proxy("PROXY 2001:db8::1:80")},
-		{"max_bytes", func(o *Options) { o.MaxBytes = frame }},
-		{"names", func(o *Options) { o.Names.Patterns = []string{strings.Repeat("x", frame)} }},
-	} {
-		_, err := Kind().Build(options(tt.change), renderers.Env{Name: "edge", Path: "edge.pac"})
-		var opt *renderers.OptionError
-		if !errors.As(err, &opt) || opt.Option != tt.option || opt.Cause == "" || opt.Fix == "" {
-			t.Errorf("%s: %v", tt.option, err)
-		}
-	}
-}
-
 func render(t testing.TB, opt *Options, p *rules.Plan) (*renderers.Target, []renderers.File) {
 	t.Helper()
 	r, err := Kind().Build(opt, renderers.Env{Name: "edge", Path: "edge.pac"})
@@ -127,14 +135,6 @@ var relays = ipranges.MustParse("20.202.0.0/16", "52.112.0.0/14", "52.122.0.0/15
 
 func plan(v rules.Verdict, set ipranges.Set) *rules.Plan {
 	return rules.RoutePlan("edge", rules.OnlyIPv4, v, set)
-}
-
-// TestAdvice: nobody makes a PAC file without having been told.
-func TestAdvice(t *testing.T) {
-	r, _ := render(t, options(plain), plan(rules.Bypass, relays))
-	if advice := r.Advice(plan(rules.Bypass, relays)); len(advice) != 1 || !strings.Contains(advice[0].Cause, "media") {
-		t.Errorf("%v", advice)
-	}
 }
 
 // TestEveryBoundary asks for the first, last and just-outside address of every prefix of
@@ -254,41 +254,4 @@ func TestOldEngines(t *testing.T) {
 			}
 		}
 	}
-}
-
-func TestReadRefusesWhatItCannotTrust(t *testing.T) {
-	r, files := render(t, options(full), plan(rules.Bypass, relays))
-	good := string(files[0].Data)
-	for name, change := range map[string][2]string{
-		"another proxy":       {"PROXY proxy.example.com:8080", "PROXY proxy.example.net:8080"},
-		"no proxy":            {"? \"DIRECT\" : ", "? \"DIRECT\" : \"DIRECT\" || "},
-		"another name":        {"login.example.org", "login.example.net"},
-		"a header's":          {"// routes: bypass", "// routes: include"},
-		"a header's family":   {"of IPv4: ", "of IPv4 and IPv6: "},
-		"no header":           {"// routes: ", "// "},
-		"code on top":         {"// made by", "alert(1)\n// made by"},
-		"code behind":         {" : \"PROXY", "; return \"PROXY"},
-		"code in the list":    {"\"52.112.0.0/14\",", "f(),"},
-		"code beside a route": {"\"52.112.0.0/14\",", "\"52.112.0.0/14\",\"0.0.0.0/0\","},
-		"IPv6":                {"\"52.112.0.0/14\",", "\"2603:1063::/38\","},
-		"host bits":           {"52.112.0.0/14", "52.112.0.1/14"},
-		"no list":             {"function routes()", "function route()"},
-		"another answer":      {"if (lists.isNamed(host)) return true;", "if (lists.isNamed(host)) return false;"},
-		"an old order":        {"\"20.202.0.0/16\",\n\"52.112.0.0/14\",", "\"52.112.0.0/14\",\n\"20.202.0.0/16\","},
-	} {
-		text := strings.Replace(good, change[0], change[1], 1)
-		if text == good {
-			t.Fatalf("%s: nothing to change", name)
-		}
-		if _, err := r.ReadBack([]renderers.File{{Path: "edge.pac", Data: []byte(text)}}); err == nil {
-			t.Errorf("%s is read", name)
-		}
-	}
-}
-
-func TestWeekChangesFewLines(t *testing.T) {
-	routecheck.Week(t, false, func(set ipranges.Set) []renderers.File {
-		_, files := render(t, options(full), plan(rules.Bypass, set.Only(ipranges.IPv4)))
-		return files
-	})
 }
