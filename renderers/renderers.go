@@ -139,6 +139,11 @@ type OptionError struct {
 
 func (e *OptionError) Error() string { return fmt.Sprintf("option %s: %s", e.Option, e.Cause) }
 
+// Wrong is a mistake in an option: what to write, and what is wrong, as a format.
+func Wrong(option, fix, cause string, args ...any) error {
+	return &OptionError{Option: option, Cause: fmt.Sprintf(cause, args...), Fix: fix}
+}
+
 // Mistakes gathers what is wrong with a target's options, so that all of it is said at
 // once: build functions that find several return Err of them.
 type Mistakes []error

@@ -38,6 +38,7 @@ import (
 
 	"sallyport/ipranges"
 	"sallyport/renderers"
+	"sallyport/renderers/routes"
 	"sallyport/rules"
 )
 
@@ -68,13 +69,8 @@ var info = renderers.Info{
 	Name:    "asa",
 	Title:   "Cisco ASA",
 	Summary: "Cisco ASA for Secure Client (AnyConnect): an access list and group policy of routes past the tunnel or through it",
-	Caps: rules.Caps{
-		Families:    rules.BothFamilies,
-		Verdicts:    []rules.Verdict{rules.Bypass, rules.Tunnel},
-		Defaults:    []rules.Verdict{rules.Tunnel, rules.Bypass},
-		RouteLimits: routeLimits(maxRoutes),
-	},
-	Load: renderers.Additive,
+	Caps:    routes.Caps(routeLimits(maxRoutes)...),
+	Load:    renderers.Additive,
 	Limits: []renderers.Limit{
 		{Name: "routes of a family", Value: "2,500; older clients on iOS 200, on Android 100", Source: limitSource + "; user reports", Option: "max_routes"},
 		{Name: "domains", Value: "5,000 characters; 20,000 from client 4.10 on", Source: "AnyConnect Administrator's Guides 4.9 and 4.10", Option: "max_domain_characters"},
@@ -108,21 +104,17 @@ func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 	return &renderers.Target{Renderer: r, Caps: r.caps(), Claims: r.claims()}, r.check()
 }
 
-func wrong(option, fix, cause string, args ...any) error {
-	return &renderers.OptionError{Option: option, Cause: fmt.Sprintf(cause, args...), Fix: fix}
-}
-
 func (r *renderer) check() error {
 	var all renderers.Mistakes
 	o := &r.opt
 	if !isPolicy(o.GroupPolicy) {
-		all.Add(wrong("group_policy", "write it as show running-config group-policy does: letters, digits, blanks and . _ - @ /", "%.80q is no name of a group policy", o.GroupPolicy))
+		all.Add(renderers.Wrong("group_policy", "write it as show running-config group-policy does: letters, digits, blanks and . _ - @ /", "%.80q is no name of a group policy", o.GroupPolicy))
 	}
 	if !isACL(o.ACL) {
-		all.Add(wrong("acl", "choose a name of at most 64 letters, digits, dots, dashes and underscores", "%.80q is no name of an access list", o.ACL))
+		all.Add(renderers.Wrong("acl", "choose a name of at most 64 letters, digits, dots, dashes and underscores", "%.80q is no name of an access list", o.ACL))
 	}
 	if o.MaxRoutes < 1 {
-		all.Add(wrong("max_routes", "write what your clients take: 2500", "%d is no number of routes", o.MaxRoutes))
+		all.Add(renderers.Wrong("max_routes", "write what your clients take: 2500", "%d is no number of routes", o.MaxRoutes))
 	}
 	var err error
 	r.domains, err = suffixes(o.Domains.Patterns)
@@ -130,9 +122,9 @@ func (r *renderer) check() error {
 	case err != nil:
 		all.Add(err)
 	case o.MaxDomainCharacters < 1:
-		all.Add(wrong("max_domain_characters", "write what your clients take: 5000, or 20000 from 4.10 on", "%d is no length", o.MaxDomainCharacters))
+		all.Add(renderers.Wrong("max_domain_characters", "write what your clients take: 5000, or 20000 from 4.10 on", "%d is no length", o.MaxDomainCharacters))
 	case n > o.MaxDomainCharacters:
-		all.Add(wrong("domains", "leave some out, or say max_domain_characters = 20000 where every client is 4.10 or later",
+		all.Add(renderers.Wrong("domains", "leave some out, or say max_domain_characters = 20000 where every client is 4.10 or later",
 			"%d characters of domains, and Cisco's client cuts the list after %d without a word", n, o.MaxDomainCharacters))
 	}
 	return all.Err()
@@ -150,7 +142,7 @@ func suffixes(patterns []string) ([]string, error) {
 	whole := map[string]bool{} // names that are listed with all names under them
 	for _, p := range patterns {
 		if !renderers.IsHostPattern(p) {
-			return nil, wrong("domains", "write it in letters, digits, dots and dashes", "%.80q is no host name", p)
+			return nil, renderers.Wrong("domains", "write it in letters, digits, dots and dashes", "%.80q is no host name", p)
 		}
 		if base, wild := strings.CutPrefix(p, "*."); wild && slices.Contains(patterns, base) {
 			whole[base] = true
@@ -166,11 +158,11 @@ func suffixes(patterns []string) ([]string, error) {
 			}
 		case under(whole, base):
 		case wild:
-			return nil, wrong("domains", fmt.Sprintf("list %q too where it is meant, or leave it out", base), "Cisco takes a domain for the name itself as well, and %s is without it", p)
+			return nil, renderers.Wrong("domains", fmt.Sprintf("list %q too where it is meant, or leave it out", base), "Cisco takes a domain for the name itself as well, and %s is without it", p)
 		case strings.HasPrefix(p, "*"):
-			return nil, wrong("domains", "list the domain as a whole, or leave it out", "Cisco takes whole domains only, and %s is a part of one", p)
+			return nil, renderers.Wrong("domains", "list the domain as a whole, or leave it out", "Cisco takes whole domains only, and %s is a part of one", p)
 		default:
-			return nil, wrong("domains", fmt.Sprintf("list %q too where they are meant, or leave it out", "*."+p), "Cisco takes a domain for all names under it as well, and %s is listed without them", p)
+			return nil, renderers.Wrong("domains", fmt.Sprintf("list %q too where they are meant, or leave it out", "*."+p), "Cisco takes a domain for all names under it as well, and %s is listed without them", p)
 		}
 	}
 	return out, nil
@@ -194,7 +186,7 @@ func under(whole map[string]bool, name string) bool {
 func (r *renderer) caps() rules.Caps {
 	caps := info.Caps
 	caps.RouteLimits = routeLimits(r.opt.MaxRoutes)
-	caps.RouteBytes = func(p netip.Prefix) int { return len(r.entry(p)) + len("\n") }
+	caps.RouteBytes = r.routeBytes
 	return caps
 }
 
@@ -247,27 +239,16 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 // is the admin's, after a look.
 const use = "(echo enable; echo 'configure terminal'; grep -v '^!' {}; echo end) | ssh -T admin@ASA"
 
-// entry is one entry of the access list. IPv4 comes with a mask.
-func (r *renderer) entry(p netip.Prefix) string {
-	network, rest := p.String(), "any6"
-	if p.Addr().Is4() {
-		network, rest = p.Addr().String()+" "+netmask(p.Bits()).String(), "any4"
-	}
-	return fmt.Sprintf("access-list %s extended permit ip %s %s", r.opt.ACL, network, rest)
+// row is an entry of the access list in a family. IPv4 comes with a mask.
+func (r *renderer) row(f ipranges.Family) routes.Row {
+	return routes.Row{Before: "access-list " + r.opt.ACL + " extended permit ip ", After: fmt.Sprintf(" any%d", f), Mask: " "}
 }
 
-func netmask(bits int) netip.Addr {
-	m := uint32(uint64(0xffffffff) << (32 - bits))
-	return netip.AddrFrom4([4]byte{byte(m >> 24), byte(m >> 16), byte(m >> 8), byte(m)})
-}
+func (r *renderer) routeBytes(p netip.Prefix) int { return r.row(ipranges.FamilyOf(p.Addr())).Bytes(p) }
 
-func (r *renderer) entries(set ipranges.Set) []byte {
-	var dst []byte
+func (r *renderer) entries(set ipranges.Set) (dst []byte) {
 	for _, f := range rules.BothFamilies.List() {
-		dst = slices.Grow(dst, set.NumPrefixes(f)*(90+len(r.opt.ACL)))
-		for p := range set.Prefixes(f) {
-			dst = append(append(dst, r.entry(p)...), '\n')
-		}
+		dst = routes.Rows{Row: r.row(f)}.Append(dst, set, f)
 	}
 	return dst
 }

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"sallyport/internal/testkit/routecheck"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/renderers/conformance"
@@ -36,48 +35,72 @@ func variants() []conformance.Variant {
 }
 
 func contract() conformance.Contract {
-	return conformance.Contract{Kind: Kind(), Variants: variants()}
+	domains := func(patterns ...string) func(*Options) {
+		return func(o *Options) { o.Domains.Patterns = patterns }
+	}
+	return conformance.Contract{Kind: Kind(), Variants: variants(),
+		Mistakes: []conformance.Mistake{
+			conformance.Wrong("group_policy", options(func(o *Options) { o.GroupPolicy = "" })),
+			conformance.Wrong("group_policy", options(func(o *Options) { o.GroupPolicy = "GP\nno access-list" })),
+			conformance.Wrong("group_policy", options(func(o *Options) { o.GroupPolicy = `GP"` })),
+			conformance.Wrong("group_policy", options(func(o *Options) { o.GroupPolicy = "GP?" })),
+			conformance.Wrong("group_policy", options(func(o *Options) { o.GroupPolicy = " GP" })),
+			conformance.Wrong("group_policy", options(func(o *Options) { o.GroupPolicy = strings.Repeat("g", 65) })),
+			conformance.Wrong("acl", options(func(o *Options) { o.ACL = "A B" })),
+			conformance.Wrong("acl", options(func(o *Options) { o.ACL = strings.Repeat("a", 65) })),
+			conformance.Wrong("max_routes", options(func(o *Options) { o.MaxRoutes = 0 })),
+			conformance.Wrong("max_domain_characters", options(func(o *Options) { o.MaxDomainCharacters = -1 })),
+			conformance.Wrong("max_domain_characters", options(func(o *Options) { full(o); o.MaxDomainCharacters = 0 })),
+			conformance.Wrong("domains", options(func(o *Options) { full(o); o.MaxDomainCharacters = 28 })),
+			conformance.Wrong("domains", options(domains("*.example.com"))),
+			conformance.Wrong("domains", options(domains("example.com"))),
+			conformance.Wrong("domains", options(domains("*-files.example.com"))),
+			conformance.Wrong("domains", options(domains("example.com", "*.example.com", "other.example.org"))),
+			conformance.Wrong("domains", options(domains("*.example.com?", "example.com?"))),
+			conformance.Wrong("domains", options(domains("*.example.com a", "example.com a"))),
+			conformance.Wrong("domains", options(domains("*"))),
+		},
+		Damages: conformance.Damaged("", map[string][2]string{
+			"no header":                 {"! routes: ", "! "},
+			"the other direction":       {"! routes: bypass", "! routes: include"},
+			"one family":                {"bypass of IPv4 and IPv6", "bypass of IPv4"},
+			"another list":              {"access-list SPLIT extended permit ip 52", "access-list SPLIT2 extended permit ip 52"},
+			"a denial":                  {"permit ip 52.112", "deny ip 52.112"},
+			"a protocol":                {"permit ip 52.112", "permit udp 52.112"},
+			"another family's any":      {"255.252.0.0 any4", "255.252.0.0 any6"},
+			"any":                       {"255.252.0.0 any4", "255.252.0.0 any"},
+			"a destination":             {"255.252.0.0 any4", "255.252.0.0 host 10.0.0.1"},
+			"a port":                    {"255.252.0.0 any4", "255.252.0.0 any4 eq 443"},
+			"a prefix for a mask":       {"52.112.0.0 255.252.0.0", "52.112.0.0/14"},
+			"a broken mask":             {"255.252.0.0", "255.0.252.0"},
+			"host bits":                 {"52.112.0.0 ", "52.112.0.1 "},
+			"IPv6 written otherwise":    {"2603:1063::/38 any6", "2603:1063:0::/38 any6"},
+			"a standard list":           {"access-list SPLIT extended permit ip 52.112.0.0 255.252.0.0 any4", "access-list SPLIT standard permit 52.112.0.0 255.252.0.0"},
+			"an entry twice":            {"access-list SPLIT extended permit ip 52.112.0.0 255.252.0.0 any4", "access-list SPLIT extended permit ip 52.112.0.0 255.252.0.0 any4\naccess-list SPLIT extended permit ip 52.112.0.0 255.252.0.0 any4"},
+			"an entry taken away":       {"no access-list SPLIT extended permit ip 9.9.9.0 255.255.255.0 any4", "no access-list SPLIT extended permit ip 52.112.0.0 255.252.0.0 any4"},
+			"the list cleared":          {"no access-list SPLIT extended permit ip 9.9.9.0 255.255.255.0 any4", "clear configure access-list SPLIT"},
+			"an entry at the end":       {"no access-list SPLIT extended permit ip 9.9.9.0", "access-list SPLIT extended permit ip 9.9.9.0"},
+			"another policy":            {"excludespecified", "tunnelall"},
+			"another group policy":      {`"All Users"`, `"Users"`},
+			"no use of the list":        {" split-tunnel-network-list value SPLIT\n", ""},
+			"a family without a policy": {" ipv6-split-tunnel-policy excludespecified\n", ""},
+			"another domain":            {" ,teams.example.net", " ,teams.example.org"},
+			"a domain added to those":   {"no anyconnect-custom-data", "! no anyconnect-custom-data"},
+			"another command":           {"webvpn\n", "webvpn\nno enable outside\n"},
+			"its own use taken back":    {"\naccess-list SPLIT extended permit ip 20", "\ngroup-policy \"All Users\" attributes\n no split-tunnel-policy\naccess-list SPLIT extended permit ip 20"},
+			"something else taken back": {"\naccess-list SPLIT extended permit ip 20", "\nno username admin\naccess-list SPLIT extended permit ip 20"},
+			"no mode for what is":       {"\naccess-list SPLIT extended permit ip 20", "\n no split-tunnel-policy\naccess-list SPLIT extended permit ip 20"},
+			"domains taken away":        {"no access-list SPLIT extended permit ip 9.9.9.0", "no anyconnect-custom-data dynamic-split-exclude-domains SPLIT\nno access-list SPLIT extended permit ip 9.9.9.0"},
+		}),
+		Route: conformance.Begins("access-list "),
+	}
 }
 
 func TestConformance(t *testing.T) { conformance.Run(t, contract()) }
 
 func FuzzFiles(f *testing.F) { conformance.Fuzz(f, contract()) }
 
-func TestOptionMistakes(t *testing.T) {
-	domains := func(patterns ...string) func(*Options) {
-		return func(o *Options) { o.Domains.Patterns = patterns }
-	}
-	for _, tt := range []struct {
-		option string
-		change func(*Options)
-	}{
-		{"group_policy", func(o *Options) { o.GroupPolicy = "" }},
-		{"group_policy", func(o *Options) { o.GroupPolicy = "GP\nno access-list" }},
-		{"group_policy", func(o *Options) { o.GroupPolicy = `GP"` }},
-		{"group_policy", func(o *Options) { o.GroupPolicy = "GP?" }},
-		{"group_policy", func(o *Options) { o.GroupPolicy = " GP" }},
-		{"group_policy", func(o *Options) { o.GroupPolicy = strings.Repeat("g", 65) }},
-		{"acl", func(o *Options) { o.ACL = "A B" }},
-		{"acl", func(o *Options) { o.ACL = strings.Repeat("a", 65) }},
-		{"max_routes", func(o *Options) { o.MaxRoutes = 0 }},
-		{"max_domain_characters", func(o *Options) { o.MaxDomainCharacters = -1 }},
-		{"max_domain_characters", func(o *Options) { full(o); o.MaxDomainCharacters = 0 }},
-		{"domains", func(o *Options) { full(o); o.MaxDomainCharacters = 28 }},
-		{"domains", domains("*.example.com")},
-		{"domains", domains("example.com")},
-		{"domains", domains("*-files.example.com")},
-		{"domains", domains("example.com", "*.example.com", "other.example.org")},
-		{"domains", domains("*.example.com?", "example.com?")},
-		{"domains", domains("*.example.com a", "example.com a")},
-		{"domains", domains("*")},
-	} {
-		_, err := Kind().Build(options(tt.change), renderers.Env{Name: "edge", Path: "edge.cfg"})
-		var opt *renderers.OptionError
-		if !errors.As(err, &opt) || opt.Option != tt.option || opt.Cause == "" || opt.Fix == "" {
-			t.Errorf("%s: %v", tt.option, err)
-		}
-	}
-}
+func BenchmarkRender(b *testing.B) { conformance.Benchmark(b, contract()) }
 
 // TestDomainsMeanNoMoreThanListed: each has all names under it, and only where they are.
 func TestDomainsMeanNoMoreThanListed(t *testing.T) {
@@ -171,112 +194,11 @@ func TestWhatIsTakenBackIsOurs(t *testing.T) {
 	}
 }
 
-// TestBytes: what a budget of bytes counts is what stands in the file.
-func TestBytes(t *testing.T) {
-	for _, v := range []rules.Verdict{rules.Bypass, rules.Tunnel} {
-		r, text := render(t, options(plain), rules.RoutePlan("edge", rules.BothFamilies, v, routecheck.Lengths), nil)
-		got := routecheck.Written([]renderers.File{{Data: text}}, routecheck.Begins("access-list "))
-		if want := routecheck.Counted(t, r.Caps, routecheck.Lengths); got != want || got == 0 {
-			t.Errorf("%d bytes of routes, and %d counted", got, want)
-		}
-	}
-}
-
-// TestClaims: the list and the group policy are one target's.
-func TestClaims(t *testing.T) {
-	claims := func(change func(*Options)) map[string]string {
-		r, _ := render(t, options(change), bypass(), nil)
-		out := map[string]string{}
-		for _, c := range r.Claims {
-			if out[c.Option] = c.Thing; !c.MayDiffer || c.Cost == "" || c.Fix == "" {
-				t.Errorf("%+v", c)
-			}
-		}
-		return out
-	}
-	one, other := claims(plain), claims(full)
-	same := claims(func(o *Options) { o.ACL, o.GroupPolicy = "sallyport-edge", "GP-Laptops" })
-	for _, option := range []string{"acl", "group_policy"} {
-		if one[option] == "" || one[option] == other[option] || one[option] != same[option] {
-			t.Errorf("%s: %q, %q and %q", option, one[option], other[option], same[option])
-		}
-	}
-}
-
-func TestReadRefusesWhatItCannotTrust(t *testing.T) {
-	_, old := render(t, options(full), plan(rules.Bypass, "9.9.9.0/24", "2620:fe::/48"), nil)
-	r, good := render(t, options(full), bypass(), old)
-	read := func(text string) error {
-		_, err := r.ReadBack([]renderers.File{{Path: "edge.cfg", Data: []byte(text)}})
-		return err
-	}
-	if err := read(string(good)); err != nil {
-		t.Fatal(err)
-	}
-	for name, change := range map[string][2]string{
-		"no header":                 {"! routes: ", "! "},
-		"the other direction":       {"! routes: bypass", "! routes: include"},
-		"one family":                {"bypass of IPv4 and IPv6", "bypass of IPv4"},
-		"another list":              {"access-list SPLIT extended permit ip 52", "access-list SPLIT2 extended permit ip 52"},
-		"a denial":                  {"permit ip 52.112", "deny ip 52.112"},
-		"a protocol":                {"permit ip 52.112", "permit udp 52.112"},
-		"another family's any":      {"255.252.0.0 any4", "255.252.0.0 any6"},
-		"any":                       {"255.252.0.0 any4", "255.252.0.0 any"},
-		"a destination":             {"255.252.0.0 any4", "255.252.0.0 host 10.0.0.1"},
-		"a port":                    {"255.252.0.0 any4", "255.252.0.0 any4 eq 443"},
-		"a prefix for a mask":       {"52.112.0.0 255.252.0.0", "52.112.0.0/14"},
-		"a broken mask":             {"255.252.0.0", "255.0.252.0"},
-		"host bits":                 {"52.112.0.0 ", "52.112.0.1 "},
-		"IPv6 written otherwise":    {"2603:1063::/38 any6", "2603:1063:0::/38 any6"},
-		"a standard list":           {"access-list SPLIT extended permit ip 52.112.0.0 255.252.0.0 any4", "access-list SPLIT standard permit 52.112.0.0 255.252.0.0"},
-		"an entry twice":            {"access-list SPLIT extended permit ip 52.112.0.0 255.252.0.0 any4", "access-list SPLIT extended permit ip 52.112.0.0 255.252.0.0 any4\naccess-list SPLIT extended permit ip 52.112.0.0 255.252.0.0 any4"},
-		"an entry taken away":       {"no access-list SPLIT extended permit ip 9.9.9.0 255.255.255.0 any4", "no access-list SPLIT extended permit ip 52.112.0.0 255.252.0.0 any4"},
-		"the list cleared":          {"no access-list SPLIT extended permit ip 9.9.9.0 255.255.255.0 any4", "clear configure access-list SPLIT"},
-		"an entry at the end":       {"no access-list SPLIT extended permit ip 9.9.9.0", "access-list SPLIT extended permit ip 9.9.9.0"},
-		"another policy":            {"excludespecified", "tunnelall"},
-		"another group policy":      {`"All Users"`, `"Users"`},
-		"no use of the list":        {" split-tunnel-network-list value SPLIT\n", ""},
-		"a family without a policy": {" ipv6-split-tunnel-policy excludespecified\n", ""},
-		"another domain":            {" ,teams.example.net", " ,teams.example.org"},
-		"a domain added to those":   {"no anyconnect-custom-data", "! no anyconnect-custom-data"},
-		"another command":           {"webvpn\n", "webvpn\nno enable outside\n"},
-		"its own use taken back":    {"\naccess-list SPLIT extended permit ip 20", "\ngroup-policy \"All Users\" attributes\n no split-tunnel-policy\naccess-list SPLIT extended permit ip 20"},
-		"something else taken back": {"\naccess-list SPLIT extended permit ip 20", "\nno username admin\naccess-list SPLIT extended permit ip 20"},
-		"no mode for what is":       {"\naccess-list SPLIT extended permit ip 20", "\n no split-tunnel-policy\naccess-list SPLIT extended permit ip 20"},
-		"domains taken away":        {"no access-list SPLIT extended permit ip 9.9.9.0", "no anyconnect-custom-data dynamic-split-exclude-domains SPLIT\nno access-list SPLIT extended permit ip 9.9.9.0"},
-	} {
-		text := strings.ReplaceAll(string(good), change[0], change[1])
-		if text == string(good) {
-			t.Fatalf("%s: nothing to change", name)
-		}
-		if read(text) == nil {
-			t.Errorf("%s is read", name)
-		}
-	}
-}
-
 func TestNoQuestionMarks(t *testing.T) {
 	p := bypass()
 	p.Provenance = rules.Provenance{Policy: "gelände?.hcl", Notes: []string{"why?"}}
 	if _, text := render(t, options(full), p, nil); strings.Contains(string(text), "?") {
 		t.Errorf("a question mark calls for help:\n%s", text)
-	}
-}
-
-func TestWeekChangesFewLines(t *testing.T) {
-	routecheck.Week(t, false, func(set ipranges.Set) []renderers.File {
-		_, data := render(t, options(plain), rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, set), nil)
-		return []renderers.File{{Data: data}}
-	})
-}
-
-func BenchmarkRender(b *testing.B) {
-	p := rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, routecheck.AzureCloud(b, 398))
-	r, _ := render(b, options(plain), p, nil)
-	for b.Loop() {
-		if _, err := r.Render(p); err != nil {
-			b.Fatal(err)
-		}
 	}
 }
 

@@ -37,7 +37,7 @@ func (r *renderer) withdrawn(before []string, set ipranges.Set) []string {
 	}
 	var gone []netip.Prefix
 	for _, l := range before {
-		if p, err := r.readEntry(strings.TrimPrefix(l, "no ")); err == nil && !listed[p] {
+		if p, ok := r.readEntry(strings.TrimPrefix(l, "no ")); ok && !listed[p] {
 			listed[p] = true
 			gone = append(gone, p)
 		}
@@ -47,7 +47,7 @@ func (r *renderer) withdrawn(before []string, set ipranges.Set) []string {
 	})
 	lines := make([]string, len(gone))
 	for i, p := range gone {
-		lines[i] = "no " + r.entry(p)
+		lines[i] = "no " + r.row(ipranges.FamilyOf(p.Addr())).Line(p)
 	}
 	return lines
 }

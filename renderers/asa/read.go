@@ -38,21 +38,18 @@ func (r *renderer) read(data []byte) (*rules.Plan, error) {
 	var b ipranges.Builder
 	listed := map[netip.Prefix]bool{}
 	for _, l := range entries {
-		p, err := r.readEntry(l)
-		if err == nil && (!fams.Has(ipranges.FamilyOf(p.Addr())) || listed[p]) {
-			err = fmt.Errorf("it is there twice, or not of %s", fams)
+		p, ok := r.readEntry(l)
+		if !ok || !fams.Has(ipranges.FamilyOf(p.Addr())) || listed[p] {
+			return nil, fmt.Errorf("%.200q is no entry of this list, there twice, or not of %s", l, fams)
 		}
-		if err == nil {
-			listed[p] = true
-			err = b.AddPrefix(p)
-		}
-		if err != nil {
+		listed[p] = true
+		if err := b.AddPrefix(p); err != nil {
 			return nil, fmt.Errorf("%.200q: %w", l, err)
 		}
 	}
 	for _, l := range withdrawn {
-		p, err := r.readEntry(strings.TrimPrefix(l, "no "))
-		if err != nil || listed[p] {
+		p, ok := r.readEntry(strings.TrimPrefix(l, "no "))
+		if !ok || listed[p] {
 			return nil, fmt.Errorf("%.200q takes no entry away that was withdrawn", l)
 		}
 	}
@@ -88,26 +85,12 @@ func (r *renderer) checkTakenBack(first, last, settings []string, v rules.Verdic
 	return nil
 }
 
-// readEntry is the inverse of entry.
-func (r *renderer) readEntry(line string) (netip.Prefix, error) {
-	rest, ok := strings.CutPrefix(line, "access-list "+r.opt.ACL+" extended permit ip ")
-	if !ok {
-		return netip.Prefix{}, errors.New("no entry of ours")
-	}
-	text := strings.TrimSuffix(rest, " any6")
-	if v4, ok := strings.CutSuffix(rest, " any4"); ok {
-		network, mask, _ := strings.Cut(v4, " ")
-		bits := -1
-		for n := range 33 {
-			if netmask(n).String() == mask {
-				bits = n
-			}
+// readEntry is the prefix of an entry.
+func (r *renderer) readEntry(line string) (p netip.Prefix, ok bool) {
+	for _, f := range rules.BothFamilies.List() {
+		if p, ok = r.row(f).Parse(line); ok && ipranges.FamilyOf(p.Addr()) == f {
+			return p, true
 		}
-		text = fmt.Sprintf("%s/%d", network, bits)
 	}
-	p, err := ipranges.ParsePrefix(text)
-	if err == nil && r.entry(p) != line {
-		err = fmt.Errorf("it is not written as %q", r.entry(p))
-	}
-	return p, err
+	return p, false
 }

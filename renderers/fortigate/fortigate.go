@@ -38,6 +38,7 @@ import (
 
 	"sallyport/ipranges"
 	"sallyport/renderers"
+	"sallyport/renderers/routes"
 	"sallyport/rules"
 )
 
@@ -74,13 +75,8 @@ var info = renderers.Info{
 	Name:    "fortigate",
 	Title:   "FortiGate",
 	Summary: "FortiGate: address objects in groups for the split tunnel of dial-up IPsec or of an SSL VPN portal",
-	Caps: rules.Caps{
-		Families:    rules.BothFamilies,
-		Verdicts:    []rules.Verdict{rules.Bypass, rules.Tunnel},
-		Defaults:    []rules.Verdict{rules.Tunnel, rules.Bypass},
-		RouteLimits: routeLimits(maxRoutes),
-	},
-	Load: renderers.PerFamily,
+	Caps:    routes.Caps(routeLimits(maxRoutes)...),
+	Load:    renderers.PerFamily,
 	Limits: []renderers.Limit{
 		{Name: "routes of a family", Value: "members of a group, by model; 300 assumed", Source: limitSource + "; print tablesize", Option: "max_routes"},
 		{Name: "name of an object or a group", Value: "79 characters", Source: "FortiOS CLI Reference 7.x, firewall address", Option: "prefix"},
@@ -112,10 +108,6 @@ func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 	return &renderers.Target{Renderer: r, Caps: r.caps(), Claims: r.claims()}, r.check()
 }
 
-func wrong(option, fix, cause string, args ...any) error {
-	return &renderers.OptionError{Option: option, Cause: fmt.Sprintf(cause, args...), Fix: fix}
-}
-
 func (r *renderer) check() error {
 	var all renderers.Mistakes
 	o := &r.opt
@@ -126,33 +118,22 @@ func (r *renderer) check() error {
 	case formIPsec:
 		most = maxPhase1
 	default:
-		all.Add(wrong("form", "ipsec or ssl", "no form %.60q", o.Form))
+		all.Add(renderers.Wrong("form", "ipsec or ssl", "no form %.60q", o.Form))
 	}
-	if !isName(o.Tunnel, most, "._- ") || o.Tunnel != strings.TrimSpace(o.Tunnel) {
-		all.Add(wrong("tunnel", fmt.Sprintf("write it as the FortiGate shows it: at most %d letters, digits, blanks, dots, dashes and underscores", most), "%.80q is no name of a tunnel", o.Tunnel))
+	if !renderers.IsName(o.Tunnel, most, "._- ") || o.Tunnel != strings.TrimSpace(o.Tunnel) {
+		all.Add(renderers.Wrong("tunnel", fmt.Sprintf("write it as the FortiGate shows it: at most %d letters, digits, blanks, dots, dashes and underscores", most), "%.80q is no name of a tunnel", o.Tunnel))
 	}
-	if o.VDOM != "" && !isName(o.VDOM, maxVDOM, "_-") {
-		all.Add(wrong("vdom", "write it as the FortiGate shows it", "%.80q is no name of a virtual domain", o.VDOM))
+	if o.VDOM != "" && !renderers.IsName(o.VDOM, maxVDOM, "_-") {
+		all.Add(renderers.Wrong("vdom", "write it as the FortiGate shows it", "%.80q is no name of a virtual domain", o.VDOM))
 	}
-	if !isName(o.Prefix, maxPrefix, "._-") {
-		all.Add(wrong("prefix", "choose a shorter one of letters, digits, dots, dashes and underscores, such as prefix = \"sp-\"",
+	if !renderers.IsName(o.Prefix, maxPrefix, "._-") {
+		all.Add(renderers.Wrong("prefix", "choose a shorter one of letters, digits, dots, dashes and underscores, such as prefix = \"sp-\"",
 			"names cannot begin with %.80q: at most %d characters, so that every address has a name", o.Prefix, maxPrefix))
 	}
 	if o.MaxRoutes < 1 {
-		all.Add(wrong("max_routes", "write what print tablesize shows for firewall.addrgrp:member", "%d is no number of routes", o.MaxRoutes))
+		all.Add(renderers.Wrong("max_routes", "write what print tablesize shows for firewall.addrgrp:member", "%d is no number of routes", o.MaxRoutes))
 	}
 	return all.Err()
-}
-
-// isName reports whether s is made of letters, digits and bytes of extra.
-func isName(s string, most int, extra string) bool {
-	for _, c := range []byte(s) {
-		plain := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
-		if !plain && strings.IndexByte(extra, c) < 0 {
-			return false
-		}
-	}
-	return s != "" && len(s) <= most
 }
 
 // caps is what the options leave of what the kind can express.
@@ -167,7 +148,7 @@ func (r *renderer) caps() rules.Caps {
 // and a line of members that it has to itself. Most share theirs, so a list takes less.
 func (r *renderer) routeBytes(p netip.Prefix) int {
 	name := len(r.name(p))
-	object := len("    edit \"\"\n") + name + len("        set  \n    next\n") + len(tablesOf[ipranges.FamilyOf(p.Addr())].value) + len(value(p))
+	object := len("    edit \"\"\n") + name + value(ipranges.FamilyOf(p.Addr())).Bytes(p) + len("    next\n")
 	return object + len("        append member \"\"\n") + name
 }
 
@@ -267,13 +248,9 @@ func (r *renderer) name(p netip.Prefix) string {
 
 func (r *renderer) group(f ipranges.Family) string { return fmt.Sprintf("%sv%d", r.opt.Prefix, f) }
 
-// value is a prefix as its object has it: IPv4 with a mask.
-func value(p netip.Prefix) string {
-	if p.Addr().Is6() {
-		return p.String()
-	}
-	m := uint32(uint64(0xffffffff) << (32 - p.Bits()))
-	return p.Addr().String() + " " + netip.AddrFrom4([4]byte{byte(m >> 24), byte(m >> 16), byte(m >> 8), byte(m)}).String()
+// value is the line of a prefix in its object: IPv4 with a mask.
+func value(f ipranges.Family) routes.Row {
+	return routes.Row{Before: "        set " + tablesOf[f].value + " ", Mask: " "}
 }
 
 // commands are all of them: objects, groups, their use, and what is withdrawn.
@@ -294,7 +271,7 @@ func (r *renderer) commands(set ipranges.Set, v rules.Verdict, settings []settin
 		dst = slices.Grow(dst, set.NumPrefixes(f)*(140+2*len(r.opt.Prefix)))
 		add("config ", tablesOf[f].address, "\n")
 		for p := range set.Prefixes(f) {
-			add("    edit \"", r.name(p), "\"\n        set ", tablesOf[f].value, " ", value(p), "\n    next\n")
+			add("    edit \"", r.name(p), "\"\n", value(f).Line(p), "\n    next\n")
 		}
 		add("end\nconfig ", tablesOf[f].group, "\n    edit \"", r.group(f), "\"\n")
 		verb := "set"

@@ -59,7 +59,7 @@ func (r *renderer) previous() published {
 
 // isOurs reports whether a name can be one that a file of ours makes: it holds nothing
 // that would end a command.
-func isOurs(name string) bool { return isName(name, maxName, "._-:") }
+func isOurs(name string) bool { return renderers.IsName(name, maxName, "._-:") }
 
 // withdrawn are the things that an earlier file made or deleted and this one does not
 // make, by their tables.

@@ -36,15 +36,8 @@ func (r *renderer) read(data []byte) (*rules.Plan, error) {
 			gone[table] = append(gone[table], strings.TrimSuffix(rest, `"`))
 		} else if rest, ok := strings.CutPrefix(l, "        unset "); ok && strings.HasPrefix(table, "vpn ") {
 			unset = append(unset, rest)
-		} else if text, f := valueIn(l, table); f != 0 {
-			p, err := readValue(text, f)
-			if err == nil && !fams.Has(f) {
-				err = fmt.Errorf("the header speaks of %s only", fams)
-			}
-			if err == nil {
-				err = b.AddPrefix(p)
-			}
-			if err != nil {
+		} else if p, ok := valueIn(l, table); ok && fams.Has(ipranges.FamilyOf(p.Addr())) {
+			if err := b.AddPrefix(p); err != nil {
 				return nil, fmt.Errorf("%.200q: %w", l, err)
 			}
 		}
@@ -72,33 +65,15 @@ func (r *renderer) read(data []byte) (*rules.Plan, error) {
 	return rules.RoutePlan(r.env.Name, fams, v, set), nil
 }
 
-// valueIn is the value of an address object that a line sets, with its family, or none.
-func valueIn(line, table string) (string, ipranges.Family) {
+// valueIn is the prefix that a line sets in an address object of the table. What should be
+// one and is not is missed when the commands are compared.
+func valueIn(line, table string) (p netip.Prefix, ok bool) {
 	for f, t := range tablesOf {
-		if rest, ok := strings.CutPrefix(line, "        set "+t.value+" "); ok && table == t.address {
-			return rest, f
+		if p, ok = value(f).Parse(line); ok && table == t.address && ipranges.FamilyOf(p.Addr()) == f {
+			return p, true
 		}
 	}
-	return "", 0
-}
-
-// readValue is the inverse of value.
-func readValue(text string, f ipranges.Family) (netip.Prefix, error) {
-	prefix := text
-	if f == ipranges.IPv4 {
-		network, mask, _ := strings.Cut(text, " ")
-		for bits := range 33 {
-			p := netip.PrefixFrom(netip.IPv4Unspecified(), bits)
-			if value(p) == "0.0.0.0 "+mask {
-				prefix = fmt.Sprintf("%s/%d", network, bits)
-			}
-		}
-	}
-	p, err := ipranges.ParsePrefix(prefix)
-	if err == nil && (ipranges.FamilyOf(p.Addr()) != f || value(p) != text) {
-		err = errors.New("it is not written as FortiOS shows it")
-	}
-	return p, err
+	return p, false
 }
 
 // checkGone holds what is deleted to names that can be ours and are not in use.

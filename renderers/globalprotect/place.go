@@ -11,49 +11,45 @@ import (
 	"sallyport/rules"
 )
 
-func wrong(option, fix, cause string, args ...any) error {
-	return &renderers.OptionError{Option: option, Cause: fmt.Sprintf(cause, args...), Fix: fix}
-}
-
 // check holds what goes into commands and paths to PAN-OS's own rules for names.
 func (r *renderer) check() error {
 	var all renderers.Mistakes
 	o := &r.opt
 	if o.Form != formSet && o.Form != formXML {
-		all.Add(wrong("form", "set or xml", "no form %.60q", o.Form))
+		all.Add(renderers.Wrong("form", "set or xml", "no form %.60q", o.Form))
 	}
 	if !isName(o.Gateway, maxName, "") {
-		all.Add(wrong("gateway", "write it as the firewall shows it: at most 31 letters, digits, blanks, dashes and underscores", "%.80q is no name of a gateway", o.Gateway))
+		all.Add(renderers.Wrong("gateway", "write it as the firewall shows it: at most 31 letters, digits, blanks, dashes and underscores", "%.80q is no name of a gateway", o.Gateway))
 	}
 	if !isName(o.Config, maxName, "") {
-		all.Add(wrong("config", "write it as the gateway's Agent > Client Settings shows it: at most 31 letters, digits, blanks, dashes and underscores", "%.80q is no name of a client setting", o.Config))
+		all.Add(renderers.Wrong("config", "write it as the gateway's Agent > Client Settings shows it: at most 31 letters, digits, blanks, dashes and underscores", "%.80q is no name of a client setting", o.Config))
 	}
 	if o.Template != "" && !isName(o.Template, maxTemplate, ".") {
-		all.Add(wrong("template", "write it as Panorama shows it", "%.80q is no name of a template", o.Template))
+		all.Add(renderers.Wrong("template", "write it as Panorama shows it", "%.80q is no name of a template", o.Template))
 	}
 	if o.MaxRoutes < 1 {
-		all.Add(wrong("max_routes", "write what your apps take: 100, or 200 with app 4.1 and later", "%d is no number of routes", o.MaxRoutes))
+		all.Add(renderers.Wrong("max_routes", "write what your apps take: 100, or 200 with app 4.1 and later", "%d is no number of routes", o.MaxRoutes))
 	}
 	if base := path.Base(r.env.Path); o.Form == formXML && !isName(base, maxTemplate, ".") {
-		all.Add(wrong("path", "choose a name of letters, digits, dots, dashes and underscores", "PAN-OS cannot be told to load a file called %.80q", base))
+		all.Add(renderers.Wrong("path", "choose a name of letters, digits, dots, dashes and underscores", "PAN-OS cannot be told to load a file called %.80q", base))
 	}
 	all.Add(checkDomains(o.Domains.Patterns))
 	if n, err := strconv.ParseUint(strings.TrimPrefix(o.VSYS, "vsys"), 10, 8); o.VSYS != "" && (err != nil || n == 0 || o.VSYS != fmt.Sprintf("vsys%d", n)) {
-		all.Add(wrong("vsys", `write it as "vsys2"`, "%.60q is no virtual system", o.VSYS))
+		all.Add(renderers.Wrong("vsys", `write it as "vsys2"`, "%.60q is no virtual system", o.VSYS))
 	}
 	return all.Err()
 }
 
 func checkDomains(patterns []string) error {
 	if len(patterns) > maxDomains {
-		return wrong("domains", "leave some out", "%d names, and a client setting takes %d", len(patterns), maxDomains)
+		return renderers.Wrong("domains", "leave some out", "%d names, and a client setting takes %d", len(patterns), maxDomains)
 	}
 	var all renderers.Mistakes
 	for _, d := range patterns {
 		if !renderers.IsHostPattern(d) {
-			all.Add(wrong("domains", "write it in letters, digits, dots and dashes", "%.80q is no host name", d))
+			all.Add(renderers.Wrong("domains", "write it in letters, digits, dots and dashes", "%.80q is no host name", d))
 		} else if rest, wild := strings.CutPrefix(d, "*"); wild && !strings.HasPrefix(rest, ".") {
-			all.Add(wrong("domains", "list the names themselves, or leave it out", "GlobalProtect has a * for whole labels only: %.80q is not *.NAME", d))
+			all.Add(renderers.Wrong("domains", "list the names themselves, or leave it out", "GlobalProtect has a * for whole labels only: %.80q is not *.NAME", d))
 		}
 	}
 	return all.Err()

@@ -55,10 +55,6 @@ const (
 	namesURL  = "url"
 )
 
-func wrong(option, fix, cause string, args ...any) error {
-	return &renderers.OptionError{Option: option, Cause: fmt.Sprintf(cause, args...), Fix: fix}
-}
-
 func (r *renderer) check() error {
 	var all renderers.Mistakes
 	for _, check := range []func() error{r.checkForm, r.checkZones, r.checkPosition, r.checkPlace, r.checkNames, r.checkLists, r.checkLimits} {
@@ -74,13 +70,13 @@ func (r *renderer) isForm() bool { return r.opt.Form == formEDL || r.opt.Form ==
 func (r *renderer) checkForm() error {
 	var all renderers.Mistakes
 	if !r.isForm() {
-		all.Add(wrong("form", "edl or objects", "no form %q", r.opt.Form))
+		all.Add(renderers.Wrong("form", "edl or objects", "no form %q", r.opt.Form))
 	}
 	if r.opt.Syntax != syntaxSet && r.opt.Syntax != syntaxXML {
-		all.Add(wrong("syntax", "set or xml", "no syntax %q", r.opt.Syntax))
+		all.Add(renderers.Wrong("syntax", "set or xml", "no syntax %q", r.opt.Syntax))
 	}
 	if r.opt.Names != namesFQDN && r.opt.Names != namesURL {
-		all.Add(wrong("names", "fqdn or url", "names cannot be %q", r.opt.Names))
+		all.Add(renderers.Wrong("names", "fqdn or url", "names cannot be %q", r.opt.Names))
 	}
 	return all.Err()
 }
@@ -95,17 +91,17 @@ func (r *renderer) checkZones() error {
 		most   int
 	}{{"from_zones", r.opt.FromZones, maxZone}, {"to_zones", r.opt.ToZones, maxZone}, {"applications", r.opt.Applications, maxName}} {
 		if len(o.names) == 0 {
-			all.Add(wrong(o.option, `write it out, as ["trust"], or ["any"]`, "the list is empty"))
+			all.Add(renderers.Wrong(o.option, `write it out, as ["trust"], or ["any"]`, "the list is empty"))
 		}
 		for i, n := range o.names {
 			path := fmt.Sprintf("%s.%d", o.option, i)
 			switch {
 			case !isName(n, o.most):
-				all.Add(wrong(path, fmt.Sprintf("at most %d letters, digits, blanks, dots, dashes and underscores", o.most), "%q is not a name that PAN-OS takes", n))
+				all.Add(renderers.Wrong(path, fmt.Sprintf("at most %d letters, digits, blanks, dots, dashes and underscores", o.most), "%q is not a name that PAN-OS takes", n))
 			case n == "any" && len(o.names) > 1:
-				all.Add(wrong(path, "write any alone, or leave it out", "any beside other names"))
+				all.Add(renderers.Wrong(path, "write any alone, or leave it out", "any beside other names"))
 			case slices.Index(o.names, n) < i:
-				all.Add(wrong(path, "remove one of the two", "%q is listed twice", n))
+				all.Add(renderers.Wrong(path, "remove one of the two", "%q is listed twice", n))
 			}
 		}
 	}
@@ -120,28 +116,28 @@ func (r *renderer) checkPosition() error {
 	case named && (where == "before" || where == "after") && isName(rule, maxName):
 		return nil
 	}
-	return wrong("position", `top, bottom, "before RULE" or "after RULE"`, "%q is no position", r.opt.Position)
+	return renderers.Wrong("position", `top, bottom, "before RULE" or "after RULE"`, "%q is no position", r.opt.Position)
 }
 
 func (r *renderer) checkPlace() error {
 	var all renderers.Mistakes
 	o := &r.opt
 	if o.DeviceGroup != "" && !isName(o.DeviceGroup, maxName) {
-		all.Add(wrong("device_group", "write it as Panorama shows it", "%q is not a name that PAN-OS takes", o.DeviceGroup))
+		all.Add(renderers.Wrong("device_group", "write it as Panorama shows it", "%q is not a name that PAN-OS takes", o.DeviceGroup))
 	}
 	switch {
 	case o.Rulebase != "" && o.DeviceGroup == "":
-		all.Add(wrong("rulebase", "remove it, or name the device_group", "only Panorama has two rule bases"))
+		all.Add(renderers.Wrong("rulebase", "remove it, or name the device_group", "only Panorama has two rule bases"))
 	case o.Rulebase != "" && o.Rulebase != "pre" && o.Rulebase != "post":
-		all.Add(wrong("rulebase", "pre or post", "no rule base %q", o.Rulebase))
+		all.Add(renderers.Wrong("rulebase", "pre or post", "no rule base %q", o.Rulebase))
 	}
 	n, err := strconv.ParseUint(strings.TrimPrefix(o.VSYS, "vsys"), 10, 8)
 	switch {
 	case o.VSYS == "":
 	case o.DeviceGroup != "":
-		all.Add(wrong("vsys", "remove one of the two", "a device group is on Panorama, and vsys on a firewall"))
+		all.Add(renderers.Wrong("vsys", "remove one of the two", "a device group is on Panorama, and vsys on a firewall"))
 	case err != nil || n == 0 || o.VSYS != fmt.Sprintf("vsys%d", n):
-		all.Add(wrong("vsys", `write it as "vsys2"`, "%q is no virtual system", o.VSYS))
+		all.Add(renderers.Wrong("vsys", `write it as "vsys2"`, "%q is no virtual system", o.VSYS))
 	}
 	return all.Err()
 }
@@ -153,7 +149,7 @@ func (r *renderer) checkNames() error {
 		r.prefix = "sp-" + r.env.Name + "-"
 	}
 	if !isName(r.prefix, maxPrefix) || strings.ContainsAny(r.prefix, " .") {
-		all.Add(wrong("prefix", `write a shorter one of letters, digits, dashes and underscores, such as prefix = "sp-`+r.env.Name[:min(8, len(r.env.Name))]+`-"`,
+		all.Add(renderers.Wrong("prefix", `write a shorter one of letters, digits, dashes and underscores, such as prefix = "sp-`+r.env.Name[:min(8, len(r.env.Name))]+`-"`,
 			"names cannot begin with %q: at most %d characters, so that every address has a name", r.prefix, maxPrefix))
 	}
 	for _, o := range []struct {
@@ -162,7 +158,7 @@ func (r *renderer) checkNames() error {
 	}{{"log_setting", r.opt.LogSetting, maxName}, {"profile_group", r.opt.ProfileGroup, maxName}, {"tag", r.opt.Tag, maxTag},
 		{"certificate_profile", r.opt.CertificateProfile, maxName}} {
 		if o.name != "" && !isName(o.name, o.most) {
-			all.Add(wrong(o.option, fmt.Sprintf("at most %d letters, digits, blanks, dots, dashes and underscores", o.most), "%q is not a name that PAN-OS takes", o.name))
+			all.Add(renderers.Wrong(o.option, fmt.Sprintf("at most %d letters, digits, blanks, dots, dashes and underscores", o.most), "%q is not a name that PAN-OS takes", o.name))
 		}
 	}
 	return all.Err()
@@ -181,22 +177,22 @@ func (r *renderer) checkLists() error {
 			given  bool
 		}{{"url", o.URL != ""}, {"certificate_profile", o.CertificateProfile != ""}, {"insecure", o.Insecure}} {
 			if l.given {
-				all.Add(wrong(l.option, `remove it, or say form = "edl"`, "objects are not fetched from anywhere"))
+				all.Add(renderers.Wrong(l.option, `remove it, or say form = "edl"`, "objects are not fetched from anywhere"))
 			}
 		}
 		return all.Err()
 	}
 	if o.URL == "" {
-		all.Add(wrong("url", `add url = "https://lists.example.com/sallyport", or say form = "objects"`, "an external dynamic list needs the address that the device fetches it from"))
+		all.Add(renderers.Wrong("url", `add url = "https://lists.example.com/sallyport", or say form = "objects"`, "an external dynamic list needs the address that the device fetches it from"))
 	} else {
 		all.Add(r.checkURL())
 	}
 	hour, err := strconv.ParseUint(o.At, 10, 8)
 	if err != nil || hour > 23 || len(o.At) != 2 {
-		all.Add(wrong("at", "two digits, 00 to 23", "%q is no hour", o.At))
+		all.Add(renderers.Wrong("at", "two digits, 00 to 23", "%q is no hour", o.At))
 	}
 	if !slices.Contains([]string{"five-minute", "hourly", "daily", "weekly", "monthly"}, o.Recurring) {
-		all.Add(wrong("recurring", "five-minute, hourly, daily, weekly or monthly", "the device cannot fetch %q", o.Recurring))
+		all.Add(renderers.Wrong("recurring", "five-minute, hourly, daily, weekly or monthly", "the device cannot fetch %q", o.Recurring))
 	}
 	return all.Err()
 }
@@ -210,21 +206,21 @@ func (r *renderer) checkURL() error {
 	fix := `write it as "https://lists.example.com/sallyport"`
 	switch {
 	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
-		return wrong("url", fix, "%q is not an address of a web server", o.URL)
+		return renderers.Wrong("url", fix, "%q is not an address of a web server", o.URL)
 	case u.User != nil:
-		return wrong("url", "set user and password of the list on the device", "a password would be written into the output")
+		return renderers.Wrong("url", "set user and password of the list on the device", "a password would be written into the output")
 	case u.RawQuery != "" || u.Fragment != "" || strings.ContainsAny(o.URL, "?#"):
-		return wrong("url", fix, "names of files go after it, so it cannot have a query or fragment")
+		return renderers.Wrong("url", fix, "names of files go after it, so it cannot have a query or fragment")
 	case strings.ContainsFunc(o.URL, func(c rune) bool { return c <= ' ' || c > '~' || strings.ContainsRune("\"'<>\\`{}|^;", c) }):
-		return wrong("url", "percent-encode what is not a letter, digit or one of -._~/:[]@", "%q has characters that a URL cannot hold", o.URL)
+		return renderers.Wrong("url", "percent-encode what is not a letter, digit or one of -._~/:[]@", "%q has characters that a URL cannot hold", o.URL)
 	case u.Scheme == "http" && !o.Insecure:
-		return wrong("url", "use https and certificate_profile, or say insecure = true", "over http anybody on the way can write the lists")
+		return renderers.Wrong("url", "use https and certificate_profile, or say insecure = true", "over http anybody on the way can write the lists")
 	case u.Scheme == "http" && o.CertificateProfile != "":
-		return wrong("certificate_profile", "use https, or remove it", "an http server has no certificate")
+		return renderers.Wrong("certificate_profile", "use https, or remove it", "an http server has no certificate")
 	case u.Scheme == "https" && o.CertificateProfile == "" && !o.Insecure:
-		return wrong("url", "add certificate_profile with the profile of the server's CA, or say insecure = true", "without certificate_profile the device does not check who serves the lists")
+		return renderers.Wrong("url", "add certificate_profile with the profile of the server's CA, or say insecure = true", "without certificate_profile the device does not check who serves the lists")
 	case u.Scheme == "https" && o.CertificateProfile != "" && o.Insecure:
-		return wrong("insecure", "remove insecure", "a certificate profile is checked, so nothing is insecure")
+		return renderers.Wrong("insecure", "remove insecure", "a certificate profile is checked, so nothing is insecure")
 	}
 	return nil
 }
@@ -246,7 +242,7 @@ func (r *renderer) checkLimits() error {
 		n, low int
 	}{{"max_addresses", o.MaxAddresses, 1}, {"max_objects", o.MaxObjects, 1}, {"max_names", o.MaxNames, 1}, {"max_members", o.MaxMembers, 2}, {"max_groups", o.MaxGroups, 1}, {"max_lists", o.MaxLists, 1}} {
 		if l.n < l.low && (l.n != 0 || r.isForm()) {
-			all.Add(wrong(l.option, "write what your model has room for", "%d is less than %d", l.n, l.low))
+			all.Add(renderers.Wrong(l.option, "write what your model has room for", "%d is less than %d", l.n, l.low))
 		}
 	}
 	return all.Err()

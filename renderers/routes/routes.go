@@ -27,12 +27,13 @@ import (
 	"sallyport/rules"
 )
 
-// Caps is what targets of routes can express that have both directions and both families.
-func Caps() rules.Caps {
+// Caps is what targets of routes can express that have both directions and both families,
+// within limits.
+func Caps(limits ...rules.RouteLimit) rules.Caps {
 	return rules.Caps{
 		Families: rules.BothFamilies,
 		Verdicts: []rules.Verdict{rules.Bypass, rules.Tunnel},
-		Defaults: []rules.Verdict{rules.Tunnel, rules.Bypass},
+		Defaults: []rules.Verdict{rules.Tunnel, rules.Bypass}, RouteLimits: limits,
 	}
 }
 
