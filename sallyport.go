@@ -1,13 +1,13 @@
-// Package sallyport compiles policies and renders their targets, as the command of the
-// same name does, for programs that want the files as values:
+// Package sallyport compiles policies and renders their targets, as the sallyport command
+// does. Programs get the files as values:
 //
 //	p, err := sallyport.Compile(ctx, sallyport.Options{Policy: "edge.hcl"})
 //	if err != nil {
-//		return err // no policy, or a feed that cannot be had
+//		return err // the policy cannot be read, or a feed cannot be fetched
 //	}
 //	out, err := p.Render("edge")
 //	if err != nil {
-//		return err // no such target
+//		return err // there is no target edge
 //	}
 //	if out.Diagnostics.HasErrors() {
 //		return diag.Print(os.Stderr, out.Diagnostics, diag.PrintOptions{Sources: out.Sources})
@@ -16,13 +16,13 @@
 //		// f.Path, f.Mode, f.Data
 //	}
 //
-// What is wrong with a policy is a [diag.List], with places in it. An error is a failure
-// of the world, or a [UsageError]: a mistake of the caller. Nothing is printed, and nothing
-// is written but the cache of feeds.
+// Mistakes in a policy are values, a [diag.List] with their places. Errors are other
+// failures: a file that cannot be read, a feed that cannot be fetched, or a [UsageError], a
+// mistake of the caller. The package prints nothing, and writes only to the cache of feeds.
 //
-// Diagnostics are described in package diag, plans of rules in package rules, what the
-// policy says in package rules/policy, kinds of targets in package renderers, and feeds in
-// package ipranges/catalog.
+// The types of results are those of other packages: diagnostics of package diag, plans of
+// package rules, programs of package rules/policy, files and kinds of targets of package
+// renderers, and feeds of package ipranges/catalog.
 package sallyport
 
 import (
@@ -37,17 +37,18 @@ import (
 	"sallyport/rules/policy"
 )
 
-// Policy is a policy that was compiled. It is not safe for concurrent use.
+// Policy is a compiled policy. It is not safe for concurrent use.
 type Policy struct {
-	// Result has the diagnostics of the policy, its program and its feeds, and no outputs.
+	// Result has the diagnostics, the program and the feeds of the policy. It has no
+	// outputs.
 	*Result
 }
 
 // Compile reads the policy, opens the feeds that it uses and compiles it. Mistakes in the
-// policy are in the result's Diagnostics. ctx ends downloads.
+// policy are in Diagnostics, and no error. Downloads end when ctx is done.
 //
-// Where a feed cannot be had, the policy comes with the error, for its diagnostics; it is
-// nil where there is no policy.
+// If a feed cannot be fetched, Compile returns the policy with the error, for its
+// diagnostics. With other errors, the policy is nil.
 func Compile(ctx context.Context, o Options) (*Policy, error) {
 	res, err := pipeline.Compile(ctx, o)
 	if res == nil {
@@ -56,8 +57,8 @@ func Compile(ctx context.Context, o Options) (*Policy, error) {
 	return &Policy{res}, err
 }
 
-// Targets are the targets of the policy, in its order, but for those that a mistake leaves
-// unfinished.
+// Targets returns the targets of the policy, in its order, without those that have
+// mistakes.
 func (p *Policy) Targets() []policy.Target {
 	if p.Program == nil {
 		return nil
@@ -65,35 +66,36 @@ func (p *Policy) Targets() []policy.Target {
 	return p.Program.Targets
 }
 
-// Render renders the targets with the names, or all. The result has the diagnostics of
-// Compile and those of rendering. Outputs lacks the targets that cannot be rendered.
+// Render renders the named targets, or all if none is named. The result has the diagnostics
+// of Compile and of rendering. Its Outputs lack the targets that cannot be rendered. An
+// unknown name is a [UsageError].
 func (p *Policy) Render(names ...string) (*Result, error) {
 	return p.Result.Render(names...)
 }
 
-// Kinds are the kinds of targets, sorted by name.
+// Kinds returns all kinds of targets, sorted by name.
 func Kinds() []renderers.Kind { return all.Kinds() }
 
-// OpenCache returns the cache of feeds in a folder; empty: the user's. It is for
-// [Fetcher].
+// OpenCache returns the cache of feeds in a folder, for a [Fetcher]. If dir is empty, it is
+// the user's cache.
 func OpenCache(dir string) (*Cache, error) { return fetch.OpenCache(dir) }
 
 // The types of options and results.
 type (
-	// Options say what to compile, and with what. The fields that programs need most are
-	// Policy, the policy's file, or Text, its text; Feeds, files to read instead of the
-	// feeds of the policy, by their names in it; Vars, the values of variables; Now, the
-	// date that rules expire by; and SelfCheck, to read every output back. The zero value
-	// is the built-in policy.
+	// Options are the policy and the options of compiling and rendering. Most programs
+	// need these fields: Policy, the name of the policy's file, or Text, its text; Feeds,
+	// files or addresses to read instead of feeds, by the names of the feeds in the policy;
+	// Vars, the values of variables; Now, the date on which rules expire; and SelfCheck, to
+	// read every output back. The zero value is the built-in policy.
 	Options = pipeline.Request
 
-	// Result is what became of a policy: Diagnostics, with Sources to print them with;
-	// Feeds, those that were opened; Program, what the policy says; Outputs, what was
-	// rendered; and Inputs, the files that were read.
+	// Result is the result of compiling and rendering: Diagnostics, and Sources to print
+	// them with; Feeds, the opened feeds; Program, the compiled policy; Outputs, the
+	// rendered targets; and Inputs, the files that were read.
 	Result = pipeline.Result
 
-	// Output is what a target renders: its Target and Kind, the Plan as the target carries
-	// it, its Files, and the Losses, if any, that the policy allows.
+	// Output is a rendered target: Target and Kind, the Plan in the form that the target
+	// supports, Files, and Losses, what the output lacks because the policy allows it.
 	Output = pipeline.Output
 
 	// UsageError is a mistake of the caller, such as the name of a target that the policy
@@ -103,41 +105,40 @@ type (
 
 // The types of feeds that were opened, and of how they are opened.
 type (
-	// Feed is a feed that was opened, by its Name in the policy, with its Catalog and, as
-	// Result, where it came from.
+	// Feed is an opened feed: its Name in the policy, its Catalog, and its Result, which
+	// says where it came from.
 	Feed = pipeline.Feed
-	// OpenFeed is a feed without a name.
+	// OpenFeed is an opened feed without a name.
 	OpenFeed = feeds.Feed
-	// Fetched says where a feed came from, when, and what should be known of it.
+	// Fetched says where and when a feed came from, and has notes for the user.
 	Fetched = fetch.Result
-	// Note is something that should be known of a feed.
+	// Note is a note or a warning about a feed.
 	Note = fetch.Note
-	// Opener opens feeds with its Fetcher, and refuses those that changed suddenly.
+	// Opener opens feeds with its Fetcher. It refuses feeds that changed suddenly.
 	Opener = feeds.Opener
-	// Fetcher gets feeds from files, from the network and from a cache. With Offline it
-	// sends nothing.
+	// Fetcher reads feeds from files, the network and a cache. If Offline is set, it does
+	// not use the network.
 	Fetcher = fetch.Fetcher
 	// Cache keeps feeds between runs.
 	Cache = fetch.Cache
-	// Progress is told of a download, and State is what it is told.
+	// Progress shows the progress of a download.
 	Progress = fetch.Progress
-	// State is what a download is doing.
+	// State is the state of a download.
 	State = fetch.State
 )
 
-// The types of what an output is compared with, where Options.Out names the folder of what
-// was published before.
+// The types of changes from earlier outputs, in the folder that Options.Out names.
 type (
-	// Change is what an output does that the one before it did not.
+	// Change is how an output differs from the earlier one.
 	Change = changes.Summary
-	// RuleChange is a rule that is new, gone or different.
+	// RuleChange is a rule that was added, removed or changed.
 	RuleChange = changes.Rule
-	// ListChange is a list of addresses or names that is different.
+	// ListChange is a changed list of addresses or names.
 	ListChange = changes.List
-	// Origin is what an output was made from, and OriginFeed a feed among it.
+	// Origin is what an output was made from.
 	Origin = pipeline.Origin
 	// OriginFeed is the version of a feed that an output was made from.
 	OriginFeed = pipeline.OriginFeed
-	// Gap is a range that a list of routes adds or leaves out, to fit its budget.
+	// Gap is a range that a list of routes adds or leaves out to fit its budget.
 	Gap = pipeline.Gap
 )

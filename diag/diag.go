@@ -1,9 +1,8 @@
 // Package diag describes mistakes in a user's policy: where they are, what is
 // wrong, why, and what to do about it.
 //
-// It is a leaf: it knows neither HCL nor rules, so that every package can point
-// at a place in the policy. The printer shows the source line with a marker
-// under the exact spot, in colour only when asked to.
+// It imports no other package of the module, so that every package can report a place in
+// the policy. Print shows the source line with a marker under the place.
 package diag
 
 // Pos is a place in a source file. Line and Column count from 1, Column in
@@ -12,20 +11,19 @@ type Pos struct {
 	Line, Column, Byte int
 }
 
-// Range is a stretch of a source file, End exclusive. The zero value means
-// "nowhere in particular".
+// Range is a part of a source file; End is exclusive. The zero value is no place.
 type Range struct {
 	File       string
 	Start, End Pos
 }
 
-// IsZero reports whether r names no place.
+// IsZero reports whether r is no place.
 func (r Range) IsZero() bool { return r == Range{} }
 
-// Severity tells whether a diagnostic stops the run.
+// Severity is that of a diagnostic.
 type Severity uint8
 
-// An Error stops the run; a Warning is shown and the run goes on.
+// An Error stops the run. A Warning does not.
 const (
 	Error Severity = iota
 	Warning
@@ -38,21 +36,22 @@ func (s Severity) String() string {
 	return "error"
 }
 
-// Diagnostic is one mistake, or one thing worth a second look.
+// Diagnostic is a mistake, or a warning about something that may be one.
 type Diagnostic struct {
 	Severity Severity
 	Summary  string    // what is wrong: one line, no full stop
 	Detail   string    // why it is wrong, in a sentence or two
 	Fix      string    // what to write instead, or which command helps
-	Subject  Range     // the tightest place that is to blame
+	Subject  Range     // the smallest part of the source that has the mistake
 	Related  []Related // other places that matter, such as an earlier definition
-	// ID names a warning that can be accepted: it never changes, and errors have none.
+	// ID identifies the kind of a warning, so that a policy can accept it. IDs do not change.
+	// Errors have none.
 	ID string
-	// Accepted is why a warning is not shown; nil for all others.
+	// Accepted is set for a warning that the policy accepts. Print leaves it out.
 	Accepted *Accepted
 }
 
-// Accepted is the judgement of somebody who has read a warning.
+// Accepted says why a policy accepts a warning.
 type Accepted struct {
 	Reason string
 	Place  Range // where it is written
@@ -64,13 +63,13 @@ type Related struct {
 	Text  string
 }
 
-// List is diagnostics in the order in which they are shown.
+// List is a list of diagnostics, in the order in which Print shows them.
 type List []Diagnostic
 
-// HasErrors reports whether l holds an error.
+// HasErrors reports whether l has an error.
 func (l List) HasErrors() bool { return l.Count(Error) > 0 }
 
-// Count is the number of diagnostics of severity s that nobody has accepted.
+// Count is the number of diagnostics of severity s that are not accepted.
 func (l List) Count(s Severity) int {
 	n := 0
 	for _, d := range l {
@@ -81,7 +80,7 @@ func (l List) Count(s Severity) int {
 	return n
 }
 
-// Accepted is the number of warnings that somebody has accepted.
+// Accepted is the number of accepted warnings.
 func (l List) Accepted() int {
 	n := 0
 	for _, d := range l {

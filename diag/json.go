@@ -2,9 +2,8 @@ package diag
 
 import "encoding/json"
 
-// JSON is the form of a Diagnostic in JSON. Fields are only ever added. Line and Column
-// are where Subject starts, and count from 1; they and File are absent when a diagnostic
-// is about no place.
+// JSON is the JSON form of a Diagnostic. Later versions may add fields, and remove none.
+// File, Line and Column are the start of Subject; they are absent if Subject is no place.
 type JSON struct {
 	Severity string `json:"severity"` // error or warning
 	ID       string `json:"id,omitempty"`

@@ -20,15 +20,14 @@ type PrintOptions struct {
 
 const (
 	defaultWidth = 80
-	minWidth     = 40 // below it, lines are longer than the terminal
+	minWidth     = 40 // narrower terminals get lines of this width
 	tabWidth     = 4
 )
 
-// Print writes list for people to read: for each diagnostic what is wrong, the
-// place with its source line and a marker under it, why, and the fix. Control
-// and invisible characters come out as "?", so that neither a policy nor a feed
-// can play with the terminal. The ID of a warning stands below it; accepted ones are
-// not written. The error is that of w.
+// Print writes list for people: for each diagnostic the summary, the place with its source
+// line and a marker under it, the detail, the fix, and the ID of a warning. It leaves out
+// accepted warnings. It replaces control and invisible characters by "?", so that no text of
+// a policy or a feed can control the terminal. The error is that of w.
 func Print(w io.Writer, list List, opt PrintOptions) error {
 	p := printer{opt: opt, width: max(opt.Width, minWidth)}
 	if opt.Width <= 0 {
@@ -101,7 +100,7 @@ func (p *printer) paragraph(label, text string) {
 	}
 }
 
-// place writes where r is, what is to say about it, and its source line.
+// place writes the place r, text about it, and its source line.
 func (p *printer) place(r Range, text, style string) {
 	if r.IsZero() {
 		p.paragraph("", text)
@@ -133,8 +132,8 @@ func (p *printer) place(r Range, text, style string) {
 	fmt.Fprintf(&p.out, "%*s %s %s\n", len(number), "", p.paint(faint, "|"), marker)
 }
 
-// excerpt is the line on which r starts, and the bytes of it that r covers. It
-// is not ok when r does not fit src, which was edited meanwhile.
+// excerpt returns the line on which r starts, and the bytes of it that r covers. It is not
+// ok if r is not within src.
 func excerpt(src []byte, r Range) (line []byte, from, to int, ok bool) {
 	if r.Start.Byte < 0 || r.Start.Byte > len(src) || r.End.Byte < r.Start.Byte {
 		return nil, 0, 0, false
@@ -146,15 +145,15 @@ func excerpt(src []byte, r Range) (line []byte, from, to int, ok bool) {
 	}
 	line = bytes.TrimSuffix(line, []byte("\r"))
 	from = min(r.Start.Byte-start, len(line))
-	to = min(r.End.Byte-start, len(line)) // of a longer stretch, the rest of its first line
+	to = min(r.End.Byte-start, len(line)) // of several lines, the rest of the first
 	return line, from, max(to, from), true
 }
 
-// maxExcerpt is how much of a line, in bytes to either side of the place, is looked at:
-// more than any terminal shows, and little of a line of a megabyte.
+// maxExcerpt is how many bytes of a line before and after a place are used: more than a
+// terminal shows, and few of a line with a megabyte.
 const maxExcerpt = 2 << 10
 
-// crop takes from a line what is too far from the place to be shown.
+// crop removes the parts of a line that are too far from the place to be shown.
 func crop(line []byte, from, to int) ([]byte, int, int) {
 	start, end := max(0, from-maxExcerpt), min(len(line), from+maxExcerpt)
 	for start > 0 && start < from && !utf8.RuneStart(line[start]) {
@@ -163,13 +162,14 @@ func crop(line []byte, from, to int) ([]byte, int, int) {
 	return line[start:end], from - start, min(to, end) - start
 }
 
-// cell is what one character of the source becomes on the terminal.
+// cell is one character of the source as the terminal shows it.
 type cell struct {
 	text  string
 	width int
 }
 
-// layout turns a line into cells, and a stretch of its bytes into one of cells.
+// layout turns a line into cells, and the byte range from, to into the range lo, hi of
+// cells.
 func layout(line []byte, from, to int) (cells []cell, lo, hi int) {
 	column := 0
 	lo, hi = -1, -1
@@ -202,8 +202,8 @@ func layout(line []byte, from, to int) (cells []cell, lo, hi int) {
 	return cells, lo, max(lo, hi)
 }
 
-// window cuts cells to the width so that the marked stretch, or its start,
-// stays in sight. Dots stand for what is cut.
+// window shortens cells to the width so that the marked range, or its start, stays visible.
+// It puts dots where it removes cells.
 func window(cells []cell, lo, hi, width int) ([]cell, int, int) {
 	if columns(cells) <= width {
 		return cells, lo, hi
@@ -249,7 +249,7 @@ func joined(cells []cell) string {
 	return b.String()
 }
 
-// shown is r as it may be written to a terminal.
+// shown is r, or "?" if it must not be written to a terminal.
 func shown(r rune, size int) string {
 	if r == utf8.RuneError && size <= 1 || !unicode.IsPrint(r) && r != '\t' {
 		return "?"
@@ -257,8 +257,8 @@ func shown(r rune, size int) string {
 	return string(r)
 }
 
-// runeWidth is the number of columns of r. Ambiguous characters count as
-// narrow, as most terminals show them.
+// runeWidth is the number of columns of r. Characters of ambiguous width have one, as on
+// most terminals.
 func runeWidth(r rune) int {
 	if r < utf8.RuneSelf {
 		return 1
@@ -266,7 +266,7 @@ func runeWidth(r rune) int {
 	return (&runewidth.Condition{}).RuneWidth(r)
 }
 
-// clean makes s safe for a terminal, on one line.
+// clean returns s as one line that is safe to write to a terminal.
 func clean(s string) string {
 	if !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) && utf8.ValidString(s) {
 		return s
@@ -284,8 +284,8 @@ func clean(s string) string {
 	return b.String()
 }
 
-// wrap breaks text into lines of at most width columns, between words. Line
-// breaks in the text stay, and a line of it that begins with blanks stays as it is.
+// wrap breaks text between words into lines of at most width columns. It keeps newlines,
+// and does not break lines that begin with two blanks.
 func wrap(text string, width int) []string {
 	var lines []string
 	if text == "" {

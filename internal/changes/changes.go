@@ -1,9 +1,9 @@
-// Package changes says what a new plan does that the one before it did not, in the terms
-// in which an admin approves it: ranges of sets, routes, rules that became wider.
+// Package changes describes how a new plan differs from the one before it, so that an
+// administrator can approve it: ranges of sets, routes, and rules that became wider.
 //
-// It compares two plans of one target: the one that was read back from what is published,
-// and the one that takes its place. Rules are found again by their names; a target may
-// divide a rule into one for each family or protocol, and all of one name count as one.
+// It compares two plans of one target: the one that was read back from the published files,
+// and the new one. It matches rules by name. A target may split a rule into one for each
+// family or protocol, so that all rules of one name count as one.
 package changes
 
 import (
@@ -15,21 +15,21 @@ import (
 	"sallyport/rules"
 )
 
-// Summary is what changed. The zero value says that nothing of what is decided did: the
-// form of the output, its options or its comments.
+// Summary is what changed in the decisions of a target. The zero value says that they are
+// the same, and that only form, options or comments of the output may differ.
 type Summary struct {
 	Rules   []Rule
 	Lists   []List // of addresses: sets of rules, or routes
-	Default string // what becomes of the rest: "continue to deny"; empty where it stays
-	Order   bool   // rules that both plans have stand in another order
+	Default string // how the default changed, such as "continue to deny"; empty if it did not
+	Order   bool   // the rules that both plans have are in another order
 }
 
-// IsZero reports whether nothing of what is decided changed.
+// IsZero reports whether all decisions are the same.
 func (s Summary) IsZero() bool {
 	return len(s.Rules) == 0 && len(s.Lists) == 0 && s.Default == "" && !s.Order
 }
 
-// What became of a rule.
+// How a rule changed.
 const (
 	Added   = "new"
 	Removed = "gone"
@@ -42,9 +42,9 @@ const (
 // Rule is a rule that changed.
 type Rule struct {
 	Name    string
-	Verdict rules.Verdict // now; of a rule that is gone, before
+	Verdict rules.Verdict // in the new plan; of a removed rule, in the old one
 	What    string
-	// Protocols and ports that it matches now and did not, and the reverse.
+	// Protocols and ports that it matches only in the new plan, and only in the old one.
 	ServicesAdded, ServicesRemoved rules.Matches
 }
 
@@ -53,15 +53,14 @@ type List struct {
 	Name   string // of the set; empty for routes
 	Routes bool   // counted as the prefixes that the target writes, otherwise as ranges
 	Family ipranges.Family
-	// Added and Removed are how many ranges or routes came and went; for a set of host
-	// names, how many names.
+	// Added and Removed count ranges or routes, or the names of a set of host names.
 	Added, Removed int
 	Names          bool
-	// Addresses that came and went, and how many there were before.
+	// How many addresses were added and removed, and how many there were before.
 	AddressesAdded, AddressesRemoved, Before *big.Int
 }
 
-// Percent is the growth in addresses, negative where there are fewer. ok is false where
+// Percent is the growth in addresses; it is negative if there are fewer. It is not ok if
 // there were none before.
 func (l List) Percent() (percent float64, ok bool) {
 	if l.Before == nil || l.Before.Sign() == 0 {
@@ -72,8 +71,8 @@ func (l List) Percent() (percent float64, ok bool) {
 	return f, true
 }
 
-// Of compares two plans of a target with the caps. Sets are called as in plan, the one
-// that now was rendered from.
+// Of compares two plans of a target with the caps. Names of sets are those of plan, from
+// which now was rendered.
 func Of(old, now, plan *rules.Plan, caps rules.Caps) Summary {
 	var s Summary
 	if old.Default != now.Default {
@@ -123,7 +122,7 @@ func prefixesApart(was, is ipranges.Set, f ipranges.Family) (came, went int) {
 	return came, len(old)
 }
 
-// merged is all rules of one name.
+// merged is all rules of one name as one rule.
 type merged struct {
 	name     string
 	verdict  rules.Verdict
@@ -190,7 +189,7 @@ func (s *Summary) rules(was, is []merged, sets map[string]string) {
 	s.Order = !slices.Equal(before, after)
 }
 
-// lists compares what two rules of a name go to.
+// lists compares the destinations of two rules with one name.
 func (s *Summary) lists(set string, was, is *merged) {
 	for _, f := range rules.BothFamilies.List() {
 		l := listOf(was.to, is.to, f)
@@ -211,7 +210,7 @@ func (s *Summary) lists(set string, was, is *merged) {
 	s.keep(names)
 }
 
-// compare says what became of a rule.
+// compare says how a rule changed.
 func compare(was, is *merged) (Rule, bool) {
 	r := Rule{Name: is.name, Verdict: is.verdict,
 		ServicesAdded: is.services.Minus(was.services), ServicesRemoved: was.services.Minus(is.services)}

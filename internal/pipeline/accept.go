@@ -11,7 +11,7 @@ import (
 	"sallyport/rules/policy"
 )
 
-// Warnings are all that a policy can accept, by their IDs, with what each is about.
+// Warnings returns all warnings that a policy can accept: what each is about, by ID.
 func Warnings() map[string]string {
 	list := map[string]string{
 		"rule-left-out": "the target's families leave the rule nothing",
@@ -25,11 +25,12 @@ func Warnings() map[string]string {
 	return list
 }
 
-// aboutTwo are warnings that speak of several blocks, each of which can accept them.
+// aboutTwo are the IDs of warnings about several blocks. Each of these blocks can accept
+// them.
 var aboutTwo = []string{"rule-left-out", "shared"}
 
-// acknowledge marks the warnings that the policy accepts. With all said that there is to
-// say, it warns of each accept that meets no warning.
+// acknowledge marks the warnings that the policy accepts. If the list has all warnings
+// (all), it also warns of each accept that matches none.
 func (res *Result) acknowledge(all bool) {
 	met := map[*policy.Accept]bool{}
 	for i := range res.Diagnostics {
@@ -62,7 +63,7 @@ func (res *Result) acknowledge(all bool) {
 	res.add(stale)
 }
 
-// AcceptedNote is why the policy accepts what is noted of a feed, or nil.
+// AcceptedNote returns the accept block for a note about a feed, or nil if there is none.
 func (res *Result) AcceptedNote(feed string, n fetch.Note) *policy.Accept {
 	if res.Program == nil || n.ID == "" {
 		return nil

@@ -36,9 +36,9 @@ func (b *builder) build(t *policy.Target) (renderers.Kind, *renderers.Target, di
 	return m.kind, m.r, m.diags
 }
 
-// judgeRest reports, for a policy with mistakes, what is wrong besides with targets that
-// are not rendered: with the options of those that the run does not ask for, and with
-// all that is known of those that a mistake leaves unfinished. It returns the others.
+// judgeRest is for a policy with mistakes. It reports further mistakes in targets that are
+// not rendered: in the options of targets that are not chosen, and in the known parts of
+// unfinished targets. It returns chosen.
 func (b *builder) judgeRest(res *Result, chosen []*policy.Target) []*policy.Target {
 	for i := range res.Program.Targets {
 		if t := &res.Program.Targets[i]; !slices.Contains(chosen, t) {
@@ -52,8 +52,8 @@ func (b *builder) judgeRest(res *Result, chosen []*policy.Target) []*policy.Targ
 	return chosen
 }
 
-// unfinished reports what is wrong with a target of which a part is not known: nothing
-// that could be a consequence of the mistake in that part.
+// unfinished reports the mistakes in the known parts of an unfinished target. It leaves out
+// those that the mistake in the unknown part may have caused.
 func (b *builder) unfinished(t *policy.Target) diag.List {
 	kind, _ := all.Named(t.Kind)
 	r, err := kind.Build(t.Options, environment(t, b.req))
@@ -71,7 +71,7 @@ func (b *builder) unfinished(t *policy.Target) diag.List {
 	}
 	lowered, _, errs := rules.Lower(t.Plan, r.Caps)
 	if len(errs) > 0 {
-		whole := func(e *rules.RuleError) bool { return e.Rule == "" && e.Option == "" } // a rule is missing, after all
+		whole := func(e *rules.RuleError) bool { return e.Rule == "" && e.Option == "" } // a missing rule may have caused it
 		return append(list, placesOf(t, slices.DeleteFunc(errs, whole))...)
 	}
 	_, err = r.Render(lowered)
@@ -84,8 +84,7 @@ func (b *builder) unfinished(t *policy.Target) diag.List {
 	return list
 }
 
-// hangsOn reports an error that may be gone when the mistakes in the target's options
-// are mended.
+// hangsOn reports whether the mistakes in the target's options may have caused the error.
 func hangsOn(err error, t *policy.Target) bool {
 	var e *renderers.OptionError
 	if len(t.Mistaken) == 0 {
@@ -97,7 +96,7 @@ func hangsOn(err error, t *policy.Target) bool {
 	given := t.Places[e.Option] != diag.Range{}
 	for _, m := range t.Mistaken {
 		within := e.Option == m || strings.HasPrefix(e.Option, m+".") || strings.HasPrefix(m, e.Option+".")
-		// A value that is wrong can be what another option is needed for.
+		// A wrong value may be the reason why another option is required.
 		if within || t.Places[m] != (diag.Range{}) && !given {
 			return true
 		}
@@ -105,8 +104,7 @@ func hangsOn(err error, t *policy.Target) bool {
 	return false
 }
 
-// unsupported are the rules that the kind cannot carry, whatever the target's options
-// are.
+// unsupported reports the rules that no target of the kind can have, with any options.
 func unsupported(t *policy.Target, kind renderers.Kind) diag.List {
 	return placesOf(t, rules.Unsupported(t.Plan, kind.Caps))
 }

@@ -8,17 +8,17 @@ import (
 	"sallyport/rules/policy"
 )
 
-// claimedTwice reports what two targets take for themselves. All targets of the policy
-// count, in this run or not: what they share, they share wherever they are loaded.
+// claimedTwice reports what two targets claim for themselves. It compares all targets of
+// the policy, not only those of this run, because they conflict where they are loaded.
 func (b *builder) claimedTwice(prog *policy.Program) diag.List {
 	var list diag.List
 	owner := map[string]*policy.Target{}
-	said := map[string]bool{} // by pair of targets and option: several things of one option are one mistake
+	said := map[string]bool{} // by pair of targets and option: one report for all things that an option claims
 	for i := range prog.Targets {
 		t := &prog.Targets[i]
 		_, r, diags := b.build(t)
 		if diags != nil {
-			continue // it claims nothing until its own mistake is mended
+			continue // its claims are unknown until its own mistake is corrected
 		}
 		for _, c := range r.Claims {
 			key, what := c.Thing, c.Thing
@@ -48,7 +48,7 @@ func (b *builder) claimedTwice(prog *policy.Program) diag.List {
 	return list
 }
 
-// resolved is where a file of the policy's is.
+// resolved is the path of a file that the policy names.
 func resolved(name string, req Request) string {
 	if !filepath.IsAbs(name) {
 		name = filepath.Join(filepath.Dir(req.Policy), name)

@@ -17,12 +17,14 @@ type written struct {
 	path   string
 }
 
-// declared reports whether the policy says the path, and not the kind of target.
+// declared reports whether the path is the one in the policy, and not one that the kind of
+// target adds.
 func (w written) declared() bool { return w.path == w.target.Path }
 
-// collisions reports outputs that would overwrite one another, or need a folder where
-// another is a file: by the paths of all targets, and by the other files of outputs. Two
-// targets are reported once. Case does not count: some file systems do not tell it.
+// collisions reports targets that write the same file, or of which one needs a folder
+// where another writes a file. It looks at the declared paths of all targets and at the
+// further files of outputs, and reports each pair of targets once. It ignores case, as
+// some file systems do.
 func collisions(prog *policy.Program, outputs []Output) diag.List {
 	var list diag.List
 	said := map[[2]*policy.Target]bool{}
@@ -57,7 +59,7 @@ func collisions(prog *policy.Program, outputs []Output) diag.List {
 	return list
 }
 
-// filesOf are the files of the policy's targets, in its order.
+// filesOf returns the files of all targets, in the order of the targets in the policy.
 func filesOf(prog *policy.Program, outputs []Output) []written {
 	var targets []*policy.Target
 	for _, list := range [][]policy.Target{prog.Targets, prog.Unfinished} {
@@ -69,7 +71,7 @@ func filesOf(prog *policy.Program, outputs []Output) []written {
 	var files []written
 	names := map[string]bool{}
 	for _, t := range targets {
-		if t.Path == "" || names[t.Name] { // a mistake leaves its path unknown, or its name is reported
+		if t.Path == "" || names[t.Name] { // its path is unknown, or its name is a duplicate, which is reported already
 			continue
 		}
 		names[t.Name] = true

@@ -11,24 +11,24 @@ import (
 	"sallyport/rules"
 )
 
-// Gap is a range of addresses that a list of routes holds beyond its set, or leaves
-// out of it, with the tags of the policy's feeds that hold it.
+// Gap is a range of addresses by which a list of routes differs from its set: it adds the
+// range or leaves it out.
 type Gap struct {
 	Range netipx.IPRange
 	Count cover.Count
-	Tags  []string // those that hold most of it first, a few
+	Tags  []string // a few tags of the policy's feeds that contain most of it, largest share first
 }
 
 // maxOwners is how many tags a gap names.
 const maxOwners = 3
 
-// Gaps are the largest n gaps of a price, the largest first.
+// Gaps returns the n largest gaps of a price, the largest first.
 func (res *Result) Gaps(p *rules.Price, n int) []Gap {
 	var list []Gap
 	for r := range p.Set.Ranges(p.Family) {
 		one, err := ipranges.FromRanges(r)
 		if err != nil {
-			continue // ranges of a set are ranges
+			continue // cannot happen: the ranges of a set are valid
 		}
 		list = append(list, Gap{Range: r, Count: cover.CountOf(one, p.Family)})
 	}
@@ -40,7 +40,8 @@ func (res *Result) Gaps(p *rules.Price, n int) []Gap {
 	return list
 }
 
-// owners are the tags that hold most of r; of those that hold as much, the smallest.
+// owners returns the tags that contain most of r. Among equal shares, smaller tags come
+// first.
 func (res *Result) owners(r netipx.IPRange) []string {
 	gap, err := ipranges.FromRanges(r)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"sallyport/internal/readfile"
 )
 
-// inputPath is where a file is that the policy names.
+// inputPath is the path of a file that the policy names.
 func inputPath(req Request, name string) string {
 	if filepath.IsAbs(name) {
 		return name
@@ -18,9 +18,9 @@ func inputPath(req Request, name string) string {
 	return filepath.Join(filepath.Dir(req.Policy), name)
 }
 
-// readInput reads a file that the policy names. It has to be in the policy's folder, or in
-// one that the command line allows: outputs carry such files along, and a policy of
-// somebody else's must not take a key or a list of passwords out of its place.
+// readInput reads a file that the policy names. It must be in the policy's folder or in one
+// that the request allows: outputs contain such files, and a policy from somebody else must
+// not copy a private key or a password file into an output.
 func readInput(req Request, name string) ([]byte, error) {
 	path := inputPath(req, name)
 	real, err := filepath.EvalSymlinks(path)
@@ -45,7 +45,7 @@ func bare(err error) error {
 	return err
 }
 
-// allowed reports whether a file, behind all links, is in a folder that may be read.
+// allowed reports whether a file, with all links resolved, is in a folder that may be read.
 func allowed(req Request, real string) bool {
 	for _, dir := range append([]string{filepath.Dir(req.Policy)}, req.AllowRead...) {
 		dir, err := filepath.EvalSymlinks(dir)
@@ -64,8 +64,8 @@ func allowed(req Request, real string) bool {
 	return false
 }
 
-// insideOf is the folder of the user's templates. A link in it that leads out cannot be
-// read: what it leads to would end in an output.
+// insideOf is the folder of the user's templates. Links that lead out of it cannot be read,
+// so that no file from elsewhere gets into an output.
 func insideOf(dir string) fs.FS {
 	root, err := os.OpenRoot(dir)
 	if err != nil {

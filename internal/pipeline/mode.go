@@ -10,8 +10,8 @@ import (
 	"sallyport/templates"
 )
 
-// narrow makes files no more open than what they are made from, which may hold secrets:
-// the file of the user's that one carries along, and the user's own templates.
+// narrow limits the permissions of files to those of their inputs, which may contain
+// secrets: the user's file that an output contains, and the user's own templates.
 func narrow(kind string, files []renderers.File, req Request) {
 	own := allOpen
 	if req.Templates != "" {
@@ -30,13 +30,13 @@ func narrow(kind string, files []renderers.File, req Request) {
 	}
 }
 
-// allOpen is what group and others can have.
+// allOpen is all permissions of group and others.
 const allOpen fs.FileMode = 0o077
 
-// open is what group and others can do with the file, and may do with what is made from
-// it: all where there is no file. A class that can read can execute what is made, too.
-// The file's group counts where it is ours, since that is the group of what is written;
-// else it can do what others can.
+// open returns the permissions that group and others may have on a file made from the one
+// with the name: all if there is none, else reading for those that can read it, and with
+// that executing. If the file has another group than new files get, the group has the
+// permissions of others.
 func open(name string) fs.FileMode {
 	info, err := os.Stat(name)
 	if err != nil {

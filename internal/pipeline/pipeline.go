@@ -1,10 +1,9 @@
-// Package pipeline runs a policy from its text to rendered files, the one way that
-// every command takes:
+// Package pipeline turns the text of a policy into rendered files. All commands use it:
 //
 //	policy -> feeds -> program -> for each target: lower -> render -> read back
 //
-// Mistakes of the user are diagnostics in the result; errors are failures of the
-// world: a file that cannot be read, a feed that cannot be had.
+// Mistakes in the policy are diagnostics in the result. Errors are other failures, such as
+// a file that cannot be read or a feed that cannot be fetched.
 package pipeline
 
 import (
@@ -35,7 +34,7 @@ import (
 // Builtin is the name of the policy that is used when none is given.
 const Builtin = "built-in"
 
-// builtinNote stands in every header that the built-in policy makes.
+// builtinNote is in the header of all outputs of the built-in policy.
 const builtinNote = "media only: calls need DNS, signalling names and direct media as well, see docs/acs.md"
 
 // Request is what to compile and render, and with what. The zero value is the built-in
@@ -44,24 +43,25 @@ type Request struct {
 	// Policy is a file's name; empty for the built-in policy. Names in the policy are
 	// relative to its folder.
 	Policy string
-	// Text is the text of the policy, where it is no file; then Policy is what it is called.
+	// Text, if not nil, is the text of the policy. Then the file is not read, and Policy is
+	// its name in messages.
 	Text      []byte
 	Vars      map[string]string // values of variables
 	Feeds     map[string]string // a file, "-" or an address to read instead of a feed, by its name in the policy
 	AllowRead []string          // folders, besides the policy's own, whose files the policy may name
 	Templates string            // a folder of templates that take the place of sallyport's own; empty: none
-	Set       string            // the one set that is wanted: only the feeds that it needs are opened; empty: all
-	Out       string            // the folder of what was published before, to compare with; empty: none
+	Set       string            // only the feeds that this set needs are opened; empty: all feeds
+	Out       string            // the folder of earlier outputs to compare with; empty: none
 	Version   string            // of sallyport, for headers; empty: "devel"
 	Now       time.Time         // its date decides what has expired; zero: the present
 	Stamp     bool              // write Now into headers
 	SelfCheck bool              // read every output back and compare it with the plan
 	Opener    *feeds.Opener     // opens feeds; nil: one with the user's cache and the usual limits
 
-	reads func(name string) // told of each file that a target reads; may be nil
+	reads func(name string) // called for each file that a target reads; may be nil
 }
 
-// withDefaults fills in what the caller leaves open.
+// withDefaults returns req with the defaults of empty fields.
 func (req Request) withDefaults() Request {
 	if req.Text != nil {
 		req.Policy = cmp.Or(req.Policy, "policy.hcl")
@@ -76,15 +76,15 @@ func (req Request) withDefaults() Request {
 	return req
 }
 
-// Result is how far a request came. Mistakes in the policy are in Diagnostics; with an
-// error among them, Program and Outputs lack what depends on it.
+// Result is what a request produced. If Diagnostics has an error, Program and Outputs lack
+// what depends on it.
 type Result struct {
 	Diagnostics diag.List         // in the order of the policy
 	Sources     map[string][]byte // the policy's text by its name, for [diag.Print]
 	Feeds       []Feed            // that were opened
 	Program     *policy.Program
 	Outputs     []Output // of the targets that were rendered
-	// Inputs are the files that were read: an output must not take the place of one.
+	// Inputs are the files that were read. An output must not overwrite one of them.
 	Inputs []string
 
 	req      Request
@@ -105,11 +105,12 @@ type Output struct {
 	Caps   rules.Caps  // of the target with its options
 	Losses []rules.Loss
 	Files  []renderers.File
-	// Made is what Files were made from, where an earlier run made the same from other
-	// inputs, and nothing but the mention of those would differ; nil otherwise.
+	// Made is set if an earlier run made the same files from other inputs, so that only the
+	// names of inputs in their headers would differ. Then Files are the earlier ones, and Made
+	// says what they were made from.
 	Made *Origin
-	// Change is what Files do that those before them did not; nil where nothing was
-	// published before, or where that cannot be read back any more.
+	// Change compares Files with those of the earlier run; nil if there are none, or if they
+	// cannot be read back.
 	Change *changes.Summary
 	// ReadBack says that the files were read back and do what Plan says.
 	ReadBack bool
@@ -123,9 +124,9 @@ func (e *UsageError) Error() string { return e.Err.Error() }
 // Unwrap returns the cause.
 func (e *UsageError) Unwrap() error { return e.Err }
 
-// Compile reads the policy, opens the feeds it uses and compiles it. An error is a failure
-// of the world, or a [UsageError]. Where a feed cannot be had, the result comes with the
-// error, for its diagnostics; before that there is none.
+// Compile reads the policy, opens the feeds it uses and compiles it. If a feed cannot be
+// fetched, it returns the result with the error, for its diagnostics; with other errors the
+// result is nil.
 func Compile(ctx context.Context, req Request) (*Result, error) {
 	req = req.withDefaults()
 	file, diags, err := load(req)
@@ -140,7 +141,7 @@ func Compile(ctx context.Context, req Request) (*Result, error) {
 		res.reads(req.Policy)
 	}
 	var catalogs map[string]*catalog.Catalog
-	if diags.HasErrors() { // with a mistake to mend first, the other mistakes are worth more than a download
+	if diags.HasErrors() { // the user has to correct a mistake first: report as many as can be found without a download
 		catalogs = feedsAtHand(ctx, file, req)
 	} else if catalogs, err = res.openFeeds(ctx, file, req); err != nil {
 		return res, err
@@ -153,8 +154,8 @@ func Compile(ctx context.Context, req Request) (*Result, error) {
 	return res, nil
 }
 
-// add takes more diagnostics, and keeps all in the order of the policy: first what
-// is wrong with the command line, last what is said of the list itself.
+// add adds diagnostics and sorts all by their place in the policy. Errors without a place
+// come first, warnings without a place last.
 func (res *Result) add(more diag.List) {
 	res.Diagnostics = append(res.Diagnostics, more...)
 	at := func(d diag.Diagnostic) int {
@@ -168,7 +169,7 @@ func (res *Result) add(more diag.List) {
 	})
 }
 
-// Run compiles the policy and renders its targets, or those with the names.
+// Run compiles the policy and renders the named targets, or all if none is named.
 func Run(ctx context.Context, req Request, targets ...string) (*Result, error) {
 	res, err := Compile(ctx, req)
 	if err != nil {
@@ -177,12 +178,11 @@ func Run(ctx context.Context, req Request, targets ...string) (*Result, error) {
 	return res.Render(targets...)
 }
 
-// Render renders the targets with the names, or all, and returns the result of Compile
-// with the outputs and with what there is to say of them. Where the policy has a mistake,
-// what the mistake leaves of it is judged all the same. A name that is no target's is a
-// [UsageError].
+// Render renders the named targets, or all if none is named. It returns a copy of the
+// result of Compile with the outputs and their diagnostics. It also checks the targets of a
+// policy with mistakes, as far as they are known. An unknown name is a [UsageError].
 func (res *Result) Render(names ...string) (*Result, error) {
-	own := *res // so that the result of Compile stays as it is
+	own := *res // the result of Compile stays as it is
 	res = &own
 	res.Diagnostics, res.Inputs, res.Outputs = slices.Clone(res.Diagnostics), slices.Clone(res.Inputs), nil
 	req := res.req
@@ -192,7 +192,7 @@ func (res *Result) Render(names ...string) (*Result, error) {
 	broken := res.Diagnostics.HasErrors()
 	targets, err := chosen(res.Program, names)
 	switch {
-	case broken: // what a mistake leaves of the policy is judged all the same
+	case broken: // check what is known in spite of the mistakes
 		targets = b.judgeRest(res, targets)
 	case err != nil:
 		return res, err
@@ -217,14 +217,14 @@ func (res *Result) Render(names ...string) (*Result, error) {
 	return res, nil
 }
 
-// unsaid are those of list that are not among the diagnostics already.
+// unsaid returns the diagnostics of list that res does not have yet.
 func (res *Result) unsaid(list diag.List) diag.List {
 	return slices.DeleteFunc(list, func(d diag.Diagnostic) bool {
 		return slices.ContainsFunc(res.Diagnostics, func(said diag.Diagnostic) bool { return said.Summary == d.Summary && said.Subject == d.Subject })
 	})
 }
 
-// load reads the policy and what can be seen of it without feeds.
+// load reads the policy and checks what can be checked without feeds.
 func load(req Request) (*policy.File, diag.List, error) {
 	name, src, err := readPolicy(req)
 	if err != nil {
@@ -249,7 +249,7 @@ func readPolicy(req Request) (string, []byte, error) {
 	var large *readfile.TooLarge
 	switch {
 	case errors.As(err, &large):
-		return name, src, nil // Load says so, with the rest of what is wrong with policies
+		return name, src, nil // Load reports it
 	case errors.Is(err, fs.ErrNotExist):
 		return "", nil, fmt.Errorf("no policy %s: write one with sallyport init, or take the built-in one with --policy built-in", name)
 	case err != nil:
@@ -258,8 +258,8 @@ func readPolicy(req Request) (string, []byte, error) {
 	return name, src, nil
 }
 
-// checkTemplates refuses a folder of templates that would have no effect: one that
-// is not there, or a file in it that overrides nothing.
+// checkTemplates refuses a folder of templates that does not exist, and templates in it
+// that override nothing.
 func checkTemplates(dir string) error {
 	if dir == "" {
 		return nil
@@ -316,7 +316,7 @@ func (res *Result) openFeeds(ctx context.Context, file *policy.File, req Request
 	return catalogs, nil
 }
 
-// feedsAtHand are the catalogs that can be had without sending anything.
+// feedsAtHand returns the catalogs that can be opened without the network.
 func feedsAtHand(ctx context.Context, file *policy.File, req Request) map[string]*catalog.Catalog {
 	catalogs := map[string]*catalog.Catalog{}
 	for _, s := range file.Feeds() {
@@ -327,7 +327,7 @@ func feedsAtHand(ctx context.Context, file *policy.File, req Request) map[string
 	return catalogs
 }
 
-// specOf is the feed of the policy, or what the request names instead.
+// specOf is the feed as the policy has it, or with the file or address of the request.
 func specOf(s catalog.FeedSpec, req Request) catalog.FeedSpec {
 	if own, ok := req.Feeds[s.Name]; ok {
 		return s.From(own)
@@ -352,8 +352,8 @@ func knownFeeds(given map[string]string, specs []catalog.FeedSpec) error {
 	return nil
 }
 
-// Declared are the names of the policy's blocks of a kind, such as "target", as far as it
-// can be read, without any feed: for completion.
+// Declared returns the names of the policy's blocks of a kind, such as "target". It needs no
+// feed, and returns what it can read; it is for completion.
 func Declared(req Request, kind string) []string {
 	file, _, err := load(req)
 	if err != nil {
@@ -362,7 +362,7 @@ func Declared(req Request, kind string) []string {
 	return file.Declared(kind)
 }
 
-// chosen are the targets with the names, or all.
+// chosen returns the named targets, or all if none is named.
 func chosen(p *policy.Program, names []string) ([]*policy.Target, error) {
 	var list []*policy.Target
 	var all []string

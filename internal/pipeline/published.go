@@ -13,7 +13,7 @@ import (
 	"sallyport/rules"
 )
 
-// Origin is what a file was made from, as the record of outputs keeps it.
+// Origin is what a file was made from, in the form of the manifest of outputs.
 type Origin struct {
 	Version    string       `json:"version"`
 	Policy     string       `json:"policy"`
@@ -23,7 +23,7 @@ type Origin struct {
 	Generated  time.Time    `json:"generated,omitzero"`
 }
 
-// OriginFeed is a version of a feed.
+// OriginFeed is the version of a feed in an Origin.
 type OriginFeed struct {
 	Name   string `json:"name"`
 	Kind   string `json:"kind"`
@@ -48,13 +48,13 @@ func (o Origin) provenance() rules.Provenance {
 	return p
 }
 
-// published is what an output folder holds of earlier runs.
+// published is what an output folder has from earlier runs.
 type published struct {
-	dir      string // empty where nothing is published
+	dir      string // empty if the request names no folder
 	manifest publish.Manifest
 }
 
-// look reads the record of the folder that the request publishes into.
+// look reads the manifest of the request's output folder.
 func look(req Request) (published, error) {
 	if req.Out == "" {
 		return published{}, nil
@@ -63,11 +63,11 @@ func look(req Request) (published, error) {
 	return published{req.Out, m}, err
 }
 
-// warnOlder warns of feeds that are of an older version than the outputs that are there.
+// warnOlder warns about feeds that are older than those of the outputs in the folder.
 func (p published) warnOlder(feeds []Feed) {
 	for _, e := range p.manifest {
 		var o Origin
-		made := e.Current // the newest, where it is another than the one of the bytes
+		made := e.Current // the newest origin; Made may be older
 		if len(made) == 0 {
 			made = e.Made
 		}
@@ -85,7 +85,7 @@ func (p published) warnOlder(feeds []Feed) {
 	}
 }
 
-// holds reports whether each of files is in its place with the same bytes.
+// holds reports whether the folder has all files, with the same bytes.
 func (p published) holds(files []renderers.File) bool {
 	for _, f := range files {
 		data, there, err := publish.Read(p.dir, f.Path)
@@ -96,7 +96,7 @@ func (p published) holds(files []renderers.File) bool {
 	return p.dir != ""
 }
 
-// origin is what the files of a target were made from, if they all were made from one.
+// origin is what the files of a target were made from. It is not ok if they differ in it.
 func (p published) origin(target string, files []renderers.File) (Origin, bool) {
 	var o Origin
 	var first []byte
@@ -110,8 +110,8 @@ func (p published) origin(target string, files []renderers.File) (Origin, bool) 
 	return o, json.Unmarshal(first, &o) == nil
 }
 
-// files are the files that an earlier run wrote for a target; where there is no record,
-// those in the places of now.
+// files returns the files that an earlier run wrote for a target. Without a record of them
+// it returns the files at the paths of now.
 func (p published) files(target string, now []renderers.File) (list []renderers.File) {
 	paths := map[string]bool{}
 	for _, e := range p.manifest {
@@ -132,8 +132,8 @@ func (p published) files(target string, now []renderers.File) (list []renderers.
 	return list
 }
 
-// asBefore is files as an earlier run wrote them, if nothing but what they were made from
-// is new: the change number of a feed, the version of sallyport, a comment of the policy.
+// asBefore returns files as an earlier run wrote them, if only their origin differs: the
+// change number of a feed, the version of sallyport, or a comment in the policy.
 func (p published) asBefore(r renderers.Renderer, plan *rules.Plan, files []renderers.File) ([]renderers.File, *Origin) {
 	o, ok := p.origin(plan.Name, files)
 	if !ok {
@@ -148,7 +148,7 @@ func (p published) asBefore(r renderers.Renderer, plan *rules.Plan, files []rend
 	return old, &o
 }
 
-// SetOf is what a run publishes.
+// SetOf returns the outputs of a run as a set to publish.
 func SetOf(res *Result) publish.Set {
 	set := publish.Set{Policy: Builtin, Inputs: res.Inputs, Complete: res.complete}
 	if res.Program != nil {
@@ -174,14 +174,14 @@ func SetOf(res *Result) publish.Set {
 	return set
 }
 
-// reads notes that the run read a file.
+// reads records that the run read a file.
 func (res *Result) reads(name string) {
 	if abs, err := filepath.Abs(name); err == nil && !slices.Contains(res.Inputs, abs) {
 		res.Inputs = append(res.Inputs, abs)
 	}
 }
 
-// readFeeds notes the feeds that came from files.
+// readFeeds records the feeds that came from files.
 func (res *Result) readFeeds() {
 	for _, f := range res.Feeds {
 		if from := f.Result.From; !strings.Contains(from, "://") {

@@ -15,11 +15,11 @@ import (
 	"sallyport/rules/policy"
 )
 
-// maxOwnFile bounds the files that a policy names for its targets, such as a device's
-// configuration: the largest that are known have a few MiB.
+// maxOwnFile is the maximum size of a file that a policy names for a target, such as a
+// device's configuration. The largest known ones have a few MiB.
 const maxOwnFile = 64 << 20
 
-// Build makes the target of its options, or says what is wrong with them.
+// Build builds the target from its options, or reports the mistakes in them.
 func Build(t *policy.Target, req Request) (renderers.Kind, *renderers.Target, diag.List) {
 	kind, _ := all.Named(t.Kind)
 	r, err := kind.Build(t.Options, environment(t, req))
@@ -29,8 +29,8 @@ func Build(t *policy.Target, req Request) (renderers.Kind, *renderers.Target, di
 	return kind, r, nil
 }
 
-// render takes one target from its options to files. What differs from what is published
-// is read back before anybody writes it.
+// render renders one target. If its files differ from the published ones, it reads them
+// back and compares them with the plan.
 func (b *builder) render(t *policy.Target, before published) (*Output, diag.List) {
 	kind, r, diags := b.build(t)
 	if diags != nil {
@@ -78,7 +78,7 @@ func (b *builder) render(t *policy.Target, before published) (*Output, diag.List
 	return out, warnings(t, r, lowered, losses)
 }
 
-// noteOf is what an output's header says of a loss.
+// noteOf is the text about a loss in an output's header.
 func noteOf(l rules.Loss) string {
 	switch {
 	case l.Price == nil:
@@ -89,8 +89,8 @@ func noteOf(l rules.Loss) string {
 	return "lossy, as the policy allows: " + l.Reason + ", which go the other way"
 }
 
-// readBack reads back what was rendered and compares it with the plan. It returns nil
-// where the target has no way.
+// readBack reads the rendered files back and compares them with the plan. It returns nil if
+// the target cannot read back.
 func readBack(r renderers.Renderer, p *rules.Plan, files []renderers.File) (*rules.Plan, error) {
 	got, err := r.ReadBack(files)
 	switch {
@@ -105,15 +105,15 @@ func readBack(r renderers.Renderer, p *rules.Plan, files []renderers.File) (*rul
 	return got, nil
 }
 
-// change compares the files of an earlier run with now, what those in their place were
-// read back as.
+// change compares the files of an earlier run with now, the plan that was read back from
+// the new files.
 func change(r renderers.Renderer, before []renderers.File, now, plan *rules.Plan, caps rules.Caps) *changes.Summary {
 	if len(before) == 0 {
 		return nil
 	}
 	old, err := r.ReadBack(before)
 	if err != nil {
-		return nil // of other options, or damaged: --diff shows it
+		return nil // they had other options, or are damaged; --diff shows the difference
 	}
 	s := changes.Of(old, now, plan, caps)
 	return &s
@@ -133,10 +133,10 @@ func environment(t *policy.Target, req Request) renderers.Env {
 			}
 			data, _, err := publish.Read(req.Out, path)
 			if err != nil {
-				return nil // publishing will say so
+				return nil // publishing reports it
 			}
-			// Each output ends its lines. What follows the last one is of a file that was cut,
-			// and half a line can name something else.
+			// Each output ends with a newline. Text after the last one is the start of a line in
+			// a truncated file, and may have another meaning than the whole line.
 			return data[:bytes.LastIndexByte(data, '\n')+1]
 		},
 	}
@@ -146,7 +146,7 @@ func environment(t *policy.Target, req Request) renderers.Env {
 	return env
 }
 
-// places turns a target's errors, one or several that are joined, into diagnostics.
+// places turns an error of a target, or several joined ones, into diagnostics.
 func places(t *policy.Target, err error) diag.List {
 	var list diag.List
 	for _, e := range renderers.Each(err) {
@@ -155,7 +155,7 @@ func places(t *policy.Target, err error) diag.List {
 	return list
 }
 
-// Place turns a target's error into a diagnostic at the option or rule to blame.
+// Place turns a target's error into a diagnostic at the option or rule that caused it.
 func Place(t *policy.Target, err error) diag.Diagnostic {
 	d := diag.Diagnostic{Summary: fmt.Sprintf("target %s %s: %v", t.Kind, t.Name, err), Subject: t.Place}
 	var option *renderers.OptionError
@@ -174,8 +174,7 @@ func Place(t *policy.Target, err error) diag.Diagnostic {
 	return d
 }
 
-// warnings are what a target that renders wants known: rules left out, and its own
-// advice.
+// warnings are those about a rendered target: rules that were left out, and its advice.
 func warnings(t *policy.Target, r *renderers.Target, p *rules.Plan, losses []rules.Loss) diag.List {
 	var list diag.List
 	if r.Advice != nil {
@@ -186,7 +185,7 @@ func warnings(t *policy.Target, r *renderers.Target, p *rules.Plan, losses []rul
 	}
 	for _, l := range losses {
 		if l.Price != nil {
-			continue // asked for, and part of the report
+			continue // the policy asked for it, and the report has it
 		}
 		list = append(list, diag.Diagnostic{Severity: diag.Warning, ID: "rule-left-out", Subject: l.Place,
 			Summary: fmt.Sprintf("rule %s is left out of target %s: %s", l.Rule, t.Name, l.Reason),

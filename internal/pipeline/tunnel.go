@@ -10,8 +10,9 @@ import (
 	"sallyport/rules/policy"
 )
 
-// blockedInside holds each rule that blocks inside of a VPN to the list of the target
-// that it names: what that list leaves in the tunnel would have no way at all.
+// blockedInside checks each rule that blocks inside a VPN against the list of the target
+// that it names. It reports what the rule blocks and the list leaves in the tunnel, because
+// that could not be reached at all.
 func (b *builder) blockedInside(prog *policy.Program, outputs []Output) diag.List {
 	var list diag.List
 	for i := range prog.Rules {
@@ -49,8 +50,8 @@ func (b *builder) blockedInside(prog *policy.Program, outputs []Output) diag.Lis
 	return list
 }
 
-// narrowedByPorts reports a rule that blocks services which the target, whose bypass is
-// of some ports only, leaves in the tunnel.
+// narrowedByPorts reports a rule that blocks services which the target leaves in the tunnel
+// because its bypass is for some ports only.
 func (b *builder) narrowedByPorts(r *policy.Rule, t *policy.Target) (diag.Diagnostic, bool) {
 	_, built, diags := b.build(t)
 	if diags != nil {
@@ -74,7 +75,7 @@ func (b *builder) narrowedByPorts(r *policy.Rule, t *policy.Target) (diag.Diagno
 		Related: []diag.Related{{Range: t.OptionPlace("ports"), Text: "the ports are here"}}}, true
 }
 
-// pastVPN is what the target, rendered or not in this run, sends past the VPN.
+// pastVPN is what the target sends past the VPN, whether or not this run renders it.
 func (b *builder) pastVPN(t *policy.Target, outputs []Output) (ipranges.Set, bool) {
 	for _, o := range outputs {
 		if o.Target == t {
@@ -101,7 +102,7 @@ func first(s ipranges.Set) string {
 	return ""
 }
 
-// sizes says how much of each family is in s.
+// sizes describes how many ranges of each family s has.
 func sizes(s ipranges.Set) string {
 	var parts []string
 	for _, f := range rules.BothFamilies.List() {

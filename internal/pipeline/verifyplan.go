@@ -12,9 +12,9 @@ import (
 	"sallyport/verifier"
 )
 
-// VerifyPlan is what a client verifies of the result's policy: its rules, with the
-// probes that stand for them, and the way that the listed addresses of its rendered
-// route targets must take. It holds all that a machine without policy and feeds needs.
+// VerifyPlan returns what a client verifies: the rules of the policy with their probes, and
+// for each rendered list of routes whether its addresses must bypass the VPN or use it. The
+// plan is complete: a machine needs neither the policy nor feeds to run it.
 func (res *Result) VerifyPlan() *verifier.Plan {
 	prog, req := res.Program, res.req
 	p := &verifier.Plan{Format: verifier.PlanFormat, Source: verifier.Source{Name: prog.Name, PolicyHash: prog.Hash, Version: req.Version}}
@@ -47,7 +47,7 @@ func (res *Result) VerifyPlan() *verifier.Plan {
 	return p
 }
 
-// setNames enters sets into a plan, each once under its name.
+// setNames adds sets to a plan, each once.
 type setNames struct {
 	plan   *verifier.Plan
 	places map[string]verifier.Place
@@ -64,7 +64,7 @@ func (n *setNames) add(name string, set ipranges.Set) string {
 		case have.To.Equal(set):
 			return name
 		}
-		name = fmt.Sprintf("%s_%d", base, i) // a list that its budget changed
+		name = fmt.Sprintf("%s_%d", base, i) // such as a list that its budget changed
 	}
 }
 
@@ -109,8 +109,8 @@ func servicesOf(list []rules.Service) []verifier.Service {
 	return out
 }
 
-// wayOf is the way that the listed addresses of a target of routes must take: those of
-// the list as it was rendered, which its budget may have changed.
+// wayOf says whether the addresses of a list of routes must bypass the VPN or use it. The
+// list is the rendered one, which its budget may have changed.
 func wayOf(o *Output, names *setNames) (verifier.Way, bool) {
 	list, ok := o.Plan.Routes()
 	if !ok {

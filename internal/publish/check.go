@@ -12,10 +12,10 @@ import (
 	"unicode"
 )
 
-// useStdout is the advice to those who ask for a device such as /dev/stdout.
+// useStdout is the advice for a path such as /dev/stdout.
 const useStdout = "use --stdout to write to standard output, or choose another path"
 
-// checkFiles refuses a set that cannot be told apart or put in place anywhere.
+// checkFiles refuses sets with duplicate paths or with paths that some system cannot have.
 func checkFiles(files []File) error {
 	seen := map[string]bool{}
 	for _, f := range files {
@@ -40,8 +40,7 @@ func checkFiles(files []File) error {
 	return nil
 }
 
-// checkPath refuses a path that is not one inside the output folder, on any
-// system.
+// checkPath refuses a path that is not inside the output folder on every system.
 func checkPath(name string) error {
 	why := ""
 	switch {
@@ -59,8 +58,8 @@ func checkPath(name string) error {
 	return fmt.Errorf("output path %q %s: write it like fw/edge.nft, inside the output folder", name, why)
 }
 
-// preparePlaces creates the folders that files need and refuses, before
-// anything is published, a place that a rename would not reach.
+// preparePlaces creates the folders that files need. It refuses a place that no rename can
+// reach, before anything is published.
 func (p *publisher) preparePlaces(files []File) error {
 	out, err := where(p.dir)
 	if err != nil {
@@ -91,14 +90,14 @@ func (p *publisher) preparePlaces(files []File) error {
 	return nil
 }
 
-// location tells file systems and mounts of them apart.
+// location identifies a file system and a mount of it.
 type location struct{ device, mount uint64 }
 
 func (p *publisher) fail(what, name string, err error) error {
 	return cannot(what, p.full(name), err)
 }
 
-// cannot says what failed and what to do about it.
+// cannot is the error for an operation that failed, with what to do about it.
 func cannot(what, name string, err error) error {
 	return fmt.Errorf("cannot %s %s: %w: %s", what, name, bare(err), remedy(err))
 }
@@ -123,7 +122,7 @@ func remedy(err error) string {
 	}
 }
 
-// bare strips the system call and the path, which the message names better.
+// bare removes the system call and the path from an error, because the message has them.
 func bare(err error) error {
 	if pe, ok := errors.AsType[*fs.PathError](err); ok {
 		return pe.Err
@@ -134,7 +133,7 @@ func bare(err error) error {
 	return err
 }
 
-// kind names what is not a regular file.
+// kind is the word for something that is not a regular file.
 func kind(m fs.FileMode) string {
 	switch {
 	case m.IsDir():

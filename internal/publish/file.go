@@ -10,21 +10,21 @@ import (
 	"path/filepath"
 )
 
-// Document is a file that is no output of a policy, such as a page or a picture.
+// Document is a file that is not an output of a policy, such as a report or a chart.
 type Document struct {
-	Name string // as the user said it
+	Name string // as the user wrote it
 	Data []byte
-	Mode fs.FileMode // of a new file; zero means 0644. One that is there keeps its own
-	// Mark stands near the beginning of every document of this kind. A file that is there
-	// and lacks it is somebody's, and is not replaced. Empty: whatever is there is.
+	Mode fs.FileMode // of a new file; zero means 0644. An existing file keeps its mode
+	// Mark is a text near the beginning of every document of this kind. An existing file
+	// without it is not replaced. If Mark is empty, every file is replaced.
 	Mark string
-	// Inputs are the files that the run has read: none of them is written over.
+	// Inputs are the files that the run has read. None of them is overwritten.
 	Inputs []string
 }
 
-// Check says why Write would refuse, as far as it can be seen before there is anything
-// to write: work of minutes should not end in a file that cannot be written. It leaves
-// nothing behind.
+// Check returns an error if Write would refuse, as far as this can be known before there is
+// data: minutes of work should not end with a file that cannot be written. It changes
+// nothing.
 func (d Document) Check() error {
 	name, old, err := d.place()
 	if err != nil || old != nil && !old.Mode().IsRegular() {
@@ -40,8 +40,8 @@ func (d Document) Check() error {
 	return nil
 }
 
-// Write writes the document: whole, old or new, for whoever reads it meanwhile and after
-// a loss of power. A device or a pipe is written to as it is; a link stays.
+// Write writes the document atomically: readers see the old or the new file, also after a
+// power failure. It writes to a device or a pipe directly, and keeps a symbolic link.
 func (d Document) Write() error {
 	name, old, err := d.place()
 	if err != nil {
@@ -59,7 +59,8 @@ func (d Document) Write() error {
 	return nil
 }
 
-// place is where the document goes, behind links, and what is there now: nil for nothing.
+// place is where the document goes, with links resolved, and what is there now: nil if
+// nothing is.
 func (d Document) place() (name string, old fs.FileInfo, err error) {
 	name = d.Name
 	if to, err := filepath.EvalSymlinks(name); err == nil {
@@ -102,7 +103,7 @@ func (d Document) replace(name string, old fs.FileInfo) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) // gone already when all went well
+	defer os.Remove(f.Name()) // after a success it does not exist
 	mode := mode(File{Mode: d.Mode})
 	if old != nil {
 		mode = old.Mode().Perm()

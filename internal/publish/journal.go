@@ -17,25 +17,25 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// Everything that a run keeps in the output folder meanwhile. The names in
-// stageDir and pendingDir are escaped paths.
+// What a run has in the output folder while it works. The names in stageDir and pendingDir
+// are escaped paths.
 const (
 	reserved   = ".sallyport." // no output path begins with it
 	lockName   = reserved + "lock"
-	stageDir   = reserved + "new"     // being written; worth nothing after a crash
-	pendingDir = reserved + "pending" // published; to be put in place
+	stageDir   = reserved + "new"     // being written; removed after a crash
+	pendingDir = reserved + "pending" // published; to be moved to the places of the files
 )
 
-// lockWait is how long a run waits for another one; runs take milliseconds.
+// lockWait is how long a run waits for another one. Runs take milliseconds.
 const lockWait = 10 * time.Second
 
-// A path becomes a single name, so that one flat folder can hold the set.
+// A path becomes a single name, so that one flat folder can have the whole set.
 var (
 	escape   = strings.NewReplacer("%", "%25", "/", "%2F").Replace
 	unescape = strings.NewReplacer("%25", "%", "%2F", "/").Replace
 )
 
-// leftovers reports whether a run is at work in the folder or was cut short.
+// leftovers reports whether a run is at work in the folder, or was interrupted.
 func (p *publisher) leftovers() bool {
 	return slices.ContainsFunc([]string{lockName, stageDir, pendingDir}, func(name string) bool {
 		_, err := p.root.Lstat(name)
@@ -43,12 +43,12 @@ func (p *publisher) leftovers() bool {
 	})
 }
 
-// lock waits for other runs to end. The lock file is removed when the lock is
-// released, so whoever gets a lock looks whether it is still that of the file.
+// lock waits for other runs to end. A run removes the lock file when it releases the lock,
+// so that a run that gets a lock checks whether the file is still the one at the path.
 func (p *publisher) lock() (release func(), err error) {
 	name := p.full(lockName)
-	// Opened as what it must be: a pipe would make the run wait for ever, and a link
-	// would create a file elsewhere.
+	// Only a regular file is opened: opening a pipe would wait for ever, and opening a link
+	// could create a file elsewhere.
 	if _, err := p.lstat(lockName); err != nil {
 		return nil, err
 	}
@@ -70,13 +70,13 @@ func (p *publisher) lock() (release func(), err error) {
 			return nil, fmt.Errorf("%s is publishing into %s: wait for it to end, or stop it if it hangs", p.holder(), p.dir)
 		}
 	}
-	// Who holds the lock is a courtesy to those who wait: without it their
-	// message is vaguer.
+	// The holder is for the message of a run that waits. Without it, the message is less
+	// exact.
 	_ = p.root.WriteFile(lockName, []byte(strconv.Itoa(os.Getpid())), 0o644)
 	return func() { p.release(l) }, nil
 }
 
-// holder names the run that has the lock.
+// holder describes the run that has the lock.
 func (p *publisher) holder() string {
 	data, _ := p.root.ReadFile(lockName)
 	if pid, err := strconv.Atoi(string(data)); err == nil {
@@ -85,15 +85,15 @@ func (p *publisher) holder() string {
 	return "another run"
 }
 
-// release leaves the folder clean, but for a journal that is not finished, and
-// frees the lock. What cannot be removed is left to the next run.
+// release cleans up the folder and releases the lock. It keeps an unfinished journal. The
+// next run removes what this one cannot.
 func (p *publisher) release(l *flock.Flock) {
 	_ = p.at("sweep")
 	_ = p.root.RemoveAll(stageDir)
 	_ = p.root.Remove(pendingDir)
 	_ = p.at("unlock")
-	// Elsewhere a waiting run may open the file before it goes, and finds out;
-	// Windows removes no file that somebody has open, and needs no care.
+	// A waiting run may have opened the file before it is removed; lock checks for that.
+	// Windows does not remove a file that is open.
 	if runtime.GOOS != "windows" {
 		_ = p.root.Remove(lockName)
 	}
@@ -103,8 +103,8 @@ func (p *publisher) release(l *flock.Flock) {
 	}
 }
 
-// recover finishes what a former run has published, sweeps what it has begun,
-// and returns the paths that it put in place.
+// recover finishes what an earlier run has published, removes what it has only staged, and
+// returns the paths of the files that it put in place.
 func (p *publisher) recover() ([]string, error) {
 	if err := p.at("sweep old"); err != nil {
 		return nil, p.fail("sweep", stageDir, err)
@@ -134,12 +134,11 @@ func (p *publisher) recover() ([]string, error) {
 // install publishes files, all of which differ from what is there, and puts
 // them in place.
 //
-// What is synced to disk, and why: each new file, so that no name ever leads
-// to half a file; for a set the staging folder, so that the journal is complete
-// before it counts; the output folder after the rename that makes it count, so
-// that no file is in its place before; at last the folders with new entries, so
-// that what was published is what programs find after a power cut. A single
-// file is content with the first and the last.
+// What is synced to disk, and why: each new file, so that no name leads to an incomplete
+// file; for a set the staging folder, so that the journal is complete before it is
+// published; the output folder after the rename that publishes it, so that no file is in
+// its place before; at last the folders with new entries, so that programs find the
+// published files after a power failure. A single file needs only the first and the last.
 func (p *publisher) install(files []File) error {
 	if len(files) == 0 {
 		return nil
@@ -199,7 +198,7 @@ func (p *publisher) stageFile(f File) (err error) {
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := w.Chmod(mode(f)); err != nil { // after the owner, which may clear bits
+	if err := w.Chmod(mode(f)); err != nil { // after the owner, because setting that may clear bits
 		return err
 	}
 	if err := p.at("sync " + f.Path); err != nil {
@@ -208,7 +207,7 @@ func (p *publisher) stageFile(f File) (err error) {
 	return w.Sync()
 }
 
-// commit publishes the staged set.
+// commit publishes the staged set with one rename.
 func (p *publisher) commit() error {
 	if err := p.sync(stageDir); err != nil {
 		return err
@@ -226,8 +225,8 @@ func (p *publisher) commit() error {
 	return nil
 }
 
-// apply renames every file in the folder from to its place, and returns the
-// paths. It can be repeated: what is in its place has left the folder.
+// apply renames every file in the folder from to its place, and returns the paths. It can
+// be repeated: files that are in their places are no longer in the folder.
 func (p *publisher) apply(from string) (done []string, err error) {
 	entries, err := fs.ReadDir(p.root.FS(), from)
 	if err != nil {
@@ -271,7 +270,7 @@ func (p *publisher) put(staged, name string) error {
 	return nil
 }
 
-// unfinished wraps an error that keeps a published set from its place.
+// unfinished wraps an error after which a published set is not in its place.
 func (p *publisher) unfinished(err error) error {
 	return fmt.Errorf("the new files are published, but not all are in their places: %w; the next run puts the rest there, "+
 		"or remove %s to give it up", err, p.full(pendingDir))
@@ -289,8 +288,8 @@ func (p *publisher) sync(folder string) error {
 	return nil
 }
 
-// syncFolder syncs and closes an opened folder. Windows has no such call and
-// keeps a journal of its own; some network file systems refuse it.
+// syncFolder syncs and closes an opened folder. Windows cannot sync folders and has a
+// journal of its own; some network file systems refuse to.
 func syncFolder(f *os.File, err error) error {
 	if err != nil {
 		return err
@@ -305,7 +304,7 @@ func syncFolder(f *os.File, err error) error {
 	return nil
 }
 
-// parents is the folders from the output folder down to that of name.
+// parents returns the folders from the output folder down to that of name.
 func parents(name string) []string {
 	folders := []string{"."}
 	for i, c := range name {
@@ -316,13 +315,13 @@ func parents(name string) []string {
 	return folders
 }
 
-// makeDir creates dir, and the folders above it, where they are missing.
+// makeDir creates dir, and the folders above it, if they do not exist.
 func makeDir(dir string) error {
 	if !missing(dir) {
 		return nil
 	}
 	above := filepath.Dir(dir)
-	if above != dir { // at a root, such as a Windows drive that is not there
+	if above != dir { // they are equal at a root, such as a Windows drive that does not exist
 		if err := makeDir(above); err != nil {
 			return err
 		}
@@ -333,7 +332,7 @@ func makeDir(dir string) error {
 	return syncFolder(os.Open(above))
 }
 
-// missing reports whether there is nothing at path.
+// missing reports whether nothing is at path.
 func missing(path string) bool {
 	_, err := os.Stat(path)
 	return errors.Is(err, fs.ErrNotExist)

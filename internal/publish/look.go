@@ -7,7 +7,8 @@ import (
 	"errors"
 )
 
-// Preview says what Publish would do, or refuse, and writes nothing.
+// Preview returns what Publish would do, or the error with which it would refuse. It writes
+// nothing.
 func Preview(dir string, set Set) (Report, error) {
 	if err := checkFiles(set.Files); err != nil {
 		return Report{}, err
@@ -24,7 +25,7 @@ func Preview(dir string, set Set) (Report, error) {
 		return Report{}, err
 	}
 	defer p.root.Close()
-	if p.leftovers() { // the files in place may be of two sets
+	if p.leftovers() { // the files may belong to two sets
 		for _, f := range set.Files {
 			old, there, err := Read(dir, f.Path)
 			if err != nil {
@@ -44,14 +45,14 @@ func Preview(dir string, set Set) (Report, error) {
 	return now.rep, err
 }
 
-// situation is what publishing a set would do to a folder.
+// situation is what publishing a set would do in a folder.
 type situation struct {
 	rep  Report
 	old  Manifest
-	data []byte // old, as the file is
+	data []byte // the old manifest, as the file has it
 }
 
-// look compares set with what is in place. Its error says why the set must not be
+// look compares set with the files in the folder. It returns an error if the set must not be
 // published.
 func (p *publisher) look(set Set) (situation, error) {
 	m, data, err := p.manifest()
@@ -62,13 +63,13 @@ func (p *publisher) look(set Set) (situation, error) {
 	return situation{rep, m, data}, err
 }
 
-// done reports whether nothing at all is to be written.
+// done reports whether there is nothing to write.
 func (s *situation) done(set Set) bool {
 	todo, err := s.todo(set)
 	return err == nil && len(todo) == 0 && !(set.Prune && len(s.rep.Orphans) > 0)
 }
 
-// todo is the files to write, the record among them.
+// todo returns the files to write, with the manifest.
 func (s *situation) todo(set Set) ([]File, error) {
 	var todo []File
 	for i, c := range s.rep.Files {
@@ -88,7 +89,7 @@ func (s *situation) todo(set Set) ([]File, error) {
 	return todo, nil
 }
 
-// compare says what publishing set would do to what is in place, or why it must not.
+// compare returns what publishing set would do, or an error if it must not be published.
 func (p *publisher) compare(set Set, m Manifest) (Report, error) {
 	var rep Report
 	var refused []error

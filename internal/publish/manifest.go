@@ -13,15 +13,15 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// ManifestName is the file in the output folder that says what was written there: for
-// formats without comments, and to know edits and leftovers.
+// ManifestName is the file in the output folder that records what was written there. It is
+// needed for formats without comments, and to find edited files and orphans.
 const ManifestName = reserved + "outputs.json"
 
-// manifestVersion is the only form there is. A newer sallyport may write another one,
-// which this one must not write over.
+// manifestVersion is the only version of the form so far. A newer sallyport may write
+// another one, which this version must not overwrite.
 const manifestVersion = 1
 
-// maxManifest bounds what is read: some 10,000 files.
+// maxManifest is the maximum size of a manifest: that of some 10,000 files.
 const maxManifest = 16 << 20
 
 // Entry is what the manifest says of one file.
@@ -32,15 +32,15 @@ type Entry struct {
 	Policy string `json:"policy"` // whose output it is
 }
 
-// Record is what the publisher wants to find again with a file. Publish keeps it and
-// does not look into it, but for Target and Kind.
+// Record is what the caller wants to keep with a file. Publish uses only Target and Kind
+// of it.
 type Record struct {
 	Target string `json:"target"` // whose output it is
 	Kind   string `json:"kind"`
 	Load   string `json:"load,omitempty"` // the command that loads it
 	Undo   string `json:"undo,omitempty"` // the command that takes away what it loaded
-	// Made is from what the bytes were made, Current the newest inputs that gave the
-	// same, where those are others.
+	// Made is what the file was made from. Current is set if newer inputs made the same
+	// file.
 	Made    jsontext.Value `json:"made,omitempty"` // compact
 	Current jsontext.Value `json:"current,omitempty"`
 }
@@ -53,7 +53,7 @@ type manifestFile struct {
 	Files   Manifest `json:"files"`
 }
 
-// find returns the entry of path, nil where there is none.
+// find returns the entry of path, or nil.
 func (m Manifest) find(path string) *Entry {
 	for i := range m {
 		if m[i].Path == path {
@@ -63,8 +63,8 @@ func (m Manifest) find(path string) *Entry {
 	return nil
 }
 
-// ReadManifest returns what is on record in dir: nothing where nothing was published.
-// A set that a run has published and not yet put in place counts.
+// ReadManifest returns the manifest of dir; it is empty if nothing was published there. It
+// includes a set that is published and not yet in place.
 func ReadManifest(dir string) (Manifest, error) {
 	data, there, err := read(dir, ManifestName)
 	if err != nil || !there {
@@ -119,8 +119,8 @@ func parseManifest(dir string, data []byte) (Manifest, error) {
 	return f.Files, nil
 }
 
-// bytes are the manifest as a file: equal for equal manifests, a line an entry's
-// member, so that a versioned folder shows small changes.
+// bytes is the manifest as a file. Equal manifests have equal bytes, and each member of an
+// entry is on a line of its own, so that version control shows small changes.
 func (m Manifest) bytes() ([]byte, error) {
 	m = slices.SortedFunc(slices.Values(m), func(a, b Entry) int { return cmp.Compare(a.Path, b.Path) })
 	var b bytes.Buffer
@@ -129,7 +129,7 @@ func (m Manifest) bytes() ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// manifest reads the record of the folder, under the lock.
+// manifest reads the manifest of the folder, under the lock.
 func (p *publisher) manifest() (m Manifest, data []byte, err error) {
 	fi, err := p.lstat(ManifestName)
 	if err != nil || fi == nil {
@@ -147,8 +147,8 @@ func (p *publisher) manifest() (m Manifest, data []byte, err error) {
 	return m, data, err
 }
 
-// after is the manifest when set is published over m: entries of other policies, and of
-// targets that the run has not rendered, stay as they are.
+// after is the manifest after set is published over m. Entries of other policies, and of
+// targets that the run has not rendered, stay.
 func (m Manifest) after(set Set, rep Report) Manifest {
 	var next Manifest
 	for _, e := range m {

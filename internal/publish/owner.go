@@ -11,11 +11,11 @@ import (
 	"strings"
 )
 
-// maxMark is where a mark has to stand: near the beginning.
+// maxMark is within how many bytes from the beginning a mark has to be.
 const maxMark = 4 << 10
 
-// judge says whether the file in the place of f, whose sum is old, may be replaced: nil,
-// or why not. Equal files have nothing to be replaced for.
+// judge returns nil if the file in the place of f, whose checksum is old, may be replaced,
+// and else an error that says why not. A file with the same bytes is not replaced.
 func (p *publisher) judge(f File, e *Entry, old string, set Set) error {
 	name := p.full(f.Path)
 	switch {
@@ -38,7 +38,7 @@ func (p *publisher) judge(f File, e *Entry, old string, set Set) error {
 	if err != nil {
 		return p.fail("read", f.Path, err)
 	}
-	if len(head) == 0 { // there is nothing to lose
+	if len(head) == 0 { // an empty file
 		return nil
 	}
 	if f.Ours != nil && f.Ours(head) || f.With != "" && p.carriesMark(f.With, set.Files) {
@@ -47,8 +47,8 @@ func (p *publisher) judge(f File, e *Entry, old string, set Set) error {
 	return fmt.Errorf("%s is no output of target %s, and stays as it is: move it away, or choose another path or --out folder", name, f.Record.Target)
 }
 
-// carriesMark reports whether the file at path, one of files, is there and carries its
-// mark: what goes with it, such as the script that removes its rules, is ours as well.
+// carriesMark reports whether the file at path, one of files, exists and has its mark. Then
+// files that go with it, such as the script that removes its rules, are sallyport's too.
 func (p *publisher) carriesMark(path string, files []File) bool {
 	for _, f := range files {
 		if f.Path == path && f.Ours != nil {
@@ -76,13 +76,13 @@ func undoHint(e *Entry) string {
 	return " (" + e.Undo + " takes away what it loaded)"
 }
 
-// checkInputs refuses outputs that the run has read: the policy, a feed, a file of the
-// user's that a target extends.
+// checkInputs refuses outputs that would overwrite a file that the run has read: the policy,
+// a feed, or a file of the user that a target extends.
 func (p *publisher) checkInputs(set Set) error {
 	for _, in := range set.Inputs {
 		fi, err := os.Stat(in)
 		if err != nil {
-			continue // it is there no more, or was no file
+			continue // it no longer exists, or was no file
 		}
 		for _, f := range set.Files {
 			out, err := os.Stat(p.full(f.Path))
@@ -94,8 +94,8 @@ func (p *publisher) checkInputs(set Set) error {
 	return nil
 }
 
-// orphans are the entries on record that set no longer has, and whose files are still
-// there. Of a policy of which only some targets were rendered, only those count.
+// orphans returns the entries of the manifest that set no longer has, and whose files still
+// exist. If only some targets of the policy were rendered, it returns those of these.
 func (p *publisher) orphans(m Manifest, set Set) (there []Entry, gone []string, err error) {
 	for _, e := range m {
 		same := func(f File) bool { return f.Path == e.Path }
@@ -116,8 +116,8 @@ func (p *publisher) orphans(m Manifest, set Set) (there []Entry, gone []string, 
 	return there, gone, nil
 }
 
-// prune deletes the orphans of a report that are as they were written, and says so in
-// it. One that was edited stays: it is the user's now.
+// prune deletes the orphans of a report that were not edited, and adds them to its Pruned.
+// It keeps edited ones, because they belong to the user now.
 func (p *publisher) prune(rep *Report) error {
 	var kept []Entry
 	for _, e := range rep.Orphans {
@@ -143,7 +143,7 @@ func (p *publisher) prune(rep *Report) error {
 	return nil
 }
 
-// refusals is several reasons as one error of one line.
+// refusals joins several reasons to one error on one line.
 func refusals(list []error) error {
 	if len(list) < 2 {
 		return errors.Join(list...)

@@ -10,5 +10,5 @@ import (
 // openAsIs has no meaning here.
 const openAsIs = 0
 
-// setOwner leaves owners to the folder's inheritance.
+// setOwner does nothing: new files inherit from the folder.
 func setOwner(*os.File, fs.FileInfo) error { return nil }

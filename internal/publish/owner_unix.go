@@ -12,7 +12,7 @@ import (
 // openAsIs makes opening a link fail, and opening a pipe return at once.
 const openAsIs = syscall.O_NOFOLLOW | syscall.O_NONBLOCK
 
-// setOwner gives w, which is to replace old, that file's owner and group.
+// setOwner gives w the owner and the group of old, the file that it replaces.
 func setOwner(w *os.File, old fs.FileInfo) error {
 	now, err := w.Stat()
 	if err != nil {

@@ -1,28 +1,24 @@
-// Package publish writes a set of output files into one folder, so that every
-// file is always whole, old or new, and a run that is cut short is finished by
-// the next one.
+// Package publish writes a set of output files into one folder. Each file is replaced
+// atomically, and the next run finishes one that was interrupted.
 //
-// New files are staged in a folder of their own and synced to disk. One rename
-// of that folder, to .sallyport.pending, publishes the set: from then on it is
-// the journal of what is still to be put in place, and Read shows its files as
-// published. Then each file is renamed to its place. A run that finds
-// .sallyport.pending behind finishes it before anything else; a staging folder
-// that was never renamed is swept. Publishers take turns under a lock.
+// New files are staged in a folder of their own and synced to disk. One rename of that
+// folder, to .sallyport.pending, publishes the set: from then on the folder is the journal
+// of files that are not in their places yet, and Read returns them as published. Then each
+// file is renamed to its place. A run that finds .sallyport.pending finishes it first, and
+// removes a staging folder that was never renamed. A lock lets one run work at a time.
 //
-// For somebody who reads the files directly, and not through Read, a set is
-// mixed between the first and the last of the renames to their places.
+// Programs that read the files directly, and not with Read, can see files of both sets
+// between the first and the last of the renames to their places.
 //
-// After success the files are left in the folder, and the record of them, the
-// manifest .sallyport.outputs.json, which is published with them. It tells whose
-// a file is: one that is neither on record nor carries the mark of its target is
-// somebody's, and one that differs from the record was edited since. Neither is
-// replaced, nor is a file that the run has read.
+// The manifest .sallyport.outputs.json is published with the files and records them. A file
+// that is neither recorded nor has the mark of its target belongs to somebody else, and a
+// file that differs from the record was edited. Neither is replaced, and neither is a file
+// that the run has read.
 //
-// A file is replaced by a new one with the mode and the owner of the old; its hard
-// links keep the old content. Symbolic links, devices and whatever else is not
-// a regular file are refused, because renaming over them would break in silence
-// what the user has set up; the output folder itself, and folders in it, may be
-// links, the latter as long as they stay inside.
+// A new file gets the mode and the owner of the one that it replaces; hard links to that
+// keep the old content. Symbolic links, devices and other files that are not regular are
+// refused, because a rename would replace what the user has set up. The output folder may
+// be a link, and so may folders in it if they lead to a place inside.
 package publish
 
 import (
@@ -48,16 +44,16 @@ type File struct {
 	// Mode is the permissions that the file gets, whatever the umask. Zero means
 	// 0644. Windows has no such permissions and ignores it.
 	Mode fs.FileMode
-	// Secret says that a file which is there already is not to be more open than Mode
-	// either: else it keeps its mode.
+	// Secret says that an existing file loses the permissions that Mode does not have. Other
+	// existing files keep their mode.
 	Secret bool
 	Data   []byte
-	// Ours reports whether the beginning of a file that is in the place already carries
-	// the mark of this output; nil where the format has no comments. A file that is
-	// neither on record nor marked is somebody's, and is never replaced.
+	// Ours reports whether the beginning of the existing file has the mark of this output;
+	// nil if the format has no comments. A file that is neither recorded nor marked belongs
+	// to somebody else and is never replaced.
 	Ours func(head []byte) bool
-	// With is the path of a marked file of the set that this one goes with: where that
-	// is ours, this is.
+	// With is the path of a marked file of the set. If that file has its mark, this one
+	// counts as marked too.
 	With   string
 	Record Record
 }
@@ -66,12 +62,12 @@ type File struct {
 type Set struct {
 	Policy string // whose outputs they are, by name
 	Files  []File
-	// Inputs are the files that the run has read: none of them is written over.
+	// Inputs are the files that the run has read. None of them is overwritten.
 	Inputs []string
-	// Force replaces files of ours that were edited, and those of another target.
+	// Force replaces outputs that were edited, and outputs of another target.
 	Force bool
-	// Complete says that Files is all that the policy has: whatever else is on record
-	// for it is an orphan.
+	// Complete says that Files are all files of the policy. Others that are recorded for it
+	// are orphans.
 	Complete bool
 	Prune    bool // delete orphans
 }
@@ -79,8 +75,8 @@ type Set struct {
 // Status is what Publish did with a file.
 type Status uint8
 
-// A file is Created where there was none, Changed when its bytes differ from the old
-// ones, else Unchanged and not touched at all.
+// A file is Created if there was none, and Changed if its bytes differ from the old ones.
+// Otherwise it is Unchanged, and not written.
 const (
 	Created Status = iota
 	Changed
@@ -98,7 +94,7 @@ func (s Status) String() string {
 	}
 }
 
-// Change is what happened to one file of the set.
+// Change is what Publish did with one file of the set.
 type Change struct {
 	Path    string
 	Status  Status
@@ -112,11 +108,11 @@ type Change struct {
 // Report says what Publish did.
 type Report struct {
 	Files     []Change // one for each file, in the order in which they were given
-	Recovered []string // what a former run had published and this one put in place
-	Orphans   []Entry  // on record for the policy, there, and no longer part of it
+	Recovered []string // files that an earlier run published and this one put in place
+	Orphans   []Entry  // recorded for the policy, still there, and no longer part of it
 	Pruned    []string // orphans that were deleted
 
-	gone []string // orphans that are not there any more
+	gone []string // orphans that no longer exist
 }
 
 // Changed reports whether a file was created or changed, or would be.
@@ -124,26 +120,23 @@ func (r Report) Changed() bool {
 	return slices.ContainsFunc(r.Files, func(c Change) bool { return c.Status != Unchanged })
 }
 
-// Publish makes the files of set the content of their paths in dir, which is created
-// when it is missing. Other files in dir stay as they are: a file that was not published
-// before, that was edited since, or that the run has read, is refused by name and
-// nothing is written.
+// Publish writes the files of set into dir, and creates dir if it does not exist. It does
+// not change other files in dir. It writes nothing and returns an error with their names if
+// files were not published before, were edited since, or were read by the run.
 //
-// When it returns nil, the new files are on disk and survive a power cut. When
-// it fails, the old files are untouched, with two exceptions: the set was
-// already published and a file could not be put in its place, which the error
-// says and the next run finishes; or the disk failed to sync what was done.
-// Folders that it has made stay. It waits up to ten seconds for another run on
-// dir. It is safe for concurrent use, by goroutines and by processes.
+// If it returns nil, the new files are on disk and survive a power failure. If it fails, the
+// old files are unchanged, with two exceptions: the set was published and a file could not
+// be put in its place, which the error says and the next run finishes; or the disk failed
+// to sync. New folders stay. It waits up to ten seconds for another run on dir. It is safe
+// for concurrent use by goroutines and processes.
 func Publish(dir string, set Set) (Report, error) {
 	p := publisher{dir: dir, wait: lockWait}
 	return p.publish(set)
 }
 
-// Read returns what is published at path in dir now, and whether there is
-// anything: a set whose run was cut short counts as soon as it is published,
-// even where its files are not in their places yet. It changes nothing, needs
-// no lock and returns a whole file, old or new, while others publish.
+// Read returns the file that is published at path in dir, and whether there is one. Files of
+// a published set count even if they are not in their places yet. Read changes nothing and
+// needs no lock. While others publish, it returns the old or the new file as a whole.
 func Read(dir, path string) ([]byte, bool, error) {
 	if err := checkPath(path); err != nil {
 		return nil, false, err
@@ -160,7 +153,7 @@ func read(dir, path string) ([]byte, bool, error) {
 		return nil, false, err
 	}
 	defer p.root.Close()
-	// The journal first: a file that leaves it meanwhile is in its place by then.
+	// The journal first: a file that leaves it after that is in its place.
 	data, err := p.root.ReadFile(pendingDir + "/" + escape(path))
 	if errors.Is(err, fs.ErrNotExist) {
 		var fi fs.FileInfo
@@ -179,9 +172,9 @@ func read(dir, path string) ([]byte, bool, error) {
 type publisher struct {
 	dir  string
 	wait time.Duration // for the lock
-	root *os.Root      // dir; keeps every path inside, whatever links it meets
-	// hook, if set, is called before each step that changes something on disk;
-	// tests fail or die in it.
+	root *os.Root      // dir; no path can leave it, not even with links
+	// hook, if set, is called before each step that changes the disk. Tests return errors
+	// from it, or end the process in it.
 	hook func(step string) error
 }
 
@@ -204,12 +197,12 @@ func (p *publisher) publish(set Set) (Report, error) {
 	}
 	defer p.root.Close()
 
-	// Where nothing has changed and nobody is at work, nothing is written: a
-	// read-only folder will do, and the disk can sleep.
+	// If nothing has changed and no other run is at work, nothing is written: the folder may
+	// be read-only, and the disk can sleep.
 	if !p.leftovers() {
 		now, err := p.look(set)
 		writable := p.writable()
-		switch { // what seems wrong may be another run's set on its way: look again under the lock
+		switch { // an error may come from another run at work: look again under the lock
 		case err != nil && !writable, err == nil && (now.done(set) || !now.rep.Changed() && !writable):
 			return now.rep, err
 		}
@@ -241,8 +234,8 @@ func (p *publisher) publish(set Set) (Report, error) {
 	return now.rep, p.install(todo)
 }
 
-// writable reports whether the folder takes new files. Where it does not, and no output
-// changes, the record stays as it is: it would only learn of newer inputs.
+// writable reports whether files can be created in the folder. If not, and if no output
+// changes, the manifest stays as it is: only newer inputs would be recorded.
 func (p *publisher) writable() bool {
 	_, err := where(p.dir)
 	return err == nil
@@ -279,8 +272,8 @@ func (p *publisher) sum(path string) (int64, string, error) {
 	return n, hex.EncodeToString(h.Sum(nil)), err
 }
 
-// lstat returns what is at path, nil for nothing, and an error for anything
-// but a regular file.
+// lstat returns the regular file at path, nil if nothing is there, and an error for anything
+// else.
 func (p *publisher) lstat(path string) (fs.FileInfo, error) {
 	fi, err := p.root.Lstat(path)
 	switch {
@@ -288,24 +281,24 @@ func (p *publisher) lstat(path string) (fs.FileInfo, error) {
 		return nil, nil
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.ENAMETOOLONG):
 		return nil, p.fail("look at", path, err)
-	case err != nil: // a file or a link in the way, in the words of os.Root
+	case err != nil: // a file or a link is in the way; the error is that of os.Root
 		return nil, fmt.Errorf("cannot look at %s: %w: make each folder on its way a real folder inside %s",
 			p.full(path), bare(err), p.dir)
 	case fi.Mode().IsRegular():
 		return fi, nil
 	}
 	what, fix := kind(fi.Mode()), "remove it, or choose another path"
-	// /dev/stdout is a link to a terminal or a pipe: name what it leads to.
+	// /dev/stdout is a link to a terminal or a pipe: the message says to which.
 	if to, err := os.Stat(p.full(path)); err == nil && !to.IsDir() && !to.Mode().IsRegular() {
 		what, fix = kind(to.Mode()), useStdout
 	}
 	return nil, fmt.Errorf("%s is %s, not a regular file: %s", p.full(path), what, fix)
 }
 
-// full is path as the user knows it.
+// full is path with the output folder, for messages.
 func (p *publisher) full(path string) string { return filepath.Join(p.dir, filepath.FromSlash(path)) }
 
-// mode is the permissions that f asks for.
+// mode is the mode that f asks for.
 func mode(f File) fs.FileMode {
 	if f.Mode == 0 {
 		return 0o644

@@ -4,9 +4,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// where returns the file system and the mount that hold path, and an error if
-// it may not be written. A bind mount is of the same file system, but renames
-// don't cross it. Kernels before 5.8 don't number mounts and leave zero.
+// where returns the file system and the mount of path, and an error if path cannot be
+// written. A bind mount has the same file system, but renames cannot cross it. Kernels
+// before 5.8 do not number mounts; then the mount is zero.
 func where(path string) (location, error) {
 	var st unix.Statx_t
 	err := unix.Statx(unix.AT_FDCWD, path, 0, unix.STATX_TYPE|unix.STATX_MNT_ID, &st)

@@ -2,6 +2,6 @@
 
 package publish
 
-// where knows no difference: what links out of the output folder, as volumes
-// mounted in a folder do on Windows, is refused when it is opened.
+// where always returns the same: what leads out of the output folder, such as a volume that
+// Windows has mounted in a folder, is refused when it is opened.
 func where(string) (location, error) { return location{}, nil }

@@ -4,8 +4,8 @@ package publish
 
 import "golang.org/x/sys/unix"
 
-// where returns the file system that holds path, and an error if it is a folder
-// that may not be written.
+// where returns the file system of path, and an error if path is a folder that cannot be
+// written.
 func where(path string) (location, error) {
 	var st unix.Stat_t
 	if err := unix.Stat(path, &st); err != nil {

@@ -10,7 +10,7 @@ import (
 	"sallyport/ipranges/catalog"
 )
 
-// Feeds are the feeds that a command line means. The zero value is the published feed of
+// Feeds are the feeds that a command line names. The zero value is the published feed of
 // the usual kind.
 type Feeds struct {
 	Kind, Cloud string
@@ -22,8 +22,8 @@ type Feeds struct {
 // usualKind is the kind of feed where none is named.
 const usualKind = "azure"
 
-// Spec is the one feed that f means. A mistake in f is a usage error; then the spec has
-// the kind, as far as it is known.
+// Spec returns the one feed that f names. A mistake in f is a usage error; then the spec
+// has the kind if it is known.
 func (f Feeds) Spec() (catalog.FeedSpec, error) {
 	spec := catalog.FeedSpec{Name: f.Kind, Kind: f.Kind, Cloud: f.Cloud}
 	if len(f.Files) > 1 {

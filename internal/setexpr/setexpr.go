@@ -1,12 +1,12 @@
-// Package setexpr evaluates the sets of addresses that are named on a command line:
+// Package setexpr evaluates sets of addresses on a command line:
 //
 //	AzureCloud.westeurope    a tag of the feed
 //	m365:Teams               a tag of the feed of another kind
 //	20.202.0.0/16            a prefix, a range or an address
 //	set.NAME                 a set of the policy
 //
-// A mistake in an expression is a [pipeline.UsageError]; a feed that cannot be opened, and
-// a name that it does not have, are other errors.
+// A mistake in an expression is a [pipeline.UsageError]. Unknown names, and feeds that
+// cannot be opened, are other errors.
 package setexpr
 
 import (
@@ -21,31 +21,30 @@ import (
 	"sallyport/ipranges/catalog"
 )
 
-// Evaluator evaluates sets. It opens what they need, each feed and each set of the policy
-// once. It is not safe for concurrent use.
+// Evaluator evaluates sets. It opens each feed once, and compiles the policy once for each
+// of its sets. It is not safe for concurrent use.
 type Evaluator struct {
 	Feeds Feeds
 	// Open opens a feed.
 	Open func(context.Context, catalog.FeedSpec) (*catalog.Catalog, error)
-	// Policy is the request for the policy that has the set.
+	// Policy returns the request for the policy that has the set.
 	Policy func(set string) (pipeline.Request, error)
-	// Settle turns what became of compiling the policy into an error.
+	// Settle returns the error, if any, for a result of compiling the policy.
 	Settle func(*pipeline.Result, error) error
 
 	opened map[string]*catalog.Catalog // by kind of feed; "" is the one of Feeds
 	sets   map[string]ipranges.Set     // of the policy
 }
 
-// Named is a set that has a name.
+// Named is a set with a name: a tag, or a set of the policy.
 type Named struct {
 	Set ipranges.Set
-	// Catalog is that of the feed that has the set as a tag, by Tag; nil for a set of the
-	// policy.
+	// Catalog and Tag are those of a tag. Catalog is nil for a set of the policy.
 	Catalog *catalog.Catalog
 	Tag     catalog.Tag
 }
 
-// usage is a mistake on the command line, in words that say what to write.
+// usage is a mistake on the command line. The text says what to write instead.
 func usage(format string, args ...any) error {
 	return &pipeline.UsageError{Err: fmt.Errorf(format, args...)}
 }
@@ -105,8 +104,8 @@ func (e *Evaluator) Set(ctx context.Context, expr string) (ipranges.Set, error) 
 // setPrefix begins the name of a policy's set.
 const setPrefix = "set."
 
-// notAlone refuses a mask behind an address, and what else belongs to it: as sets of their
-// own they would be single addresses.
+// notAlone refuses an address and a mask, or another part of a range, as two expressions:
+// as sets of their own they would be single addresses.
 func notAlone(before, expr string) error {
 	if _, err := netip.ParseAddr(before); err != nil {
 		return nil
@@ -121,7 +120,7 @@ func notAlone(before, expr string) error {
 	return nil
 }
 
-// catalog opens the feed of f, once for each key.
+// catalog opens the feed that f means, once for each key.
 func (e *Evaluator) catalog(ctx context.Context, key string, f Feeds) (*catalog.Catalog, error) {
 	if c := e.opened[key]; c != nil {
 		return c, nil
@@ -182,8 +181,8 @@ func (e *Evaluator) policySet(ctx context.Context, name string) (ipranges.Set, e
 	return s.Set, nil
 }
 
-// Complete are the expressions that begin with what was typed: tags, whatever their case,
-// and the sets of the policy, declared by their names. What cannot be opened has none.
+// Complete returns the expressions that begin with typed: tags, ignoring case, and
+// declared, the sets of the policy. It returns no tags of a feed that cannot be opened.
 func (e *Evaluator) Complete(ctx context.Context, typed string, declared []string) []string {
 	kind, tag, ok := strings.Cut(typed, ":")
 	if !ok || !isKind(kind) {
@@ -196,7 +195,7 @@ func (e *Evaluator) Complete(ctx context.Context, typed string, declared []strin
 	return list
 }
 
-// CompleteName is Complete for names alone: those that [Evaluator.Name] finds.
+// CompleteName is Complete for the names that [Evaluator.Name] finds.
 func (e *Evaluator) CompleteName(ctx context.Context, typed string, declared []string) []string {
 	var list []string
 	for _, name := range declared {
@@ -210,7 +209,7 @@ func (e *Evaluator) CompleteName(ctx context.Context, typed string, declared []s
 	return append(list, e.tags(ctx, "", e.Feeds, typed)...)
 }
 
-// tags are the names of tags that begin with a prefix, whatever the case.
+// tags returns the names of tags that begin with a prefix, ignoring case.
 func (e *Evaluator) tags(ctx context.Context, key string, f Feeds, prefix string) (names []string) {
 	c, err := e.catalog(ctx, key, f)
 	if err != nil {

@@ -8,9 +8,9 @@ import (
 	"sallyport/ipranges/catalog"
 )
 
-// This file says what to do about a name that nothing has.
+// This file has the errors for unknown names.
 
-// State says which feed c is, and of which state: "azure change 398".
+// State is the kind and the change number of c, such as "azure change 398".
 func State(c *catalog.Catalog) string {
 	i := c.Info()
 	if i.Change == "" {
@@ -19,8 +19,8 @@ func State(c *catalog.Catalog) string {
 	return i.Kind + " change " + i.Change
 }
 
-// NoTag is the error for a name that is no tag of c: a usage error where it cannot be
-// one.
+// NoTag is the error for a name that is no tag of c. It is a usage error if no tag can have
+// the name.
 func NoTag(c *catalog.Catalog, name string) error {
 	if hint := notATag(name); hint != "" {
 		return usage("%q is no name of a tag: %s", name, hint)
@@ -32,7 +32,7 @@ func NoTag(c *catalog.Catalog, name string) error {
 	return fmt.Errorf("no tag %s in %s: %s", name, State(c), hint)
 }
 
-// NoTagHint is what to do about a name of which no tag is near.
+// NoTagHint says what to do about a name that is similar to no tag.
 func NoTagHint(c *catalog.Catalog, name, otherwise string) string {
 	switch kind := c.Info().Kind; {
 	case kind == "m365" && strings.Contains(strings.ToLower(name), "skype"):
@@ -48,7 +48,7 @@ func NoTagHint(c *catalog.Catalog, name, otherwise string) string {
 	return otherwise
 }
 
-// notATag is what to do about a text that cannot be a tag's name, or "".
+// notATag says what to do about a text that cannot be the name of a tag; else it is empty.
 func notATag(name string) string {
 	_, err := ipranges.ParseRange(name)
 	switch {

@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// FeedSpec says which feed is meant, and where its file is. File and URL exclude each
-// other; without both, the feed is what its publisher has at present.
+// FeedSpec says which feed is meant, and where its file is. At most one of File and URL is
+// set. If none is, the feed is the file that its publisher has now.
 type FeedSpec struct {
-	Name   string        // what a policy calls it, for messages
+	Name   string        // its name in the policy, for messages
 	Kind   string        // such as "azure"
 	Cloud  string        // the publisher's part of the world; empty: the kind's usual one
 	File   string        // a path, or "-" for standard input
@@ -16,7 +16,7 @@ type FeedSpec struct {
 	MaxAge time.Duration // how old a cached copy may be; zero: the default
 }
 
-// From is the feed, read from place instead: a file, "-" or an address.
+// From returns s with another place to read from: a file, "-" or an address.
 func (s FeedSpec) From(place string) FeedSpec {
 	s.File, s.URL = place, ""
 	if strings.HasPrefix(place, "https://") || strings.HasPrefix(place, "http://") {
