@@ -29,7 +29,7 @@ var withoutTemplate = map[string]string{
 
 // places is every place that a new target needs, in the order of the work.
 var places = []place{
-	{"renderers/NAME/*_test.go", "a test that calls conformance.Run with the kind and variants of its options", lacksText(`conformance\.Run\(`)},
+	{"renderers/NAME/*_test.go", "a test that calls conformance.Run with the target's contract", lacksText(`conformance\.Run\(`)},
 	{"renderers/NAME/testdata/golden/*/*", "golden files: go test ./renderers/NAME -run Conformance -update writes them", lacksFile},
 	{"templates/NAME/*.tmpl", "a template, or a reason for none in withoutTemplate of renderers/all/places_test.go", lacksTemplate},
 	{"templates/policy/starter/NAME.hcl.tmpl", "the policy that sallyport init --target NAME writes", lacksText(`(?m)^target "NAME" `)},
