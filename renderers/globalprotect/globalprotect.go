@@ -26,13 +26,13 @@ import (
 	"bytes"
 	"fmt"
 	"io/fs"
-	"net/netip"
 	"path"
 	"slices"
 	"strings"
 
 	"sallyport/ipranges"
 	"sallyport/renderers"
+	"sallyport/renderers/routes"
 	"sallyport/rules"
 )
 
@@ -70,13 +70,8 @@ var info = renderers.Info{
 	Name:    "globalprotect",
 	Title:   "GlobalProtect",
 	Summary: "Palo Alto Networks GlobalProtect gateway: access routes past the tunnel or through it, as set commands or XML",
-	Caps: rules.Caps{
-		Families:    rules.BothFamilies,
-		Verdicts:    []rules.Verdict{rules.Bypass, rules.Tunnel},
-		Defaults:    []rules.Verdict{rules.Tunnel, rules.Bypass},
-		RouteLimits: routeLimits(maxRoutes),
-	},
-	Load: renderers.Transaction,
+	Caps:    routes.Caps(routeLimits(maxRoutes)...),
+	Load:    renderers.Transaction,
 	Limits: []renderers.Limit{
 		{Name: "routes, both families together", Value: "100; 200 with app 4.1 and later", Source: limitSource, Option: "max_routes"},
 		{Name: "domains", Value: "200", Source: "GlobalProtect Administrator's Guide, Configure a Split Tunnel Based on the Domain and Application"},
@@ -98,7 +93,7 @@ func Kind() renderers.Kind {
 type renderer struct {
 	opt    Options
 	env    renderers.Env
-	frame  int    // bytes around a prefix in a command
+	form   routes.Form
 	main   string // the path of the first file
 	script string // the path of the file of commands: the first, or that which loads it
 }
@@ -109,8 +104,14 @@ func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 		return nil, err
 	}
 	r.main, r.script = paths(opt.Form, env)
-	r.frame = len(r.command(rules.Bypass)) + len("\n")
-	return &renderers.Target{Renderer: r, Caps: r.caps(), Claims: r.claims()}, nil
+	r.form = routes.Form{Mark: "#", Rows: r.rows, Body: r.body}
+	if opt.Form == formXML {
+		r.form.Divide = routes.DivideXML
+	}
+	caps := info.Caps
+	caps.RouteBytes = r.form.RouteBytes(rules.Bypass) // of commands the longer ones; the direction is not known yet
+	caps.RouteLimits = routeLimits(opt.MaxRoutes)
+	return &renderers.Target{Renderer: r, Caps: caps, Claims: r.claims()}, nil
 }
 
 // paths are those of the first file of a form, and of its file of commands.
@@ -136,25 +137,6 @@ func (r *renderer) claims() []renderers.Claim {
 		Fix:  "where both are for one firewall, put both lists into one target, or name another client setting"}}
 }
 
-// caps is what the options leave of what the kind can express.
-func (r *renderer) caps() rules.Caps {
-	caps := info.Caps
-	caps.RouteBytes = r.routeBytes
-	caps.RouteLimits = routeLimits(r.opt.MaxRoutes)
-	return caps
-}
-
-// routeBytes counts the line of a prefix, its end included. It cannot know the list's
-// direction, and counts the longer command of a bypass.
-func (r *renderer) routeBytes(p netip.Prefix) int {
-	var text [64]byte
-	n := len(ipranges.AppendPrefix(text[:0], p))
-	if r.opt.Form == formXML {
-		return n + len(memberBefore) + len(memberAfter)
-	}
-	return n + r.frame
-}
-
 // Elements of split-tunneling, by where what they list goes.
 var (
 	routeElement  = map[rules.Verdict]string{rules.Bypass: "exclude-access-route", rules.Tunnel: "access-route"}
@@ -167,16 +149,20 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	set, v := list.Set, list.Way
+	v := list.Way
 	if err := r.leftBehind(v); err != nil {
+		return nil, err
+	}
+	body, err := r.form.Text(list)
+	if err != nil {
 		return nil, err
 	}
 	data := map[string]any{
 		"Header": renderers.RouteHeader(p), "Bypass": v == rules.Bypass,
-		"File": fileName(r.main), "Script": fileName(r.script), "Delete": r.deletes(v),
+		"File": fileName(r.main), "Script": fileName(r.script), "Delete": r.deletes(v), "Tree": string(body),
 	}
 	if r.opt.Form == formSet {
-		data["Commands"] = string(r.commands(set, v))
+		data["Commands"] = string(body[len(strings.Join(r.deletes(v), "\n"))+1:])
 		text, err := renderers.Execute("globalprotect", "main.set.tmpl", r.env.Templates, data)
 		if err != nil {
 			return nil, err
@@ -190,7 +176,6 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 	}
 	data["Header"] = comments(renderers.RouteHeader(p))
 	data["File"], data["Script"] = comment(fileName(r.main)), comment(fileName(r.script))
-	data["Tree"] = string(r.tree(set, v))
 	tree, err := renderers.Execute("globalprotect", "main.xml.tmpl", r.env.Templates, data)
 	if err != nil {
 		return nil, err
@@ -262,19 +247,23 @@ func (r *renderer) leftBehind(v rules.Verdict) error {
 		Fix:   fmt.Sprintf("where it is loaded, run in configuration mode: %s; then delete %s and run again", strings.Join(old, "; "), names)}
 }
 
-// command is that of a route, before its prefix.
-func (r *renderer) command(v rules.Verdict) string {
-	return "set " + r.path() + " " + routeElement[v] + " "
+// rows are the members of the tree, or set commands.
+func (r *renderer) rows(_ ipranges.Family, v rules.Verdict) routes.Rows {
+	if r.opt.Form == formXML {
+		return routes.Rows{Row: routes.Row{Before: "  <member>", After: "</member>"}}
+	}
+	return routes.Rows{Row: routes.Row{Before: "set " + r.path() + " " + routeElement[v] + " "}}
 }
 
-// commands are the set commands, one route or name a line.
-func (r *renderer) commands(set ipranges.Set, v rules.Verdict) []byte {
-	var dst []byte
-	for _, f := range rules.BothFamilies.List() {
-		dst = set.AppendPrefixes(dst, f, r.command(v), "\n")
+// body is the tree, or the commands: what deletes the lists first, then one route or name a
+// line.
+func (r *renderer) body(list rules.RouteList, rows []byte) ([]byte, error) {
+	if r.opt.Form == formXML {
+		return r.tree(list.Way, rows), nil
 	}
+	dst := append([]byte(strings.Join(r.deletes(list.Way), "\n")+"\n"), rows...)
 	for _, d := range r.opt.Domains.Patterns {
-		dst = append(dst, "set "+r.path()+" "+domainElement[v]+" list "+d+"\n"...)
+		dst = append(dst, "set "+r.path()+" "+domainElement[list.Way]+" list "+d+"\n"...)
 	}
-	return dst
+	return dst, nil
 }

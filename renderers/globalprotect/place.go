@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 
-	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/rules"
 )
@@ -153,14 +152,8 @@ func (r *renderer) loads(v rules.Verdict) []string {
 	return lines
 }
 
-// What stands around a prefix in the tree.
-const (
-	memberBefore = "  <member>"
-	memberAfter  = "</member>\n"
-)
-
 // tree is the configuration with our lists alone.
-func (r *renderer) tree(set ipranges.Set, v rules.Verdict) []byte {
+func (r *renderer) tree(v rules.Verdict, rows []byte) []byte {
 	open, end := []byte("<config>"), "</config>\n"
 	for _, s := range r.steps() {
 		open = append(open, "<"+s.element+">"...)
@@ -171,10 +164,7 @@ func (r *renderer) tree(set ipranges.Set, v rules.Verdict) []byte {
 		}
 	}
 	dst := append(open, "\n<"+routeElement[v]+">\n"...)
-	for _, f := range rules.BothFamilies.List() {
-		dst = set.AppendPrefixes(dst, f, memberBefore, memberAfter)
-	}
-	dst = append(dst, "</"+routeElement[v]+">\n"...)
+	dst = append(append(dst, rows...), "</"+routeElement[v]+">\n"...)
 	if len(r.opt.Domains.Patterns) > 0 {
 		dst = append(dst, "<"+domainElement[v]+"><list>\n"...)
 		for _, d := range r.opt.Domains.Patterns {

@@ -54,6 +54,8 @@ type Form struct {
 	// Own says that the user may have a template of the whole script, so that its header
 	// can begin for another shell.
 	Own bool
+	// Divide parts a file into its comments and the rest, in place of Mark and Script.
+	Divide func(data []byte) (comments []string, body []byte, err error)
 	// Complement are the families of a bypass that are written as all other addresses.
 	Complement rules.Families
 	// Check is an error for a list that the target cannot carry; nil: there is none.
@@ -138,6 +140,9 @@ func (x Form) Read(data []byte) (list rules.RouteList, err error) {
 
 // divide parts a file into the comments that its header is among, and its body.
 func (x Form) divide(data []byte) (comments []string, body []byte, err error) {
+	if x.Divide != nil {
+		return x.Divide(data)
+	}
 	if !x.Script {
 		comments, lines := renderers.Uncomment(data, x.Mark)
 		return comments, []byte(strings.Join(lines, "\n") + "\n"), nil
@@ -151,6 +156,27 @@ func (x Form) divide(data []byte) (comments []string, body []byte, err error) {
 		return nil, nil, errors.New("it does not begin as a script of sallyport's")
 	}
 	return comments, append([]byte("\n"), body...), nil
+}
+
+// DivideXML is a Form's Divide for XML, whose comments begin and end on lines of their own.
+func DivideXML(data []byte) (comments []string, body []byte, err error) {
+	inside := false
+	for line := range strings.Lines(string(data)) {
+		switch text := strings.TrimSuffix(line, "\n"); {
+		case inside && text == "-->" || !inside && text == "<!--":
+			inside = !inside
+		case inside && strings.Contains(text, "--"):
+			return nil, nil, fmt.Errorf("%.80q stands in a comment", text)
+		case inside:
+			comments = append(comments, text)
+		case text != "" && text != `<?xml version="1.0"?>`:
+			body = append(body, line...)
+		}
+	}
+	if inside {
+		return nil, nil, errors.New("a comment does not end")
+	}
+	return comments, body, nil
 }
 
 const shebang = "#!/bin/sh\n"
