@@ -7,8 +7,8 @@ import (
 	"sallyport/internal/feeds"
 )
 
-// acceptFlag is the value of --accept-feed-change: any file, or those with the checksums
-// that are given with =.
+// acceptFlag is the value of --accept-feed-change: accept any file, or only files with the
+// given checksums.
 type acceptFlag struct {
 	any  bool
 	sums []string
@@ -16,7 +16,7 @@ type acceptFlag struct {
 
 const acceptAny = "any"
 
-// Set takes a checksum, or acceptAny where none is given.
+// Set adds a checksum, or acceptAny.
 func (a *acceptFlag) Set(text string) error {
 	if text == acceptAny {
 		a.any = true
@@ -33,5 +33,5 @@ func (a *acceptFlag) Set(text string) error {
 
 func (a *acceptFlag) String() string { return strings.Join(a.sums, ",") }
 
-// Type is the kind of the value, for pflag.
+// Type is the type of the value in help.
 func (a *acceptFlag) Type() string { return "SHA256" }

@@ -69,7 +69,7 @@ func (a *app) aggregate(ctx context.Context, f *aggregateFlags, files []string) 
 	return a.printSet(onlyFamilies(set, f.v4, f.v6), f.ranges)
 }
 
-// readSets is the union of what the files hold.
+// readSets returns the union of the sets in the files.
 func (a *app) readSets(ctx context.Context, files []string, lenient bool) (ipranges.Set, error) {
 	var union ipranges.Set
 	for _, name := range files {
@@ -109,7 +109,7 @@ func (a *app) readSet(ctx context.Context, name string, opt ipranges.ReadOptions
 	return set, stats, nil
 }
 
-// called is what messages call the file of that name.
+// called is the name of a file in messages.
 func called(name string) string {
 	if name == "-" {
 		return "standard input"
@@ -117,8 +117,8 @@ func called(name string) string {
 	return name
 }
 
-// readInterruptibly gives up when ctx ends: the reader is then left behind, since
-// neither a pipe nor a terminal can be told to stop in a portable way.
+// readInterruptibly returns when ctx is done. The goroutine that reads then goes on, because
+// there is no portable way to interrupt reading from a pipe or a terminal.
 func readInterruptibly(ctx context.Context, open func() (io.ReadCloser, error), opt ipranges.ReadOptions) (ipranges.Set, ipranges.ReadStats, error) {
 	type answer struct {
 		set   ipranges.Set
@@ -144,7 +144,7 @@ func readInterruptibly(ctx context.Context, open func() (io.ReadCloser, error), 
 	}
 }
 
-// onlyFamilies keeps one family, if just one is asked for.
+// onlyFamilies returns the part of s in one family if exactly one is asked for.
 func onlyFamilies(s ipranges.Set, v4, v6 bool) ipranges.Set {
 	switch {
 	case v4 && !v6:
@@ -155,7 +155,7 @@ func onlyFamilies(s ipranges.Set, v4, v6 bool) ipranges.Set {
 	return s
 }
 
-// printSet writes one element a line.
+// printSet writes one element per line.
 func (a *app) printSet(s ipranges.Set, asRanges bool) error {
 	write := s.WritePrefixes
 	if asRanges {

@@ -27,26 +27,26 @@ const (
 	exitInterrupted = 130
 )
 
-// app is what commands share: where to read and write, and how.
+// app is the state that commands share: where and how they read and write.
 type app struct {
 	in     io.Reader
 	out    *output
 	err    io.Writer
 	colour bool // on standard error and standard output
 	width  int  // of the terminal, in columns
-	narrow bool // standard output is a terminal: what is wider than it is broken by it
+	narrow bool // standard output is a terminal, which breaks lines that are wider than it
 	// progress says whether standard error is a terminal that can redraw lines.
 	progress bool
 	now      func() time.Time
 	version  string
 	quiet    bool      // --quiet: errors and changes only
 	strict   bool      // --strict: warnings are failures
-	noCache  error     // why there is no folder to keep feeds in
+	noCache  error     // why feeds cannot be cached
 	found    diag.List // the diagnostics that were printed, for the JSON of a failure
 }
 
 func newApp() *app {
-	// A closed pipe is for errWriter to see, not a signal to die from.
+	// errWriter handles a closed pipe; the signal must not end the process.
 	ignoreBrokenPipe()
 	errTerm, outTerm := term.IsTerminal(int(os.Stderr.Fd())), term.IsTerminal(int(os.Stdout.Fd()))
 	return &app{
@@ -72,7 +72,7 @@ func terminalWidth() int {
 	return 80
 }
 
-// version is set when releases are linked.
+// version is set by the linker for releases.
 var version string
 
 func buildVersion() string {
@@ -85,16 +85,16 @@ func buildVersion() string {
 	return "devel"
 }
 
-// output is standard output: buffered, and remembering the first failure, so that
-// a full disk is noticed once, at the end.
+// output is standard output. It is buffered and keeps the first error, so that finish can
+// report it once.
 type output struct {
 	*bufio.Writer
 	tracked *errWriter
 }
 
-// errWriter remembers the first failure. When the reader has gone, as head does once
-// it has read enough, what is written goes nowhere and that is no failure: the command
-// comes to its end, and to the exit code that it would have had.
+// errWriter keeps the first error. A closed pipe is no error: a reader such as head stops
+// when it has read enough. Then errWriter discards its input, so that the command ends with
+// its usual exit code.
 type errWriter struct {
 	w      io.Writer
 	some   bool // something was written
@@ -124,10 +124,10 @@ func newOutput(w io.Writer) *output {
 	return &output{bufio.NewWriterSize(t, 32<<10), t}
 }
 
-// empty says that nothing was printed yet.
+// empty reports whether nothing was printed yet.
 func (o *output) empty() bool { return o.Buffered() == 0 && !o.tracked.some }
 
-// finish flushes, and turns what went wrong with standard output into an error.
+// finish flushes the buffer and returns the first error of standard output.
 func (o *output) finish() error {
 	err := o.Flush()
 	if o.tracked.err != nil {
@@ -149,7 +149,7 @@ func (a *app) printJSON(v any) error {
 	return err
 }
 
-// diagnose prints diagnostics on standard error, apart from what comes next.
+// diagnose prints diagnostics on standard error, with an empty line after them.
 func (a *app) diagnose(list diag.List, sources map[string][]byte) {
 	if len(list) > 0 {
 		diag.Print(a.err, list, diag.PrintOptions{Sources: sources, Color: a.colour, Width: a.width})
@@ -157,7 +157,7 @@ func (a *app) diagnose(list diag.List, sources map[string][]byte) {
 	}
 }
 
-// Styles for people; nothing at all without colour.
+// Styles of text. Without colour they change nothing.
 func (a *app) style(code, s string) string {
 	if !a.colour {
 		return s

@@ -12,27 +12,26 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// This file checks what stands on the command line. Each mistake is two lines that
-// say what is wrong and what to do, with exit code 2, and never a dump of all that
-// could have been written.
+// This file checks the command line. The message about a mistake has two lines: what is
+// wrong, and what to do. It does not print the whole help. The exit code is 2.
 
-// usage is a mistake on the command line that says itself what to write.
+// usage is a mistake on the command line. The text says what to write instead.
 func usage(format string, args ...any) error {
 	return &sallyport.UsageError{Err: fmt.Errorf(format, args...)}
 }
 
-// wrongUsage is a mistake on the command line, with a hint on what to do.
+// wrongUsage is a mistake on the command line, with a hint about what to do.
 type wrongUsage struct{ text, hint string }
 
 func (w wrongUsage) Error() string { return w.text }
 
-// wrong is a mistake that the command's help says more about.
+// wrong is a mistake on the command line. The hint names the command's help.
 func wrong(cmd *cobra.Command, format string, args ...any) error {
 	return wrongUsage{fmt.Sprintf(format, args...), "see " + cmd.CommandPath() + " --help"}
 }
 
-// takes accepts from least to most arguments, any number if most is negative.
-// what is an argument's name in messages.
+// takes accepts between least and most arguments, or any number from least if most is
+// negative. Messages call an argument what.
 func takes(least, most int, what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		switch {
@@ -64,14 +63,14 @@ func exclusive(cmd *cobra.Command, a, b string) {
 	}
 }
 
-// flagMistake puts an error of the flag parser into our words.
+// flagMistake rewrites an error of the flag parser in the style of this program.
 func flagMistake(cmd *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
 	if !errors.As(err, &unknown) || unknown.GetSpecifiedShortnames() != "" {
 		return wrong(cmd, "%v", err)
 	}
 	name := unknown.GetSpecifiedName()
-	near, best := "", 3 // as far off as cobra lets a command's name be
+	near, best := "", 3 // the distance up to which cobra suggests commands
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		if d := levenshtein.Distance(name, f.Name, nil); d < best && !f.Hidden {
 			near, best = f.Name, d
@@ -83,7 +82,7 @@ func flagMistake(cmd *cobra.Command, err error) error {
 	return wrong(cmd, "unknown flag --%s", name)
 }
 
-// strict makes mistakes in arguments usage errors, for every command.
+// strict makes mistakes in arguments usage errors, for cmd and the commands below it.
 func strict(cmd *cobra.Command) {
 	check := cmd.Args
 	switch {
@@ -91,7 +90,7 @@ func strict(cmd *cobra.Command) {
 		check = helpTopic
 	case cmd.HasSubCommands():
 		check = unknownCommand
-		if !cmd.Runnable() { // or else cobra would not look at the arguments
+		if !cmd.Runnable() { // otherwise cobra does not check the arguments
 			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 		}
 	case check == nil || strings.HasPrefix(cmd.CommandPath(), "sallyport completion"):
@@ -118,7 +117,7 @@ func unknownCommand(cmd *cobra.Command, args []string) error {
 	return wrong(cmd, "%s has no command %q", cmd.CommandPath(), args[0])
 }
 
-// helpTopic refuses help on what is no command.
+// helpTopic refuses to show help about an unknown command.
 func helpTopic(cmd *cobra.Command, args []string) error {
 	found, rest, err := cmd.Root().Find(args)
 	switch {

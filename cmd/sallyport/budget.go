@@ -73,7 +73,7 @@ with --policy set.NAME), or what --target of a policy lists.`,
 	return cmd
 }
 
-// budgetOf is a list with what bounds it.
+// budgetOf is a list of routes with its limits.
 type budgetOf struct {
 	name string
 	plan *rules.Plan
@@ -113,7 +113,7 @@ func (a *app) budget(cmd *cobra.Command, f *budgetFlags, names []string) error {
 	return a.printBudget(f, of, curves)
 }
 
-// budgetSubject is the list that the command line names.
+// budgetSubject returns the list that the command line names.
 func (a *app) budgetSubject(cmd *cobra.Command, f *budgetFlags, names []string) (budgetOf, error) {
 	if f.target != "" {
 		if len(f.protect)+len(f.must) > 0 {
@@ -164,8 +164,8 @@ func (a *app) budgetTarget(cmd *cobra.Command, f *budgetFlags) (budgetOf, error)
 	return budgetOf{name: f.target, plan: t.Plan, caps: r.Caps, target: t, res: res}, nil
 }
 
-// budgetMistake says what is wrong with must or protect: at its place in the policy, or
-// as a mistake on the command line.
+// budgetMistake reports a mistake in must or protect: at its place in the policy, or as a
+// mistake on the command line.
 func (a *app) budgetMistake(of budgetOf, err error) error {
 	if of.target == nil {
 		return usage("%v", err)
@@ -182,7 +182,7 @@ func targetNames(p *policy.Program) []string {
 	return names
 }
 
-// priced is the two curves of one family.
+// priced is the two price curves of one family.
 type priced struct {
 	family         ipranges.Family
 	added, missing *cover.Curve
@@ -190,8 +190,8 @@ type priced struct {
 
 func (p priced) exact() int { return p.missing.Exact() }
 
-// longest bounds the curve of additions, whose time grows with it, unless --at asks for
-// more. No device is known that takes more and yet not all.
+// longest is the length up to which the curve of additions is computed, unless --at asks for
+// more: the time grows with it. No known device has a limit above it.
 const longest = 4096
 
 func pricesOf(of budgetOf, most int) ([]priced, error) {
@@ -215,11 +215,11 @@ func pricesOf(of budgetOf, most int) ([]priced, error) {
 	return list, nil
 }
 
-// usualLengths are those that a table shows.
+// usualLengths are the lengths that the table shows by default.
 var usualLengths = []int{10, 25, 50, 75, 100, 150, 200, 300, 400, 500, 750, 1000, 1500, 2000, 2500, 3000}
 
-// lengthsOf are the rows of the table: those asked for, or the usual ones below the
-// exact lists, the exact lists and where the curves bend.
+// lengthsOf returns the lengths in the table: those that --at names, or by default the usual
+// ones below that of the exact lists, the exact lists, and the knees of the curves.
 func lengthsOf(f *budgetFlags, curves []priced) []int {
 	if len(f.at) > 0 {
 		return slices.Compact(slices.Sorted(slices.Values(f.at)))
@@ -264,7 +264,7 @@ func (a *app) printBudget(f *budgetFlags, of budgetOf, curves []priced) error {
 	return a.table(header, rows)
 }
 
-// printLimits says what bounds the list of a target, and what it costs within it.
+// printLimits prints the limits of a target's list, and its price within them.
 func (a *app) printLimits(of budgetOf) {
 	for _, l := range of.caps.RouteLimits {
 		fmt.Fprintf(a.out, "%s\n", hang(l.String(), 0, 2, a.width))
@@ -284,8 +284,7 @@ func (a *app) printLimits(of budgetOf) {
 	}
 }
 
-// cell is the price of k routes, a dot where it is nothing, a dash where no list is as
-// short.
+// cell is the price of k routes: a dot if it is zero, and a dash if no list is so short.
 func cell(c *cover.Curve, k int) string {
 	price, ok := c.Price(k)
 	switch {
@@ -348,7 +347,7 @@ func jsonOfCurve(c *cover.Curve) curveJSON {
 	return j
 }
 
-// Prices between which a drawing helps to decide, in percent.
+// The range of prices in a chart, in percent.
 const drawnLow, drawnHigh = 0.001, 1000
 
 // writeSVG draws the curves: one panel a family.

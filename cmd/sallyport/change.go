@@ -14,8 +14,8 @@ import (
 	"sallyport/rules"
 )
 
-// changeJSON is what a target's files do that those before them did not. Counts of
-// addresses are decimal, because IPv6 goes beyond numbers.
+// changeJSON is how the decisions of a target changed. Counts of addresses are decimal
+// strings, because those of IPv6 exceed the numbers of JSON.
 type changeJSON struct {
 	Rules   []ruleChangeJSON `json:"rules,omitempty"`
 	Lists   []listChangeJSON `json:"lists,omitempty"`
@@ -42,7 +42,7 @@ type listChangeJSON struct {
 	Percent          float64 `json:"percent,omitzero"`
 }
 
-// orphanJSON is a file of the policy that it no longer has.
+// orphanJSON is a file of a target that is no longer in the policy.
 type orphanJSON struct {
 	Path   string `json:"path"`
 	Target string `json:"target"`
@@ -50,7 +50,7 @@ type orphanJSON struct {
 	Undo   string `json:"undo,omitempty"` // takes away what it loaded
 }
 
-// counted is what the numbers of a list count.
+// counted is the word for what a list counts.
 func counted(l changes.List) string {
 	switch {
 	case l.Names:
@@ -87,7 +87,7 @@ func matchTexts(list rules.Matches) (out []string) {
 	return out
 }
 
-// printChange says what a target's files do that those before them did not.
+// printChange prints how the decisions of a target changed.
 func (a *app) printChange(o *sallyport.Output) {
 	if o.Change == nil {
 		return
@@ -131,10 +131,10 @@ func changeLines(s *changes.Summary) (lines []string) {
 	return lines
 }
 
-// mostServices is how many protocols and ports a line names.
+// mostServices is the most protocols and ports that a line names.
 const mostServices = 6
 
-// services names protocols and ports, each with the sign in front.
+// services lists protocols and ports, each after the sign.
 func services(sign string, list rules.Matches) string {
 	texts := matchTexts(list)
 	switch {
@@ -146,7 +146,7 @@ func services(sign string, list rules.Matches) string {
 	return ", " + sign + strings.Join(texts, " "+sign)
 }
 
-// percentText is a percentage with its sign; a small one is not called nothing.
+// percentText is a percentage with its sign. Small values are not rounded to zero.
 func percentText(p float64) string {
 	switch {
 	case p == 0:
@@ -159,14 +159,14 @@ func percentText(p float64) string {
 	return fmt.Sprintf("%+.1f %%", p)
 }
 
-// printPruned lists what this run deleted.
+// printPruned lists the files that this run deleted.
 func (a *app) printPruned(out string, report publish.Report) {
 	for _, path := range report.Pruned {
 		fmt.Fprintf(a.out, "\ndeleted    %s\n", filepath.Join(out, filepath.FromSlash(path)))
 	}
 }
 
-// printOrphans lists what earlier runs wrote for the policy and this one has no more.
+// printOrphans lists files that earlier runs wrote for the policy and that it no longer has.
 func (a *app) printOrphans(out string, report publish.Report) {
 	if len(report.Orphans) == 0 {
 		return
@@ -195,7 +195,7 @@ func jsonOfOrphans(out string, list []publish.Entry) (rows []orphanJSON) {
 	return rows
 }
 
-// command is a command of a file, with its path put in.
+// command is a command for a file, with the path of the file.
 func command(text, out, file string) string {
 	return strings.ReplaceAll(text, "{}", renderers.ShellWord(path.Join(filepath.ToSlash(out), file)))
 }

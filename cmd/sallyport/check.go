@@ -45,8 +45,8 @@ back and compares it with the policy. It shows every mistake at once.`,
 	return cmd
 }
 
-// render compiles a policy and renders its targets, all or those with the names. There is a
-// result with some errors, too.
+// render compiles a policy and renders the named targets, or all if none is named. Some
+// errors come with a result, for its diagnostics.
 func render(ctx context.Context, o sallyport.Options, targets ...string) (*sallyport.Result, error) {
 	p, err := sallyport.Compile(ctx, o)
 	switch {

@@ -18,8 +18,8 @@ import (
 	"sallyport/verifier/sizing"
 )
 
-// This file completes what is typed on a command line. Completion never waits for the
-// network, and never complains.
+// This file has the completion of command lines in shells. It never uses the network, and
+// never prints errors.
 
 // complete registers how the values of a flag are completed.
 func complete(cmd *cobra.Command, flag string, f cobra.CompletionFunc) {
@@ -28,7 +28,7 @@ func complete(cmd *cobra.Command, flag string, f cobra.CompletionFunc) {
 	}
 }
 
-// files says that the values of flags are files, of the extension if there is one.
+// files completes the values of flags with files, of the extension if it is not empty.
 func files(cmd *cobra.Command, extension string, flags ...string) {
 	for _, flag := range flags {
 		var extensions []string
@@ -41,7 +41,7 @@ func files(cmd *cobra.Command, extension string, flags ...string) {
 	}
 }
 
-// folders says that the values of flags are folders.
+// folders completes the values of flags with folders.
 func folders(cmd *cobra.Command, flags ...string) {
 	for _, flag := range flags {
 		if err := cmd.MarkFlagDirname(flag); err != nil {
@@ -50,19 +50,19 @@ func folders(cmd *cobra.Command, flags ...string) {
 	}
 }
 
-// begin are the words that begin with what was typed.
+// begin returns the words that begin with typed.
 func begin(words []string, typed string) []string {
 	return slices.DeleteFunc(words, func(w string) bool { return !strings.HasPrefix(w, typed) })
 }
 
-// words offers words.
+// words completes words.
 func words(of func() []string) cobra.CompletionFunc {
 	return func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 		return begin(slices.Clone(of()), typed), cobra.ShellCompDirectiveNoFileComp
 	}
 }
 
-// lists offers words for a list with commas: another one behind those that are there.
+// lists completes a comma-separated list of words with one that it does not have yet.
 func lists(of func() []string) cobra.CompletionFunc {
 	return func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 		before := typed[:strings.LastIndexByte(typed, ',')+1]
@@ -76,7 +76,8 @@ func lists(of func() []string) cobra.CompletionFunc {
 	}
 }
 
-// pairs offers the names of NAME=VALUE, in a list with commas as well; a file may follow.
+// pairs completes the names in NAME=VALUE, also in a comma-separated list. Values are
+// completed as files.
 func pairs(of func() []string) cobra.CompletionFunc {
 	return func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 		before := typed[:strings.LastIndexByte(typed, ',')+1]
@@ -91,7 +92,7 @@ func pairs(of func() []string) cobra.CompletionFunc {
 	}
 }
 
-// declared are the names of the policy's blocks of a kind.
+// declared returns the names of the policy's blocks of a kind.
 func (f *policyFlags) declared(a *app, kind string) func() []string {
 	return func() []string {
 		name, _ := f.chosen()
@@ -99,7 +100,7 @@ func (f *policyFlags) declared(a *app, kind string) func() []string {
 	}
 }
 
-// kindCompletions offers the kinds of targets.
+// kindCompletions completes kinds of targets.
 func kindCompletions(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 	var names []string
 	for _, k := range all.Kinds() {
@@ -125,7 +126,7 @@ func (f *sourceFlags) complete(cmd *cobra.Command) {
 	complete(cmd, "cloud", words(func() []string {
 		own := f.meant()
 		own.Cloud, own.Files = "", slices.Compact(slices.Clone(own.Files)) // cobra parses flags twice here
-		spec, _ := own.Spec()                                              // of a mistake, completion says nothing
+		spec, _ := own.Spec()                                              // completion ignores mistakes
 		return feeds.Clouds(spec.Kind)
 	}))
 }
@@ -141,17 +142,17 @@ func (f *verifyFlags) completeOwn(cmd *cobra.Command, a *app) {
 	complete(cmd, "vpn-interface", words(interfaceNames))
 }
 
-// interfaceNames are the network interfaces of this machine.
+// interfaceNames returns the network interfaces of this machine.
 func interfaceNames() []string {
 	var names []string
-	list, _ := net.Interfaces() // none where they cannot be listed
+	list, _ := net.Interfaces() // none if they cannot be listed
 	for _, i := range list {
 		names = append(names, i.Name)
 	}
 	return names
 }
 
-// callKinds are the kinds of calls that --mix takes.
+// callKinds returns the kinds of calls that --mix takes.
 func callKinds() []string {
 	var names []string
 	for _, f := range sizing.Figures() {

@@ -57,8 +57,9 @@ type coveragesJSON struct {
 	Sets []coverageJSON `json:"sets"`
 }
 
-// coverageJSON is how much of one set is held, by family; a family that the set
-// lacks is left out. Counts are decimal, because IPv6 goes beyond numbers.
+// coverageJSON is the coverage of one set, by family; a family is absent if the set has no
+// address of it. Counts are decimal strings, because those of IPv6 exceed the numbers of
+// JSON.
 type coverageJSON struct {
 	Name string     `json:"name"`
 	IPv4 *shareJSON `json:"ipv4,omitzero"`
@@ -72,7 +73,7 @@ type shareJSON struct {
 	Missing   []string `json:"missing"` // prefixes
 }
 
-// share is how much of one family of a set is held.
+// share is the coverage of one family of a set: how many of its addresses other sets have.
 type share struct {
 	total, held *big.Int
 	missing     ipranges.Set
@@ -83,7 +84,7 @@ func shareOf(set, by ipranges.Set, f ipranges.Family) (share, bool) {
 	return share{set.Count(f), set.Intersect(by).Count(f), set.Minus(by)}, !set.IsEmpty()
 }
 
-// hundredths is the part that is held, in hundredths of a percent, rounded down.
+// hundredths is the coverage in hundredths of a percent, rounded down.
 func (s share) hundredths() int64 {
 	n := new(big.Int).Mul(s.held, big.NewInt(10_000))
 	return n.Div(n, s.total).Int64()
@@ -102,7 +103,7 @@ func (s share) percent() string {
 	}
 }
 
-// count is n for people: with its digits, or its magnitude when they are many.
+// count writes n for people: with all digits, or in scientific notation if there are many.
 func count(n *big.Int) string {
 	digits := n.String()
 	if len(digits) > 15 {

@@ -12,9 +12,8 @@ import (
 	"sallyport/internal/publish"
 )
 
-// showDiff says what would change, first as an admin approves it, then as a unified diff
-// of each file against what is published. What publishing would refuse is an error, after
-// that.
+// showDiff prints what would change: first the changed decisions, then a unified diff of each
+// file. If publishing would refuse, it returns that error after printing.
 func (a *app) showDiff(res *sallyport.Result, f *generateFlags, set publish.Set) error {
 	report, refused := publish.Preview(f.out, set)
 	rows, changed, err := diffRows(res, f)
@@ -39,7 +38,7 @@ func (a *app) showDiff(res *sallyport.Result, f *generateFlags, set publish.Set)
 	return nil
 }
 
-// diffRows are the rows of each target's files.
+// diffRows returns the rows of the files of each target.
 func diffRows(res *sallyport.Result, f *generateFlags) (rows [][]fileJSON, changed int, err error) {
 	for _, o := range res.Outputs {
 		var list []fileJSON

@@ -16,20 +16,21 @@ import (
 	"sallyport/internal/pipeline"
 )
 
-// This file says how commands fail: a message on standard error and an exit code, and
+// This file has the failures of commands: a message on standard error and an exit code, and
 // with --json a document on standard output.
 
-// exit ends a command with a code of its own; what there is to say has been said.
+// exit ends a command with an exit code. The command has printed its messages.
 type exit struct{ code int }
 
 func (e exit) Error() string { return fmt.Sprintf("exit code %d", e.code) }
 
-// mistakes ends a command because of the policy: its diagnostics have been printed.
+// mistakes ends a command because of mistakes in the policy. The command has printed the
+// diagnostics.
 type mistakes struct{ text string }
 
 func (m mistakes) Error() string { return m.text }
 
-// failure is what is said of an error.
+// failure is the message and the exit code for an error.
 type failure struct {
 	text, hint string
 	code       int
@@ -49,14 +50,14 @@ func failureOf(err error) failure {
 	case errors.As(err, &fetched):
 		text, hint := fmt.Sprintf("feed %s: %v", fetched.Feed, fetched.Err), fetched.Hint
 		if byHand := fmt.Sprintf("pass it with --feed %s=FILE", fetched.Feed); strings.Contains(text, byHand) && strings.HasSuffix(hint, byHand) {
-			hint = "" // the message has said so
+			hint = "" // the message says it already
 		}
 		return failure{text, hint, exitFailed}
 	}
 	return failure{err.Error(), "", exitFailed}
 }
 
-// report prints err in the program's voice and chooses the exit code.
+// report prints the message for err and returns the exit code.
 func (a *app) report(err error) int {
 	var code exit
 	var said mistakes
@@ -75,7 +76,7 @@ func (a *app) report(err error) int {
 }
 
 func (a *app) complain(text, hint string) {
-	// A list of mistakes, as a refused feed has them, keeps its lines.
+	// A list of mistakes, such as that of a refused feed, keeps its lines.
 	for i, line := range strings.Split(strings.TrimSpace(text), "\n") {
 		if i == 0 {
 			fmt.Fprintln(a.err, a.style("1;31", "error:"), hang(line, len("error: "), 2, a.width))
@@ -86,23 +87,23 @@ func (a *app) complain(text, hint string) {
 	if hint == "" {
 		return
 	}
-	hint, block, _ := strings.Cut(hint, "\n") // lines to copy keep theirs
+	hint, block, _ := strings.Cut(hint, "\n") // lines to copy are not wrapped
 	fmt.Fprintln(a.err, a.bold("hint:"), hang(hint, len("hint: "), 2, a.width))
 	if block != "" {
 		fmt.Fprintln(a.err, "  "+strings.ReplaceAll(block, "\n", "\n  "))
 	}
 }
 
-// failureJSON is what every command prints with --json when it fails. Fields are only
-// ever added.
+// failureJSON is what every command prints with --json if it fails. Later versions may add
+// fields, and remove none.
 type failureJSON struct {
 	Error       string    `json:"error"`
 	Hint        string    `json:"hint,omitempty"`
-	Changed     *bool     `json:"changed,omitempty"` // false where the policy is to blame: nothing was written
+	Changed     *bool     `json:"changed,omitempty"` // false if the policy has mistakes: nothing was written
 	Diagnostics diag.List `json:"diagnostics"`
 }
 
-// wantsJSON says that the command line asks for JSON, also where a mistake in it comes
+// wantsJSON reports whether the command line asks for JSON, even if a mistake in it comes
 // before the flag.
 func wantsJSON(cmd *cobra.Command, args []string) bool {
 	flag := cmd.Flags().Lookup("json")
@@ -115,7 +116,7 @@ func wantsJSON(cmd *cobra.Command, args []string) bool {
 	return flag.Value.String() == "true" || !flag.Changed && slices.Contains(args, "--json")
 }
 
-// failJSON prints the document of a command that failed, unless it has printed its own.
+// failJSON prints the document of a failed command, unless the command has printed one.
 func (a *app) failJSON(err error) {
 	var code exit
 	if errors.As(err, &code) || !a.out.empty() {
@@ -126,11 +127,11 @@ func (a *app) failJSON(err error) {
 	if errors.As(err, new(mistakes)) {
 		doc.Changed = new(bool)
 	}
-	_ = a.printJSON(doc) // finish says what became of it
+	_ = a.printJSON(doc) // finish reports errors of standard output
 }
 
-// settle prints what a run found: notes of feeds, then diagnostics, then gives the
-// error that ends the command, if any. With --strict, warnings end it, too.
+// settle prints the notes about feeds and the diagnostics of a run. It returns the error that
+// ends the command, if there is one. With --strict, warnings end it too.
 func (a *app) settle(res *sallyport.Result, err error) error {
 	if res == nil {
 		return err

@@ -41,13 +41,13 @@ func (f *feedFlags) add(cmd *cobra.Command) {
 	exclusive(cmd, "offline", "refresh")
 }
 
-// opener makes the opener that the flags ask for.
+// opener returns the opener that the flags describe.
 func (f *feedFlags) opener(a *app) (*feeds.Opener, error) {
 	cache, err := fetch.OpenCache(f.cache)
 	if err != nil && f.offline {
 		return nil, err
 	}
-	a.noCache = err // of no matter where no feed is downloaded; noteFeeds says so where one is
+	a.noCache = err // noteFeeds reports it if a feed is downloaded
 	return &feeds.Opener{
 		AcceptChange: f.accept.any, Accept: f.accept.sums,
 		Fetcher: &fetch.Fetcher{
@@ -58,7 +58,7 @@ func (f *feedFlags) opener(a *app) (*feeds.Opener, error) {
 	}, nil
 }
 
-// overrides are the NAME=FILE pairs.
+// overrides returns the NAME=FILE pairs by name.
 func (f *feedFlags) overrides() (map[string]string, error) {
 	pairs := map[string]string{}
 	for _, s := range f.feeds {
@@ -78,26 +78,27 @@ func (f *feedFlags) overrides() (map[string]string, error) {
 type policyFlags struct {
 	feedFlags
 	policy string
-	how    string // policy was chosen, where the command line does not say it
+	how    string // how the policy was chosen, if the command line names none
 	vars   []string
-	// allowRead are folders, besides the policy's own, whose files the policy may name.
+	// allowRead are folders, besides the policy's own, with files that the policy may name.
 	allowRead []string
 	today     string
 	quiet     bool
 	strict    bool
 }
 
-// usualPolicy is the policy of a folder where none is named.
+// usualPolicy is the policy that is used if none is named and the folder has it.
 const usualPolicy = "policy.hcl"
 
-// chosen is which policy is meant: the one that is named, that of this folder, or the
-// built-in one, which is the empty name.
+// chosen returns the file of the policy: the named one, or that of this folder, or else an
+// empty name for the built-in policy.
 func (f *policyFlags) chosen() (name, how string) {
 	switch f.policy {
 	case pipeline.Builtin:
 		return "", ""
 	case "":
-		// What is there and cannot be read is a failure, and not a reason for another policy.
+		// If the file exists and cannot be read, the command fails: it does not use another
+		// policy.
 		if _, err := os.Lstat(usualPolicy); !errors.Is(err, fs.ErrNotExist) {
 			return usualPolicy, ", found in this folder"
 		}
@@ -148,8 +149,8 @@ func (f *policyFlags) request(a *app) (sallyport.Options, error) {
 	return req, err
 }
 
-// noteFeeds prints what the user should know of feeds, on standard error, and counts the
-// warnings among it that the policy of res, if there is one, does not accept.
+// noteFeeds prints the notes about feeds on standard error. It counts the warnings among
+// them that the policy of res does not accept; res may be nil.
 func (a *app) noteFeeds(list []sallyport.Feed, res *sallyport.Result) (warnings int) {
 	for _, f := range list {
 		notes := f.Result.Notes
@@ -177,7 +178,7 @@ func (a *app) noteFeeds(list []sallyport.Feed, res *sallyport.Result) (warnings 
 	return warnings
 }
 
-// ago says an age in the largest unit that fits.
+// ago writes an age in the largest unit that fits.
 func ago(d time.Duration) string {
 	switch {
 	case d < time.Minute:

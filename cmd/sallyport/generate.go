@@ -130,8 +130,8 @@ func policyName(res *sallyport.Result) string {
 	return "the policy"
 }
 
-// printOutput prints the one file that is loaded. Files that are loaded together only make
-// sense as files; the one that removes them is no part of the load.
+// printOutput prints the one file that is loaded. A target with several of them cannot be
+// printed; files that only undo a load do not count.
 func (a *app) printOutput(res *sallyport.Result) error {
 	if len(res.Outputs) != 1 {
 		var names []string
@@ -157,10 +157,10 @@ func (a *app) printOutput(res *sallyport.Result) error {
 	return err
 }
 
-// mostNames is how many names a message lists.
+// mostNames is the most names that a message lists.
 const mostNames = 8
 
-// list puts names into a sentence, the first most of them.
+// list joins names for a sentence, and leaves out those after the first most.
 func list(names []string, most int) string {
 	if len(names) > most {
 		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)

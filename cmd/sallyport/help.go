@@ -11,11 +11,10 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// This file lays help out for the width of the terminal. Cobra's own layout leaves
-// long lines to the terminal, which breaks them inside words, and breaks those of flags
-// before the width.
+// This file formats help for the width of the terminal. Cobra does not wrap long lines, so
+// that the terminal breaks them inside words, and wraps descriptions of flags too early.
 
-// printHelp prints what a command is for, and how to use it.
+// printHelp prints the description and the usage of a command.
 func (a *app) printHelp(cmd *cobra.Command, _ []string) {
 	text := cmd.Long
 	if text == "" {
@@ -26,8 +25,8 @@ func (a *app) printHelp(cmd *cobra.Command, _ []string) {
 	a.writeUsage(a.out, cmd)
 }
 
-// paragraphs writes text in lines of the terminal's width. Its own line breaks count as
-// blanks, but for empty lines and those before an indented line, which stays as it is.
+// paragraphs wraps text at the terminal's width. Newlines in it count as blanks, except in
+// empty lines and before indented lines, which it does not wrap.
 func (a *app) paragraphs(w io.Writer, text string) {
 	var open []string
 	end := func() {
@@ -47,7 +46,7 @@ func (a *app) paragraphs(w io.Writer, text string) {
 	end()
 }
 
-// printUsage is for cobra, which asks for it beside help in a few places.
+// printUsage prints the usage where cobra asks for it without help.
 func (a *app) printUsage(cmd *cobra.Command) error {
 	a.writeUsage(cmd.OutOrStderr(), cmd)
 	return nil
@@ -85,8 +84,8 @@ func (a *app) writeUsage(w io.Writer, cmd *cobra.Command) {
 	}
 }
 
-// shellLine breaks a command that is wider than the terminal so that it can still be
-// copied into a shell. A flag keeps its value.
+// shellLine breaks a command that is wider than the terminal so that it can still be copied
+// into a shell. It does not break between a flag and its value.
 func shellLine(line string, width int) string {
 	if utf8.RuneCountInString(line) <= width {
 		return line
@@ -112,7 +111,7 @@ func shellLine(line string, width int) string {
 	return strings.Join(append(lines, now), "\n")
 }
 
-// noDefault are the texts of defaults that go without saying.
+// noDefault are default values that help does not show.
 var noDefault = []string{"", "0", "0s", "[]", "false"}
 
 func (a *app) writeFlags(w io.Writer, flags *pflag.FlagSet) {
@@ -138,7 +137,7 @@ func (a *app) writeFlags(w io.Writer, flags *pflag.FlagSet) {
 		rows = append(rows, [2]string{label, text})
 		widest = max(widest, len(label))
 	})
-	column := min(widest, max(a.width/2-6, 24)) + 3 // what is wider has a line of its own
+	column := min(widest, max(a.width/2-6, 24)) + 3 // wider flags have a line of their own
 	for _, r := range rows {
 		label := r[0]
 		if len(label)+3 > column {

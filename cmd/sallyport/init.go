@@ -50,7 +50,7 @@ firewall or VPN.`,
 	return cmd
 }
 
-// starterKind is the kind that --target names, or an empty one.
+// starterKind is the kind that --target names, or the zero value if it names none.
 func starterKind(cmd *cobra.Command, target, name string) (renderers.Kind, error) {
 	if !cmd.Flags().Changed("target") {
 		if _, ok := all.Named(name); ok {
@@ -61,7 +61,7 @@ func starterKind(cmd *cobra.Command, target, name string) (renderers.Kind, error
 	return kindNamed(target)
 }
 
-// kindNamed finds a kind of target, or says which there are.
+// kindNamed returns the kind of target with the name, or an error that lists all kinds.
 func kindNamed(name string) (renderers.Kind, error) {
 	kind, ok := all.Named(name)
 	if ok {

@@ -12,10 +12,10 @@ import (
 	"sallyport/renderers"
 )
 
-// This file says how outputs are loaded, and on which machine. What it prints for a
-// machine can be pasted into a shell there: all that is not a command is a comment.
+// This file prints how to load outputs, and on which machine. The lines for a machine can be
+// pasted into a shell there: lines that are not commands are comments.
 
-// loadOf is how one target's files are loaded.
+// loadOf is how the files of one target are loaded on one machine.
 type loadOf struct {
 	target, on string
 	lines      []string // commands, and comments that begin with #
@@ -57,7 +57,7 @@ func loadLines(out string, f renderers.File) []string {
 	return lines
 }
 
-// printLoads says what is for which machine, and what loads it there.
+// printLoads prints the commands that load outputs, by target and machine.
 func (a *app) printLoads(out string, loads []loadOf) {
 	if len(loads) == 0 {
 		return
@@ -74,7 +74,7 @@ func (a *app) printLoads(out string, loads []loadOf) {
 		fmt.Fprintf(a.out, "  %s on %s:\n", a.bold(l.target), l.on)
 		for _, line := range l.lines {
 			if strings.HasPrefix(line, "#") {
-				line = hang(line, 4, 6, a.width) // comments are for reading
+				line = hang(line, 4, 6, a.width) // only comments are wrapped
 				line = strings.ReplaceAll(line, "\n      ", "\n    #   ")
 			}
 			fmt.Fprintf(a.out, "    %s\n", line)
@@ -85,8 +85,8 @@ func (a *app) printLoads(out string, loads []loadOf) {
 	fmt.Fprintf(a.out, "%s\n", hang("The beginning of each file says what else there is to know, and how to remove it.", 0, 0, a.width))
 }
 
-// copyCommand copies the folder of outputs to where the commands that are printed find
-// it, for somebody who logs in there as root.
+// copyCommand is the command that copies the folder of outputs to the same place on another
+// machine, by logging in there as root.
 func copyCommand(out string) string {
 	out = filepath.ToSlash(filepath.Clean(out))
 	switch dir := path.Dir(out); {

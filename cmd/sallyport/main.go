@@ -1,5 +1,5 @@
-// Command sallyport turns published cloud address ranges and a short policy into
-// firewall rules, and says what it did.
+// Command sallyport turns published cloud address ranges and a short policy into firewall
+// rules and VPN routes, and verifies that connections work.
 //
 // Each command is a file: it parses flags, calls the packages that do the work,
 // and prints. README.md shows the first steps, docs/ has a page per group of
@@ -15,8 +15,8 @@ import (
 
 func main() { os.Exit(process(newApp())) }
 
-// process runs the command of this process, which Ctrl-C ends in good order, and a
-// second Ctrl-C at once.
+// process runs the command and returns its exit code. Ctrl-C makes the command stop; a
+// second Ctrl-C ends the process.
 func process(a *app) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

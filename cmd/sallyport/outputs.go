@@ -27,7 +27,7 @@ const (
 	notThere  = "not there"
 )
 
-// outputJSON is a file on record.
+// outputJSON is a recorded file.
 type outputJSON struct {
 	Path    string         `json:"path"`
 	Target  string         `json:"target"`
@@ -37,8 +37,8 @@ type outputJSON struct {
 	SHA256  string         `json:"sha256"` // as it was written
 	Load    string         `json:"load,omitempty"`
 	Undo    string         `json:"undo,omitempty"`
-	Made    jsontext.Value `json:"made,omitempty"`    // from what it was made
-	Current jsontext.Value `json:"current,omitempty"` // from what it would be made the same, where that is newer
+	Made    jsontext.Value `json:"made,omitempty"`    // what it was made from
+	Current jsontext.Value `json:"current,omitempty"` // newer inputs from which the same file would be made
 }
 
 func newOutputs(a *app) *cobra.Command {
@@ -82,7 +82,7 @@ A file that a newer feed leaves as it is keeps its header; the newer one is show
 	return cmd
 }
 
-// outputState compares a file with what is on record for it.
+// outputState compares a file with its record.
 func outputState(out string, e publish.Entry) (string, error) {
 	f, err := os.Open(filepath.Join(out, filepath.FromSlash(e.Path)))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -122,7 +122,7 @@ func (a *app) printOutputs(rows []outputJSON) error {
 	return nil
 }
 
-// originText says from what a file was made.
+// originText describes what a file was made from.
 func originText(o sallyport.Origin) string {
 	parts := []string{"policy " + o.Policy}
 	for _, f := range o.Feeds {

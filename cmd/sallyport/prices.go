@@ -9,11 +9,11 @@ import (
 	"sallyport/rules"
 )
 
-// shownGaps is how many of the largest gaps a report lists.
+// shownGaps is how many gaps a report lists, the largest first.
 const shownGaps = 10
 
-// priceJSON is what a list of routes that fits its device costs in one family. Counts
-// are decimal, because IPv6 goes beyond numbers.
+// priceJSON is the price, in one family, of fitting a list of routes into its device. Counts
+// are decimal strings, because those of IPv6 exceed the numbers of JSON.
 type priceJSON struct {
 	Family    string    `json:"family"`
 	What      string    `json:"what"` // added or missing
@@ -41,7 +41,8 @@ func jsonOfPrice(res *sallyport.Result, p *rules.Price) priceJSON {
 	return j
 }
 
-// printPrices says what the target's list of routes adds or leaves out, and where most.
+// printPrices prints how many addresses the target's list of routes adds or leaves out, and
+// the largest gaps.
 func (a *app) printPrices(res *sallyport.Result, o *sallyport.Output) {
 	for _, l := range o.Losses {
 		if l.Price == nil {
@@ -54,7 +55,7 @@ func (a *app) printPrices(res *sallyport.Result, o *sallyport.Output) {
 			rows = append(rows, []string{"   ", g.Range.String(), rules.Amount(g.Count), strings.Join(g.Tags, ", ")})
 		}
 		if err := a.table([]string{"   ", "largest", "", "of"}, rows); err != nil {
-			return // the pipe is closed; the command's own end says so
+			return // finish reports errors of standard output
 		}
 	}
 }

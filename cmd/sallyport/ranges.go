@@ -30,12 +30,12 @@ func (f *sourceFlags) add(cmd *cobra.Command) {
 	f.complete(cmd)
 }
 
-// meant is the feed that the flags mean.
+// meant returns the feeds that the flags name.
 func (f *sourceFlags) meant() setexpr.Feeds {
 	return setexpr.Feeds{Kind: f.kind, Cloud: f.cloud, Files: f.feeds}
 }
 
-// open opens the one feed of a ranges command and says what should be known of it.
+// open opens the one feed of a ranges command and prints the notes about it.
 func (f *sourceFlags) open(ctx context.Context, a *app) (*catalog.Catalog, error) {
 	spec, err := f.meant().Spec()
 	if err != nil {
@@ -77,11 +77,11 @@ type tagJSON struct {
 	detailsJSON
 }
 
-// detailsJSON is what show says of a tag, where its feed does.
+// detailsJSON is what show adds to a tag, if the feed has it.
 type detailsJSON struct {
 	Ports []string `json:"ports,omitempty"` // udp/3478-3481; of all its addresses
 	Names []string `json:"names,omitempty"` // host names and patterns
-	Parts []string `json:"parts,omitempty"` // the tags that it unites
+	Parts []string `json:"parts,omitempty"` // the tags of which it is the union
 }
 
 func jsonOfDetails(c *catalog.Catalog, name string) detailsJSON {
@@ -224,7 +224,7 @@ type setJSON struct {
 	Elements []string  `json:"elements"`
 }
 
-// printSetJSON prints the tags that were named, and the elements of the result.
+// printSetJSON prints the named tags, and the elements of the result.
 func (a *app) printSetJSON(tags []tagJSON, f *showFlags, set ipranges.Set) error {
 	doc := setJSON{tags, []string{}}
 	if f.ranges {

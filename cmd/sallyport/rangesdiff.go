@@ -51,7 +51,7 @@ type rangesDiffJSON struct {
 	Tags []tagDiffJSON `json:"tags"`
 }
 
-// tagDiffJSON is how one tag changed; addresses as prefixes.
+// tagDiffJSON is how one tag changed; addresses are prefixes.
 type tagDiffJSON struct {
 	Name    string   `json:"name"`
 	New     bool     `json:"new"`
@@ -99,7 +99,8 @@ func (a *app) rangesDiff(ctx context.Context, f *diffFlags, args []string) error
 	return err
 }
 
-// oddPair says why two states of a feed are hardly meant to be compared, or in this order.
+// oddPair says why comparing two states of a feed, or comparing them in this order, may be a
+// mistake; else it is empty.
 func oddPair(from, to catalog.Info) string {
 	old, now := feedState(from), feedState(to)
 	switch {
@@ -113,7 +114,7 @@ func oddPair(from, to catalog.Info) string {
 	return ""
 }
 
-// feedState is a kind, cloud and change for people, as far as they are known.
+// feedState is the kind, cloud and change of a feed for people, without unknown ones.
 func feedState(i catalog.Info) string {
 	text := strings.TrimSpace(i.Kind + " " + i.Cloud)
 	if i.Change != "" {
@@ -122,7 +123,7 @@ func feedState(i catalog.Info) string {
 	return text
 }
 
-// pick is the differences of the tags that were asked for, or of all.
+// pick returns the differences of the tags that --tag names, or of all.
 func (f *diffFlags) pick(c [2]*catalog.Catalog) ([]catalog.TagDiff, error) {
 	wanted := map[string]bool{}
 	for _, name := range f.tags {

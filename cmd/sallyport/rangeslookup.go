@@ -46,7 +46,7 @@ func newRangesLookup(a *app) *cobra.Command {
 }
 
 // parseQuery reads an address or a prefix. An IPv4-mapped address is looked up as IPv4.
-// The error goes behind the text.
+// The message that has the error names s before it.
 func parseQuery(s string) (netip.Prefix, error) {
 	s = strings.TrimSpace(s)
 	addr, addrErr := netip.ParseAddr(s)
@@ -74,7 +74,7 @@ func parseQuery(s string) (netip.Prefix, error) {
 	return netip.Prefix{}, errors.New("not an address or prefix: look up the addresses of a name, one by one; sallyport ranges show prints a tag")
 }
 
-// matchJSON is one tag that holds what was looked up, or part of it.
+// matchJSON is one tag that has the address or prefix, or a part of it.
 type matchJSON struct {
 	tagJSON
 	Query  string `json:"query"`

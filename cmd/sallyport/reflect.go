@@ -24,7 +24,7 @@ type reflectFlags struct {
 	json     bool
 }
 
-// mostDelay bounds --max-delay: answers that wait are kept in memory.
+// mostDelay is the maximum of --max-delay, because delayed answers are kept in memory.
 const mostDelay = time.Hour
 
 func newReflect(a *app) *cobra.Command {
@@ -72,7 +72,7 @@ func (f *reflectFlags) check(cmd *cobra.Command) error {
 		return wrong(cmd, "%s needs --listen, the address to answer on", cmd.CommandPath())
 	case f.keyFile == "":
 		return wrongUsage{cmd.CommandPath() + " needs --key-file", "make a key with sallyport reflect --new-key FILE"}
-	case !(f.rate >= 1 && f.rate <= 1e6): // not for NaN either
+	case !(f.rate >= 1 && f.rate <= 1e6): // also refuses NaN
 		return usage("--rate %g: choose 1 to 1000000 packets a second", f.rate)
 	case !(f.total >= 1 && f.total <= 1e6):
 		return usage("--total-rate %g: choose 1 to 1000000 packets a second", f.total)
@@ -89,7 +89,7 @@ func (f *reflectFlags) check(cmd *cobra.Command) error {
 	return nil
 }
 
-// cutPort splits HOST:PORT; a HOST that is left out is any address.
+// cutPort splits HOST:PORT. An empty HOST is any address.
 func cutPort(listen string) (host, port string, ok bool) {
 	i := strings.LastIndexByte(listen, ':')
 	if i < 0 {
@@ -111,7 +111,8 @@ func (a *app) newKey(name string) error {
 	return nil
 }
 
-// reflectJSON is what reflect --json prints at its end. Fields are only ever added.
+// reflectJSON is what reflect --json prints when it ends. Later versions may add fields, and
+// remove none.
 type reflectJSON struct {
 	Listen   []netip.AddrPort   `json:"listen"`
 	Seconds  float64            `json:"seconds"`

@@ -15,7 +15,8 @@ import (
 	"sallyport/rules"
 )
 
-// The JSON that check and generate print with --json. Fields are only ever added.
+// The JSON that check and generate print with --json. Later versions may add fields, and
+// remove none.
 type generateJSON struct {
 	Policy      *policyJSON  `json:"policy,omitempty"`
 	Feeds       []feedJSON   `json:"feeds,omitempty"`
@@ -42,8 +43,8 @@ type feedJSON struct {
 	Fetched time.Time `json:"fetched,omitzero"`
 	Cached  bool      `json:"cached"`
 	Stale   bool      `json:"stale"`
-	Newer   string    `json:"older_than,omitempty"` // the change that was used before, if that is newer
-	// Warnings are what is said of the feed on standard error.
+	Newer   string    `json:"older_than,omitempty"` // the newer change that was used before
+	// Warnings are those about the feed on standard error.
 	Warnings []warningJSON `json:"warnings,omitempty"`
 }
 
@@ -79,8 +80,8 @@ type targetJSON struct {
 	Routes6 int         `json:"ipv6_routes,omitempty"`
 	Dropped []string    `json:"dropped_rules,omitempty"`
 	Prices  []priceJSON `json:"prices,omitempty"`          // of a list of routes that is not exact
-	Equal   bool        `json:"reads_back_equal,omitzero"` // only where it was tried: check, and --templates
-	Change  *changeJSON `json:"change,omitempty"`          // what it does that the files before did not
+	Equal   bool        `json:"reads_back_equal,omitzero"` // only if it was read back: with check and with --templates
+	Change  *changeJSON `json:"change,omitempty"`          // from the files before
 	Files   []fileJSON  `json:"files,omitempty"`
 }
 
@@ -91,7 +92,7 @@ type fileJSON struct {
 	SHA256 string   `json:"sha256"`
 	On     string   `json:"on,omitempty"`      // the machine that load and by_hand are for
 	Load   string   `json:"load,omitempty"`    // a command
-	ByHand string   `json:"by_hand,omitempty"` // what to do where no command does it
+	ByHand string   `json:"by_hand,omitempty"` // what to do if no command can
 	Once   []string `json:"once,omitempty"`    // commands after the first load
 	Diff   string   `json:"diff,omitempty"`
 }
@@ -124,7 +125,7 @@ func (a *app) jsonOf(res *sallyport.Result) generateJSON {
 	return j
 }
 
-// rangesOf counts the ranges of the plan's destinations, each set once.
+// rangesOf counts the ranges of the plan's destinations, and each set once.
 func rangesOf(p *rules.Plan) (v4, v6 int) {
 	seen := map[string]bool{}
 	for i := range p.Rules {
@@ -139,7 +140,7 @@ func rangesOf(p *rules.Plan) (v4, v6 int) {
 	return v4, v6
 }
 
-// content says what a target carries: rules and what they go to, or routes.
+// content describes the content of a target: rules and their destinations, or routes.
 func content(o *sallyport.Output) string {
 	if list, ok := o.Caps.Routes(o.Plan); ok {
 		return routes(o, list)
@@ -147,7 +148,8 @@ func content(o *sallyport.Output) string {
 	return plural(len(o.Plan.Rules), "rule") + " to " + destinations(o.Plan)
 }
 
-// routes says how many routes a target writes, and which way they go.
+// routes describes how many routes a target writes, and whether they bypass the VPN or use
+// it.
 func routes(o *sallyport.Output, written ipranges.Set) string {
 	listed, _ := o.Plan.Routes()
 	text := fmt.Sprintf("%d IPv4 and %d IPv6 routes", written.NumPrefixes(ipranges.IPv4), written.NumPrefixes(ipranges.IPv6))
@@ -160,7 +162,7 @@ func routes(o *sallyport.Output, written ipranges.Set) string {
 	return text + " through the VPN"
 }
 
-// destinations says what the rules of a plan go to.
+// destinations describes the destinations of a plan's rules.
 func destinations(p *rules.Plan) string {
 	v4, v6 := rangesOf(p)
 	names := map[string]bool{}
@@ -244,7 +246,7 @@ func (a *app) printReport(res *sallyport.Result, f *generateFlags, report publis
 	}
 }
 
-// printInputs says what a run was made from.
+// printInputs prints the policy and the feeds of a run.
 func (a *app) printInputs(res *sallyport.Result, from *policyFlags) {
 	fmt.Fprintf(a.out, "policy  %s%s\n", policyName(res), from.how)
 	for _, f := range res.Feeds {
@@ -269,7 +271,7 @@ func plural(n int, word string) string {
 	return fmt.Sprintf("%d %ss", n, word)
 }
 
-// size is a number of bytes for people.
+// size writes a number of bytes for people.
 func size(n int) string {
 	switch {
 	case n < 1000:

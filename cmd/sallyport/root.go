@@ -6,7 +6,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// run is the whole program, but for the process around it.
+// run runs a command line and returns the exit code.
 func run(ctx context.Context, args []string, a *app) int {
 	root := newRoot(a, args)
 	root.SetArgs(args)
@@ -15,12 +15,12 @@ func run(ctx context.Context, args []string, a *app) int {
 		a.failJSON(err)
 	}
 	if ended := a.out.finish(); ended != nil {
-		err = ended // whatever the command made of it
+		err = ended // instead of the error that the command made of it
 	}
 	return a.report(err)
 }
 
-// commands makes each command, by its name.
+// commands are the functions that make commands, by name.
 func commands() map[string]func(*app) *cobra.Command {
 	return map[string]func(*app) *cobra.Command{
 		"init": newInit, "check": newCheck, "generate": newGenerate,
@@ -29,8 +29,8 @@ func commands() map[string]func(*app) *cobra.Command {
 	}
 }
 
-// addCommands gives root the command that args begin with. Where they begin with none, as
-// in help and completion, it gets all of them.
+// addCommands adds the command that args begin with to root. If they begin with none, as in
+// help and completion, it adds all commands.
 func addCommands(root *cobra.Command, a *app, args []string) {
 	all := commands()
 	if len(args) > 0 && all[args[0]] != nil {

@@ -35,7 +35,7 @@ func (f *setFlags) ofPolicy() *policyFlags {
 	return &policyFlags{feedFlags: f.feedFlags, policy: f.policy, vars: f.vars}
 }
 
-// evaluator evaluates sets as the flags say.
+// evaluator returns the evaluator that the flags describe.
 func (f *setFlags) evaluator(a *app) *setexpr.Evaluator {
 	return &setexpr.Evaluator{
 		Feeds: f.meant(),
@@ -53,7 +53,8 @@ func (f *setFlags) evaluator(a *app) *setexpr.Evaluator {
 	}
 }
 
-// declaredSets are the sets of the policy that a command may take sets from.
+// declaredSets returns the names of the sets that the policy declares; none if no policy is
+// named or found in this folder.
 func (f *setFlags) declaredSets(a *app) []string {
 	own := f.ofPolicy()
 	if name, _ := own.chosen(); name == "" && f.policy == "" {
@@ -62,29 +63,29 @@ func (f *setFlags) declaredSets(a *app) []string {
 	return own.declared(a, "set")()
 }
 
-// completeNames offers the names of tags, and the policy's sets.
+// completeNames completes tags and the policy's sets.
 func (f *setFlags) completeNames(a *app) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 		return f.silent(a).CompleteName(cmd.Context(), typed, f.declaredSets(a)), cobra.ShellCompDirectiveNoFileComp
 	}
 }
 
-// completeSets offers the names of tags of every kind of feed, and the policy's sets.
+// completeSets completes tags of every kind of feed, and the policy's sets.
 func (f *setFlags) completeSets(a *app) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 		return f.silent(a).Complete(cmd.Context(), typed, f.declaredSets(a)), cobra.ShellCompDirectiveNoFileComp
 	}
 }
 
-// completeTags offers the names of tags.
+// completeTags completes tags.
 func (f *sourceFlags) completeTags(a *app) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 		return (&setFlags{sourceFlags: *f}).silent(a).CompleteName(cmd.Context(), typed, nil), cobra.ShellCompDirectiveNoFileComp
 	}
 }
 
-// silent is the evaluator for completion, which takes feeds from files and the cache and
-// says nothing.
+// silent returns the evaluator for completion: it reads feeds from files and the cache only,
+// and prints nothing.
 func (f *setFlags) silent(a *app) *setexpr.Evaluator {
 	quiet := *a
 	quiet.in, quiet.err, quiet.progress = strings.NewReader(""), io.Discard, false

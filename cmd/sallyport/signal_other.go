@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// ignoreBrokenPipe has nothing to do: other systems report a closed pipe as an
-// error of the write.
+// ignoreBrokenPipe does nothing: on other systems, writing to a closed pipe is an error and
+// no signal.
 func ignoreBrokenPipe() {}
 
 // Windows' ERROR_BROKEN_PIPE and ERROR_NO_DATA.

@@ -12,7 +12,7 @@ import (
 	"sallyport/verifier/sizing"
 )
 
-// sizeFlags are the flags of size. Percentages are texts, so that 20 and 20% both work.
+// sizeFlags are the flags of size. Percentages are strings, so that 20 and 20% both work.
 type sizeFlags struct {
 	in               sizing.Input
 	sdk              string
@@ -21,7 +21,7 @@ type sizeFlags struct {
 	json             bool
 }
 
-// sizeOptions are the flags that the fields of a plan come from.
+// sizeOptions are the flags by the fields of a plan that they set.
 var sizeOptions = map[string]string{
 	"Users": "users", "Devices": "devices", "Concurrency": "in-call", "SDK": "sdk", "Mix": "mix", "Direct": "direct",
 	"Headroom": "headroom", "Reserved": "reserved-ports", "TCPPorts": "tcp-ports", "UDPPorts": "udp-ports",
@@ -89,7 +89,7 @@ listed as one; docs/size.md explains each formula.`,
 	return cmd
 }
 
-// parse reads the flags that are texts.
+// parse parses the flags that are strings.
 func (f *sizeFlags) parse() (err error) {
 	f.in.SDK = sizing.SDK(f.sdk)
 	for _, p := range []struct {
@@ -115,8 +115,8 @@ func (f *sizeFlags) parse() (err error) {
 	return nil
 }
 
-// parsePercent reads 20% or 20 as 0.2. A number up to 1 without the sign could be a share
-// as well: 0.3 is 30% to one and 0.3% to another.
+// parsePercent reads 20% or 20 as 0.2. It refuses numbers up to 1 without the sign, because
+// 0.3 may mean 30% or 0.3%.
 func parsePercent(text string) (float64, error) {
 	number, sign := strings.CutSuffix(strings.TrimSpace(text), "%")
 	v, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
@@ -189,8 +189,8 @@ func (a *app) printSize(r *sizing.Result, headroom float64) error {
 	return a.printAssumptions(r)
 }
 
-// printAssumptions says what the sums rest on; the pages are in the JSON and in
-// docs/size.md.
+// printAssumptions prints the assumptions of the calculation. Their sources are in the JSON
+// and in docs/size.md.
 func (a *app) printAssumptions(r *sizing.Result) error {
 	var rows [][]string
 	for _, v := range r.Assumptions {
@@ -211,7 +211,7 @@ func people(n int) string {
 	return count(big.NewInt(int64(n))) + " users"
 }
 
-// kbits is a bandwidth for people.
+// kbits writes a bandwidth for people.
 func kbits(k int) string {
 	switch {
 	case k < 1000:

@@ -49,8 +49,8 @@ func newTargets(a *app) *cobra.Command {
 	return cmd
 }
 
-// printTargets names each target's features: a terminal of 80 columns has no room for
-// the page's matrix.
+// printTargets lists the features of each target. A matrix, as in the documentation, is too
+// wide for a terminal of 80 columns.
 func (a *app) printTargets(list []targetdocs.Target) {
 	for _, t := range list {
 		a.printFeatures(t)

@@ -8,9 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// hang wraps text that begins at column start, behind a label, and goes on in lines
-// that are indented by indent. A word that is longer than a line, such as an
-// address to open, stays whole.
+// hang wraps text that begins at column start, after a label. It indents further lines by
+// indent. It does not break words, such as a long URL.
 func hang(text string, start, indent, width int) string {
 	var b strings.Builder
 	column := start
@@ -31,7 +30,7 @@ func hang(text string, start, indent, width int) string {
 	return b.String()
 }
 
-// progressTo is where progress is shown.
+// progressTo returns the writer for progress.
 func (a *app) progressTo() io.Writer {
 	if a.quiet {
 		return io.Discard
@@ -39,17 +38,17 @@ func (a *app) progressTo() io.Writer {
 	return a.err
 }
 
-// note prints a line that belongs behind what was printed on standard output, on standard
-// error; not for somebody who has stopped reading.
+// note prints a line on standard error, after the text on standard output. It prints nothing
+// if standard output is a closed pipe.
 func (a *app) note(line string) {
 	if a.out.Flush(); !a.out.tracked.closed && !a.quiet {
 		fmt.Fprintln(a.err, hang(line, 0, 2, a.width))
 	}
 }
 
-// table writes aligned columns. A cell that is longer than half the terminal moves
-// only its own row. On a terminal that is too narrow for all columns the last ones
-// are left out; a file or a pipe always gets all.
+// table writes aligned columns. A cell that is wider than half the terminal only moves the
+// rest of its row. If a terminal is too narrow for all columns, the last ones are left out;
+// a file or a pipe gets all.
 func (a *app) table(header []string, rows [][]string) error {
 	rows = append([][]string{header}, rows...)
 	lines := a.layout(rows)

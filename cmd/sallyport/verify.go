@@ -151,7 +151,7 @@ func (a *app) verify(cmd *cobra.Command, f *verifyFlags, args []string) error {
 	return a.watchVerify(cmd.Context(), f, plan, opt, old)
 }
 
-// check refuses flags that mean nothing together.
+// check refuses combinations of flags that make no sense.
 func (f *verifyFlags) check(cmd *cobra.Command, args []string) error {
 	switch {
 	case len(args) > 0 && strings.HasSuffix(args[0], ".hcl"):
@@ -179,7 +179,7 @@ func (f *verifyFlags) check(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// verifyPlan is the plan of the file, or of the policy, narrowed to what the flags name.
+// verifyPlan returns the plan of the file or the policy, limited to what the flags name.
 func (a *app) verifyPlan(cmd *cobra.Command, f *verifyFlags, args []string) (*verifier.Plan, error) {
 	plan, err := a.wholePlan(cmd, f, args)
 	if err != nil {
@@ -217,7 +217,7 @@ func (a *app) verifyPlan(cmd *cobra.Command, f *verifyFlags, args []string) (*ve
 	return plan, nil
 }
 
-// probeHint is a probe block to put into the policy, for the first of its rules.
+// probeHint is an example of a probe block for the policy, with the first of its rules.
 func probeHint(plan *verifier.Plan) string {
 	name := "NAME"
 	if len(plan.Rules) > 0 {
@@ -246,7 +246,7 @@ func (a *app) wholePlan(cmd *cobra.Command, f *verifyFlags, args []string) (*ver
 	return res.VerifyPlan(), nil
 }
 
-// serverAddress reads ADDR or ADDR:PORT.
+// serverAddress parses ADDR or ADDR:PORT.
 func serverAddress(s string) (netip.AddrPort, error) {
 	if a, err := netip.ParseAddr(s); err == nil {
 		return netip.AddrPortFrom(a, 53), nil
@@ -254,7 +254,7 @@ func serverAddress(s string) (netip.AddrPort, error) {
 	return netip.ParseAddrPort(s)
 }
 
-// options are how the plan is run.
+// options returns the options of running the plan.
 func (f *verifyFlags) options(ctx context.Context, a *app) (measure.Options, error) {
 	timers, err := f.timing()
 	if err != nil {
@@ -277,16 +277,16 @@ func (f *verifyFlags) options(ctx context.Context, a *app) (measure.Options, err
 		return opt, err
 	}
 	opt.Host, opt.Reflectors, err = reflectors(ctx, f.reflector)
-	if errors.As(err, new(*net.DNSError)) { // the rest of the report is worth having
+	if errors.As(err, new(*net.DNSError)) { // the rest of the plan can still be verified
 		opt.Lost, err = err, nil
 	}
 	return opt, err
 }
 
-// timerNames are the timers that --timer changes.
+// timerNames are the timers that --timer can change.
 var timerNames = []string{"rto", "connect", "handshake", "query", "hop", "walks", "no_host_after"}
 
-// proxySet is the proxy for HTTPS that the environment names, without its password.
+// proxySet is the HTTPS proxy of the environment, without its password.
 func proxySet() string {
 	for _, name := range []string{"HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"} {
 		if v := os.Getenv(name); v != "" {
@@ -299,7 +299,7 @@ func proxySet() string {
 	return ""
 }
 
-// timing is the timers with what --timer and --time-scale change.
+// timing returns the timers with the changes of --timer and --time-scale.
 func (f *verifyFlags) timing() (verifier.Timers, error) {
 	t := verifier.DefaultTimers()
 	fields := map[string]*time.Duration{"rto": &t.RTO, "connect": &t.Connect, "handshake": &t.Handshake, "query": &t.Query,
@@ -327,7 +327,7 @@ func mark(s string) (int, error) {
 	return n, nil
 }
 
-// reflectors are the first address of each family of HOST:PORT.
+// reflectors returns the first address of each family for HOST:PORT.
 func reflectors(ctx context.Context, s string) (host string, list []netip.AddrPort, err error) {
 	host, text, err := net.SplitHostPort(s)
 	port, perr := strconv.ParseUint(text, 10, 16)

@@ -15,15 +15,15 @@ import (
 	"sallyport/verifier/report"
 )
 
-// verifyOnce runs the plan, writes every report that was asked for, and ends with the
-// code of what came out.
+// verifyOnce runs the plan once, writes the reports that the flags name, and returns the exit
+// code of the result.
 func (a *app) verifyOnce(ctx context.Context, f *verifyFlags, plan *verifier.Plan, opt measure.Options, old *verifier.Report) error {
 	r := a.runPlan(ctx, plan, opt)
-	failed := f.writeFiles(r) // what was found is shown all the same
+	failed := f.writeFiles(r) // the report is printed even if a file fails
 	if err := errors.Join(a.printVerified(f, r, old), failed); err != nil {
 		return err
 	}
-	if ctx.Err() != nil { // what is known so far, and no part of a trend
+	if ctx.Err() != nil { // an interrupted run is not part of the history
 		return exit{exitInterrupted}
 	}
 	if f.history != "" {
@@ -37,7 +37,7 @@ func (a *app) verifyOnce(ctx context.Context, f *verifyFlags, plan *verifier.Pla
 	return nil
 }
 
-// watchVerify repeats until it is interrupted, and ends with the code of the last run.
+// watchVerify repeats until it is interrupted. It returns the exit code of the last run.
 func (a *app) watchVerify(ctx context.Context, f *verifyFlags, plan *verifier.Plan, opt measure.Options, old *verifier.Report) error {
 	tick := time.NewTicker(f.watch)
 	defer tick.Stop()
@@ -45,7 +45,7 @@ func (a *app) watchVerify(ctx context.Context, f *verifyFlags, plan *verifier.Pl
 	for {
 		r := a.runPlan(ctx, plan, opt)
 		if ctx.Err() != nil {
-			return last // an interrupted run cannot be compared with whole ones
+			return last // an interrupted run cannot be compared with complete ones
 		}
 		failed := f.writeFiles(r)
 		if err := errors.Join(a.printRun(f, r, old), failed); err != nil {
@@ -70,8 +70,8 @@ func (a *app) watchVerify(ctx context.Context, f *verifyFlags, plan *verifier.Pl
 	}
 }
 
-// runPlan runs the plan, and shows on standard error how far it is. A run that is
-// interrupted ends early, with what it knows, and says so.
+// runPlan runs the plan, and shows the progress on standard error. If it is interrupted, the
+// report has the results so far and says so.
 func (a *app) runPlan(ctx context.Context, plan *verifier.Plan, opt measure.Options) *verifier.Report {
 	show := report.NewProgress(a.progressTo(), a.progress, a.width)
 	opt.Probe.Progress, opt.Train.Progress = show.Finding, show.Train
@@ -83,19 +83,19 @@ func (a *app) runPlan(ctx context.Context, plan *verifier.Plan, opt measure.Opti
 	return r
 }
 
-// writesNothing says that the run writes no file, so that it is of no use once nobody
-// reads standard output.
+// writesNothing reports whether the run writes no file. Then it can end when standard output
+// is closed.
 func (f *verifyFlags) writesNothing() bool {
 	return f.save+f.html+f.junit+f.prom+f.history == ""
 }
 
-// file is one form of a report and where it goes.
+// file is a report in one format, and where it is written.
 type file struct {
 	flag, name, mark string
 	write            func(r *verifier.Report, b *bytes.Buffer) error
 }
 
-// files are the forms that the flags name.
+// files returns the reports that the flags name.
 func (f *verifyFlags) files() []file {
 	all := []file{
 		{"save", f.save, verifier.ReportFormat, func(r *verifier.Report, b *bytes.Buffer) error { return r.WriteJSON(b) }},
@@ -106,7 +106,7 @@ func (f *verifyFlags) files() []file {
 	return slices.DeleteFunc(all, func(one file) bool { return one.name == "" })
 }
 
-// checkFiles says what could not be written, before minutes of probing.
+// checkFiles returns an error for a report that cannot be written, before the run.
 func (f *verifyFlags) checkFiles() error {
 	files := f.files()
 	if f.history != "" {
@@ -129,7 +129,7 @@ func (f *verifyFlags) checkFiles() error {
 	return nil
 }
 
-// writeFiles writes the report in every form that the flags name.
+// writeFiles writes the report in each format that the flags name.
 func (f *verifyFlags) writeFiles(r *verifier.Report) error {
 	for _, one := range f.files() {
 		var b bytes.Buffer
@@ -150,13 +150,13 @@ func (a *app) textOptions(f *verifyFlags) report.TextOptions {
 	return opt
 }
 
-// silent says that --quiet prints nothing about a run: nothing failed or was undecided,
-// and nothing changed since old.
+// silent reports whether --quiet prints nothing about a run: all verdicts are good, and
+// nothing changed since old.
 func (f *verifyFlags) silent(r, old *verifier.Report) bool {
 	return f.quiet && r.ExitCode() == exitOK && (old == nil || len(verifier.Compare(old, r)) == 0)
 }
 
-// printVerified prints a run on standard output, with what changed since old.
+// printVerified prints a run on standard output, with the changes since old.
 func (a *app) printVerified(f *verifyFlags, r, old *verifier.Report) error {
 	switch {
 	case f.silent(r, old):
@@ -173,7 +173,8 @@ func (a *app) printVerified(f *verifyFlags, r, old *verifier.Report) error {
 	return report.WriteChanges(a.out, old, r, a.textOptions(f))
 }
 
-// printRun is printVerified for one of several runs: the first whole, then what changed.
+// printRun is printVerified for repeated runs: it prints the first one completely, and then
+// only changes.
 func (a *app) printRun(f *verifyFlags, r, old *verifier.Report) error {
 	var err error
 	switch {
@@ -192,10 +193,10 @@ func (a *app) printRun(f *verifyFlags, r, old *verifier.Report) error {
 	return errors.Join(err, a.out.Flush())
 }
 
-// keptRuns is how many runs a history keeps: a week of one every ten minutes.
+// keptRuns is how many runs a history keeps: those of a week, with one every ten minutes.
 const keptRuns = 1008
 
-// remember adds the run to the history, and says what the trend is.
+// remember adds the run to the history, and prints the trend.
 func (a *app) remember(f *verifyFlags, r *verifier.Report) error {
 	h, err := report.LoadHistory(f.history)
 	if err != nil {

@@ -26,13 +26,13 @@ func newVersion(a *app) *cobra.Command {
 	return cmd
 }
 
-// versionJSON is what this program was built from. Commit and date are empty where the
-// build did not record them: in a copy of the source without .git, or with go run.
+// versionJSON is what this program was built from. Commit and date are empty if the build did
+// not record them: without .git, or with go run.
 type versionJSON struct {
 	Version  string `json:"version"`
 	Commit   string `json:"commit"`
 	Date     string `json:"date"`     // of the commit, RFC 3339
-	Modified bool   `json:"modified"` // there were changes on top of the commit
+	Modified bool   `json:"modified"` // the source had uncommitted changes
 	Go       string `json:"go"`
 	OS       string `json:"os"`
 	Arch     string `json:"arch"`
