@@ -15,7 +15,7 @@ import (
 func Benchmark(b *testing.B, c Contract) {
 	cloud := rules.In("cloud", AzureCloud(b, 398))
 	for _, v := range c.Variants {
-		s := &suite{kind: c.Kind, variant: v, read: map[string][]byte{}}
+		s := newSuite(c, v)
 		r := s.build(b, "edge")
 		lowered, _, errs := rules.Lower(s.plan(b, cloud), r.Caps)
 		if len(errs) > 0 {

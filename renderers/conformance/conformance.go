@@ -43,10 +43,12 @@ type Contract struct {
 	Variants []Variant
 	Mistakes []Mistake
 	Damages  []Damage
-	// Route tells a line that stands for a route from the others. Nil where no line does.
+	// Route tells a line, its end included, that stands for a route from the others. Nil
+	// where no line does.
 	Route func(line string) bool
-	// Cost is what a line that Route tells costs as the target's limits count it: an oracle
-	// of the test's own, next to Caps.RouteBytes. Nil: the line's bytes, its end included.
+	// Cost is what a line that Route tells costs as Caps.RouteBytes counts it: an oracle of
+	// the test's own. Nil: the line's bytes, its end included. RouteBytes does not know which
+	// way a list goes; where lines of one way are shorter, Cost adds what is counted too much.
 	Cost func(line string) int
 }
 
@@ -119,7 +121,7 @@ func Run(t *testing.T, c Contract) {
 	})
 	for _, v := range c.Variants {
 		t.Run(v.Name, func(t *testing.T) {
-			s := &suite{kind: c.Kind, variant: v, read: map[string][]byte{}}
+			s := newSuite(c, v)
 			rendered, ran, cases := 0, 0, s.cases(t)
 			for _, c := range cases {
 				t.Run(c.Name, func(t *testing.T) {
@@ -160,4 +162,8 @@ var checks = []struct {
 	{"notes", (*suite).notes},
 	{"cuts", (*suite).cuts},
 	{"golden", (*suite).golden},
+	{"lists", (*suite).lists},
+	{"bytes", (*suite).bytes},
+	{"claims", (*suite).claims},
+	{"week", (*suite).week},
 }

@@ -74,8 +74,8 @@ func cutPoints(size, most int) func(func(int) bool) {
 // renderIn renders plan in an environment with a file that was cut.
 func (s *suite) renderIn(t testing.TB, name string, plan *rules.Plan, env renderers.Env) {
 	t.Helper()
-	env.Name, env.Path = "edge", "edge"+s.kind.Extension
-	r, err := s.kind.Build(s.variant.Options, env)
+	env.Name, env.Path = "edge", "edge"+s.Kind.Extension
+	r, err := s.Kind.Build(s.variant.Options, env)
 	var files []renderers.File
 	if err == nil {
 		files, err = r.Render(plan)

@@ -24,7 +24,7 @@ func Fuzz(f *testing.F, c Contract) {
 	}
 	var list []subject
 	for _, v := range c.Variants {
-		x := subject{s: &suite{kind: c.Kind, variant: v, read: map[string][]byte{}}}
+		x := subject{s: newSuite(c, v)}
 		x.r = x.s.build(f, "edge")
 		lowered, _, errs := rules.Lower(x.s.rich(f), x.r.Caps)
 		if len(errs) > 0 {

@@ -38,7 +38,7 @@ func (s *suite) hostile(t testing.TB) {
 	if len(errs) > 0 {
 		t.Fatal(errs[0])
 	}
-	standard := "edge" + s.kind.Extension
+	standard := "edge" + s.Kind.Extension
 	for _, field := range textsOf(reflect.ValueOf(s.variant.Options).Elem(), "") {
 		for i, x := range strange {
 			for j, text := range []string{x, field.text + x, x + field.text} {
@@ -50,7 +50,7 @@ func (s *suite) hostile(t testing.TB) {
 		}
 	}
 	for _, x := range strange {
-		for _, where := range []string{x + s.kind.Extension, "fw/" + x + "edge" + s.kind.Extension, x + "/edge" + s.kind.Extension, "edge" + x, "edge" + s.kind.Extension + x} {
+		for _, where := range []string{x + s.Kind.Extension, "fw/" + x + "edge" + s.Kind.Extension, x + "/edge" + s.Kind.Extension, "edge" + x, "edge" + s.Kind.Extension + x} {
 			if isOutputPath(where) {
 				s.strange(t, fmt.Sprintf("path = %.60q", where), s.variant.Options, where, plan)
 			}
@@ -67,8 +67,8 @@ func (s *suite) hostile(t testing.TB) {
 // reports whether they were taken.
 func (s *suite) strange(t testing.TB, name string, options any, where string, plan *rules.Plan) bool {
 	t.Helper()
-	env := renderers.Env{Name: "edge", Path: where, PathGiven: where != "edge"+s.kind.Extension, Read: s.readFile}
-	r, err := s.kind.Build(options, env)
+	env := renderers.Env{Name: "edge", Path: where, PathGiven: where != "edge"+s.Kind.Extension, Read: s.readFile}
+	r, err := s.Kind.Build(options, env)
 	var files []renderers.File
 	if err == nil {
 		files, err = r.Render(plan)
@@ -86,7 +86,7 @@ func (s *suite) strange(t testing.TB, name string, options any, where string, pl
 	}
 	if r.Advice != nil {
 		for _, e := range r.Advice(plan) {
-			if e.Cause == "" || e.Fix == "" || s.kind.Warnings[e.ID] == "" {
+			if e.Cause == "" || e.Fix == "" || s.Kind.Warnings[e.ID] == "" {
 				t.Errorf("%s: advice without a cause or a fix, or with an ID that the kind does not list: %+v", name, e)
 			}
 		}

@@ -25,7 +25,7 @@ func (s *suite) checkLoad(t testing.TB, files []renderers.File) {
 			}
 		}
 	}
-	if said == (s.kind.Load == renderers.NotLoaded) {
-		t.Errorf("how the files are loaded is said: %v, and the load contract is %q", said, s.kind.Load)
+	if said == (s.Kind.Load == renderers.NotLoaded) {
+		t.Errorf("how the files are loaded is said: %v, and the load contract is %q", said, s.Kind.Load)
 	}
 }

@@ -15,7 +15,7 @@ import (
 
 // mistake builds a target of options that are wrong.
 func (c Contract) mistake(t testing.TB, m Mistake) {
-	s := &suite{kind: c.Kind, read: map[string][]byte{}}
+	s := newSuite(c, Variant{})
 	env := renderers.Env{Name: "edge", Path: "edge" + c.Kind.Extension, Read: s.readFile}
 	if m.Path != "" {
 		env.Path, env.PathGiven = m.Path, true
@@ -46,7 +46,7 @@ func (c Contract) damaged(t testing.TB, d Damage) {
 		if d.Variant != "" && d.Variant != v.Name || v.NoReadBack {
 			continue
 		}
-		s := &suite{kind: c.Kind, variant: v, read: map[string][]byte{}}
+		s := newSuite(c, v)
 		for _, plan := range s.damagePlans(t, cloud) {
 			for _, before := range [][]renderers.File{nil, s.rendered(t, s.build(t, "edge"), s.planOf(t, plan.Rules[0].Verdict, earlier))} {
 				r := s.buildAfter(t, before)
@@ -121,7 +121,7 @@ func (s *suite) rendered(t testing.TB, r *renderers.Target, p *rules.Plan) []ren
 // buildAfter makes the variant's renderer for a target that published files before.
 func (s *suite) buildAfter(t testing.TB, files []renderers.File) *renderers.Target {
 	t.Helper()
-	r, err := s.kind.Build(s.variant.Options, renderers.Env{Name: "edge", Path: "edge" + s.kind.Extension, Read: s.readFile,
+	r, err := s.Kind.Build(s.variant.Options, renderers.Env{Name: "edge", Path: "edge" + s.Kind.Extension, Read: s.readFile,
 		Previous: func(path string) []byte {
 			f, _ := renderers.FileAt(files, path)
 			return f.Data

@@ -64,7 +64,7 @@ func (s *suite) hostileNotes(t testing.TB, plan *rules.Plan) {
 			continue
 		}
 		noted := withNotes(plan, func(int, int) string { return x })
-		if !s.strange(t, fmt.Sprintf("notes of %.60q", x), s.variant.Options, "edge"+s.kind.Extension, noted) {
+		if !s.strange(t, fmt.Sprintf("notes of %.60q", x), s.variant.Options, "edge"+s.Kind.Extension, noted) {
 			t.Errorf("notes of %.60q are refused", x)
 		}
 	}

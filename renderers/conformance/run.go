@@ -67,8 +67,8 @@ func (s *suite) readBack(t testing.TB, r *renderers.Target, files []renderers.Fi
 	t.Helper()
 	got, err := r.ReadBack(files)
 	if s.variant.NoReadBack {
-		if !errors.Is(err, renderers.ErrNoReadBack) || s.kind.NoReadBack == "" {
-			t.Errorf("reading back gives %v, and the kind's reason is %q", err, s.kind.NoReadBack)
+		if !errors.Is(err, renderers.ErrNoReadBack) || s.Kind.NoReadBack == "" {
+			t.Errorf("reading back gives %v, and the kind's reason is %q", err, s.Kind.NoReadBack)
 		}
 		return
 	}

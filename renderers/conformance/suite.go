@@ -25,10 +25,15 @@ func checkInfo(t testing.TB, kind renderers.Kind) {
 	}
 }
 
+// suite is a contract with one of its variants.
 type suite struct {
-	kind    renderers.Kind
+	Contract
 	variant Variant
 	read    map[string][]byte // the files that the variant's options name, once they are read
+}
+
+func newSuite(c Contract, v Variant) *suite {
+	return &suite{Contract: c, variant: v, read: map[string][]byte{}}
 }
 
 // cases are those of the classes of plans that the variant takes.
@@ -111,7 +116,7 @@ func namesLike(to rules.Addresses) rules.Addresses {
 // Build makes the variant's renderer for a target called name.
 func (s *suite) build(t testing.TB, name string) *renderers.Target {
 	t.Helper()
-	r, err := s.kind.Build(s.variant.Options, renderers.Env{Name: name, Path: name + s.kind.Extension, Read: s.readFile})
+	r, err := s.Kind.Build(s.variant.Options, renderers.Env{Name: name, Path: name + s.Kind.Extension, Read: s.readFile})
 	if err != nil {
 		t.Fatalf("building the renderer: %v", err)
 	}
