@@ -132,7 +132,7 @@ func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 // back.
 func form(opt Options, env renderers.Env) routes.Form {
 	return routes.Form{
-		Mark: "#", Script: true,
+		Mark: "#", Script: true, First: routes.Shell,
 		Rows: func(ipranges.Family, rules.Verdict) routes.Rows { return routes.Rows{} },
 		Check: func(list rules.RouteList) error {
 			if list.Way != rules.Tunnel {

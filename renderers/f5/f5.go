@@ -186,7 +186,7 @@ var row = routes.Row{Before: "{subnet ", After: " }"}
 func form(opt Options, env renderers.Env) routes.Form {
 	variables := map[ipranges.Family]string{ipranges.IPv4: "four", ipranges.IPv6: "six"}
 	return routes.Form{
-		Mark: "#", Script: true,
+		Mark: "#", Script: true, First: routes.Shell,
 		Rows: func(ipranges.Family, rules.Verdict) routes.Rows { return routes.Rows{Row: row} },
 		Around: func(list rules.RouteList, f ipranges.Family) (before, after []string) {
 			if !list.Families.Has(f) {

@@ -48,12 +48,10 @@ type Form struct {
 	// Body is all of the file that is no comment, for a list whose rows are given, IPv4
 	// before IPv6, with the lines around them. Nil: these alone.
 	Body func(list rules.RouteList, rows []byte) ([]byte, error)
-	// Script says that the file is a header, an empty line, and Body with its own comments.
-	// Otherwise comments and empty lines can stand anywhere.
+	// Script says that the file is First, a header, an empty line, and Body with its own
+	// comments. Otherwise comments and empty lines can stand anywhere.
 	Script bool
-	// Own says that the user may have a template of the whole script, so that its header
-	// can begin for another shell.
-	Own bool
+	First  string // what a script begins with: Shell; empty: the header
 	// Divide parts a file into its comments and the rest, in place of Mark and Script.
 	Divide func(data []byte) (comments []string, body []byte, err error)
 	// Complement are the families of a bypass that are written as all other addresses.
@@ -147,12 +145,10 @@ func (x Form) divide(data []byte) (comments []string, body []byte, err error) {
 		comments, lines := renderers.Uncomment(data, x.Mark)
 		return comments, []byte(strings.Join(lines, "\n") + "\n"), nil
 	}
-	header, body, ok := bytes.Cut(data, []byte("\n\n"))
-	if !ok {
-		return nil, nil, errors.New("no empty line ends its header")
-	}
-	comments, others := renderers.Uncomment(bytes.TrimPrefix(header, []byte(shebang)), x.Mark)
-	if len(others) > 0 || !x.Own && bytes.HasPrefix(header, []byte(shebang)) != (x.Mark == "#") {
+	rest, begins := bytes.CutPrefix(data, []byte(x.First))
+	header, body, ends := bytes.Cut(rest, []byte("\n\n"))
+	comments, others := renderers.Uncomment(header, x.Mark)
+	if !begins || !ends || len(others) > 0 {
 		return nil, nil, errors.New("it does not begin as a script of sallyport's")
 	}
 	return comments, append([]byte("\n"), body...), nil
@@ -169,7 +165,7 @@ func DivideXML(data []byte) (comments []string, body []byte, err error) {
 			return nil, nil, fmt.Errorf("%.80q stands in a comment", text)
 		case inside:
 			comments = append(comments, text)
-		case text != "" && text != `<?xml version="1.0"?>`:
+		case strings.TrimSpace(text) != "" && text != `<?xml version="1.0"?>`:
 			body = append(body, line...)
 		}
 	}
@@ -179,7 +175,8 @@ func DivideXML(data []byte) (comments []string, body []byte, err error) {
 	return comments, body, nil
 }
 
-const shebang = "#!/bin/sh\n"
+// Shell is what a shell script begins with.
+const Shell = "#!/bin/sh\n"
 
 func withoutBlanks(text []byte) []byte {
 	var out []byte
@@ -254,10 +251,7 @@ func (x *File) Render(p *rules.Plan) ([]renderers.File, error) {
 // frame is the file: the header and a body.
 func (x *File) frame(list rules.RouteList, header []string, body []byte) ([]byte, error) {
 	if x.Script {
-		var b bytes.Buffer
-		if x.Mark == "#" {
-			b.WriteString(shebang)
-		}
+		b := bytes.NewBufferString(x.First)
 		for _, l := range header {
 			b.WriteString(x.Mark + " " + l + "\n")
 		}

@@ -22,7 +22,7 @@ var forms = map[string]Form{
 		return []string{"begin " + f.String()}, []string{"end"}
 	}},
 	"complement": {Mark: "#", Rows: row, Complement: rules.OnlyIPv6},
-	"script": {Mark: "#", Rows: row, Script: true, Body: func(_ rules.RouteList, rows []byte) ([]byte, error) {
+	"script": {Mark: "#", Rows: row, Script: true, First: Shell, Body: func(_ rules.RouteList, rows []byte) ([]byte, error) {
 		return slices.Concat([]byte("\nlist='\n"), rows, []byte("'\n\n# a comment\nload\n")), nil
 	}},
 	"other script": {Mark: "//", Rows: row, Script: true, Body: func(_ rules.RouteList, rows []byte) ([]byte, error) {
@@ -100,7 +100,7 @@ func TestReadRefuses(t *testing.T) {
 			}
 		}
 		for i, l := range lines {
-			if l == "" || l == "\n" || strings.HasPrefix(l, form.Mark) && !strings.Contains(l, "routes: ") || l == shebang && i > 0 {
+			if l == "" || l == "\n" || strings.HasPrefix(l, form.Mark) && !strings.Contains(l, "routes: ") || l == Shell && i > 0 {
 				continue
 			}
 			refused("no "+l, slices.Delete(slices.Clone(lines), i, i+1))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"sallyport/ipranges"
@@ -15,6 +16,7 @@ import (
 type Row struct {
 	Before, After string
 	Mask          string // between an IPv4 network and its mask, as in "10.0.0.0 255.0.0.0"; empty: "10.0.0.0/8"
+	Slash         string // between an address and its length, where a slash does not stand there
 }
 
 // Append appends the line of p, with its end.
@@ -28,12 +30,15 @@ func (r Row) Line(p netip.Prefix) string { return strings.TrimSuffix(string(r.Ap
 
 // Bytes is the length of the line of p, with its end.
 func (r Row) Bytes(p netip.Prefix) int {
-	var text [64]byte
+	var text [128]byte
 	return len(r.Before) + len(r.appendPrefix(text[:0], p)) + len(r.After) + len("\n")
 }
 
 func (r Row) appendPrefix(dst []byte, p netip.Prefix) []byte {
-	if r.Mask == "" || !p.Addr().Is4() {
+	switch {
+	case r.Slash != "":
+		return strconv.AppendInt(append(p.Addr().AppendTo(dst), r.Slash...), int64(p.Bits()), 10)
+	case r.Mask == "" || !p.Addr().Is4():
 		return ipranges.AppendPrefix(dst, p)
 	}
 	dst = append(p.Addr().AppendTo(dst), r.Mask...)
@@ -46,6 +51,9 @@ func (r Row) Parse(line string) (p netip.Prefix, ok bool) {
 	text, ends := strings.CutSuffix(text, r.After)
 	if !begins || !ends {
 		return p, false
+	}
+	if r.Slash != "" {
+		text = strings.Replace(text, r.Slash, "/", 1)
 	}
 	if network, mask, masked := strings.Cut(text, r.Mask); masked && r.Mask != "" && strings.Contains(mask, ".") {
 		m, err := netip.ParseAddr(mask)
@@ -87,7 +95,7 @@ type Rows struct {
 // order. With exceptions the longest come first: so a program that sets one after the
 // other never has an exception in force without what it contains.
 func (r Rows) Append(dst []byte, set ipranges.Set, f ipranges.Family) []byte {
-	if r.Other == nil && (r.Mask == "" || f == ipranges.IPv6) {
+	if r.Other == nil && r.Slash == "" && (r.Mask == "" || f == ipranges.IPv6) {
 		dst = slices.Grow(dst, set.NumPrefixes(f)*(len(r.Before)+20+len(r.After)))
 		return set.AppendPrefixes(dst, f, r.Before, r.After+"\n")
 	}

@@ -22,6 +22,7 @@ func TestRow(t *testing.T) {
 		{Row{Mask: "/"}, "9.9.9.9/32", "9.9.9.9/255.255.255.255"},
 		{Row{Mask: "/"}, "0.0.0.0/0", "0.0.0.0/0.0.0.0"},
 		{Row{Mask: " "}, "2603:1063::/38", "2603:1063::/38"},
+		{Row{Before: "<a>", Slash: "</a><b>", After: "</b>"}, "2603:1063::/38", "<a>2603:1063::</a><b>38</b>"},
 	} {
 		p := netip.MustParsePrefix(tt.p)
 		if got := tt.row.Line(p); got != tt.line {

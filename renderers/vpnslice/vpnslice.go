@@ -72,7 +72,7 @@ func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 	caps.RouteBytes = routeBytes
 	caps.RouteLimits = []rules.RouteLimit{{Max: opt.MaxBytes, Families: rules.BothFamilies, Bytes: true, Shared: true,
 		Device: "the client's system", Source: limitSource, Option: "max_bytes"}}
-	r := &renderer{routes.File{Env: env, Form: routes.Form{Mark: "#", Rows: rows, Script: true, Own: true}}}
+	r := &renderer{routes.File{Env: env, Form: routes.Form{Mark: "#", Rows: rows, Script: true}}}
 	r.Body = r.belowHeader
 	return &renderers.Target{Caps: caps, Renderer: r}, all.Err()
 }

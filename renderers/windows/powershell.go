@@ -11,6 +11,7 @@ import (
 
 	"sallyport/ipranges"
 	"sallyport/renderers"
+	"sallyport/renderers/routes"
 	"sallyport/rules"
 )
 
@@ -20,7 +21,8 @@ const scriptOnlyIncludes = `Add-VpnConnectionRoute knows no exclusion, only a Pr
 // caps is what the options leave of what the kind can express.
 func (r *renderer) caps() rules.Caps {
 	caps := info.Caps
-	caps.RouteBytes = r.routeBytes
+	// The direction is not known yet: of elements the longer false of an include counts.
+	caps.RouteBytes = r.form.RouteBytes(rules.Tunnel)
 	if r.opt.Form == formPowerShell {
 		caps.Verdicts, caps.Defaults = []rules.Verdict{rules.Tunnel}, []rules.Verdict{rules.Bypass}
 		caps.NoBypass = map[ipranges.Family]string{ipranges.IPv4: scriptOnlyIncludes, ipranges.IPv6: scriptOnlyIncludes}
@@ -70,43 +72,48 @@ func quote(s string) string {
 // take it for one in the machine's code page.
 const byteOrder = "\ufeff"
 
-func (r *renderer) renderScript(header []string, set ipranges.Set) ([]renderers.File, error) {
+// scriptForm is a script that nobody overrides: what another script does, nothing could
+// read back.
+func (r *renderer) scriptForm() routes.Form {
+	first := ""
+	if strings.ContainsFunc(r.opt.Connection, func(c rune) bool { return c >= utf8.RuneSelf }) {
+		first = byteOrder
+	}
+	return routes.Form{
+		Mark: "#", Script: true, First: first,
+		Rows: func(ipranges.Family, rules.Verdict) routes.Rows {
+			return routes.Rows{Row: routes.Row{Before: "    '", After: "'"}}
+		},
+		Check: func(list rules.RouteList) error {
+			if list.Way != rules.Tunnel {
+				return errors.New("it says to bypass the VPN, which no script does")
+			}
+			return nil
+		},
+		Body: func(_ rules.RouteList, rows []byte) ([]byte, error) {
+			return renderers.Execute("windows", "powershell.ps1.tmpl", nil, map[string]any{
+				"File": renderers.Clean(path.Base(r.path)), "Connection": quote(r.opt.Connection), "AllUsers": r.opt.AllUsers,
+				"Target": r.env.Name, "Routes": string(rows),
+			})
+		},
+	}
+}
+
+func (r *renderer) renderScript(header []string, list rules.RouteList) ([]renderers.File, error) {
 	if err := r.leftBehind(); err != nil {
 		return nil, err
 	}
-	body, err := r.script(set)
+	body, err := r.form.Text(list)
 	if err != nil {
 		return nil, err
 	}
-	var b bytes.Buffer
-	if strings.ContainsFunc(r.opt.Connection, func(c rune) bool { return c >= utf8.RuneSelf }) {
-		b.WriteString(byteOrder)
-	}
+	b := bytes.NewBufferString(r.form.First)
 	for _, l := range header {
 		b.WriteString("# " + l + "\n")
 	}
 	b.Write(body)
-	return []renderers.File{{Path: r.path, Mode: 0o644, Data: b.Bytes(), Use: "powershell -ExecutionPolicy Bypass -File {}",
+	return []renderers.File{{Path: r.path, Mode: routes.Plain, Data: b.Bytes(), Use: "powershell -ExecutionPolicy Bypass -File {}",
 		Undo: "powershell -ExecutionPolicy Bypass -File {} -Remove", On: "the Windows client"}}, nil
-}
-
-// What stands around a prefix in a script's list.
-const (
-	scriptBefore = "    '"
-	scriptAfter  = "'\n"
-)
-
-// script is the file without its header. Nobody overrides it: what another script
-// does, nothing could read back.
-func (r *renderer) script(set ipranges.Set) ([]byte, error) {
-	var routes []byte
-	for _, f := range rules.BothFamilies.List() {
-		routes = set.AppendPrefixes(routes, f, scriptBefore, scriptAfter)
-	}
-	return renderers.Execute("windows", "powershell.ps1.tmpl", nil, map[string]any{
-		"File": renderers.Clean(path.Base(r.path)), "Connection": quote(r.opt.Connection), "AllUsers": r.opt.AllUsers,
-		"Target": r.env.Name, "Routes": string(routes),
-	})
 }
 
 // leftBehind refuses a change of all_users: the record of what the earlier script added
@@ -121,50 +128,4 @@ func (r *renderer) leftBehind() error {
 	}
 	return &rules.RuleError{Option: "all_users", Cause: fmt.Sprintf("%s of an earlier run is for connections with all_users = %v, and this one would not find its routes", renderers.Clean(r.path), !r.opt.AllUsers),
 		Fix: fmt.Sprintf("where it is loaded, run it with -Remove; then delete %s and run again", renderers.Clean(r.path))}
-}
-
-// readScript holds the script to the one that we would write for the routes in it.
-func (r *renderer) readScript(data []byte) (*rules.Plan, error) {
-	text := strings.TrimPrefix(string(data), byteOrder)
-	header, body, ok := strings.Cut(text, "\n\n")
-	if !ok {
-		return nil, errors.New("no blank line ends its header")
-	}
-	comments, lines := renderers.Uncomment([]byte(header), "#")
-	if len(lines) > 0 {
-		return nil, fmt.Errorf("%.80q stands in its header", lines[0])
-	}
-	v, fams, err := renderers.ReadRouteHeader(comments)
-	if err != nil {
-		return nil, err
-	}
-	if v != rules.Tunnel {
-		return nil, errors.New("it says to bypass the VPN, which no script does")
-	}
-	_, list, _ := strings.Cut(body, "\n$routes = @(\n")
-	list, _, ok = strings.Cut(list, "\n)\n")
-	if !ok {
-		return nil, errors.New("there is no list of routes")
-	}
-	var b ipranges.Builder
-	for line := range strings.SplitSeq(list, "\n") {
-		p, err := ipranges.ParsePrefix(strings.Trim(line, " '"))
-		if err == nil && !fams.Has(ipranges.FamilyOf(p.Addr())) {
-			err = fmt.Errorf("%s is not of %s", p, fams)
-		}
-		if err == nil {
-			err = b.AddPrefix(p)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%.80q: %w", line, err)
-		}
-	}
-	want, err := r.script(b.Set())
-	if err != nil {
-		return nil, err
-	}
-	if "\n"+body != string(want) {
-		return nil, errors.New("it is not the script that sallyport writes for these routes")
-	}
-	return rules.RoutePlan(r.env.Name, fams, v, b.Set()), nil
 }

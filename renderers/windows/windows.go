@@ -19,13 +19,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
 
 	"sallyport/ipranges"
 	"sallyport/renderers"
+	"sallyport/renderers/routes"
 	"sallyport/rules"
 )
 
@@ -51,12 +51,8 @@ var info = renderers.Info{
 	Name:    "windows",
 	Title:   "Windows VPN",
 	Summary: "Windows' own VPN client: a ProfileXML with routes past the tunnel or through it, or a script with routes through it",
-	Caps: rules.Caps{
-		Families: rules.BothFamilies,
-		Verdicts: []rules.Verdict{rules.Bypass, rules.Tunnel},
-		Defaults: []rules.Verdict{rules.Tunnel, rules.Bypass},
-	},
-	Load: renderers.Restart,
+	Caps:    routes.Caps(),
+	Load:    renderers.Restart,
 	Limits: []renderers.Limit{
 		{Name: "routes", Value: "none documented; users report trouble above 200", Source: "VPNv2 CSP, Microsoft Learn, names no limit; user reports"},
 		{Name: "IPv6 past the tunnel", Value: "only in networks with an IPv6 gateway", Source: "ld0614/DPC, issue 23, 2025"},
@@ -76,6 +72,7 @@ func Kind() renderers.Kind {
 type renderer struct {
 	opt  Options
 	env  renderers.Env
+	form routes.Form
 	auth string // the content of Authentication
 	path string // of the script
 }
@@ -85,28 +82,17 @@ var protocols = []string{"Automatic", "IKEv2", "L2TP", "PPTP", "SSTP"}
 
 // isServer accepts a host name or an address.
 func isServer(s string) bool {
-	return len(s) <= 252 && isWord(s, ".:_-") && isWord(s[:1], "") && isWord(s[len(s)-1:], "")
+	return renderers.IsName(s, 252, ".:_-") && renderers.IsName(s[:1], 1, "") && renderers.IsName(s[len(s)-1:], 1, "")
 }
 
 // isTrusted accepts DNS suffixes with commas between them.
 func isTrusted(s string) bool {
 	for suffix := range strings.SplitSeq(s, ",") {
-		if !isWord(suffix, "._-") {
+		if !renderers.IsName(suffix, len(suffix), "._-") {
 			return false
 		}
 	}
 	return true
-}
-
-// isWord reports whether s is ASCII letters, digits and bytes of extra, at least one.
-func isWord(s, extra string) bool {
-	for _, c := range []byte(s) {
-		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
-		if !letter && strings.IndexByte(extra, c) < 0 {
-			return false
-		}
-	}
-	return s != ""
 }
 
 func build(opt Options, env renderers.Env) (*renderers.Target, error) {
@@ -128,6 +114,10 @@ func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 		all.Add(r.checkScript())
 	case formProfile:
 		r.checkProfile(&all)
+	}
+	r.form = r.profileForm()
+	if opt.Form == formPowerShell {
+		r.form = r.scriptForm()
 	}
 	return &renderers.Target{Renderer: r, Caps: r.caps(), Advice: r.advice}, all.Err()
 }
@@ -227,22 +217,19 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	set, v := list.Set, list.Way
 	header := renderers.RouteHeader(p)
 	if r.opt.Form == formPowerShell {
-		return r.renderScript(header, set)
+		return r.renderScript(header, list)
 	}
 	for i := range header {
 		header[i] = comment(header[i])
 	}
-	policy := "ForceTunnel"
-	if v == rules.Tunnel {
-		policy = "SplitTunnel"
+	rows := routes.Form{Rows: r.rows}
+	text, err := rows.Text(list)
+	if err != nil {
+		return nil, err
 	}
-	data, err := renderers.Execute("windows", r.opt.Form+".xml.tmpl", r.env.Templates, map[string]any{
-		"Header": header, "Bypass": v == rules.Bypass, "Server": r.opt.Server, "Protocol": r.opt.Protocol, "Policy": policy,
-		"AlwaysOn": r.opt.AlwaysOn, "Trusted": r.opt.TrustedNetwork, "Authentication": r.auth, "Routes": string(routes(set, v, r.indent())),
-	})
+	data, err := r.profile(header, list, text, r.env.Templates)
 	if err != nil {
 		return nil, err
 	}
@@ -250,8 +237,60 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 	if r.opt.Form == formRoutes {
 		hand = "put the elements of {} into the connection's ProfileXML, and load that anew"
 	}
-	return []renderers.File{{Path: r.env.Path, Mode: fs.FileMode(0o644), Data: data, From: r.opt.EAP,
+	return []renderers.File{{Path: r.env.Path, Mode: routes.Plain, Data: data, From: r.opt.EAP,
 		On: "the Windows clients", Hand: hand}}, nil
+}
+
+// profile is the file with its comments, from the template of own, if there is one.
+func (r *renderer) profile(header []string, list rules.RouteList, rows []byte, own fs.FS) ([]byte, error) {
+	policy := "ForceTunnel"
+	if list.Way == rules.Tunnel {
+		policy = "SplitTunnel"
+	}
+	return renderers.Execute("windows", r.opt.Form+".xml.tmpl", own, map[string]any{
+		"Header": header, "Bypass": list.Way == rules.Bypass, "Server": r.opt.Server, "Protocol": r.opt.Protocol, "Policy": policy,
+		"AlwaysOn": r.opt.AlwaysOn, "Trusted": r.opt.TrustedNetwork, "Authentication": r.auth, "Routes": string(rows),
+	})
+}
+
+// profileForm is a profile, or its routes alone: all elements as the own template has them.
+func (r *renderer) profileForm() routes.Form {
+	return routes.Form{
+		Divide: routes.DivideXML, Rows: r.rows,
+		Body: func(list rules.RouteList, rows []byte) ([]byte, error) {
+			data, err := r.profile(nil, list, rows, nil)
+			if err != nil {
+				return nil, err
+			}
+			_, body, err := routes.DivideXML(data)
+			return body, err
+		},
+	}
+}
+
+// rows are Route elements. A list of routes to put in has no indent.
+func (r *renderer) rows(_ ipranges.Family, v rules.Verdict) routes.Rows {
+	row := routes.Row{Before: "  <Route><Address>", Slash: "</Address><PrefixSize>",
+		After: "</PrefixSize><ExclusionRoute>" + strconv.FormatBool(v == rules.Bypass) + "</ExclusionRoute></Route>"}
+	if r.opt.Form == formRoutes {
+		row.Before = strings.TrimLeft(row.Before, " ")
+	}
+	return routes.Rows{Row: row}
+}
+
+// ReadBack implements renderers.Renderer.
+func (r *renderer) ReadBack(files []renderers.File) (*rules.Plan, error) {
+	path := r.env.Path
+	if r.opt.Form == formPowerShell {
+		path = r.path
+	}
+	return renderers.ReadFile(files, path, func(data []byte) (*rules.Plan, error) {
+		list, err := r.form.Read(data)
+		if err != nil {
+			return nil, err
+		}
+		return rules.RoutePlan(r.env.Name, list.Families, list.Way, list.Set), nil
+	})
 }
 
 // comment makes s safe inside an XML comment, which "--" must not be in.
@@ -260,54 +299,4 @@ func comment(s string) string {
 		s = strings.ReplaceAll(s, "--", "- -")
 	}
 	return s
-}
-
-// indent stands before a Route.
-func (r *renderer) indent() string {
-	if r.opt.Form == formRoutes {
-		return ""
-	}
-	return "  "
-}
-
-// routeBytes counts the line of a prefix, its end included. It cannot know the list's
-// direction, and counts the longer false of an include.
-func (r *renderer) routeBytes(p netip.Prefix) int {
-	var text [64]byte
-	n := len(ipranges.AppendPrefix(text[:0], p))
-	if r.opt.Form == formPowerShell {
-		return n + len(scriptBefore) + len(scriptAfter)
-	}
-	return n - len("/") + len(r.indent()) + len(routeBegin) + len(routeMiddle) + len(routeEnd(rules.Tunnel))
-}
-
-// What stands around the address and the prefix size of a Route.
-const (
-	routeBegin  = "<Route><Address>"
-	routeMiddle = "</Address><PrefixSize>"
-)
-
-func routeEnd(v rules.Verdict) string {
-	return "</PrefixSize><ExclusionRoute>" + strconv.FormatBool(v == rules.Bypass) + "</ExclusionRoute></Route>\n"
-}
-
-func routes(set ipranges.Set, v rules.Verdict, indent string) []byte {
-	end := routeEnd(v)
-	var dst []byte
-	for _, f := range rules.BothFamilies.List() {
-		dst = slices.Grow(dst, set.NumPrefixes(f)*(120+len(indent)))
-		for p := range set.Prefixes(f) {
-			dst = append(append(dst, indent...), routeBegin...)
-			dst = p.Addr().AppendTo(dst)
-			dst = append(dst, routeMiddle...)
-			dst = strconv.AppendInt(dst, int64(p.Bits()), 10)
-			dst = append(dst, end...)
-		}
-	}
-	return dst
-}
-
-// prefixOf is a Route's address and prefix size.
-func prefixOf(address, size string) (netip.Prefix, error) {
-	return ipranges.ParsePrefix(address + "/" + size)
 }
