@@ -101,3 +101,11 @@ func Clean(s string) string {
 	}
 	return b.String()
 }
+
+// XMLComment makes s safe inside an XML comment, which "--" must not be in.
+func XMLComment(s string) string {
+	for strings.Contains(s, "--") {
+		s = strings.ReplaceAll(s, "--", "- -")
+	}
+	return s
+}

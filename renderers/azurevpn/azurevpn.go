@@ -23,11 +23,11 @@ import (
 	"io/fs"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 
 	"sallyport/ipranges"
 	"sallyport/renderers"
+	"sallyport/renderers/routes"
 	"sallyport/rules"
 )
 
@@ -129,11 +129,11 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 		return r.renderMerge(header, set, v)
 	}
 	for i := range header {
-		header[i] = comment(header[i])
+		header[i] = renderers.XMLComment(header[i])
 	}
 	data, err := renderers.Execute("azurevpn", "fragment.xml.tmpl", r.env.Templates, map[string]any{
 		"Header": header, "Bypass": v == rules.Bypass,
-		"Element": nested([]string{clientConfig, lists[v]}, routes(set), "", "  "),
+		"Element": fragment(set, v),
 	})
 	if err != nil {
 		return nil, err
@@ -168,19 +168,19 @@ const (
 	secret = fs.FileMode(0o600)
 )
 
-// comment makes s safe inside an XML comment, which "--" must not be in.
-func comment(s string) string {
-	for strings.Contains(s, "--") {
-		s = strings.ReplaceAll(s, "--", "- -")
-	}
-	return s
+// fragment is the element for a profile that sallyport does not see.
+func fragment(set ipranges.Set, v rules.Verdict) string {
+	return nested([]string{clientConfig, lists[v]}, items(set), "", "  ")
 }
 
-// routes are the route elements of set, one an item.
-func routes(set ipranges.Set) []string {
+// row is a route element.
+var row = routes.Row{Before: "<route><destination>", Slash: "</destination><mask>", After: "</mask></route>"}
+
+// items are the route elements of set.
+func items(set ipranges.Set) []string {
 	list := make([]string, 0, set.NumPrefixes(ipranges.IPv4))
 	for p := range set.Prefixes(ipranges.IPv4) {
-		list = append(list, "<route><destination>"+p.Addr().String()+"</destination><mask>"+strconv.Itoa(p.Bits())+"</mask></route>")
+		list = append(list, row.Line(p))
 	}
 	return list
 }

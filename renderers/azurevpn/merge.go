@@ -95,7 +95,7 @@ func step(indent string) string {
 
 // fill is the text of the slot, with the line ends of the profile.
 func (p *profile) fill(s slot, set ipranges.Set) []byte {
-	text := s.before + nested(s.elements, routes(set), s.indent, s.step) + s.after
+	text := s.before + nested(s.elements, items(set), s.indent, s.step) + s.after
 	if bytes.Contains(p.data, []byte("\r\n")) {
 		text = strings.ReplaceAll(text, "\n", "\r\n")
 	}

@@ -174,8 +174,12 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	data["Header"] = comments(renderers.RouteHeader(p))
-	data["File"], data["Script"] = comment(fileName(r.main)), comment(fileName(r.script))
+	header := renderers.RouteHeader(p)
+	for i := range header {
+		header[i] = renderers.XMLComment(header[i])
+	}
+	data["Header"] = header
+	data["File"], data["Script"] = renderers.XMLComment(fileName(r.main)), renderers.XMLComment(fileName(r.script))
 	tree, err := renderers.Execute("globalprotect", "main.xml.tmpl", r.env.Templates, data)
 	if err != nil {
 		return nil, err
@@ -196,22 +200,6 @@ const useOn = "a machine that reaches the firewall by ssh"
 const useSet = "(echo 'set cli scripting-mode on'; echo configure; grep -v '^#' {}; echo exit; echo 'show config diff') | ssh -T admin@FIREWALL"
 
 func fileName(p string) string { return renderers.Clean(path.Base(p)) }
-
-// comment makes s safe inside an XML comment, which "--" must not be in.
-func comment(s string) string {
-	for strings.Contains(s, "--") {
-		s = strings.ReplaceAll(s, "--", "- -")
-	}
-	return s
-}
-
-func comments(lines []string) []string {
-	lines = slices.Clone(lines)
-	for i := range lines {
-		lines[i] = comment(lines[i])
-	}
-	return lines
-}
 
 // leftBehind is an error where the commands published before, in either form, made
 // something that these do not touch: in another client setting, the other direction, or

@@ -36,10 +36,10 @@ type table struct {
 }
 
 func (r *renderer) view(p *rules.Plan, o *objects) *view {
-	v := &view{File: comment(path.Base(r.env.Path)), Config: comment(r.opt.Config), Owner: strings.TrimSuffix(r.owner(), " "),
-		Interface: r.opt.Interface, Every: every(r.opt.UpdateDays), Place: comment(r.placeWords()), Like: comment(r.treatment("pass").String())}
+	v := &view{File: renderers.XMLComment(path.Base(r.env.Path)), Config: renderers.XMLComment(r.opt.Config), Owner: strings.TrimSuffix(r.owner(), " "),
+		Interface: r.opt.Interface, Every: every(r.opt.UpdateDays), Place: renderers.XMLComment(r.placeWords()), Like: renderers.XMLComment(r.treatment("pass").String())}
 	for _, l := range renderers.Header(p) {
-		v.Header = append(v.Header, comment(l))
+		v.Header = append(v.Header, renderers.XMLComment(l))
 	}
 	for _, a := range o.aliases {
 		if a.kind == kindPort {
@@ -50,7 +50,7 @@ func (r *renderer) view(p *rules.Plan, o *objects) *view {
 			v.Hosts = append(v.Hosts, table{Name: a.name})
 			continue
 		}
-		t := table{Name: a.name, URL: comment(a.url), File: comment(path.Base(r.setPath(a.name)))}
+		t := table{Name: a.name, URL: renderers.XMLComment(a.url), File: renderers.XMLComment(path.Base(r.setPath(a.name)))}
 		if a.kind == kindNetwork && r.opt.Form == formURLTable {
 			v.Kept = append(v.Kept, t)
 			continue
@@ -70,7 +70,7 @@ func (r *renderer) ruleList(o *objects) []string {
 	for i, f := range o.rules {
 		words := strings.TrimPrefix(f.descr, r.owner())
 		if note := renderers.RuleNote(f.origin); note != "" && (i == 0 || o.rules[i-1].origin != f.origin) {
-			words += "  # " + comment(note)
+			words += "  # " + renderers.XMLComment(note)
 		}
 		list = append(list, words)
 	}
@@ -93,15 +93,6 @@ func (r *renderer) placeWords() string {
 		return "which had none"
 	}
 	return fmt.Sprintf("after rule %q", r.opt.After)
-}
-
-// comment makes s fit for a comment of XML, which holds no two dashes in a row.
-func comment(s string) string {
-	s = renderers.Clean(s)
-	for strings.Contains(s, "--") {
-		s = strings.ReplaceAll(s, "--", "- -")
-	}
-	return s
 }
 
 // elements writes XML as pfSense does (xmlparse.inc, dump_xml_config_sub): a tab

@@ -222,7 +222,7 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 		return r.renderScript(header, list)
 	}
 	for i := range header {
-		header[i] = comment(header[i])
+		header[i] = renderers.XMLComment(header[i])
 	}
 	rows := routes.Form{Rows: r.rows}
 	text, err := rows.Text(list)
@@ -291,12 +291,4 @@ func (r *renderer) ReadBack(files []renderers.File) (*rules.Plan, error) {
 		}
 		return rules.RoutePlan(r.env.Name, list.Families, list.Way, list.Set), nil
 	})
-}
-
-// comment makes s safe inside an XML comment, which "--" must not be in.
-func comment(s string) string {
-	for strings.Contains(s, "--") {
-		s = strings.ReplaceAll(s, "--", "- -")
-	}
-	return s
 }
