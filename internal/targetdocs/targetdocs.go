@@ -125,20 +125,20 @@ func optionsOf(options any) []Option {
 
 func fieldsOf(prefix string, v reflect.Value) []Option {
 	var list []Option
-	for i := range v.NumField() {
-		field := v.Type().Field(i)
+	for _, field := range reflect.VisibleFields(v.Type()) {
+		value := v.FieldByIndex(field.Index)
 		tag := field.Tag.Get("policy")
 		if tag == "" {
 			continue
 		}
 		name, rest, _ := strings.Cut(tag, ",")
 		if field.Type.Kind() == reflect.Struct && field.Tag.Get("doc") == "" {
-			list = append(list, fieldsOf(prefix+name+".", v.Field(i))...)
+			list = append(list, fieldsOf(prefix+name+".", value)...)
 			continue
 		}
 		o := Option{Name: prefix + name, Doc: field.Tag.Get("doc"), Required: strings.Contains(rest, "required")}
-		if !v.Field(i).IsZero() {
-			o.Default = fmt.Sprint(v.Field(i).Interface())
+		if !value.IsZero() {
+			o.Default = fmt.Sprint(value.Interface())
 		}
 		list = append(list, o)
 	}

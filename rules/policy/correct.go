@@ -59,7 +59,7 @@ func schemaOfOptions(t reflect.Type, owner string) *schema {
 		return s
 	}
 	for _, o := range optionsOf(t) {
-		switch elem := t.Field(o.index).Type; {
+		switch elem := t.FieldByIndex(o.index).Type; {
 		case o.label:
 		case o.block:
 			for elem.Kind() != reflect.Struct {

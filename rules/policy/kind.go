@@ -31,7 +31,7 @@ func checkStruct(t reflect.Type, path string, taken []string, outer []reflect.Ty
 	taken = slices.Clone(taken)
 	var errs []error
 	for _, o := range optionsOf(t) {
-		f := t.Field(o.index)
+		f := t.FieldByIndex(o.index)
 		here := joinPath(path, f.Name)
 		if o.label {
 			if f.Type.Kind() != reflect.String {

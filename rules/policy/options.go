@@ -22,9 +22,9 @@ var (
 	textType      = reflect.TypeFor[encoding.TextUnmarshaler]()
 )
 
-// option is one field of a target's options.
+// option is one field of a target's options, or of a struct that is embedded in them.
 type option struct {
-	index    int
+	index    []int // as reflect.Value.FieldByIndex takes it
 	name     string
 	required bool
 	label    bool // the label of the block that the struct is decoded from
@@ -32,17 +32,17 @@ type option struct {
 }
 
 // optionsOf reads the tags of a struct: `policy:"name"`, `policy:"name,required"`
-// or `policy:",label"`. Fields without a tag are not options.
+// or `policy:",label"`. Fields without a tag are not options, and an embedded struct's
+// fields are those of the struct.
 func optionsOf(t reflect.Type) []option {
 	var out []option
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for _, f := range reflect.VisibleFields(t) {
 		tag, ok := f.Tag.Lookup("policy")
 		if !ok || !f.IsExported() {
 			continue
 		}
 		name, flags, _ := strings.Cut(tag, ",")
-		o := option{index: i, name: name, required: flags == "required", label: flags == "label", block: isBlock(f.Type)}
+		o := option{index: f.Index, name: name, required: flags == "required", label: flags == "label", block: isBlock(f.Type)}
 		if o.name != "" || o.label {
 			out = append(out, o)
 		}
@@ -87,9 +87,9 @@ func (d decoder) body(v reflect.Value, body *hclsyntax.Body, header hcl.Range, p
 	options := optionsOf(v.Type())
 	ok := true
 	for _, o := range options {
-		field := v.Field(o.index)
+		field := v.FieldByIndex(o.index)
 		here := joinPath(path, o.name)
-		d.doc = v.Type().Field(o.index).Tag.Get("doc")
+		d.doc = v.Type().FieldByIndex(o.index).Tag.Get("doc")
 		switch {
 		case o.label:
 		case o.block:
@@ -177,8 +177,8 @@ func (d decoder) labels(v reflect.Value, b *hclsyntax.Block) bool {
 	for _, o := range optionsOf(v.Type()) {
 		if o.label {
 			want = 1
-			if len(b.Labels) == 1 && v.Field(o.index).Kind() == reflect.String {
-				v.Field(o.index).SetString(b.Labels[0])
+			if len(b.Labels) == 1 && v.FieldByIndex(o.index).Kind() == reflect.String {
+				v.FieldByIndex(o.index).SetString(b.Labels[0])
 			}
 		}
 	}

@@ -52,7 +52,7 @@ target "nftables" "defaults" {
 	})
 	opt := p.Target("edge").Options.(*filterOptions)
 	want := &filterOptions{Hook: "out2", Ingress: []string{"lan0", "lan1"}, Table: "inet filter", DSCP: true, Level: -128, Count: 12,
-		Ratio: 0.25, Share: 12.5, Shares: []percent{1, 2}, Wait: 90 * time.Second, Keep: opt.Keep, Tags: map[string]string{"a": "x", "b-c": "y5"},
+		Ratio: 0.25, Share: 12.5, Shares: []percent{1, 2}, Waits: Waits{90 * time.Second}, Keep: opt.Keep, Tags: map[string]string{"a": "x", "b-c": "y5"},
 		Zones:  []zone{{Name: "in", Links: []string{"eth0"}, Idle: 5 * time.Second}, {Name: "out", Idle: 48 * time.Hour}},
 		Budget: &budget{MaxMissing: 3}}
 	if diff := cmp.Diff(want, opt, same); diff != "" {
@@ -135,6 +135,10 @@ func TestKindCheck(t *testing.T) {
 		}{}, `"path" is not plain, or used twice`},
 		"twice": {&struct {
 			A, B string `policy:"a" doc:"x"`
+		}{}, "used twice"},
+		"twice, in an embedded struct": {&struct {
+			Waits
+			A string `policy:"wait" doc:"x"`
 		}{}, "used twice"},
 		"hyphen": {&struct {
 			A string `policy:"a-b" doc:"x"`

@@ -46,21 +46,26 @@ type zone struct {
 }
 
 type filterOptions struct {
-	Hook    string            `policy:"hook" doc:"where"`
-	Ingress []string          `policy:"ingress" doc:"from where"`
-	Table   string            `policy:"table" doc:"which table"`
-	DSCP    bool              `policy:"dscp" doc:"mark"`
-	Level   int8              `policy:"level" doc:"how high"`
-	Count   uint              `policy:"count" doc:"how many"`
-	Ratio   float64           `policy:"ratio" doc:"how much"`
-	Share   percent           `policy:"share" doc:"a part"`
-	Shares  []percent         `policy:"shares" doc:"parts"`
-	Wait    time.Duration     `policy:"wait" doc:"how long"`
-	Keep    rules.Addresses   `policy:"keep" doc:"which addresses"`
-	Tags    map[string]string `policy:"tags" doc:"what else"`
-	Zones   []zone            `policy:"zone" doc:"zones"`
-	Budget  *budget           `policy:"budget" doc:"limits"`
-	Secret  string            // not an option
+	Hook    string    `policy:"hook" doc:"where"`
+	Ingress []string  `policy:"ingress" doc:"from where"`
+	Table   string    `policy:"table" doc:"which table"`
+	DSCP    bool      `policy:"dscp" doc:"mark"`
+	Level   int8      `policy:"level" doc:"how high"`
+	Count   uint      `policy:"count" doc:"how many"`
+	Ratio   float64   `policy:"ratio" doc:"how much"`
+	Share   percent   `policy:"share" doc:"a part"`
+	Shares  []percent `policy:"shares" doc:"parts"`
+	Waits
+	Keep   rules.Addresses   `policy:"keep" doc:"which addresses"`
+	Tags   map[string]string `policy:"tags" doc:"what else"`
+	Zones  []zone            `policy:"zone" doc:"zones"`
+	Budget *budget           `policy:"budget" doc:"limits"`
+	Secret string            // not an option
+}
+
+// Waits are options that several kinds can have.
+type Waits struct {
+	Wait time.Duration `policy:"wait" doc:"how long"`
 }
 
 type routeOptions struct {
