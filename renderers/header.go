@@ -102,8 +102,9 @@ func Clean(s string) string {
 	return b.String()
 }
 
-// XMLComment makes s safe inside an XML comment, which "--" must not be in.
+// XMLComment is Clean for a comment of XML, which "--" must not be in.
 func XMLComment(s string) string {
+	s = Clean(s)
 	for strings.Contains(s, "--") {
 		s = strings.ReplaceAll(s, "--", "- -")
 	}
