@@ -15,6 +15,7 @@ package routes
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -213,7 +214,9 @@ type File struct {
 	// Before looks at what an earlier run published: an error where this file would leave
 	// something of it behind. Nil: nothing can be.
 	Before func(list rules.RouteList) error
-	// Data is what the template gets besides Header, Bypass, File and Routes; nil: nothing.
+	// Routes is what the template calls the body; empty: "Routes".
+	Routes string
+	// Data is what the template gets besides Header, Bypass, File and the body; nil: nothing.
 	Data func(list rules.RouteList) map[string]any
 	// Comment changes a line of the header where the format needs it; nil: none does.
 	Comment func(line string) string
@@ -263,7 +266,7 @@ func (x *File) frame(list rules.RouteList, header []string, body []byte) ([]byte
 		data = x.Data(list)
 	}
 	data["Header"], data["Bypass"] = header, list.Way == rules.Bypass
-	data["File"], data["Routes"] = x.Name(), string(body)
+	data["File"], data[cmp.Or(x.Routes, "Routes")] = x.Name(), string(body)
 	return renderers.Execute(x.Kind, x.Template, x.Env.Templates, data)
 }
 

@@ -17,6 +17,10 @@ type Row struct {
 	Before, After string
 	Mask          string // between an IPv4 network and its mask, as in "10.0.0.0 255.0.0.0"; empty: "10.0.0.0/8"
 	Slash         string // between an address and its length, where a slash does not stand there
+	// Write appends what stands between Before and After where that is another text, and
+	// Find is the prefix in it. Both nil: it is the prefix.
+	Write func(dst []byte, p netip.Prefix) []byte
+	Find  func(text string) string
 }
 
 // Append appends the line of p, with its end.
@@ -36,6 +40,8 @@ func (r Row) Bytes(p netip.Prefix) int {
 
 func (r Row) appendPrefix(dst []byte, p netip.Prefix) []byte {
 	switch {
+	case r.Write != nil:
+		return r.Write(dst, p)
 	case r.Slash != "":
 		return strconv.AppendInt(append(p.Addr().AppendTo(dst), r.Slash...), int64(p.Bits()), 10)
 	case r.Mask == "" || !p.Addr().Is4():
@@ -51,6 +57,9 @@ func (r Row) Parse(line string) (p netip.Prefix, ok bool) {
 	text, ends := strings.CutSuffix(text, r.After)
 	if !begins || !ends {
 		return p, false
+	}
+	if r.Find != nil {
+		text = r.Find(text)
 	}
 	if r.Slash != "" {
 		text = strings.Replace(text, r.Slash, "/", 1)
@@ -95,7 +104,7 @@ type Rows struct {
 // order. With exceptions the longest come first: so a program that sets one after the
 // other never has an exception in force without what it contains.
 func (r Rows) Append(dst []byte, set ipranges.Set, f ipranges.Family) []byte {
-	if r.Other == nil && r.Slash == "" && (r.Mask == "" || f == ipranges.IPv6) {
+	if r.Other == nil && r.Slash == "" && r.Write == nil && (r.Mask == "" || f == ipranges.IPv6) {
 		dst = slices.Grow(dst, set.NumPrefixes(f)*(len(r.Before)+20+len(r.After)))
 		return set.AppendPrefixes(dst, f, r.Before, r.After+"\n")
 	}

@@ -27,14 +27,12 @@ package strongswan
 
 import (
 	"fmt"
-	"io/fs"
 	"net/netip"
-	"slices"
-	"strconv"
 	"strings"
 
 	"sallyport/ipranges"
 	"sallyport/renderers"
+	"sallyport/renderers/routes"
 	"sallyport/rules"
 )
 
@@ -56,12 +54,8 @@ var info = renderers.Info{
 	Name:    "strongswan",
 	Title:   "strongSwan",
 	Summary: "strongSwan: pass policies past the tunnel, by port too, or the selectors of what enters it",
-	Caps: rules.Caps{
-		Families: rules.BothFamilies,
-		Verdicts: []rules.Verdict{rules.Bypass, rules.Tunnel},
-		Defaults: []rules.Verdict{rules.Tunnel, rules.Bypass},
-	},
-	Load: renderers.PerFamily,
+	Caps:    routes.Caps(),
+	Load:    renderers.PerFamily,
 	Limits: []renderers.Limit{
 		{Name: "bypass", Value: "about 5,200 IPv4 prefixes, 4,500 of IPv6: 512 KiB a connection", Source: "measured, strongSwan 5.9.8; fewer with ports, which count each"},
 		{Name: "time to load", Value: "0.3 s for 1,000 pass policies, 1.7 s for 3,117, 7 s for 6,000", Source: "measured, strongSwan 5.9.8"},
@@ -77,8 +71,7 @@ func Kind() renderers.Kind {
 }
 
 type renderer struct {
-	env   renderers.Env
-	most  int
+	routes.File
 	ports rules.Matches // empty: every protocol and port
 	marks []string      // what follows a prefix, one for each selector: "[udp/3478-3479]"
 }
@@ -88,10 +81,6 @@ func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 	if opt.MaxSelectors < 1 || opt.MaxSelectors > maxSelectors {
 		all.Option("max_selectors", fmt.Sprintf("%d is no number of selectors that a payload can hold", opt.MaxSelectors),
 			fmt.Sprintf("use a number from 1 to %d: IKEv2 counts them in one byte", maxSelectors))
-	}
-	r := &renderer{env: env, most: opt.MaxSelectors, marks: []string{""}}
-	if len(opt.Ports) == 0 {
-		return r.target(), all.Err()
 	}
 	var list []rules.Match
 	for i, s := range opt.Ports {
@@ -103,34 +92,33 @@ func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 		}
 		list = append(list, m)
 	}
-	if err := all.Err(); err != nil {
-		return nil, err
+	r := &renderer{marks: []string{""}}
+	if len(opt.Ports) > 0 {
+		r.ports = rules.NewMatches(list...)
+		r.marks = marksOf(r.ports)
 	}
-	r.ports = rules.NewMatches(list...)
-	r.marks = marksOf(r.ports)
-	return r.target(), nil
-}
-
-func (r *renderer) target() *renderers.Target {
-	return &renderers.Target{Renderer: r, Caps: r.caps(), Ports: r.ports}
-}
-
-// caps counts a route as charon's message does, which depends on the ports, and what
-// enters the tunnel as selectors.
-func (r *renderer) caps() rules.Caps {
+	r.File = routes.File{Env: env, Kind: info.Name, Template: "swanctl.conf.tmpl", Routes: "Config", Comment: r.comment,
+		Form: routes.Form{Mark: "#", Rows: r.rows, Around: r.connection, Body: r.sections, Check: r.check},
+		Data: func(rules.RouteList) map[string]any {
+			return map[string]any{"Ports": len(r.ports) > 0, "Section": r.section()}
+		},
+		Load: renderers.File{Mode: routes.Plain, On: "the machine with strongSwan",
+			Use: "cp {} /etc/swanctl/conf.d/ && swanctl --load-conns"}}
 	caps := info.Caps
-	selectors := rules.RouteLimit{Max: r.most, Families: rules.BothFamilies, Shared: true, Of: rules.Tunnel,
+	caps.RouteBytes, caps.RouteLimits = r.messageBytes, limits(opt.MaxSelectors)
+	return &renderers.Target{Renderer: r, Caps: caps, Ports: r.ports}, all.Err()
+}
+
+// limits count what goes past the tunnel as charon's message does, which depends on the
+// ports, and what enters it as selectors.
+func limits(most int) []rules.RouteLimit {
+	selectors := rules.RouteLimit{Max: most, Families: rules.BothFamilies, Shared: true, Of: rules.Tunnel,
 		Device: "a payload of selectors", Source: "RFC 7296, section 3.13"}
-	if r.most < maxSelectors {
+	if most < maxSelectors {
 		selectors.Option = "max_selectors" // it lowers the limit of IKEv2, and cannot raise it
 	}
-	caps.RouteLimits = []rules.RouteLimit{
-		{Max: maxMessage, Families: rules.BothFamilies, Bytes: true, Of: rules.Bypass,
-			Device: "charon's control socket", Source: "measured, strongSwan 5.9.8: vici messages over 524,288 bytes are ignored"},
-		selectors,
-	}
-	caps.RouteBytes = r.messageBytes
-	return caps
+	return []rules.RouteLimit{{Max: maxMessage, Families: rules.BothFamilies, Bytes: true, Of: rules.Bypass,
+		Device: "charon's control socket", Source: "measured, strongSwan 5.9.8: vici messages over 524,288 bytes are ignored"}, selectors}
 }
 
 // messageBytes is what the child of a prefix takes in the message to charon (vici's
@@ -147,67 +135,63 @@ func (r *renderer) messageBytes(p netip.Prefix) int {
 	return n + len("mode"+"pass") + 4 + len("start_action"+"trap") + 4
 }
 
-// Render implements renderers.Renderer. With ports, what is rendered bypasses less
-// than p: other ports of its addresses stay in the tunnel.
-func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
-	list, err := renderers.Routes(p)
-	if err != nil {
-		return nil, err
-	}
-	set, v := list.Set, list.Way
-	header := renderers.RouteHeader(p)
-	if v == rules.Tunnel {
-		if err := r.includable(list); err != nil {
-			return nil, err
-		}
-	} else if len(r.ports) > 0 {
-		for i, l := range header {
-			if strings.HasPrefix(l, "on every protocol and port") {
-				header[i] = fmt.Sprintf("of these addresses only %s; all else of theirs goes through the VPN", r.portWords())
-			}
-		}
-	}
-	data, err := renderers.Execute("strongswan", "swanctl.conf.tmpl", r.env.Templates, map[string]any{
-		"Header": header, "Bypass": v == rules.Bypass, "Ports": len(r.ports) > 0, "Section": r.section(), "File": renderers.Clean(r.env.Path),
-		"Config": string(r.config(set, v)),
-	})
-	if err != nil {
-		return nil, err
-	}
-	return []renderers.File{{Path: r.env.Path, Mode: fs.FileMode(0o644), Data: data,
-		On: "the machine with strongSwan", Use: "cp {} /etc/swanctl/conf.d/ && swanctl --load-conns"}}, nil
-}
-
-// includable refuses ports, which narrow what goes past the tunnel.
-func (r *renderer) includable(list rules.RouteList) error {
-	if len(r.ports) == 0 {
+// check refuses ports, which narrow what goes past the tunnel, in a list of what goes
+// through it.
+func (r *renderer) check(list rules.RouteList) error {
+	if list.Way == rules.Bypass || len(r.ports) == 0 {
 		return nil
 	}
 	return list.Refuse("ports narrow what goes past the tunnel, and this is a list of what goes through it",
 		"remove ports, or use bypass")
 }
 
-func (r *renderer) portWords() string {
+// comment has the header say that other ports of the addresses stay in the tunnel.
+func (r *renderer) comment(line string) string {
+	if len(r.ports) == 0 || !strings.HasPrefix(line, "on every protocol and port") {
+		return line
+	}
 	var list []string
 	for _, m := range r.ports {
 		list = append(list, m.String())
 	}
-	return renderers.Clean(strings.Join(list, ", "))
+	return fmt.Sprintf("of these addresses only %s; all else of theirs goes through the VPN", renderers.Clean(strings.Join(list, ", ")))
 }
 
-// Bypassed is the protocols and ports of the listed addresses that a bypass of this target
-// carries past the tunnel; all others stay in it. Empty: every one goes past. The caller
-// must not change it.
-func (r *renderer) Bypassed() rules.Matches { return r.ports }
-
 // section begins the names of all that is ours.
-func (r *renderer) section() string { return "sallyport_" + r.env.Name }
+func (r *renderer) section() string { return "sallyport_" + r.Env.Name }
 
 func anyOf(f ipranges.Family) string {
 	if f == ipranges.IPv6 {
 		return "::/0"
 	}
 	return "0.0.0.0/0"
+}
+
+const remote = "{ remote_ts = "
+
+// rows are children for what goes past the tunnel, and selectors for what enters it, in
+// a string whose lines end in backslashes.
+func (r *renderer) rows(f ipranges.Family, way rules.Verdict) routes.Rows {
+	if way == rules.Tunnel {
+		return routes.Rows{Row: routes.Row{After: ",\\"}}
+	}
+	between := fmt.Sprintf(" : %s_pass%d %s", r.section(), f, remote)
+	return routes.Rows{Row: routes.Row{Before: "      ", After: " }",
+		Write: func(dst []byte, p netip.Prefix) []byte {
+			dst = append(appendChildName(dst, p), between...)
+			for i, m := range r.marks {
+				if i > 0 {
+					dst = append(dst, ',')
+				}
+				dst = append(ipranges.AppendPrefix(dst, p), m...)
+			}
+			return dst
+		},
+		Find: func(child string) string {
+			_, rest, _ := strings.Cut(child, remote)
+			return rest[:strings.IndexAny(rest+",", "[,")]
+		},
+	}}
 }
 
 // appendChildName is made of the prefix, so that a prefix keeps its name whatever is
@@ -224,47 +208,43 @@ func appendChildName(dst []byte, p netip.Prefix) []byte {
 	return dst
 }
 
-// config is the sections of the file, without comments. The families that set lacks
-// have none: swanctl unloads the connections that no file names.
-func (r *renderer) config(set ipranges.Set, v rules.Verdict) []byte {
-	if v == rules.Tunnel {
-		// A line that ends in a backslash goes on in the next one.
-		dst := fmt.Appendf(nil, "%s {\n  remote_ts = \"\\\n", r.section())
-		for _, f := range rules.BothFamilies.List() {
-			dst = set.AppendPrefixes(dst, f, "", ",\\\n")
-		}
-		return append(dst, "\"\n}\n"...)
+// connection is around the children of a family. One that the list lacks has none:
+// swanctl unloads the connections that no file names.
+func (r *renderer) connection(list rules.RouteList, f ipranges.Family) (before, after []string) {
+	if list.Way == rules.Tunnel || !list.Set.Has(f) {
+		return nil, nil
+	}
+	return []string{fmt.Sprintf("  %s_v%d {", r.section(), f), "    remote_addrs = 127.0.0.1", "    children {"}, []string{"    }", "  }"}
+}
+
+// sections are the sections of the file.
+func (r *renderer) sections(list rules.RouteList, rows []byte) ([]byte, error) {
+	if list.Way == rules.Tunnel {
+		return fmt.Appendf(nil, "%s {\n  remote_ts = \"\\\n%s\"\n}\n", r.section(), rows), nil
 	}
 	var dst []byte
 	for _, f := range rules.BothFamilies.List() {
-		if set.Has(f) {
+		if list.Set.Has(f) {
 			dst = fmt.Appendf(dst, "%s_pass%d {\n  local_ts = %s\n  mode = pass\n  start_action = trap\n}\n", r.section(), f, anyOf(f))
 		}
 	}
-	dst = append(dst, "connections {\n"...)
-	for _, f := range rules.BothFamilies.List() {
-		if !set.Has(f) {
-			continue
-		}
-		dst = fmt.Appendf(dst, "  %s_v%d {\n    remote_addrs = 127.0.0.1\n    children {\n", r.section(), f)
-		dst = r.appendChildren(dst, set, f)
-		dst = append(dst, "    }\n  }\n"...)
-	}
-	return append(dst, "}\n"...)
+	return fmt.Appendf(dst, "connections {\n%s}\n", rows), nil
 }
 
-func (r *renderer) appendChildren(dst []byte, set ipranges.Set, f ipranges.Family) []byte {
-	dst = slices.Grow(dst, set.NumPrefixes(f)*(80+50*len(r.marks)))
-	between := " : " + r.section() + "_pass" + strconv.Itoa(int(f)) + " { remote_ts = "
-	for p := range set.Prefixes(f) {
-		dst = append(appendChildName(append(dst, "      "...), p), between...)
-		for i, m := range r.marks {
-			if i > 0 {
-				dst = append(dst, ',')
-			}
-			dst = append(ipranges.AppendPrefix(dst, p), m...)
-		}
-		dst = append(dst, " }\n"...)
+// ReadBack implements renderers.Renderer.
+func (r *renderer) ReadBack(files []renderers.File) (*rules.Plan, error) {
+	p, err := r.read(files)
+	if err == nil && len(r.ports) > 0 {
+		return nil, fmt.Errorf("%w: %s", renderers.ErrNoReadBack, info.NoReadBack)
 	}
-	return dst
+	return p, err
+}
+
+// read is the plan that files carry out, with the ports that they name.
+func (r *renderer) read(files []renderers.File) (*rules.Plan, error) {
+	p, err := r.File.ReadBack(files)
+	if err == nil && len(r.ports) > 0 {
+		p.Rules[0].Services = []rules.Service{rules.NewService("ports", r.ports...)}
+	}
+	return p, err
 }

@@ -255,8 +255,8 @@ func FuzzReadBack(f *testing.F) {
 	})
 }
 
-// TestBypassed: what goes past the tunnel of the listed addresses.
-func TestBypassed(t *testing.T) {
+// TestPortsOfABypass: what goes past the tunnel of the listed addresses.
+func TestPortsOfABypass(t *testing.T) {
 	bypassed := func(ports ...string) rules.Matches {
 		r, err := Kind().Build(options(ports...), renderers.Env{Name: "edge", Path: "edge.conf"})
 		if err != nil {
