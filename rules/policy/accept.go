@@ -10,20 +10,21 @@ import (
 	"sallyport/diag"
 )
 
-// A warning that its reader has judged is accepted where it speaks of, with the reason:
+// A policy accepts a warning in the block that the warning is about, with a reason:
 //
 //	rule "calls" {
 //	  ...
 //	  accept "open-cloud" { reason = "the hosts check who calls" }
 //	}
 //
-// Accepted warnings are kept, and not shown. Errors have no ID and cannot be accepted.
+// Accepted warnings stay in the list of diagnostics, and are not shown. Errors have no ID and
+// cannot be accepted.
 
-// acceptBlock is the word for it.
+// acceptBlock is the type of these blocks.
 const acceptBlock = "accept"
 
-// Warnings that this package gives, by their IDs, which never change. The rest of the
-// program has more: Options.Warnings.
+// Warnings are the warnings of this package: what each is about, by ID. IDs never change.
+// Options.Warnings has the IDs of other packages.
 var Warnings = map[string]string{
 	"unused":       "nothing uses the block",
 	"shadowed":     "earlier rules leave the rule nothing to decide",
@@ -40,11 +41,11 @@ var Warnings = map[string]string{
 // Accept is one accept block of a policy.
 type Accept struct {
 	ID, Reason string
-	Place      diag.Range // of the accept itself
-	Block      diag.Range // of the block that it is in, as a whole
+	Place      diag.Range // of the accept block
+	Block      diag.Range // of the whole block that it is in
 }
 
-// Accepted returns the reason for which the warning of an ID about a place is accepted.
+// Accepted returns the accept block for the warning with the ID at one of the places, or nil.
 func Accepted(list []Accept, id string, places ...diag.Range) *Accept {
 	for i := range list {
 		a := &list[i]
@@ -58,7 +59,7 @@ func Accepted(list []Accept, id string, places ...diag.Range) *Accept {
 	return nil
 }
 
-// acceptsOf are the accept blocks in a body.
+// acceptsOf returns the accept blocks in a body.
 func acceptsOf(body *hclsyntax.Body) []*hclsyntax.Block {
 	var list []*hclsyntax.Block
 	for _, b := range body.Blocks {
@@ -120,7 +121,7 @@ func (c *compiler) accept(d *decl, b *hclsyntax.Block) (Accept, bool) {
 
 func (c *compiler) warningID(id string) bool { return slices.Contains(c.warningIDs(), id) }
 
-// warningIDs are those that can be accepted.
+// warningIDs returns the IDs of all warnings, sorted.
 func (c *compiler) warningIDs() []string {
 	list := slices.Clone(c.f.opt.Warnings)
 	for id := range Warnings {
@@ -135,7 +136,7 @@ func (c *compiler) accepted(d *decl, id string) bool {
 	return Accepted(c.f.accepts, id, place(d.header)) != nil
 }
 
-// acceptArgument reports accept as an argument, where it could be a block.
+// acceptArgument reports accept written as an argument, where it can be a block.
 func (c *compiler) acceptArgument(a *hclsyntax.Attribute, couldBe bool) bool {
 	if a.Name != acceptBlock || !couldBe {
 		return false

@@ -13,18 +13,17 @@ import (
 	"sallyport/rules"
 )
 
-// addresses is the value of an expression for addresses. The zero value is
-// unknown: a mistake that has been reported, or a feed that is not there, left
-// it without one.
+// addresses is the value of an expression for addresses. The zero value is unknown, because
+// of a mistake that is already reported or a feed without a catalog.
 type addresses struct {
 	known bool
 	any   bool
 	set   ipranges.Set
-	one   string   // the name of the set that this is, when it is just one set
+	one   string   // the name of the set if the value is a single set
 	feeds []string // labels of the feeds that it comes from, sorted
 	open  []string // the tags in it whose addresses anyone can rent
 	parts []part
-	hosts []string // the host names that a rule goes to in place of addresses
+	hosts []string // the host names if a rule has names as destination
 }
 
 // part is one element of a list of addresses.
@@ -85,7 +84,7 @@ func (c *compiler) addresses(a *hclsyntax.Attribute, anyIsFine bool) addresses {
 	return out
 }
 
-// isAny reports whether e is the word any.
+// isAny reports whether e is the keyword any.
 func isAny(e hclsyntax.Expression) bool {
 	t, ok := e.(*hclsyntax.ScopeTraversalExpr)
 	return ok && len(t.Traversal) == 1 && t.Traversal.RootName() == "any"
@@ -109,7 +108,7 @@ func (c *compiler) element(it item, add func(addresses, hcl.Range)) {
 		}
 		var sub addresses
 		word, name, rest := splitRef(e.Traversal)
-		if word == "names" { // namesRef has said that they stand alone
+		if word == "names" { // namesRef reports it
 			add(sub, e.Range())
 			return
 		}
@@ -144,8 +143,7 @@ func (c *compiler) element(it item, add func(addresses, hcl.Range)) {
 	}
 }
 
-// wholeFeed is the addresses of a feed that stands where a set belongs: those
-// of its one tag.
+// wholeFeed is the value of a feed in place of a set: the addresses of its only tag.
 func (c *compiler) wholeFeed(feed *decl, r hcl.Range) addresses {
 	spec, ok := c.f.specs[feed.name]
 	if !ok {
@@ -219,7 +217,7 @@ func (c *compiler) tag(feed *decl, name string, r hcl.Range) addresses {
 				fmt.Sprintf("take it out, and let its names pass with a names block: include = [names(feed.%s, %q)]", feed.name, name))
 			return out
 		}
-		// Beside other items it would go unseen that this one stands for nothing.
+		// Among other items, nobody would notice that this one is empty.
 		c.error(r, fmt.Sprintf("tag %q of feed %s holds no address", name, feed.name),
 			"Its publisher lists it empty"+strings.TrimSuffix(" in change "+cat.Info().Change, " in change ")+".", "take it out, or use a feed that lists its addresses")
 		out.known = false
@@ -227,7 +225,7 @@ func (c *compiler) tag(feed *decl, name string, r hcl.Range) addresses {
 	return out
 }
 
-// hasTag reports a tag that the feed, whose catalog is there, does not have.
+// hasTag reports whether the feed has the tag, and reports a diagnostic if not.
 func (c *compiler) hasTag(feed *decl, name string, r hcl.Range) bool {
 	cat, spec := c.catalogs[feed.name], c.f.specs[feed.name]
 	if _, ok := cat.Set(name); ok {
@@ -239,12 +237,12 @@ func (c *compiler) hasTag(feed *decl, name string, r hcl.Range) bool {
 		summary += ", change " + info.Change
 	}
 	detail, fix := "", ""
-	if c.hints++; c.hints <= maxHints { // a look through all tags takes its time
+	if c.hints++; c.hints <= maxHints { // comparing with all tags takes time
 		if near := cat.Suggest(name, 3); len(near) > 0 {
 			fix = fmt.Sprintf("did you mean %s?", wordList(near, "or"))
 		}
 	}
-	if spec.Kind == "azure" && strings.Contains(strings.ToLower(name), "munication") { // however it is spelt
+	if spec.Kind == "azure" && strings.Contains(strings.ToLower(name), "munication") { // in any spelling
 		detail = "Azure publishes no tag for Communication Services: see docs/acs.md."
 		if fix == "" {
 			fix = "list the documented ranges in a set"
@@ -263,7 +261,7 @@ func (c *compiler) hasTag(feed *decl, name string, r hcl.Range) bool {
 	return false
 }
 
-// evalSets evaluates the sets, in the order that their references ask for.
+// evalSets evaluates the sets, each after those that it refers to.
 func (c *compiler) evalSets(p *Program) {
 	for _, d := range c.f.order {
 		v := c.set(d)
@@ -281,7 +279,7 @@ func (c *compiler) evalSets(p *Program) {
 	}
 }
 
-// set is the value of a set block. A set that comes out empty is a mistake.
+// set is the value of a set block. An empty set is a mistake.
 func (c *compiler) set(d *decl) addresses {
 	a := c.need(d, "include", `say what is in it: include = ["192.0.2.0/24"]`)
 	var out, minus addresses
@@ -302,7 +300,7 @@ func (c *compiler) set(d *decl) addresses {
 		out.known = false
 	}
 	if d.broken {
-		out.known = false // exclude may be what is missing
+		out.known = false // the unreadable part may be exclude
 	}
 	if x == nil {
 		return c.notEverything(a, out)
@@ -325,8 +323,8 @@ func (c *compiler) set(d *decl) addresses {
 	return c.notEverything(a, out)
 }
 
-// notEverything refuses addresses that come to a whole family: nothing but the word
-// "any" means any address, whatever prefixes it is put together from.
+// notEverything refuses sets with all addresses of a family: only the keyword "any" means
+// any address.
 func (c *compiler) notEverything(a *hclsyntax.Attribute, out addresses) addresses {
 	if !out.known || out.any {
 		return out
@@ -342,7 +340,7 @@ func (c *compiler) notEverything(a *hclsyntax.Attribute, out addresses) addresse
 	return out
 }
 
-// idleExcludes warns of elements of exclude that remove nothing.
+// idleExcludes warns about elements of exclude that remove nothing.
 func (c *compiler) idleExcludes(a *hclsyntax.Attribute, from ipranges.Set, parts []part) {
 	idle := slices.DeleteFunc(parts, func(p part) bool { return p.set.Overlaps(from) })
 	const detail = "It shares no address with include."

@@ -11,8 +11,8 @@ import (
 	"sallyport/rules"
 )
 
-// budgetBlock is the block budget of a list of routes. Every target of routes has it;
-// no kind's options do.
+// budgetBlock is the budget block of a list of routes. All targets of routes can have it; it
+// is not an option of kinds.
 type budgetBlock struct {
 	Routes     int             `policy:"routes" doc:"how many routes the list may have, of each family"`
 	Routes4    int             `policy:"routes4" doc:"how many of IPv4"`
@@ -91,7 +91,7 @@ func (t *target) budget() bool {
 	return t.budgetAddresses(b) && ok
 }
 
-// budgetAddresses refuses what must and protect cannot be.
+// budgetAddresses reports values that must and protect cannot have.
 func (t *target) budgetAddresses(b budgetBlock) bool {
 	ok := true
 	for _, one := range []struct {
@@ -115,8 +115,8 @@ func (t *target) budgetBlock() *hclsyntax.Block {
 	return nil
 }
 
-// bothFamilies refuses a bypass of one family where the target speaks of both:
-// clients that have IPv6 prefer it, and their calls would stay in the tunnel.
+// bothFamilies refuses a bypass with addresses of one family if the target has both: clients
+// with IPv6 prefer it, and their calls would stay in the tunnel.
 func (t *target) bothFamilies(a *hclsyntax.Attribute, set ipranges.Set) {
 	if t.d.attr("families") != nil || set.IsEmpty() {
 		return
@@ -136,9 +136,9 @@ func (t *target) bothFamilies(a *hclsyntax.Attribute, set ipranges.Set) {
 	}
 }
 
-// tunnel evaluates the argument of a rule that blocks inside of a VPN what a target of
-// routes sends past it. Whether the target's list holds all of it is judged when that
-// list is known.
+// tunnel evaluates the argument tunnel of a rule that blocks inside a VPN what a target of
+// routes sends past it. The caller checks whether the target's list has all of that, when it
+// has made the list.
 func (c *compiler) tunnel(d *decl, r *rule) bool {
 	a := d.attr("tunnel")
 	if a == nil {
@@ -173,7 +173,7 @@ func (c *compiler) tunnel(d *decl, r *rule) bool {
 	return true
 }
 
-// bypasses are the names of the targets that send addresses past a VPN.
+// bypasses returns the names of the targets that send addresses past a VPN.
 func (c *compiler) bypasses() []string {
 	var names []string
 	for _, t := range c.f.decls["target"] {

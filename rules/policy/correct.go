@@ -8,9 +8,9 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
-// A target's arguments are those of its class and the options of its kind. What cannot
-// be among them is reported when the policy is loaded; what is misspelt counts from then
-// on as what it was meant for, so that its value is judged as well.
+// A target's arguments are those of its class and the options of its kind. Load reports
+// unknown ones. A misspelt argument is replaced by the one that is meant, so that its value
+// is checked too.
 
 // correctTarget corrects the kind and the arguments of a target's block.
 func (c *compiler) correctTarget(d *decl) {
@@ -19,7 +19,7 @@ func (c *compiler) correctTarget(d *decl) {
 	}
 	kind, ok := c.f.opt.Kinds(d.target)
 	if !ok {
-		if d.target == "" || d.repeated { // its labels are reported
+		if d.target == "" || d.repeated { // mistakes in its labels are reported
 			return
 		}
 		c.error(d.header, fmt.Sprintf("there is no kind of target %.60q", d.target), "", didYouMean("", d.target, c.f.opt.KindNames))
@@ -45,9 +45,9 @@ func (c *compiler) correctTarget(d *decl) {
 	}
 }
 
-// schema is what the body of a block can hold.
+// schema is what the body of a block can have.
 type schema struct {
-	owner  string // what has it, for messages
+	owner  string // what has the body, for messages
 	args   []string
 	blocks map[string]reflect.Type
 	class  Class // of the target, for its own body
@@ -82,8 +82,8 @@ func (s *schema) names() []string {
 	return list
 }
 
-// correct reports what body cannot hold, and corrects what is misspelt. It returns false
-// where the target holds what only targets of the other class have.
+// correct reports what body cannot have, and corrects misspelt names. It returns false if the
+// target has something that only targets of the other class have.
 func (c *compiler) correct(body *hclsyntax.Body, s *schema) bool {
 	ok := true
 	names := s.names()
@@ -132,7 +132,7 @@ func (c *compiler) correct(body *hclsyntax.Body, s *schema) bool {
 	return ok
 }
 
-// classHint explains an argument that only the other class of targets has.
+// classHint explains an argument that only targets of the other class have.
 func (s *schema) classHint(name string) string {
 	switch {
 	case s.class == Filter && (name == "bypass" || name == "include"):

@@ -10,8 +10,8 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
-// decl is one block of a policy: its name is checked and its arguments are
-// known ones, but their values have not been looked at.
+// decl is one block of a policy. Its name is checked and its arguments exist; their values
+// are not checked yet.
 type decl struct {
 	kind   string // of block
 	target string // the target's kind
@@ -20,18 +20,18 @@ type decl struct {
 	body   *hclsyntax.Body
 	whole  hcl.Range // up to the closing brace
 
-	// What a mistake leaves of the block is looked at for other mistakes. Its value is
-	// unknown where it is broken; arguments may be missing where it is cut; and others
-	// mean the first block of its name where it is repeated, or without a name.
+	// A block with a mistake is checked for other mistakes too. If broken, its value is
+	// unknown. If cut, arguments may be missing. If repeated, it has no name, or references
+	// to its name mean an earlier block.
 	broken, cut, repeated bool
-	guessed               bool // its kind is misspelt: what it lacks may be of another kind
-	wrongClass            bool // a target that holds what only those of the other class have
+	guessed               bool // its kind is misspelt, so that missing arguments are not reported
+	wrongClass            bool // a target with arguments of the other class
 }
 
-// blockSchema is what a kind of block looks like.
+// blockSchema is the syntax of a kind of block.
 type blockSchema struct {
-	labels string   // how its header is written
-	args   []string // its arguments; nil for targets, whose kind decides
+	labels string   // the header, for messages
+	args   []string // its arguments; nil for targets, because they depend on the kind
 }
 
 func schemaOf(kind string) (blockSchema, bool) {
@@ -71,7 +71,7 @@ func (c *compiler) declare(body *hclsyntax.Body) {
 	}
 }
 
-// attributes are those of the body, in the order of the file.
+// attributes returns the attributes of the body, in the order of the file.
 func attributes(body *hclsyntax.Body) []*hclsyntax.Attribute {
 	list := make([]*hclsyntax.Attribute, 0, len(body.Attributes))
 	for _, a := range body.Attributes {
@@ -102,7 +102,7 @@ func (c *compiler) declareBlock(b *hclsyntax.Block) {
 	}
 	d := &decl{kind: kind, guessed: kind != b.Type, header: b.DefRange(), body: b.Body, whole: b.Range()}
 	whole := b.Range()
-	if def := b.DefRange(); whole.End.Byte <= def.End.Byte { // it has no content: the line that it begins on counts
+	if def := b.DefRange(); whole.End.Byte <= def.End.Byte { // it has no content: take its first line
 		whole.End = def.End
 		if i := bytes.IndexByte(c.chars[def.End.Byte:], '\n'); i >= 0 {
 			whole.End.Byte += i
@@ -127,8 +127,8 @@ func (c *compiler) declareBlock(b *hclsyntax.Block) {
 	c.register(d)
 }
 
-// sortDamage prepares damageIn: c.damaged by where it begins, with the furthest end up to
-// each in c.reach.
+// sortDamage prepares damageIn: it sorts c.damaged by start, and puts the furthest end up to
+// each into c.reach.
 func (c *compiler) sortDamage() {
 	slices.SortFunc(c.damaged, func(a, b hcl.Range) int { return a.Start.Byte - b.Start.Byte })
 	reach := 0
@@ -138,8 +138,8 @@ func (c *compiler) sortDamage() {
 	}
 }
 
-// damageIn finds the first mistake in the syntax of r, if there is one: what the parser
-// made of what follows it is a guess.
+// damageIn finds the first syntax mistake in r, if there is one. What the parser returned for
+// the text after it is a guess.
 func (c *compiler) damageIn(r hcl.Range) (first hcl.Range, hit bool) {
 	i, _ := slices.BinarySearch(c.reach, r.Start.Byte)
 	if i == len(c.damaged) || c.damaged[i].Start.Byte > r.End.Byte {
@@ -148,13 +148,13 @@ func (c *compiler) damageIn(r hcl.Range) (first hcl.Range, hit bool) {
 	return c.damaged[i], true
 }
 
-// inDoubt reports a place that a mistake in the syntax touches.
+// inDoubt reports whether a syntax mistake is in the place.
 func (c *compiler) inDoubt(r hcl.Range) bool {
 	_, hit := c.damageIn(r)
 	return hit
 }
 
-// undamaged is the part of a body that ends on lines before the mistake.
+// undamaged is the part of a body on the lines before the mistake.
 func undamaged(body *hclsyntax.Body, mistake hcl.Range) *hclsyntax.Body {
 	out := &hclsyntax.Body{Attributes: hclsyntax.Attributes{}}
 	if body == nil {
@@ -173,8 +173,8 @@ func undamaged(body *hclsyntax.Body, mistake hcl.Range) *hclsyntax.Body {
 	return out
 }
 
-// label takes the name of d, and of a target the kind, from the block's labels. A block
-// without a name of its own is nobody's reference.
+// label takes the name of d, and the kind of a target, from the block's labels. No reference
+// can mean a block without a name.
 func (c *compiler) label(d *decl, b *hclsyntax.Block, schema blockSchema) {
 	want := strings.Count(schema.labels, `"`) / 2
 	if n := len(b.Labels); n != want {
@@ -198,8 +198,8 @@ func (c *compiler) label(d *decl, b *hclsyntax.Block, schema blockSchema) {
 	}
 }
 
-// correctArguments reports arguments and blocks that d cannot have. A misspelt one
-// counts as the one that is meant.
+// correctArguments reports arguments and blocks that d cannot have. It renames a misspelt
+// argument to the one that is meant.
 func (c *compiler) correctArguments(d *decl, schema blockSchema) bool {
 	ok := true
 	for _, a := range attributes(d.body) {
@@ -232,8 +232,8 @@ func (c *compiler) correctArguments(d *decl, schema blockSchema) bool {
 	return ok
 }
 
-// rename lets the argument count as the one that it was meant for, unless there is that
-// one, too. It reports whether it could.
+// rename renames the argument to the one that is meant, unless the block has that one too. It
+// reports whether it did.
 func (c *compiler) rename(body *hclsyntax.Body, a *hclsyntax.Attribute, meant string, same bool) bool {
 	if meant == "" || body.Attributes[meant] != nil {
 		return false
@@ -248,8 +248,7 @@ func (c *compiler) rename(body *hclsyntax.Body, a *hclsyntax.Attribute, meant st
 	return true
 }
 
-// excuse keeps the want of an argument from being reported: something else stands where
-// it was meant.
+// excuse prevents a report that an argument is missing: a misspelt one is in its place.
 func (c *compiler) excuse(body *hclsyntax.Body, name string) {
 	if c.f.excused[body] == nil {
 		c.f.excused[body] = map[string]bool{}
@@ -257,7 +256,7 @@ func (c *compiler) excuse(body *hclsyntax.Body, name string) {
 	c.f.excused[body][name] = true
 }
 
-// register enters d under its name.
+// register adds d to the index of names, and reports duplicates.
 func (c *compiler) register(d *decl) {
 	index := c.f.index[d.kind]
 	if index == nil {
@@ -287,7 +286,7 @@ func twiceWhy(kind string) string {
 	return ""
 }
 
-// names lists the declared names of a kind of block.
+// names returns the declared names of a kind of block.
 func (f *File) names(kind string) []string {
 	out := make([]string, 0, len(f.decls[kind]))
 	for _, d := range f.decls[kind] {
@@ -306,7 +305,7 @@ func (d *decl) attr(name string) *hclsyntax.Attribute {
 	return nil
 }
 
-// need returns the argument, and reports when it is missing.
+// need returns the argument, and reports if it is missing.
 func (c *compiler) need(d *decl, name, fix string) *hclsyntax.Attribute {
 	a := d.attr(name)
 	if a == nil && !c.mayLack(d, name) {
@@ -315,7 +314,8 @@ func (c *compiler) need(d *decl, name, fix string) *hclsyntax.Attribute {
 	return a
 }
 
-// mayLack reports that a mistake which has been told may be why d lacks the argument.
+// mayLack reports whether a mistake that is already reported may be the reason why the
+// argument is missing.
 func (c *compiler) mayLack(d *decl, name string) bool {
 	return d.cut || d.guessed || c.f.excused[d.body][name]
 }

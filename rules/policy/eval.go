@@ -11,8 +11,8 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
-// item is one element of a list as the policy writes it: an expression, or a
-// value that a variable's list held.
+// item is one element of a list in the policy: an expression, or a value of a variable's
+// list.
 type item struct {
 	expr hclsyntax.Expression // nil when val is the value
 	val  cty.Value
@@ -28,9 +28,9 @@ func (it item) ref() hcl.Traversal {
 	return nil
 }
 
-// items calls fn for every element that e stands for: those of lists, of lists
-// in lists and in variables, of for expressions; anything else is one item. It
-// reports whether all of e could be looked at.
+// items calls fn for every element of e: those of lists, of nested lists, of lists in
+// variables, and of for expressions. Any other expression is one item. It reports whether all
+// of e could be evaluated.
 func (c *compiler) items(e hclsyntax.Expression, env *hcl.EvalContext, fn func(item)) bool {
 	if !c.spend(1, e.Range()) {
 		return false
@@ -74,7 +74,7 @@ func (c *compiler) valueItems(v cty.Value, r hcl.Range, fn func(item)) {
 	}
 }
 
-// choose evaluates the condition of e, and returns the branch that it picks.
+// choose evaluates the condition of e, and returns the branch that it selects.
 func (c *compiler) choose(e *hclsyntax.ConditionalExpr, env *hcl.EvalContext) (hclsyntax.Expression, bool) {
 	yes, ok := c.truth(e.Condition, env)
 	if yes {
@@ -131,7 +131,7 @@ func (c *compiler) forItems(e *hclsyntax.ForExpr, env *hcl.EvalContext, fn func(
 	return ok
 }
 
-// isLocal reports whether a for expression around env binds the word.
+// isLocal reports whether a for expression around env defines the word.
 func isLocal(env *hcl.EvalContext, word string) bool {
 	for ; env != nil && env.Parent() != nil; env = env.Parent() {
 		if _, ok := env.Variables[word]; ok {
@@ -149,8 +149,8 @@ func (c *compiler) value(it item) (cty.Value, bool) {
 	return c.scalar(it.expr, it.env)
 }
 
-// scalar evaluates an expression over variables alone. What it reports, and
-// what comes from a variable without a value, is not ok.
+// scalar evaluates an expression that may use variables only. It is not ok if it reports a
+// mistake, or if a variable has no value.
 func (c *compiler) scalar(e hclsyntax.Expression, env *hcl.EvalContext) (cty.Value, bool) {
 	r := e.Range()
 	if !c.spend(1+r.End.Byte-r.Start.Byte, r) || !c.checkScalar(e, env) {
@@ -172,7 +172,7 @@ func (c *compiler) scalar(e hclsyntax.Expression, env *hcl.EvalContext) (cty.Val
 	return v, true
 }
 
-// checkScalar reports the parts of e that have no value of their own.
+// checkScalar reports the parts of e that are not scalar, such as sets.
 func (c *compiler) checkScalar(e hclsyntax.Expression, env *hcl.EvalContext) bool {
 	switch e := e.(type) {
 	case *hclsyntax.LiteralValueExpr:
@@ -187,13 +187,13 @@ func (c *compiler) checkScalar(e hclsyntax.Expression, env *hcl.EvalContext) boo
 	return w.ok
 }
 
-// scalarWalk looks at the parts of an expression. What is within a part that cannot be
-// there is not at fault, and its variables would look undeclared.
+// scalarWalk visits the parts of an expression. It ignores everything inside a part that is
+// reported, where variables would look undeclared.
 type scalarWalk struct {
 	c     *compiler
 	env   *hcl.EvalContext
 	ok    bool
-	wrong hclsyntax.Node // the part that the walk is within, if it cannot be there
+	wrong hclsyntax.Node // the reported part that the walk is in
 }
 
 func (w *scalarWalk) Enter(n hclsyntax.Node) hcl.Diagnostics {
@@ -244,7 +244,7 @@ func (c *compiler) badCall(e *hclsyntax.FunctionCallExpr) {
 	c.error(e.NameRange, fmt.Sprintf("there is no function %q", e.Name), "", `there are tag(feed.NAME, "Tag"), ports() and names() of the same`)
 }
 
-// Readers of single arguments. Each reports a value of the wrong type.
+// These functions read single arguments. Each reports a value of the wrong type.
 
 func (c *compiler) text(a *hclsyntax.Attribute) (string, bool) {
 	v, ok := c.scalar(a.Expr, c.env)
@@ -258,7 +258,7 @@ func (c *compiler) text(a *hclsyntax.Attribute) (string, bool) {
 	return v.AsString(), true
 }
 
-// quoteFix says how to make a string of v, which stands at r.
+// quoteFix says how to write v, which is at r, as a string.
 func (c *compiler) quoteFix(v cty.Value, r hcl.Range) string {
 	text := c.sourceAt(r)
 	switch {
@@ -297,7 +297,7 @@ func (c *compiler) flag(d *decl, name string, def bool) (value, ok bool) {
 	return v.True(), true
 }
 
-// truthFix says what to write in the place of v, which is neither true nor false.
+// truthFix says what to write instead of v, which is neither true nor false.
 func truthFix(v cty.Value) string {
 	if v.Type() == cty.String {
 		switch strings.ToLower(v.AsString()) {
@@ -310,7 +310,7 @@ func truthFix(v cty.Value) string {
 	return "write true or false"
 }
 
-// parseDuration takes what time.ParseDuration takes, and days: "7d".
+// parseDuration is time.ParseDuration, and also takes days: "7d".
 func parseDuration(s string) (time.Duration, error) {
 	if n := len(s); n > 1 && s[n-1] == 'd' {
 		if d, err := time.ParseDuration(s[:n-1] + "h"); err == nil && d.Abs() < 1e6*time.Hour {
@@ -348,7 +348,7 @@ func showValue(v cty.Value) string {
 	return v.Type().FriendlyName()
 }
 
-// describe says what a value is, for a message about its type.
+// describe describes a value, for a message about its type.
 func describe(v cty.Value) string {
 	switch {
 	case v.Type() == cty.String:
@@ -363,7 +363,7 @@ func describe(v cty.Value) string {
 	return "a map"
 }
 
-// integer is v as a whole number.
+// integer is v as an integer.
 func integer(v cty.Value) (int64, bool) {
 	if v.Type() != cty.Number {
 		return 0, false

@@ -5,14 +5,14 @@ import (
 	"strings"
 )
 
-// sameFeeds are other names of the kinds of feeds.
+// sameFeeds are other names for kinds of feeds.
 var sameFeeds = map[string]string{
 	"servicetags": "azure", "azurecloud": "azure", "microsoftazure": "azure", "az": "azure",
 	"office365": "m365", "o365": "m365", "microsoft365": "m365", "office": "m365", "teams": "m365", "ms365": "m365", "skype": "m365",
 	"list": "text", "file": "text", "plain": "text", "txt": "text", "csv": "text", "custom": "text", "cidr": "text",
 }
 
-// otherClouds publish lists that no kind of feed reads as it is.
+// otherClouds are providers with lists that no kind of feed can read.
 var otherClouds = map[string]string{
 	"aws": "AWS", "amazon": "AWS", "gcp": "Google Cloud", "google": "Google Cloud", "googlecloud": "Google Cloud",
 	"oracle": "Oracle Cloud", "oci": "Oracle Cloud", "cloudflare": "Cloudflare", "fastly": "Fastly", "akamai": "Akamai",
@@ -22,8 +22,8 @@ var otherClouds = map[string]string{
 	"salesforce": "Salesforce", "zscaler": "Zscaler", "okta": "Okta", "datadog": "Datadog", "atlassian": "Atlassian", "stripe": "Stripe",
 }
 
-// feedMeant says what to write for a feed whose kind is called name: the kind of ours that
-// it most likely stands for, or why there is none.
+// feedMeant says what to write for the unknown kind of feed name: the known kind that is most
+// likely meant, or why there is none.
 func feedMeant(name string, kinds []string) (kind, detail, fix string) {
 	word := strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {

@@ -16,13 +16,13 @@ import (
 	"sallyport/rules"
 )
 
-// feedKind is a kind of feed: one line in the table below.
+// feedKind is a kind of feed: a row in the table below.
 type feedKind struct {
 	name    string
 	clouds  []string      // the first is the default; none when the kind has no clouds
-	located bool          // the feed has no place of its own: file or url is needed
-	whole   string        // the tag that the feed alone stands for; empty: none
-	minAge  time.Duration // how long its publisher wants to be left alone
+	located bool          // the kind has no published file: file or url is required
+	whole   string        // the tag that feed.NAME means; empty: none
+	minAge  time.Duration // the shortest interval of requests that its publisher allows
 }
 
 func feedKinds() []feedKind {
@@ -59,7 +59,7 @@ func (c *compiler) feeds() {
 
 func (c *compiler) feed(d *decl) (catalog.FeedSpec, bool) {
 	spec := catalog.FeedSpec{Name: d.name}
-	kind, known := c.feedKind(d) // of an unknown kind, only what all kinds share is judged
+	kind, known := c.feedKind(d) // of an unknown kind, only arguments of all kinds are checked
 	spec.Kind = kind.name
 	cloudOK := c.feedCloud(d, kind, kind.name != "", &spec)
 	sourceOK := c.feedSource(d, kind, &spec)
@@ -81,7 +81,7 @@ func (c *compiler) feedKind(d *decl) (feedKind, bool) {
 	for _, k := range kinds {
 		names = append(names, k.name)
 	}
-	c.meant["feed "+d.name] = true // it is unused, if at all, because of this
+	c.meant["feed "+d.name] = true // a warning that it is unused would be a consequence of this
 	meant, detail, fix := feedMeant(name, names)
 	switch a := d.attr("kind"); {
 	case a != nil:
@@ -90,7 +90,7 @@ func (c *compiler) feedKind(d *decl) (feedKind, bool) {
 	default:
 		c.error(d.header, fmt.Sprintf("feed %q has no kind", d.name), strings.TrimSpace("Without a kind, the label has to be one. "+detail), fix)
 	}
-	for _, k := range kinds { // what else is wrong is judged by the kind that is meant
+	for _, k := range kinds { // other arguments are checked as those of the kind that is meant
 		if k.name == meant {
 			return k, false
 		}
@@ -163,7 +163,7 @@ func (c *compiler) feedURL(a *hclsyntax.Attribute, spec *catalog.FeedSpec) bool 
 	if !ok {
 		return false
 	}
-	// Whether plain http may be used is for the command line to say.
+	// The command line decides whether http is allowed.
 	u, err := url.Parse(s)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 		c.error(a.Expr.Range(), fmt.Sprintf("%.60q is not the address of a web page", s), "", `write url = "https://..."`)
@@ -200,7 +200,7 @@ func (c *compiler) feedAge(d *decl, kind feedKind, spec *catalog.FeedSpec) bool 
 	return true
 }
 
-// feedList is the versions of the feeds with these labels, by label.
+// feedList returns the versions of the feeds with the labels, sorted by label.
 func (c *compiler) feedList(labels []string) []rules.Feed {
 	var out []rules.Feed
 	for _, name := range sortedSet(slices.Clone(labels)) {
@@ -217,7 +217,7 @@ func feedVersion(name string, info catalog.Info) rules.Feed {
 	return rules.Feed{Name: name, Kind: info.Kind, Cloud: info.Cloud, Change: info.Change, SHA256: info.SHA256}
 }
 
-// allFeeds is the labels of the feeds that p's sets and rules come from.
+// allFeeds returns the labels of the feeds of p's sets, names and rules.
 func allFeeds(p *Program) []string {
 	var out []string
 	for _, s := range p.Sets {

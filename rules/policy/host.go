@@ -10,9 +10,9 @@ func isAddress(s string) bool {
 	return err == nil
 }
 
-// hostProblem says what keeps s from being a host name (RFC 1123, section 2.1,
-// with the lengths of RFC 1035, section 2.3.4) or an IP address; "" when
-// nothing does. Names of one label are fine: search domains exist.
+// hostProblem says why s is neither a host name (RFC 1123, section 2.1, with the lengths of
+// RFC 1035, section 2.3.4) nor an IP address; "" if it is one. Names of one label are valid,
+// because of search domains.
 func hostProblem(s string) string {
 	if a, err := netip.ParseAddr(s); err == nil {
 		if a.Zone() != "" {

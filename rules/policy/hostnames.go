@@ -14,18 +14,18 @@ import (
 	"sallyport/rules"
 )
 
-// A names block is a list of host names that rules can go to. Names are never
-// resolved here: they reach the targets that know names, as names.
+// A names block is a list of host names as a destination of rules. Names are not resolved:
+// targets that support names get them as names.
 
 // hostNames is the value of a names block.
 type hostNames struct {
 	known    bool
 	patterns []string // as rules.Named takes them
 	feeds    []string
-	open     []string // patterns under which anyone can have names
+	open     []string // patterns with names that anyone can get
 }
 
-// listedName is a name as a list has it.
+// listedName is a name in a list.
 type listedName struct {
 	text string // in lower case
 	rng  hcl.Range
@@ -127,9 +127,9 @@ func (c *compiler) namesCall(e *hclsyntax.FunctionCallExpr, env *hcl.EvalContext
 	return d.name, names, true
 }
 
-// withoutNames takes from list what the argument lists. Each must be in it as it is
-// written there: no target can say "all under a wildcard but one".
-// That is judged only where all of list is known.
+// withoutNames removes the names in the argument from list. Each must be in list exactly as
+// written: no target supports "all under a wildcard but one". This is checked only if all of
+// list is known.
 func (c *compiler) withoutNames(list []listedName, a *hclsyntax.Attribute, known bool) ([]listedName, bool) {
 	out, _, ok := c.namesOf(a)
 	listed, taken := map[string]bool{}, map[string]bool{}
@@ -147,7 +147,7 @@ func (c *compiler) withoutNames(list []listedName, a *hclsyntax.Attribute, known
 	return slices.DeleteFunc(list, func(l listedName) bool { return taken[l.text] }), ok
 }
 
-// checkPattern reports what cannot be a host name, or a * and the ending of one.
+// checkPattern reports a pattern that is neither a host name nor a * with the end of one.
 func (c *compiler) checkPattern(n listedName) bool {
 	name := strings.TrimPrefix(n.text, "*")
 	whole := name
@@ -192,16 +192,16 @@ func topLevel(pattern string) bool {
 	return suffix == base && (icann || !strings.Contains(base, "."))
 }
 
-// rented are suffixes under which a provider hands out names to whoever rents a machine
-// or an account, beside those of the Public Suffix List that names such as
-// azurewebsites.net come from. A wildcard above one holds them all.
+// rented are suffixes under which a provider gives names to all its customers, in addition to
+// those on the Public Suffix List, such as azurewebsites.net. A wildcard above a suffix
+// matches all of these names.
 var rented = []string{
 	"cloudapp.azure.com", "cloudapp.net", "azurewebsites.net", "azurefd.net", "azureedge.net", "trafficmanager.net", "core.windows.net",
 	"compute.amazonaws.com", "s3.amazonaws.com", "elb.amazonaws.com", "cloudfront.net",
 	"appspot.com", "run.app", "googleusercontent.com",
 }
 
-// openPattern reports a wildcard over names that strangers can have.
+// openPattern reports whether a wildcard matches names that strangers can get.
 func openPattern(pattern string) bool {
 	ending, wild := strings.CutPrefix(pattern, "*")
 	if !wild {
@@ -217,8 +217,8 @@ func openPattern(pattern string) bool {
 	return suffix == base && !icann && strings.Contains(base, ".")
 }
 
-// namesRef returns the block that an argument refers to where it stands for host
-// names: names.NAME alone. is says whether it does.
+// namesRef returns the names block that an argument refers to, if the argument is names.NAME
+// alone; is reports whether it is.
 func (c *compiler) namesRef(a *hclsyntax.Attribute) (d *decl, is bool) {
 	mixed := false
 	whole, _ := a.Expr.(*hclsyntax.ScopeTraversalExpr)
@@ -238,8 +238,8 @@ func (c *compiler) namesRef(a *hclsyntax.Attribute) (d *decl, is bool) {
 	return nil, mixed
 }
 
-// namesAlone returns the block that an argument refers to where it stands for host names
-// and nothing else, or nil.
+// namesAlone returns the names block that an argument refers to if it is nothing else, or
+// nil.
 func (c *compiler) namesAlone(a *hclsyntax.Attribute) *decl {
 	if e, ok := a.Expr.(*hclsyntax.ScopeTraversalExpr); ok && e.Traversal.RootName() == "names" {
 		return c.lookup(e.Traversal, "names")
@@ -247,7 +247,7 @@ func (c *compiler) namesAlone(a *hclsyntax.Attribute) *decl {
 	return nil
 }
 
-// hostsOf is the value of a block of names, or unknown where there is none.
+// hostsOf is the value of a names block, or unknown if d is nil.
 func (c *compiler) hostsOf(d *decl) addresses {
 	if d == nil {
 		return addresses{}
@@ -256,7 +256,7 @@ func (c *compiler) hostsOf(d *decl) addresses {
 	return addresses{known: n.known, one: d.name, feeds: n.feeds, hosts: n.patterns}
 }
 
-// warnOpenNames says that a rule lets pass names that anyone can have.
+// warnOpenNames warns about a rule that allows names which anyone can get.
 func (c *compiler) warnOpenNames() {
 	for _, d := range c.f.decls["rule"] {
 		r := c.rules[d.name]
@@ -275,7 +275,7 @@ func (c *compiler) warnOpenName(r hcl.Range, open []string, what string, related
 		"The provider hands such names out to its customers, so "+what+".", "list the names themselves where you know them", related...)
 }
 
-// shownNames are the domains of wildcards, the first few of many.
+// shownNames lists the domains of wildcards, or the first few if there are many.
 func shownNames(patterns []string) string {
 	const most = 4
 	var list []string

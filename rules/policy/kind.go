@@ -7,9 +7,8 @@ import (
 	"slices"
 )
 
-// Check tells what is wrong with the options of a kind: a tag that cannot be
-// decoded, without an explanation, or with a name that the language uses
-// itself. It is for the tests of targets; policies are not read with it.
+// Check returns an error if the options of a kind have a tag that cannot be decoded, that has
+// no documentation, or whose name is one of the language itself. It is for tests of targets.
 func (k TargetKind) Check() error {
 	if k.NewOptions == nil {
 		return nil
@@ -59,7 +58,7 @@ func checkStruct(t reflect.Type, path string, taken []string, outer []reflect.Ty
 	return errors.Join(errs...)
 }
 
-// decodable reports whether decoder.value has a way to fill a t.
+// decodable reports whether decoder.value can set a t.
 func decodable(t reflect.Type) bool {
 	switch {
 	case t == addressesType || t == hostsType || storable(t):
@@ -72,7 +71,7 @@ func decodable(t reflect.Type) bool {
 	return false
 }
 
-// storable reports whether store can fill a t.
+// storable reports whether store can set a t.
 func storable(t reflect.Type) bool {
 	v := reflect.New(t).Elem()
 	return reflect.PointerTo(t).Implements(textType) || t.Kind() == reflect.String || t.Kind() == reflect.Bool ||

@@ -8,31 +8,30 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
-// MaxSize is how many bytes a policy may have. Load needs one more to see that there
-// are more.
+// MaxSize is the maximum size of a policy in bytes. Callers of Load pass at least one byte
+// more of a larger policy.
 const MaxSize = 1 << 20
 
-// Limits of a policy. HCL's parser and evaluator call themselves for every
-// level of nesting, and an overflown stack cannot be recovered from; so what
-// nests is counted on the tokens, before the parser sees them.
+// Limits of a policy. HCL's parser and evaluator are recursive, and Go cannot recover from a
+// stack overflow. So nesting is counted in the tokens, before the parser gets them.
 const (
-	maxNesting   = 50   // brackets, braces and parentheses within one another
+	maxNesting   = 50   // levels of brackets, braces and parentheses
 	maxOperators = 2000 // in the whole file; each can be a level of its own
 	maxDigits    = 40   // of a number
 	maxText      = 2048 // bytes of a string value: templates multiply them
-	// maxRules bounds the rules of all targets together, and maxRanges the ranges of all
-	// sets that are put together from others: what a policy writes once can stand for much
-	// in many places.
+	// maxRules is the maximum number of rules in all targets together, and maxRanges that of
+	// ranges in all sets that are made of others: a short policy can use large sets many
+	// times.
 	maxRules  = 500_000
 	maxRanges = 8_000_000
-	// maxHints bounds how many unknown tags get a suggestion.
+	// maxHints is how many unknown tags get a suggestion.
 	maxHints = 25
-	// loopWork bounds the evaluation of for expressions, in bytes of source
-	// looked at. A policy without them needs no more than thrice its own bytes.
+	// loopWork limits the evaluation of for expressions, in bytes of evaluated source. A
+	// policy without them needs at most three times its size.
 	loopWork = 1 << 20
 )
 
-// checkSize reports whether the parser can take the source.
+// checkSize reports whether the source is within the limits of the parser.
 func (c *compiler) checkSize() bool {
 	if c.f.tooLong {
 		c.error(c.placeAt(0, 0),
@@ -52,8 +51,8 @@ func (c *compiler) checkSize() bool {
 	return true
 }
 
-// tooDeep finds the first token that could exhaust the parser, and says
-// what it is and what to write instead.
+// tooDeep finds the first token that exceeds a limit, and says what it is and what to write
+// instead.
 func tooDeep(tokens hclsyntax.Tokens) (r hcl.Range, what, fix string) {
 	const simpler = "write it more simply, or split it into several blocks"
 	depth, operators := 0, 0
@@ -61,7 +60,7 @@ func tooDeep(tokens hclsyntax.Tokens) (r hcl.Range, what, fix string) {
 	for _, t := range tokens {
 		switch t.Type {
 		case hclsyntax.TokenOBrack:
-			switch last { // an index, not a list
+			switch last { // then the bracket is an index and no list
 			case hclsyntax.TokenIdent, hclsyntax.TokenCBrack, hclsyntax.TokenCBrace, hclsyntax.TokenCParen, hclsyntax.TokenCQuote:
 				operators++
 			}
@@ -114,7 +113,7 @@ func (c *compiler) spendRules(n int, r hcl.Range) {
 	}
 }
 
-// spendRanges counts n more ranges in sets, and reports whether there is room.
+// spendRanges counts n more ranges in sets, and reports whether that is within the limit.
 func (c *compiler) spendRanges(n int, r hcl.Range) bool {
 	before := c.ranges
 	if c.ranges += n; before <= maxRanges && c.ranges > maxRanges {
@@ -124,8 +123,8 @@ func (c *compiler) spendRanges(n int, r hcl.Range) bool {
 	return c.ranges <= maxRanges
 }
 
-// spend takes n from the work that is left, for looking at r, and reports
-// whether there was enough.
+// spend subtracts n from the remaining work, for evaluating r, and reports whether there was
+// enough.
 func (c *compiler) spend(n int, r hcl.Range) bool {
 	if c.work < 0 {
 		return false

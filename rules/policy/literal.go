@@ -13,8 +13,8 @@ import (
 	"sallyport/ipranges"
 )
 
-// literal is the set that a string in the policy means: a prefix, a range
-// "a-b", or an address.
+// literal returns the set for a string in the policy: a prefix, a range "a-b", or an
+// address.
 func (c *compiler) literal(s string, r hcl.Range) (ipranges.Set, bool) {
 	var set ipranges.Set
 	rng, err := ipranges.ParseRange(s)
@@ -22,10 +22,10 @@ func (c *compiler) literal(s string, r hcl.Range) (ipranges.Set, bool) {
 		set, err = ipranges.FromRanges(rng)
 	}
 	if err == nil && rng.From().Is4In6() && rng.To().Is4In6() {
-		err = errors.New("the block of IPv4-mapped addresses") // who writes it means IPv4
+		err = errors.New("the block of IPv4-mapped addresses") // IPv4 is meant
 	}
 	if err == nil && strings.Contains(s, "%") {
-		err = errors.New("addresses with zones are not taken") // ranges drop them
+		err = errors.New("addresses with zones are not taken") // ranges would ignore them
 	}
 	if err != nil {
 		summary, detail, fix := literalMistake(s)
@@ -43,8 +43,8 @@ func (c *compiler) literal(s string, r hcl.Range) (ipranges.Set, bool) {
 	return set, true
 }
 
-// literalMistake explains why s is not an address, and offers what it was most
-// likely meant to be. Without a better detail, the parser's own words do.
+// literalMistake explains why s is no address, and suggests what is most likely meant. If it
+// has no better explanation, it uses the parser's.
 func literalMistake(s string) (summary, detail, fix string) {
 	const form = `write a prefix "192.0.2.0/24", a range "192.0.2.1-192.0.2.9" or an address`
 	summary = fmt.Sprintf("%.60q is not an address, a prefix or a range", s)
@@ -95,8 +95,8 @@ func literalMistake(s string) (summary, detail, fix string) {
 	return summary, "", form
 }
 
-// otherForm recognizes addresses in forms that other programs write, and references in
-// quotes, and says how the policy writes them. fix is empty for anything else.
+// otherForm recognizes addresses in the forms of other programs, and references in quotes,
+// and says how to write them in a policy. fix is empty for anything else.
 func otherForm(s string) (detail, fix string) {
 	word := strings.TrimSpace(s)
 	kind, name, _ := strings.Cut(word, ".")
@@ -135,7 +135,7 @@ func otherForm(s string) (detail, fix string) {
 	return shortForm(plain)
 }
 
-// shortForm recognizes IPv4 addresses that leave something out, or say too much.
+// shortForm recognizes IPv4 addresses with too few or too many parts.
 func shortForm(s string) (detail, fix string) {
 	if host, _, err := net.SplitHostPort(s); err == nil && isAddress(host) {
 		return "It holds a port, and ports are part of a service.", fmt.Sprintf("write %q, and the port in a service", host)

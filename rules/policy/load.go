@@ -22,8 +22,8 @@ import (
 type File struct {
 	name    string // as given
 	src     []byte // as text in UTF-8
-	tooLong bool   // and not read
-	wrong   string // what keeps it from being text, and at which byte
+	tooLong bool   // larger than MaxSize, and not parsed
+	wrong   string // why it is no text, and at which byte
 	wrongAt int
 	opt     Options
 	decls   map[string][]*decl // by kind of block, in the order of the file
@@ -35,17 +35,17 @@ type File struct {
 	hash    string
 	accepts []Accept
 
-	// partial says that blocks may be missing because of a mistake in the
-	// syntax: a name that is not there is then nobody's mistake.
+	// partial says that blocks may be missing because of a syntax mistake. Then unknown
+	// names are not reported.
 	partial  bool
-	reported map[string]bool // what Load has told already
-	// excused are arguments whose want a mistake explains that has been told.
+	reported map[string]bool // the diagnostics of Load
+	// excused are missing arguments that are not reported, because of a reported mistake.
 	excused map[*hclsyntax.Body]map[string]bool
 }
 
-// Load parses a policy and checks what needs no feed. The filename is used for
-// places and to find the policy's folder; nothing is read. Load returns as much
-// as it can: the File is never nil, and Compile(nil) of it is safe.
+// Load parses a policy and checks what needs no feed. The filename is used for places and
+// for the policy's folder; Load reads no file. Load returns as much as it can: the File is
+// never nil, and calling Compile(nil) on it is safe.
 func Load(filename string, src []byte, opt Options) (*File, diag.List) {
 	f := &File{name: filename, opt: opt,
 		decls: map[string][]*decl{}, index: map[string]map[string]*decl{}, used: map[string]map[string]bool{},
@@ -76,8 +76,8 @@ func Load(filename string, src []byte, opt Options) (*File, diag.List) {
 	return f, list
 }
 
-// Feeds returns the feeds that something in the policy uses, in the order of
-// the file. Compile wants a catalog for each, under its name.
+// Feeds returns the feeds that the policy uses, in the order of the file. Compile needs the
+// catalog of each, by its name.
 func (f *File) Feeds() []catalog.FeedSpec {
 	var out []catalog.FeedSpec
 	for _, d := range f.decls["feed"] {
@@ -89,9 +89,9 @@ func (f *File) Feeds() []catalog.FeedSpec {
 }
 
 // Compile evaluates the policy over the catalogs of its feeds, by the feeds'
-// names, and returns the program together with what Load could not see. A feed
-// without a catalog makes what depends on it unknown, in silence: whoever could
-// not fetch it has said so.
+// names, and returns the program with the diagnostics that Load does not have. Everything
+// that depends on a feed without a catalog is unknown. Compile does not report that, because
+// the caller knows that it has no catalog.
 func (f *File) Compile(catalogs map[string]*catalog.Catalog) (*Program, diag.List) {
 	c := newCompiler(f, catalogs)
 	c.start()
@@ -100,8 +100,8 @@ func (f *File) Compile(catalogs map[string]*catalog.Catalog) (*Program, diag.Lis
 	return p, list
 }
 
-// Declared are the names of the blocks of a kind, such as "target", in the order of the
-// file, whether or not they compile.
+// Declared returns the names of the blocks of a kind, such as "target", in the order of the
+// file. It includes blocks with mistakes.
 func (f *File) Declared(kind string) []string {
 	var names []string
 	for _, d := range f.decls[kind] {
@@ -113,14 +113,14 @@ func (f *File) Declared(kind string) []string {
 // Sources returns the source text by file name, for diag.Print.
 func (f *File) Sources() map[string][]byte { return map[string][]byte{f.name: f.src} }
 
-// Name is the policy's file name as it was given to Load.
+// Name is the policy's file name, as Load got it.
 func (f *File) Name() string { return f.name }
 
 // dir is the folder that paths in the policy are relative to.
 func (f *File) dir() string { return filepath.Dir(f.name) }
 
-// fingerprint hashes the source and the values of the variables. Each part goes
-// in with its length, so that no two inputs run into one another.
+// fingerprint hashes the source and the values of the variables. It hashes each part with its
+// length, so that different inputs never give the same bytes.
 func (f *File) fingerprint() string {
 	h := sha256.New()
 	put := func(b []byte) {
@@ -140,7 +140,7 @@ func (f *File) fingerprint() string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// writeValue writes a variable's value so that unequal values differ.
+// writeValue writes a variable's value. Different values give different bytes.
 func writeValue(w io.Writer, v cty.Value) {
 	if !v.IsWhollyKnown() || v.IsNull() {
 		fmt.Fprint(w, "unknown;")
@@ -157,20 +157,20 @@ func writeValue(w io.Writer, v cty.Value) {
 	fmt.Fprintf(w, "%s %d %s;", v.Type().FriendlyName(), len(s), s)
 }
 
-// compiler is one pass over a file: its diagnostics and what it has evaluated.
+// compiler is one pass over a file, with its diagnostics and the evaluated blocks.
 type compiler struct {
 	f        *File
 	catalogs map[string]*catalog.Catalog
 	list     diag.List
 	env      *hcl.EvalContext
-	work     int // left of loopWork
+	work     int // what is left of loopWork
 	tokens   hclsyntax.Tokens
-	chars    []byte      // the source, with mistakes in its characters mended
-	trust    int         // the syntax is as it looks up to this byte
-	damaged  []hcl.Range // where a mistake in the syntax makes a guess of what was parsed
+	chars    []byte      // the source with its mistakes in characters repaired
+	trust    int         // up to this byte, the syntax is reliable
+	damaged  []hcl.Range // where the parsed syntax is a guess, because of a mistake
 	reach    []int       // the furthest end of damaged up to each
 	loading  bool
-	meant    map[string]bool // "KIND NAME" of what misspelt references were most likely for
+	meant    map[string]bool // "KIND NAME" of what misspelt references most likely mean
 
 	sets     map[string]addresses
 	names    map[string]hostNames
@@ -178,8 +178,8 @@ type compiler struct {
 	rules    map[string]*rule
 	taken    map[string]bool // names of address sets in plans
 	open     []openUse
-	all      *ruleList         // of the targets that do not choose
-	hints    int               // tags that were looked for
+	all      *ruleList         // of the targets without the argument rules
+	hints    int               // unknown tags that got a suggestion
 	carried  int               // rules in all plans together
 	ranges   int               // of all sets together
 	ports    map[string]string // names of services that ports() made, by feed and tag
@@ -190,12 +190,12 @@ func newCompiler(f *File, catalogs map[string]*catalog.Catalog) *compiler {
 		sets: map[string]addresses{}, names: map[string]hostNames{}, services: map[string]service{}, rules: map[string]*rule{}, ports: map[string]string{}}
 }
 
-// start prepares evaluation, when the variables have their values.
+// start prepares the evaluation, after the variables have their values.
 func (c *compiler) start() {
 	c.env = &hcl.EvalContext{Variables: map[string]cty.Value{"var": cty.ObjectVal(c.f.vars)}}
 }
 
-// parse returns the file's body, or nil when it cannot be looked at.
+// parse returns the file's body, or nil if it cannot be parsed.
 func (c *compiler) parse() *hclsyntax.Body {
 	if !c.checkSize() {
 		c.f.partial = true

@@ -11,7 +11,7 @@ import (
 
 const maxNameLength = 40
 
-// reserved names mean something in the language.
+// reserved names have a meaning in the language.
 func reserved(name string) bool {
 	switch name {
 	case "any", "var", "variable", "feed", "set", "names", "service", "rule", "target", "probe", "tag",
@@ -21,8 +21,7 @@ func reserved(name string) bool {
 	return false
 }
 
-// checkName reports a name that cannot become part of an object's name in every
-// target's own language.
+// checkName reports a name that cannot be part of the names of objects in all targets.
 func (c *compiler) checkName(kind, name string, r hcl.Range) bool {
 	switch {
 	case reserved(name):
@@ -52,7 +51,7 @@ func plainName(s string) bool {
 	return s != ""
 }
 
-// plainFix offers the nearest valid name.
+// plainFix suggests the most similar valid name.
 func plainFix(s string) string {
 	plain := strings.Map(func(r rune) rune {
 		if r == '-' || r == '.' || r == ' ' || r == '/' {
@@ -66,7 +65,7 @@ func plainFix(s string) string {
 	return "choose another name"
 }
 
-// suggest returns the candidate that name was most likely meant to be, or "".
+// suggest returns the candidate that is most likely meant by name, or "".
 func suggest(name string, candidates []string) string {
 	best, bestDist := "", max(2, len(name)/4)+1
 	for _, cand := range candidates {
@@ -81,12 +80,12 @@ func suggest(name string, candidates []string) string {
 	return best
 }
 
-// didYouMean is a fix that names the likely candidate, or otherwise all of them.
+// didYouMean is a fix with the likely candidate, or else with all of them.
 func didYouMean(prefix, name string, candidates []string) string {
 	return meantOrKnown(prefix, suggest(name, candidates), candidates)
 }
 
-// meantOrKnown is a fix that names what was meant, or otherwise all candidates.
+// meantOrKnown is a fix with what is meant, or else with all candidates.
 func meantOrKnown(prefix, meant string, candidates []string) string {
 	if meant != "" {
 		return fmt.Sprintf("did you mean %s%s?", prefix, meant)
@@ -108,7 +107,7 @@ func meantOrKnown(prefix, meant string, candidates []string) string {
 	return "known are " + wordList(sorted, "and")
 }
 
-// wordList joins words as a sentence does: a, b and c.
+// wordList joins words for a sentence: a, b and c.
 func wordList(words []string, last string) string {
 	if len(words) < 2 {
 		return strings.Join(words, "")
@@ -125,7 +124,7 @@ func counted(n int, thing string) string {
 	return fmt.Sprintf("%d %s", n, plural(thing))
 }
 
-// plural is the word for several things. Names are several already.
+// plural is the plural of a word; "names" is one already.
 func plural(thing string) string {
 	if strings.HasSuffix(thing, "s") {
 		return thing
@@ -141,8 +140,7 @@ func article(word string) string {
 	return "a " + word
 }
 
-// misspelt returns the one candidate that name is so near to that what it stands for can
-// be judged as the candidate's, or "".
+// misspelt returns the candidate that is so similar to name that it is meant, or "".
 func misspelt(name string, candidates []string) string {
 	best, bestDist, tie := "", 4, false
 	for _, cand := range candidates {
@@ -180,8 +178,8 @@ func transposed(a, b string) bool {
 	return i+1 < len(a) && a[i] == b[i+1] && a[i+1] == b[i] && a[i+2:] == b[i+2:]
 }
 
-// otherWords are arguments as other programs call them. The value of those that hold the
-// same is judged as the value of ours.
+// otherWords are names of arguments in other programs. If such an argument has the same
+// meaning, its value is checked as that of the argument here.
 var otherWords = map[string]struct {
 	argument string
 	same     bool
@@ -197,8 +195,8 @@ var otherWords = map[string]struct {
 	"target file": {"path", true}, "target output": {"path", true}, "target family": {"families", true},
 }
 
-// argumentMeant is the argument that name was most likely meant for, or "". same says
-// that the value can be judged as that one's.
+// argumentMeant is the argument that is most likely meant by name, or "". same says that the
+// value can be checked as that argument's.
 func argumentMeant(kind, name string, args []string) (meant string, same bool) {
 	if m := misspelt(name, args); m != "" {
 		return m, true

@@ -10,8 +10,8 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
-// HCL takes a block on one line with one argument at most. People write several, so such
-// a line is taken apart here: to show how it is written, and to judge its arguments.
+// HCL allows one argument at most in a block on one line. People write several, so this file
+// parses such lines: to show how to write them, and to check the arguments.
 
 // oneLiner is a block that begins and ends on one line.
 type oneLiner struct {
@@ -21,10 +21,10 @@ type oneLiner struct {
 
 type lineArgument struct {
 	name, equals hclsyntax.Token
-	value        hcl.Range // from behind the equals sign to the next argument, without what separates them
+	value        hcl.Range // from after the equals sign to the next argument, without the separator
 }
 
-// oneLinerAt is the block on the line of at that begins last before it, if it has several
+// oneLinerAt returns the last block that begins before at on its line, if the block has several
 // arguments and nothing else.
 func (c *compiler) oneLinerAt(at hcl.Pos) *oneLiner {
 	first, _ := slices.BinarySearchFunc(c.tokens, at.Line, func(t hclsyntax.Token, line int) int { return t.Range.Start.Line - line })
@@ -64,12 +64,12 @@ func (c *compiler) endArgument(b *oneLiner, end hcl.Pos) bool {
 	}
 	v := &b.arguments[len(b.arguments)-1].value
 	text := c.chars[v.Start.Byte:end.Byte]
-	v.End = end // the column is not looked at: what follows from the text has its own
+	v.End = end // the column is not used: parsing the text computes columns
 	v.End.Byte = v.Start.Byte + len(bytes.TrimRight(text, " \t,;"))
 	return true
 }
 
-// text is the block as it should be written.
+// text is the block in valid syntax, over several lines.
 func (b *oneLiner) text(src []byte) string {
 	lines := []string{"  " + strings.TrimSpace(string(src[b.header.Start.Byte:b.header.End.Byte])) + " {"}
 	for _, a := range b.arguments {
@@ -78,7 +78,7 @@ func (b *oneLiner) text(src []byte) string {
 	return strings.Join(append(lines, "  }"), "\n")
 }
 
-// oneLinerBody is the block's content, or nil where that is not well formed.
+// oneLinerBody is the block's body, or nil if it is not well formed.
 func (c *compiler) oneLinerBody(b *oneLiner) *hclsyntax.Body {
 	body := &hclsyntax.Body{Attributes: hclsyntax.Attributes{}}
 	for _, a := range b.arguments {

@@ -109,7 +109,7 @@ func (d decoder) body(v reflect.Value, body *hclsyntax.Body, header hcl.Range, p
 	return ok
 }
 
-// good returns ok, and notes the option as mistaken where it is false.
+// good returns ok, and records the option as mistaken if it is false.
 func (d decoder) good(path string, ok bool) bool {
 	if !ok {
 		d.out.Mistaken = append(d.out.Mistaken, path)
@@ -151,7 +151,7 @@ func (d decoder) blocks(field reflect.Value, o option, body *hclsyntax.Body, hea
 		case many:
 			elem, here = reflect.New(field.Type().Elem()).Elem(), fmt.Sprintf("%s.%d", path, i)
 		case field.Kind() == reflect.Pointer:
-			fresh := reflect.New(field.Type().Elem()) // a default is copied: kinds share theirs
+			fresh := reflect.New(field.Type().Elem()) // copy the default, because targets of a kind share it
 			if !field.IsNil() {
 				fresh.Elem().Set(field.Elem())
 			}
@@ -163,7 +163,7 @@ func (d decoder) blocks(field reflect.Value, o option, body *hclsyntax.Body, hea
 		ok = d.body(elem, b.Body, b.DefRange(), here) && ok
 		if many {
 			if i == 0 {
-				field.Set(reflect.MakeSlice(field.Type(), 0, len(found))) // defaults do not mix with what is written
+				field.Set(reflect.MakeSlice(field.Type(), 0, len(found))) // the written values replace the default ones
 			}
 			field.Set(reflect.Append(field, elem))
 		}
@@ -171,7 +171,7 @@ func (d decoder) blocks(field reflect.Value, o option, body *hclsyntax.Body, hea
 	return ok
 }
 
-// labels decodes a block's label, if its struct has a place for one.
+// labels decodes a block's label, if its struct has a field for one.
 func (d decoder) labels(v reflect.Value, b *hclsyntax.Block) bool {
 	want := 0
 	for _, o := range optionsOf(v.Type()) {
@@ -300,7 +300,7 @@ func (d decoder) key(e hclsyntax.Expression) (string, bool) {
 	return v.AsString(), true
 }
 
-// set stores a single value into a field, or says why it cannot.
+// set stores a single value into a field, or reports why it cannot.
 func (d decoder) set(field reflect.Value, v cty.Value, r hcl.Range, path string) bool {
 	problem, fix := store(field, v)
 	if problem != "" {

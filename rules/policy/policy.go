@@ -1,19 +1,17 @@
-// Package policy is the policy language: a file in HCL becomes a Program, which
-// is what each target has to do, as plans of package rules.
+// Package policy is the policy language. It compiles a file in HCL to a Program: a plan of
+// package rules for each target.
 //
 //	source -> Load -> File -> Compile(catalogs) -> Program
 //
-// Load parses and checks everything that needs no feed; Compile evaluates the
-// sets over the catalogs of the feeds that File.Feeds names. Both return every
-// mistake they find, each with its place, cause and fix. What a mistake leaves
-// without a value is unknown: whatever uses it is silently unknown too, so that
-// one mistake is one diagnostic.
+// Load parses the policy and checks everything that needs no feed. Compile evaluates the sets
+// over the catalogs of the feeds that File.Feeds names. Both return all mistakes they find,
+// each with its place, cause and fix. A mistake makes a value unknown, and with it all values
+// that depend on it; these are not reported, so that one mistake is one diagnostic.
 //
-// Expressions are interpreted over HCL's syntax tree: lists, for expressions,
-// conditionals and references here, strings and numbers by HCL itself. Address
-// sets are evaluated as whole sets, in the order that their references ask for.
-// No other package imports HCL: targets get their options decoded into plain
-// structs, with the places of the options beside them.
+// This package evaluates lists, for expressions, conditionals and references in HCL's syntax
+// tree; HCL evaluates strings and numbers. Each set of addresses is evaluated after the sets
+// that it refers to. No other package imports HCL: targets get their options in plain
+// structs, with the places of the options.
 package policy
 
 import (
@@ -25,14 +23,13 @@ import (
 	"sallyport/rules"
 )
 
-// Class tells what a target's plans decide. A target can be of both.
+// Class is what the plans of a target decide. A target can have both classes.
 type Class uint8
 
 const (
 	// Filter targets carry rules that allow and deny.
 	Filter Class = 1 << iota
-	// Routes targets carry a list of addresses that bypass a VPN, or that
-	// go through it.
+	// Routes targets carry a list of addresses that bypass a VPN or use it.
 	Routes
 )
 
@@ -50,7 +47,7 @@ func ClassOf(caps rules.Caps) Class {
 	return c
 }
 
-// TargetKind is what the language needs to know of a kind of target.
+// TargetKind is what the language needs to know about a kind of target.
 type TargetKind struct {
 	Name       string
 	Class      Class
@@ -58,24 +55,23 @@ type TargetKind struct {
 	NewOptions func() any // a pointer to a fresh copy of the default options; nil when there are none
 }
 
-// Options are what a policy is read with.
+// Options are the options of Load.
 type Options struct {
 	Vars      map[string]string // values of variables from the command line
 	Kinds     func(name string) (TargetKind, bool)
 	KindNames []string  // for suggestions
-	Warnings  []string  // IDs of warnings that the caller gives, beside this package's
+	Warnings  []string  // IDs of further warnings that the policy can accept, see Warnings
 	Now       time.Time // its date decides which rules have expired
 }
 
-// Program is a compiled policy. It is complete only when the diagnostics that
-// came with it hold no error. It is immutable, but for the options of targets,
-// which belong to the caller.
+// Program is a compiled policy. It is complete only if the diagnostics returned with it have
+// no error. It is immutable, except for the options of targets, which belong to the caller.
 type Program struct {
 	Name    string // the policy's file name, without its folder
 	Hash    string // SHA-256 over the source and the values of the variables, in hex
 	Targets []Target
-	// Unfinished are the targets of which a mistake leaves a part unknown: their plans
-	// hold the rules that are known, and Mistaken says which options are not.
+	// Unfinished are targets with mistakes: their plans have the known rules, and Mistaken
+	// names the unknown options.
 	Unfinished []Target
 	Probes     []Probe
 	Rules      []Rule
@@ -92,18 +88,18 @@ type Target struct {
 	Kind, Name string
 	Path       string // relative to the output folder, with slashes
 	Options    any    // what TargetKind.NewOptions returned, filled in
-	// Places holds where each option stands, by its path, such as "table",
-	// "budget.routes" or "ingress.0"; the empty path is the whole block.
+	// Places are the places of options by path, such as "table", "budget.routes" or
+	// "ingress.0"; the empty path is the whole block.
 	Places map[string]diag.Range
-	// Mistaken are the options whose value, or the want of one, has been reported.
+	// Mistaken are the options that are reported as wrong or missing.
 	Mistaken []string
-	// Plan lacks the Version and Generated of its provenance.
+	// Plan has no Version and no Generated in its provenance.
 	Plan  *rules.Plan
 	Place diag.Range
 }
 
-// OptionPlace is the place of the option, or of the nearest thing that holds
-// it, up to the target itself.
+// OptionPlace is the place of the option, or of the innermost block around it that has a
+// place, up to the target.
 func (t *Target) OptionPlace(option string) diag.Range {
 	for ; option != ""; option = parentPath(option) {
 		if p, ok := t.Places[option]; ok {
@@ -113,16 +109,16 @@ func (t *Target) OptionPlace(option string) diag.Range {
 	return t.Place
 }
 
-// Probe is a host that the verifier asks, on behalf of a rule.
+// Probe is a host that the verifier connects to, for a rule.
 type Probe struct {
 	Name  string
 	Host  string // a host name or an address
-	Rule  string // the rule's name; empty where the probe stands for none
+	Rule  string // the rule's name; empty if the probe is for no rule
 	Place diag.Range
 
 	Kinds    []string        // of ProbeKinds; none: chosen by host and port
 	Services []rules.Service // the ports to ask; none: those of the rule
-	Issuers  []string        // organisations of which one issued the certificate; none: any trusted one
+	Issuers  []string        // organisations, one of which must have issued the certificate; none: any trusted one
 	Feeds    []string        // the labels of the feeds that the ports come from
 }
 
@@ -130,9 +126,9 @@ type Probe struct {
 type Rule struct {
 	rules.Rule
 	Feeds   []string // the labels of the feeds that its addresses come from
-	LeftOut string   // why no plan holds it, as a clause; empty when plans do
-	// Tunnel names the target of routes whose VPN the rule stands behind: it blocks
-	// there what that target sends past the VPN. Empty: none. TunnelPlace is where.
+	LeftOut string   // why the plans leave it out, as a clause; empty if they do not
+	// Tunnel names the target of routes for whose VPN the rule is: inside that VPN it blocks
+	// what the target sends past it. Empty: none. TunnelPlace is the place of the argument.
 	Tunnel      string
 	TunnelPlace diag.Range
 }
@@ -160,8 +156,7 @@ type NamedService struct {
 	Place       diag.Range
 }
 
-// Target returns the target with the name, or nil. Names are unique within a
-// kind only: with several of one name, it is the first.
+// Target returns the target with the name, or nil.
 func (p *Program) Target(name string) *Target {
 	i := slices.IndexFunc(p.Targets, func(t Target) bool { return t.Name == name })
 	if i < 0 {

@@ -15,14 +15,14 @@ import (
 	"sallyport/rules"
 )
 
-// Some feeds publish the ports of their addresses. ports(feed.NAME, "Tag") is
-// those of a tag as a service of a rule. It holds for the tag's addresses and no
-// others, so a rule that uses it may go to addresses of the tag only: that keeps
-// the destinations of one tag and the ports of another from becoming a pair.
+// Some feeds publish the ports of their addresses. ports(feed.NAME, "Tag") is a service with
+// the ports of a tag. They are for the addresses of the tag only, so a rule with it may have
+// only these as destination: no rule combines the addresses of one tag with the ports of
+// another.
 
 // portUse is a use of ports().
 type portUse struct {
-	known bool // without, the rest means nothing
+	known bool // if false, the other fields are not set
 	feed  string
 	tag   string
 	set   ipranges.Set // the addresses that the ports are for
@@ -78,7 +78,7 @@ func (c *compiler) feedAndTag(e *hclsyntax.FunctionCallExpr, env *hcl.EvalContex
 	return feed, v.AsString(), feed != nil
 }
 
-// portsOf is the ports of a tag that is there.
+// portsOf is the ports of an existing tag.
 func (c *compiler) portsOf(feed *decl, tag string, r hcl.Range) ([]rules.Match, bool) {
 	cat := c.catalogs[feed.name]
 	ports, differ := cat.Ports(tag)
@@ -102,7 +102,7 @@ func (c *compiler) portsOf(feed *decl, tag string, r hcl.Range) ([]rules.Match, 
 	return out, true
 }
 
-// portList says which ports the first of some tags have.
+// portList lists tags with their ports, the first few.
 func portList(cat *catalog.Catalog, tags []string) string {
 	const most = 4
 	var list []string
@@ -123,8 +123,8 @@ func portList(cat *catalog.Catalog, tags []string) string {
 	return strings.Join(list, ", ")
 }
 
-// portsName names the service that the ports of a tag are: "m365_11". The same
-// ports have the same name in every rule, and no other service has it.
+// portsName is the name of the service with the ports of a tag: "m365_11". The same ports
+// have the same name in all rules, and no other service has it.
 func (c *compiler) portsName(feed, tag string) string {
 	key := feed + "\x00" + tag
 	if name, ok := c.ports[key]; ok {
@@ -157,12 +157,12 @@ func (c *compiler) hasPortsName(name string) bool {
 	return false
 }
 
-// portsFit reports a rule that would take the ports of a tag to addresses which
-// are not the tag's.
+// portsFit reports a rule that combines the ports of a tag with addresses that the tag does
+// not have.
 func (c *compiler) portsFit(r *rule, use portUse) bool {
 	a := r.decl.attr("to")
 	if a == nil || !r.to.known {
-		return true // reported, or not known yet
+		return true // reported, or unknown
 	}
 	fix := fmt.Sprintf("write to = tag(feed.%s, %q), and a rule of its own for other destinations", use.feed, use.tag)
 	summary := fmt.Sprintf("these are the ports of %q, and the rule goes to other addresses", use.tag)
@@ -190,7 +190,7 @@ func (c *compiler) portsFit(r *rule, use portUse) bool {
 	return false
 }
 
-// portsFitNames is portsFit for a rule that goes to host names.
+// portsFitNames is portsFit for a rule with host names as destination.
 func (c *compiler) portsFitNames(r *rule, use portUse, summary string) bool {
 	lower := make([]string, len(use.names))
 	for i, n := range use.names {

@@ -12,15 +12,15 @@ import (
 	"sallyport/rules"
 )
 
-// portNames are the services that people name in place of their ports (IANA, Service
-// Name and Transport Protocol Port Number Registry).
+// portNames are names of services that people write instead of ports (IANA, Service Name and
+// Transport Protocol Port Number Registry).
 var portNames = map[string]int{
 	"http": 80, "www": 80, "https": 443, "dns": 53, "domain": 53, "ssh": 22, "ntp": 123, "smtp": 25, "submission": 587, "imap": 143,
 	"imaps": 993, "pop3": 110, "pop3s": 995, "ldap": 389, "ldaps": 636, "kerberos": 88, "rdp": 3389, "ftp": 21, "telnet": 23, "snmp": 161,
 	"syslog": 514, "stun": 3478, "turn": 3478, "stuns": 5349, "turns": 5349, "sip": 5060, "sips": 5061, "mysql": 3306, "postgresql": 5432, "mssql": 1433,
 }
 
-// portMistake says why v is not a port, and what was most likely meant.
+// portMistake says why v is no port, and what is most likely meant.
 func portMistake(proto rules.Protocol, v cty.Value) (detail, fix string) {
 	form := fmt.Sprintf(`write ports from 1 to 65535: %s = [443, "3478-3481"], or "any"`, proto)
 	switch v.Type() {
@@ -49,8 +49,8 @@ func portNumberMistake(v cty.Value) string {
 	return "The last port is 65535."
 }
 
-// portTextMistake explains a text, and offers what it was meant for as the policy writes
-// it, where that can be known.
+// portTextMistake explains why a string is no port, and suggests what is meant, if that can be
+// known.
 func portTextMistake(s string) (detail, meant string) {
 	word := strings.ToLower(strings.TrimSpace(s))
 	plain := strings.NewReplacer("–", "-", "—", "-", "−", "-", "‑", "-", "..", "-", ":", "-", " to ", "-", " ", "").Replace(word)
@@ -109,7 +109,7 @@ func portRangeMistake(s string) (detail, meant string) {
 	return "", ""
 }
 
-// portText is a port, or a range of them, as the policy writes it.
+// portText is a port or a range of ports, in the syntax of the policy.
 func portText(s string) (string, bool) {
 	from, to, isRange := strings.Cut(s, "-")
 	lo, ok := number(from, 65535)
@@ -123,8 +123,8 @@ func portText(s string) (string, bool) {
 	return strconv.Quote(from + "-" + to), ok && hi >= lo
 }
 
-// sum reports an expression that only counts with numbers as they stand there: 3478-3481
-// is -3, and was not meant to be.
+// sum reports whether an expression is arithmetic with literal numbers, such as 3478-3481,
+// which is -3: a range is meant.
 func sum(e hclsyntax.Expression) bool {
 	switch e := e.(type) {
 	case *hclsyntax.BinaryOpExpr:
@@ -140,7 +140,7 @@ func operand(e hclsyntax.Expression) bool {
 	return ok && l.Val.Type() == cty.Number || sum(e)
 }
 
-// noSum reports an element that is a sum where text was meant.
+// noSum reports an element that is arithmetic where a string is meant.
 func (c *compiler) noSum(it item, what string) bool {
 	if it.expr == nil || !sum(it.expr) {
 		return true
@@ -150,7 +150,7 @@ func (c *compiler) noSum(it item, what string) bool {
 	return false
 }
 
-// sourceAt is what stands at a place, as far as a message has room for it.
+// sourceAt is the source at a place, shortened for a message.
 func (c *compiler) sourceAt(r hcl.Range) string {
 	if r.Start.Byte < 0 || r.End.Byte > len(c.f.src) || r.End.Byte < r.Start.Byte {
 		return ""
@@ -158,5 +158,5 @@ func (c *compiler) sourceAt(r hcl.Range) string {
 	return fmt.Sprintf("%.*s", maxQuoted, c.f.src[r.Start.Byte:r.End.Byte])
 }
 
-// maxQuoted is how much of the source a message repeats.
+// maxQuoted is how many bytes of the source a message quotes.
 const maxQuoted = 60

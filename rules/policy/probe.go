@@ -11,7 +11,7 @@ import (
 	"sallyport/rules"
 )
 
-// ProbeKinds are the ways in which a probe can ask.
+// ProbeKinds are the kinds of probes.
 func ProbeKinds() []string {
 	return []string{"dns", "tcp", "tls", "http", "https", "stun", "nat", "path"}
 }
@@ -69,7 +69,7 @@ func (c *compiler) probeHost(d *decl, out *Probe) bool {
 	return true
 }
 
-// probeServices evaluates the ports that a probe asks in place of its rule's.
+// probeServices evaluates the ports of a probe that replace those of its rule.
 func (c *compiler) probeServices(d *decl, out *Probe) bool {
 	a := d.attr("services")
 	if a == nil {
@@ -87,8 +87,8 @@ func (c *compiler) probeServices(d *decl, out *Probe) bool {
 	return ok
 }
 
-// probeRule evaluates the rule that has to let the probe pass. Without one the probe's
-// own services say what to ask.
+// probeRule evaluates the rule that must allow the probe. Without a rule, the probe needs
+// services of its own.
 func (c *compiler) probeRule(d *decl, out *Probe) bool {
 	a := d.attr("rule")
 	if a == nil && d.attr("services") != nil {

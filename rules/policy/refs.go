@@ -12,10 +12,10 @@ import (
 	"sallyport/diag"
 )
 
-// referable are the kinds of block that expressions name, as KIND.NAME.
+// referable are the kinds of blocks that expressions can refer to, as KIND.NAME.
 var referable = []string{"var", "feed", "set", "names", "service", "rule"}
 
-// kindOf is the kind of block that a reference's first word stands for.
+// kindOf is the kind of block that the first word of a reference means.
 func kindOf(word string) string {
 	switch word {
 	case "var":
@@ -26,7 +26,7 @@ func kindOf(word string) string {
 	return ""
 }
 
-// splitRef takes a reference apart: set.x and set["x"] are the set x.
+// splitRef splits a reference: set.x and set["x"] are the set x.
 func splitRef(t hcl.Traversal) (word, name string, rest hcl.Traversal) {
 	if len(t) == 0 || t.IsRelative() {
 		return "", "", nil
@@ -46,8 +46,8 @@ func splitRef(t hcl.Traversal) (word, name string, rest hcl.Traversal) {
 	return word, name, t[2:]
 }
 
-// lookup finds the block that t refers to, which has to be one of kind, and
-// reports when there is none. It returns nil for what is unknown, too.
+// lookup finds the block of a kind that t refers to, and reports if there is none. It also
+// returns nil if the block is unknown because of another mistake.
 func (c *compiler) lookup(t hcl.Traversal, kind string) *decl {
 	word, name, rest := splitRef(t)
 	r := t.SourceRange()
@@ -89,7 +89,7 @@ func (c *compiler) lookup(t hcl.Traversal, kind string) *decl {
 	return d
 }
 
-// nameFix offers the declared names of a kind, or says how to declare one.
+// nameFix suggests the declared names of a kind, or says how to declare one.
 func (c *compiler) nameFix(kind, word, name string) string {
 	c.meant[kind+" "+suggest(name, c.f.names(kind))] = true
 	if fix := didYouMean(word+".", name, c.f.names(kind)); fix != "" {
@@ -101,8 +101,8 @@ func (c *compiler) nameFix(kind, word, name string) string {
 	return fmt.Sprintf("declare it: %s %q { ... }", kind, name)
 }
 
-// unknownWord reports a reference that does not begin with a word of the
-// language: most often its first half is missing.
+// unknownWord reports a reference that does not begin with a keyword of the language. Most
+// often its first part is missing.
 func (c *compiler) unknownWord(r hcl.Range, word, name, wanted string) {
 	summary := fmt.Sprintf("%q means nothing here", word)
 	if kind := kindOf(wanted); c.f.index[kind][word] != nil {
@@ -136,7 +136,7 @@ func (c *compiler) unknownWord(r hcl.Range, word, name, wanted string) {
 		fmt.Sprintf("write %s.NAME, or put quotes around a string", wanted))
 }
 
-// markUses records every name that some expression refers to.
+// markUses records all names that expressions refer to.
 func (c *compiler) markUses(body *hclsyntax.Body) {
 	for _, a := range body.Attributes {
 		if a == nil || a.Expr == nil {
@@ -159,8 +159,8 @@ func (c *compiler) markUses(body *hclsyntax.Body) {
 	}
 }
 
-// unevaluated reports references to what there is not in expressions that were not
-// evaluated: the branch of a condition that is not taken, the elements of an empty loop.
+// unevaluated reports references to unknown names in expressions that are not evaluated: the
+// other branch of a condition, or the body of a loop without elements.
 func (c *compiler) unevaluated(body *hclsyntax.Body) {
 	for _, a := range attributes(body) {
 		for _, t := range a.Expr.Variables() {
@@ -179,7 +179,7 @@ func (c *compiler) unevaluated(body *hclsyntax.Body) {
 	}
 }
 
-// blamed reports whether something is said of a place that holds r.
+// blamed reports whether a diagnostic has a place that contains r.
 func (c *compiler) blamed(r hcl.Range) bool {
 	for _, d := range c.list {
 		if d.Subject.Start.Byte <= r.Start.Byte && r.End.Byte <= d.Subject.End.Byte {
@@ -189,14 +189,14 @@ func (c *compiler) blamed(r hcl.Range) bool {
 	return false
 }
 
-// orderSets puts the sets into f.order, each after those that it refers to, and
-// reports the circles in which that cannot be done.
+// orderSets puts the sets into f.order, each after those that it refers to, and reports
+// cycles.
 func (c *compiler) orderSets() {
 	const done = -1
-	depth := map[*decl]int{} // from 1 along the path that is open; done for those behind it
+	depth := map[*decl]int{} // from 1 on the current path; done for sets that are finished
 	var path []*decl
 	var visit func(d *decl) int
-	visit = func(d *decl) (low int) { // the lowest place on the path that d leads back to
+	visit = func(d *decl) (low int) { // the lowest depth on the path that d refers to
 		path = append(path, d)
 		depth[d], low = len(path), len(path)+1
 		for _, t := range setRefs(d) {
@@ -210,7 +210,7 @@ func (c *compiler) orderSets() {
 				low = min(low, depth[next])
 			}
 		}
-		if low <= len(path) { // it cannot be evaluated before itself
+		if low <= len(path) { // d is in a cycle
 			d.broken = true
 		}
 		depth[d] = done
@@ -225,7 +225,7 @@ func (c *compiler) orderSets() {
 	}
 }
 
-// setRefs is the references of d to sets, in the order of the source.
+// setRefs returns the references of d to sets, in the order of the source.
 func setRefs(d *decl) []hcl.Traversal {
 	var out []hcl.Traversal
 	for _, name := range []string{"include", "exclude"} {
@@ -242,10 +242,10 @@ func setRefs(d *decl) []hcl.Traversal {
 	return out
 }
 
-// maxCircle is how many sets of a circle are named.
+// maxCircle is how many sets of a cycle a message names.
 const maxCircle = 12
 
-// reportCycle reports the circle of sets.
+// reportCycle reports a cycle of sets.
 func (c *compiler) reportCycle(circle []*decl) {
 	if c.crowded() {
 		return
@@ -270,8 +270,8 @@ func (c *compiler) reportCycle(circle []*decl) {
 		"None of them can be evaluated before the others.", "take one of the references out", related...)
 }
 
-// FeedsFor are the labels of the feeds that the value of a block comes from, directly or
-// by way of others: what has to be there to know it.
+// FeedsFor returns the labels of the feeds that are needed to evaluate a block, directly or
+// through other blocks.
 func (f *File) FeedsFor(kind, name string) []string {
 	seen := map[*decl]bool{}
 	var labels []string
@@ -293,7 +293,7 @@ func (f *File) FeedsFor(kind, name string) []string {
 	return labels
 }
 
-// references are those of a body and of the blocks in it.
+// references returns the references in a body and in the blocks in it.
 func references(body *hclsyntax.Body) []hcl.Traversal {
 	var list []hcl.Traversal
 	for _, a := range attributes(body) {

@@ -9,15 +9,14 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
-// maxRepairs bounds how often a source is scanned anew.
+// maxRepairs is how often a source is scanned again.
 const maxRepairs = 10
 
-// scan divides the source into tokens. What is wrong on the level of characters would
-// turn the rest of the file inside out, so each such mistake is reported, and c.chars
-// continues as if it were mended: places stay as they are, because what is replaced
-// keeps its length.
+// scan splits the source into tokens. A wrong character, such as an unclosed quote, would make
+// the rest of the file meaningless. So scan reports each, and repairs it in c.chars.
+// Replacements have the same length, so that places stay valid.
 func (c *compiler) scan() hclsyntax.Tokens {
-	c.trust = math.MaxInt // what HCL says of the end of the file counts too
+	c.trust = math.MaxInt // also trust what HCL reports at the end of the file
 	tokens, first := c.lex(), math.MaxInt
 	for turn := 0; turn < maxRepairs; turn++ {
 		switch {
@@ -37,18 +36,18 @@ func (c *compiler) scan() hclsyntax.Tokens {
 		tokens = c.lex()
 	}
 	if _, more := unclosedString(tokens); more || unbalanced(tokens) {
-		c.trust = first // the guess where a string ends was not right
+		c.trust = first // the guess where a string ends was wrong
 	}
 	return tokens
 }
 
-// lex leaves what is wrong to the parser, which says it again.
+// lex ignores mistakes, because the parser reports them too.
 func (c *compiler) lex() hclsyntax.Tokens {
 	tokens, _ := hclsyntax.LexConfig(c.chars, c.f.name, hcl.InitialPos)
 	return tokens
 }
 
-// unbalanced reports brackets that are not closed, or not opened.
+// unbalanced reports brackets without their counterparts.
 func unbalanced(tokens hclsyntax.Tokens) bool {
 	depth := 0
 	for _, t := range tokens {
@@ -64,8 +63,8 @@ func unbalanced(tokens hclsyntax.Tokens) bool {
 	return depth != 0
 }
 
-// mendQuotes replaces quotes of another kind, in pairs on each line, and reports the
-// first of each line.
+// mendQuotes replaces other kinds of quotes, in pairs on each line, and reports the first of
+// each line.
 func (c *compiler) mendQuotes(tokens hclsyntax.Tokens) bool {
 	line, n, any := 0, 0, false
 	for _, t := range tokens {
@@ -96,7 +95,7 @@ func (c *compiler) mendQuotes(tokens hclsyntax.Tokens) bool {
 	return any
 }
 
-// mendForeign replaces other characters that the language does not have.
+// mendForeign replaces other characters that are not in the language.
 func (c *compiler) mendForeign(tokens hclsyntax.Tokens) bool {
 	line, any := 0, false
 	for _, t := range tokens {
@@ -139,8 +138,8 @@ func unclosedString(tokens hclsyntax.Tokens) (open hcl.Range, found bool) {
 	return open, false
 }
 
-// closeString puts a quote in the place of the last character of an open string: of what
-// stands before the brackets, the comma and the comment that end its line.
+// closeString replaces the last character of an unclosed string by a quote. The string ends
+// before the brackets, the comma and the comment at the end of the line.
 func (c *compiler) closeString(open hcl.Range) {
 	s := c.chars[open.Start.Byte:open.End.Byte]
 	for _, mark := range []string{" #", " //", " /*"} {
@@ -153,7 +152,7 @@ func (c *compiler) closeString(open hcl.Range) {
 	} else {
 		s = bytes.TrimRight(s, " \t\r")
 	}
-	if len(s) < 2 { // a quote alone
+	if len(s) < 2 { // only a quote
 		s[0] = '0'
 		return
 	}
@@ -161,7 +160,7 @@ func (c *compiler) closeString(open hcl.Range) {
 	for i := range size {
 		s[len(s)-1-i] = ' '
 	}
-	for i := len(s) - size - 1; i > 0 && s[i] == '\\'; i-- { // it would escape the quote
+	for i := len(s) - size - 1; i > 0 && s[i] == '\\'; i-- { // a backslash would escape the quote
 		s[i] = ' '
 	}
 	s[len(s)-1] = '"'

@@ -12,36 +12,37 @@ import (
 	"sallyport/diag"
 )
 
-// maxDiagnostics bounds the list: past it, nobody reads on.
+// maxDiagnostics is the most diagnostics in a list. Nobody reads more.
 const maxDiagnostics = 200
 
 func place(r hcl.Range) diag.Range {
 	return diag.Range{File: r.Filename, Start: diag.Pos(r.Start), End: diag.Pos(r.End)}
 }
 
-// error reports a mistake. The detail says why, the fix what to write instead;
-// one of the two may be empty.
+// error reports a mistake. The detail says why it is wrong, and the fix what to write instead.
+// One of the two may be empty.
 func (c *compiler) error(r hcl.Range, summary, detail, fix string, related ...diag.Related) {
 	c.add(diag.Diagnostic{Severity: diag.Error, Summary: summary, Detail: detail, Fix: fix, Subject: place(r), Related: related})
 }
 
-// warn reports something worth a second look, by its ID in Warnings.
+// warn reports a warning, by its ID in Warnings.
 func (c *compiler) warn(id string, r hcl.Range, summary, detail, fix string, related ...diag.Related) {
 	c.add(diag.Diagnostic{Severity: diag.Warning, ID: id, Summary: summary, Detail: detail, Fix: fix, Subject: place(r), Related: related})
 }
 
 func (c *compiler) add(d diag.Diagnostic) {
-	// One more than is shown, so that finish knows that some are left out. An
-	// error is never dropped in favour of warnings.
+	// The list has one more than is shown, so that finish knows that some are left out. The
+	// first error is added even if the list is full of warnings.
 	if len(c.list) <= maxDiagnostics || d.Severity == diag.Error && !c.list.HasErrors() {
 		c.list = append(c.list, d)
 	}
 }
 
-// crowded says that enough has been found for costly explanations to stop.
+// crowded reports whether there are so many diagnostics that costly explanations are left
+// out.
 func (c *compiler) crowded() bool { return len(c.list) > maxDiagnostics/2 }
 
-// finish returns the diagnostics in the order of the file, each once.
+// finish returns the diagnostics in the order of the file, without duplicates.
 func (c *compiler) finish() diag.List {
 	slices.SortStableFunc(c.list, func(a, b diag.Diagnostic) int {
 		return cmp.Or(cmp.Compare(a.Subject.File, b.Subject.File), cmp.Compare(a.Subject.Start.Byte, b.Subject.Start.Byte),
@@ -68,8 +69,7 @@ func diagKey(d diag.Diagnostic) string {
 // at is a related place.
 func at(r hcl.Range, text string) diag.Related { return diag.Related{Range: place(r), Text: text} }
 
-// syntaxFix says what to write instead, for the mistakes in syntax that people
-// make most, by HCL's summaries.
+// syntaxFix is the fix for common syntax mistakes, by HCL's summary of them.
 func syntaxFix(summary string) string {
 	switch summary {
 	case "Attribute redefined":
@@ -114,9 +114,8 @@ func syntaxFix(summary string) string {
 	return ""
 }
 
-// addSyntax reports mistakes in syntax: the first of each line, since the parser
-// stumbles on over what follows it. A mistake is left out only where another one is
-// reported instead: what the parser found wrong never compiles.
+// addSyntax reports syntax mistakes, the first of each line: the others are often consequences
+// of it. If the parser found a mistake, at least one is reported.
 func (c *compiler) addSyntax(diags hcl.Diagnostics) {
 	lines := map[int]bool{}
 	for _, d := range diags {
@@ -130,7 +129,7 @@ func (c *compiler) addSyntax(diags hcl.Diagnostics) {
 	}
 }
 
-// addHCL reports what HCL found, in our words and order of words.
+// addHCL reports HCL's diagnostics in the style of this package.
 func (c *compiler) addHCL(diags hcl.Diagnostics) {
 	for _, d := range diags {
 		out := diag.Diagnostic{Severity: diag.Error, Summary: lowerFirst(strings.TrimSuffix(d.Summary, ".")), Detail: d.Detail,
@@ -146,7 +145,7 @@ func (c *compiler) addHCL(diags hcl.Diagnostics) {
 			}
 		}
 		if d.Summary == "Attribute redefined" {
-			out.Detail = "Each argument can be set only once." // HCL's place is not written as ours
+			out.Detail = "Each argument can be set only once." // HCL's detail has a place in another format
 		}
 		if d.Severity == hcl.DiagWarning {
 			out.Severity = diag.Warning

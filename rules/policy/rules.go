@@ -10,7 +10,7 @@ import (
 	"sallyport/rules"
 )
 
-// soon is how long before its end a rule is announced to expire.
+// soon is how long before its expiry a rule gets a warning.
 const soon = 14 * 24 * time.Hour
 
 // rule is the value of a rule block.
@@ -100,8 +100,8 @@ func (c *compiler) side(name string, a addresses) rules.Addresses {
 	case a.one != "":
 		return rules.In(a.one, a.set)
 	}
-	// Rule names and the two endings keep these names apart from each other;
-	// only a set can have the same.
+	// The rule's name and the two suffixes make these names unique among rules. Only a set
+	// can have the same name.
 	base := name
 	for i := 2; c.taken[name]; i++ {
 		name = fmt.Sprintf("%s_%d", base, i)
@@ -147,10 +147,10 @@ func actionFix(s, form string) string {
 	return form
 }
 
-// expiry judges the date in expires, which is the last day of the rule. A rule
-// that allowed is left out after it: less passes, as was meant. One that denied
-// would let more pass without anybody looking, so it stops the run.
-// Without judge only the form is looked at.
+// expiry checks the date in expires, the last day of the rule. An expired rule that allows is
+// left out, so that less is allowed, as intended. An expired rule that denies is an error,
+// because leaving it out would allow more without anybody noticing. If judge is false, only
+// the form of the date is checked.
 func (c *compiler) expiry(d *decl, r *Rule, judge bool) bool {
 	a := d.attr("expires")
 	if a == nil {
@@ -197,7 +197,7 @@ func inDays(d time.Duration) string {
 	}
 }
 
-// someAddress reports a side of a rule that comes out empty: it can match nothing.
+// someAddress reports an empty side of a rule: the rule would match nothing.
 func (c *compiler) someAddress(r *rule, name string, side addresses) bool {
 	if side.any || len(side.hosts) > 0 || !side.set.IsEmpty() {
 		a := r.decl.attr(name)
@@ -209,7 +209,7 @@ func (c *compiler) someAddress(r *rule, name string, side addresses) bool {
 }
 
 // sameFamily reports a rule whose sources and destinations have no family in
-// common: it can match nothing.
+// common: the rule would match nothing.
 func (c *compiler) sameFamily(r *rule) bool {
 	for _, f := range rules.BothFamilies.List() {
 		if r.out.From.Has(f) && r.out.To.Has(f) {
@@ -239,7 +239,7 @@ func families(s ipranges.Set) string {
 	return fams.String()
 }
 
-// relatedRules lists the places of rules.
+// relatedRules returns the places of rules.
 func relatedRules(list []*rules.Rule, text string) []diag.Related {
 	var out []diag.Related
 	for _, r := range list {

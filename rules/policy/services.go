@@ -194,8 +194,7 @@ func (c *compiler) protocol(v cty.Value, r hcl.Range, add func(rules.Match)) boo
 	return true
 }
 
-// serviceList evaluates a rule's services, and tells where they are the ports
-// of a tag.
+// serviceList evaluates a rule's services, and returns those that are ports of a tag.
 func (c *compiler) serviceList(a *hclsyntax.Attribute) ([]rules.Service, []portUse, bool) {
 	if isAny(a.Expr) {
 		return []rules.Service{rules.AnyService()}, nil, true
@@ -232,8 +231,8 @@ func (c *compiler) refList(a *hclsyntax.Attribute, kind, ifEmpty string) ([]*dec
 	return out, known
 }
 
-// refItems calls fn for every element of a list, which must not be empty, and
-// reports whether all of them were known. places is for fn to find repetitions.
+// refItems calls fn for every element of a list, which must not be empty, and reports whether
+// all of them are known. fn uses places to find duplicates.
 func (c *compiler) refItems(a *hclsyntax.Attribute, ifEmpty string, fn func(it item, places map[string]hcl.Range) bool) bool {
 	places := map[string]hcl.Range{}
 	n, known := 0, true
@@ -261,7 +260,7 @@ func (c *compiler) refItem(it item, kind string, places map[string]hcl.Range) *d
 	return d
 }
 
-// once reports what is listed twice.
+// once reports an element that is listed twice.
 func (c *compiler) once(what string, r hcl.Range, places map[string]hcl.Range) bool {
 	if first, dup := places[what]; dup {
 		c.error(r, what+" is listed twice", "", "remove one of the two", at(first, "the first is here"))

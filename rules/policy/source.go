@@ -11,10 +11,9 @@ import (
 	"sallyport/internal/utf8text"
 )
 
-// decodeSource turns what a file holds into text. Editors and shells, PowerShell's >
-// among them, also write UTF-16 with a byte order mark: it is read as what it says.
-// wrong says what keeps src from being text, and offset where; text is then what can be
-// shown of it.
+// decodeSource decodes the text of a file. It also reads UTF-16 with a byte order mark, which
+// some editors and PowerShell write. If src is no text, wrong says why and offset where, and
+// text is what can be shown of it.
 func decodeSource(src []byte) (text []byte, wrong string, offset int) {
 	const utf32 = "it is UTF-32"
 	switch {
@@ -49,8 +48,8 @@ func decode16(src []byte) (text []byte, wrong string, offset int) {
 	return text, "", 0
 }
 
-// looksUTF16 reports text of which every second byte is mostly zero, as that of
-// Latin letters is in UTF-16.
+// looksUTF16 reports whether most bytes at even offsets, or most at odd ones, are zero, as in
+// Latin text in UTF-16.
 func looksUTF16(text []byte) bool {
 	var zero [2]int
 	for i, b := range text {
@@ -62,8 +61,8 @@ func looksUTF16(text []byte) bool {
 	return zero[0] > half*3/4 && zero[1] < half/4 || zero[1] > half*3/4 && zero[0] < half/4
 }
 
-// badUTF8 counts the bytes of text that are no part of a character, and says where the
-// first is.
+// badUTF8 counts the bytes of text that are not valid UTF-8, and returns the offset of the
+// first.
 func badUTF8(text []byte) (first, n int) {
 	for i := 0; i < len(text); {
 		r, size := utf8.DecodeRune(text[i:])
@@ -77,7 +76,7 @@ func badUTF8(text []byte) (first, n int) {
 	return first, n
 }
 
-// checkText reports a source that is no text, in one message, and whether to go on.
+// checkText reports a source that is no text, in one diagnostic. It returns whether to go on.
 func (c *compiler) checkText(wrong string, offset int) bool {
 	if wrong == "" {
 		return true
@@ -88,7 +87,7 @@ func (c *compiler) checkText(wrong string, offset int) bool {
 	if _, n := badUTF8(c.f.src); n == 0 || n > 1+len(c.f.src)/100 {
 		return false
 	}
-	// A few letters of another encoding do not keep the rest from being read.
+	// With a few bytes of another encoding, the rest can still be read.
 	for i := offset; i < len(c.chars); {
 		r, size := utf8.DecodeRune(c.chars[i:])
 		if r == utf8.RuneError && size <= 1 {
@@ -110,8 +109,8 @@ func (c *compiler) placeAt(offset, n int) hcl.Range {
 	return hcl.Range{Filename: c.f.name, Start: start, End: end}
 }
 
-// foreign are characters that look like those of the language and are others, most often
-// because a text was copied from a document or a web page.
+// foreign are characters that look like those of the language. Most come from text that was
+// copied from a document or a web page.
 var foreign = map[rune]struct{ name, plain string }{
 	'“': {"a typographic quote", `"`}, '”': {"a typographic quote", `"`}, '„': {"a typographic quote", `"`}, '‟': {"a typographic quote", `"`},
 	'«': {"a typographic quote", `"`}, '»': {"a typographic quote", `"`}, '＂': {"a wide quote", `"`}, '″': {"a double prime", `"`},
@@ -125,7 +124,7 @@ var foreign = map[rune]struct{ name, plain string }{
 	'，': {"a wide comma", ","}, '…': {"an ellipsis", "..."},
 }
 
-// describeRune says what a character is, for a message about it.
+// describeRune describes a character, for a message about it.
 func describeRune(r rune) string {
 	f, ok := foreign[r]
 	switch {
@@ -141,7 +140,7 @@ func describeRune(r rune) string {
 	return fmt.Sprintf("this character (U+%04X) is not part of the policy language", r)
 }
 
-// foreignFix says what to write in the place of a character.
+// foreignFix says what to write instead of a character.
 func foreignFix(r rune) string {
 	f, ok := foreign[r]
 	switch {

@@ -10,12 +10,11 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
-// fixQuotes stands for a fix that needs the source, see quoteFix.
+// fixQuotes is a placeholder for a fix that needs the source, see quoteFix.
 const fixQuotes = "put it in quotes"
 
-// store puts v into a field of a target's options. It returns what is wrong
-// with v for that field and what to write instead. Types are strict: "100" is
-// not 100, so that a policy means one thing to its readers and to the program.
+// store puts v into a field of a target's options. If v does not fit, it returns why and what
+// to write instead. Types are strict, so that a policy is unambiguous: "100" is not 100.
 func store(field reflect.Value, v cty.Value) (problem, fix string) {
 	if !field.CanAddr() {
 		return "the program cannot set it", "report it"

@@ -16,8 +16,8 @@ import (
 	"sallyport/rules"
 )
 
-// commonArguments are those that every target of a class has, whatever its
-// options are. A kind's options cannot use these names.
+// commonArguments returns the arguments of all targets of a class. A kind's options cannot
+// have these names.
 func commonArguments(class Class) []string {
 	list := []string{"path", "families"}
 	if class&Filter != 0 {
@@ -38,10 +38,10 @@ type target struct {
 	plan  *rules.Plan
 	feeds []string
 	known bool // the plan and the options are
-	// judged says that nothing is wrong with the default and the families, so that
-	// warnings about the rules hold.
+	// judged says that default and families have no mistake, so that warnings about the rules
+	// are right.
 	judged bool
-	// allRules says that the plan holds the rules of the policy, in their order.
+	// allRules says that the plan has all rules of the policy, in their order.
 	allRules bool
 }
 
@@ -65,11 +65,11 @@ func (c *compiler) evalTargets(p *Program) {
 	c.warnFamilies(done)
 }
 
-// target evaluates a target block; nil when its kind is not known.
+// target evaluates a target block; nil if its kind is unknown.
 func (c *compiler) target(d *decl) *target {
 	kind, ok := c.f.opt.Kinds(d.target)
 	if !ok {
-		return nil // correctTarget has said so
+		return nil // correctTarget reports it
 	}
 	t := &target{c: c, d: d, kind: kind, known: !d.broken && !d.repeated}
 	t.plan = &rules.Plan{Name: d.name, Families: rules.BothFamilies,
@@ -108,7 +108,7 @@ func (c *compiler) target(d *decl) *target {
 
 func (t *target) ok(good bool) { t.known = t.known && good }
 
-// path evaluates the output path, which stays inside of the output folder.
+// path evaluates the output path, which must be inside the output folder.
 func (t *target) path() bool {
 	t.out.Path = t.d.name + t.kind.Extension
 	a := t.d.attr("path")
@@ -181,7 +181,7 @@ func (t *target) families() bool {
 	return ok && good
 }
 
-// filterPlan fills the plan with the rules that the target names, or all.
+// filterPlan adds the rules that the target names to its plan, or all rules.
 func (t *target) filterPlan() {
 	place := t.d.header
 	var chosen ruleList
@@ -191,7 +191,7 @@ func (t *target) filterPlan() {
 		chosen = t.c.rulesOf(list)
 		chosen.known = chosen.known && known
 		place = a.Expr.Range()
-	case t.d.cut || t.c.f.excused[t.d.body]["rules"]: // it may have said which
+	case t.d.cut || t.c.f.excused[t.d.body]["rules"]: // the unreadable part may name them
 	default:
 		if t.c.all == nil {
 			list := t.c.rulesOf(t.c.f.decls["rule"])
@@ -220,7 +220,7 @@ func (t *target) filterPlan() {
 type ruleList struct {
 	rules []rules.Rule
 	feeds []string // that they come from
-	left  []string // those that no plan holds, and why
+	left  []string // those that are left out, and why
 	known bool     // all of them are
 }
 
@@ -266,8 +266,8 @@ func (t *target) defaultVerdict() bool {
 	return true
 }
 
-// routeArgument returns the argument that makes the target one of routes. For a
-// target that has to be one, it reports when there is none, or are two.
+// routeArgument returns the argument that makes the target one of routes. If the target must
+// be one, it reports if there is none; it always reports if there are two.
 func (t *target) routeArgument() (a *hclsyntax.Attribute, isRoutes bool) {
 	bypass, include := t.d.attr("bypass"), t.d.attr("include")
 	if t.kind.Class&Routes == 0 {
@@ -313,8 +313,8 @@ func (t *target) routeArgument() (a *hclsyntax.Attribute, isRoutes bool) {
 	return used[0], true
 }
 
-// routePlan makes the plan of a list of routes: one rule, and the other way for
-// the rest.
+// routePlan makes the plan of a list of routes: one rule, and the opposite verdict as
+// default.
 func (t *target) routePlan(a *hclsyntax.Attribute) {
 	v := t.c.notEverything(a, t.c.addresses(a, false))
 	if v.known {
@@ -338,8 +338,8 @@ func (t *target) routePlan(a *hclsyntax.Attribute) {
 	}
 }
 
-// routable refuses addresses that no route may touch: the machine's own, its
-// link's, multicast and broadcast.
+// routable refuses addresses that must have no such route: those of the machine and of its
+// links, multicast and broadcast.
 func (t *target) routable(a *hclsyntax.Attribute, set ipranges.Set) {
 	for _, s := range ipranges.Specials() {
 		switch s.Name {

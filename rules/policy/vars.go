@@ -13,8 +13,8 @@ import (
 	"sallyport/diag"
 )
 
-// variables gives every variable its value: that of the command line, or the
-// default. A variable without either is unknown, and reported once.
+// variables sets the value of each variable: that of the command line, or the default. A
+// variable with neither is unknown, and reported once.
 func (c *compiler) variables() {
 	c.env = &hcl.EvalContext{}
 	for _, d := range c.f.decls["variable"] {
@@ -22,7 +22,7 @@ func (c *compiler) variables() {
 		if a := d.attr("default"); a != nil {
 			def, ok = c.constant(a)
 		}
-		c.textOr(d, "description", "") // for its mistakes
+		c.textOr(d, "description", "") // only to report mistakes
 		if d.repeated {
 			continue
 		}
@@ -49,7 +49,7 @@ func (c *compiler) variables() {
 	c.unknownVars()
 }
 
-// unknownVars reports values from the command line that no variable takes.
+// unknownVars reports values from the command line for which there is no variable.
 func (c *compiler) unknownVars() {
 	if c.f.partial {
 		return
@@ -66,7 +66,7 @@ func (c *compiler) unknownVars() {
 	}
 }
 
-// constant evaluates a variable's default, which refers to nothing.
+// constant evaluates a variable's default, which must not have references.
 func (c *compiler) constant(a *hclsyntax.Attribute) (cty.Value, bool) {
 	const form = "write a string, a number, true or false, or a list of strings"
 	if refs := a.Expr.Variables(); len(refs) > 0 {
@@ -97,8 +97,8 @@ func (c *compiler) constant(a *hclsyntax.Attribute) (cty.Value, bool) {
 	return cty.TupleVal(values), ok && all
 }
 
-// parseVar reads a value from the command line as the type of the default. It
-// returns what is wrong with it, and what to write.
+// parseVar parses a value from the command line as the type of the default. If it cannot, it
+// returns why, and what to write.
 func parseVar(text string, def cty.Value) (v cty.Value, problem, fix string) {
 	switch {
 	case len(text) > maxText && def != cty.NilVal && def.Type() == cty.String:
@@ -121,7 +121,7 @@ func parseVar(text string, def cty.Value) (v cty.Value, problem, fix string) {
 	return parseVarList(text)
 }
 
-// parseVarList reads a,b or the policy's own ["a", "b"].
+// parseVarList parses a,b or the policy's syntax, ["a", "b"].
 func parseVarList(text string) (v cty.Value, problem, fix string) {
 	const form = `write a,b or ["a", "b"]`
 	if strings.TrimSpace(text) == "" {

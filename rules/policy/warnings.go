@@ -12,7 +12,7 @@ import (
 	"sallyport/rules"
 )
 
-// unused warns of blocks that nothing refers to. Rules and probes need nobody.
+// unused warns about blocks without references. Rules and probes need none.
 func (c *compiler) unused() {
 	if c.f.partial {
 		return
@@ -35,9 +35,9 @@ func (c *compiler) unused() {
 	}
 }
 
-// warnShadowed warns of rules that earlier rules of their target leave nothing
-// to decide, each once. It is the one costly check, so Load leaves it to
-// Compile.
+// warnShadowed warns about rules that decide nothing because earlier rules of their target
+// decide everything they match, each once. It is the only costly check; Compile does it, and
+// Load does not.
 func (c *compiler) warnShadowed(targets []*target) {
 	if c.loading {
 		return
@@ -104,8 +104,8 @@ func (t *target) planKey() string {
 	return b.String()
 }
 
-// warnFamilies warns of rules whose destinations have a family that their
-// sources lack, where a target speaks of that family.
+// warnFamilies warns about rules whose destinations have a family that their sources lack, if
+// a target has that family.
 func (c *compiler) warnFamilies(targets []*target) {
 	seen, plans := map[string]bool{}, map[string]bool{}
 	for _, t := range targets {
@@ -144,7 +144,7 @@ func (c *compiler) warnFamily(src *rule, r *rules.Rule, f ipranges.Family) {
 		at(src.decl.attr("to").Expr.Range(), "the destinations are here"))
 }
 
-// openUse is a place that trusts addresses which anyone can rent.
+// openUse is a place that allows addresses which anyone can rent.
 type openUse struct {
 	block *decl
 	rng   hcl.Range
@@ -152,8 +152,8 @@ type openUse struct {
 	tag   string
 }
 
-// openWhere says that what d does with a set is about addresses which anyone can rent.
-// Where d accepts that, nobody who uses it is warned again.
+// openWhere returns the tags in d with addresses that anyone can rent, for the blocks that use
+// d. If d accepts the warning, it returns none, so that only d itself gets the warning.
 func (c *compiler) openWhere(d *decl, r hcl.Range, what string, tags []string) (left []string) {
 	if len(tags) == 0 || !c.accepted(d, "open-cloud") {
 		return tags
@@ -162,8 +162,8 @@ func (c *compiler) openWhere(d *decl, r hcl.Range, what string, tags []string) (
 	return nil
 }
 
-// warnOpen says that the whole cloud is not one's own: of all places that nobody has
-// accepted once. The tag AzureCloud and its regions hold every customer's machines.
+// warnOpen warns once about all places that allow a whole cloud and do not accept the
+// warning. The tag AzureCloud and its regions have the machines of all customers.
 func (c *compiler) warnOpen() {
 	var uses []openUse
 	for _, d := range c.f.decls["rule"] {
