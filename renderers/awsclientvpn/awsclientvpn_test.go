@@ -41,6 +41,7 @@ func variants() []conformance.Variant {
 
 func contract() conformance.Contract {
 	return conformance.Contract{Kind: Kind(), Variants: variants(),
+		LoadTest: "TestLoading",
 		Mistakes: []conformance.Mistake{
 			conformance.Wrong("endpoint", options(func(o *Options) { o.Endpoint = "" })),
 			conformance.Wrong("endpoint", options(func(o *Options) { o.Endpoint = "cvpn-endpoint-0'; reboot; '" })),

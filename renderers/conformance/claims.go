@@ -65,13 +65,15 @@ func claimed(list []renderers.Claim, option string) (things []string) {
 func optionsOf(t reflect.Type, prefix string) map[string][]int {
 	all := map[string][]int{}
 	for i := range t.NumField() {
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("policy"), ",")
-		if name == "" {
+		within := prefix
+		if name, _, _ := strings.Cut(t.Field(i).Tag.Get("policy"), ","); name != "" {
+			all[prefix+name] = []int{i}
+			within += name + "."
+		} else if !t.Field(i).Anonymous {
 			continue
 		}
-		all[prefix+name] = []int{i}
 		if t.Field(i).Type.Kind() == reflect.Struct {
-			for inner, index := range optionsOf(t.Field(i).Type, prefix+name+".") {
+			for inner, index := range optionsOf(t.Field(i).Type, within) {
 				all[inner] = append([]int{i}, index...)
 			}
 		}

@@ -50,6 +50,11 @@ type Contract struct {
 	// the test's own. Nil: the line's bytes, its end included. RouteBytes does not know which
 	// way a list goes; where lines of one way are shorter, Cost adds what is counted too much.
 	Cost func(line string) int
+	// A target whose load contract is Transaction or PerFamily says which test holds it to
+	// that: LoadTest is the test of its package that loads outputs into a device, or a
+	// program in its place. Or Steps are the commands of a file, which the suite plays.
+	LoadTest string
+	Steps    func(f renderers.File) []Step
 }
 
 // Variant is one way to set a target's options.
@@ -113,37 +118,67 @@ func Begins(marks ...string) func(line string) bool {
 // Run holds a target to its contract. Golden files are under testdata/golden; go test
 // -update writes them.
 func Run(t *testing.T, c Contract) {
-	checkInfo(t, c.Kind)
-	t.Run("mistakes", func(t *testing.T) {
-		for _, m := range c.Mistakes {
-			t.Run(m.Option, func(t *testing.T) { c.mistake(t, m) })
-		}
-	})
-	for _, v := range c.Variants {
-		t.Run(v.Name, func(t *testing.T) {
-			s := newSuite(c, v)
-			rendered, ran, cases := 0, 0, s.cases(t)
-			for _, c := range cases {
-				t.Run(c.Name, func(t *testing.T) {
-					ran++
-					if s.run(t, c) {
-						rendered++
-					}
-				})
-			}
-			if ran == len(cases) && rendered*4 < ran && !t.Failed() { // what a target refuses, nothing here tests
-				t.Errorf("only %d of %d cases were rendered: the target refuses too much to be judged", rendered, ran)
-			}
-			for _, check := range checks {
-				t.Run(check.name, func(t *testing.T) { check.run(s, t) })
+	for _, g := range c.groups(t) {
+		t.Run(g.name, func(t *testing.T) {
+			for _, u := range g.units {
+				t.Run(u.name, func(t *testing.T) { u.run(t) })
 			}
 		})
 	}
-	t.Run("damages", func(t *testing.T) {
-		for _, d := range c.Damages {
-			t.Run(d.Name, func(t *testing.T) { c.damaged(t, d) })
+}
+
+// group and unit are what the suite does for a contract, as tests with parts.
+type group struct {
+	name  string
+	units []unit
+}
+
+type unit struct {
+	name string
+	run  func(testing.TB)
+}
+
+// groups is all that the suite does for the contract.
+func (c Contract) groups(t testing.TB) []group {
+	contract := group{"contract", []unit{{"info", func(t testing.TB) { checkInfo(t, c.Kind) }}}}
+	if c.Mistakes != nil || c.Damages != nil || c.Route != nil {
+		contract.units = append(contract.units, unit{"complete", c.complete})
+	}
+	mistakes, damages := group{name: "mistakes"}, group{name: "damages"}
+	for _, m := range c.Mistakes {
+		mistakes.units = append(mistakes.units, unit{m.Option, func(t testing.TB) { c.mistake(t, m) }})
+	}
+	for _, d := range c.Damages {
+		damages.units = append(damages.units, unit{d.Name, func(t testing.TB) { c.damaged(t, d) }})
+	}
+	list := []group{contract, mistakes, damages}
+	for _, v := range c.Variants {
+		list = append(list, newSuite(c, v).group(t))
+	}
+	return list
+}
+
+// group is what the suite does for a variant.
+func (s *suite) group(t testing.TB) group {
+	g := group{name: s.variant.Name}
+	rendered, ran, cases := 0, 0, s.cases(t)
+	for _, c := range cases {
+		g.units = append(g.units, unit{c.Name, func(t testing.TB) {
+			ran++
+			if s.run(t, c) {
+				rendered++
+			}
+		}})
+	}
+	g.units = append(g.units, unit{"enough cases", func(t testing.TB) {
+		if ran == len(cases) && rendered*4 < ran { // what a target refuses, nothing here tests
+			t.Errorf("only %d of %d cases were rendered: the target refuses too much to be judged", rendered, ran)
 		}
-	})
+	}})
+	for _, check := range checks {
+		g.units = append(g.units, unit{check.name, func(t testing.TB) { check.run(s, t) }})
+	}
+	return g
 }
 
 // checks are what the suite asks of each variant besides its cases.
@@ -153,6 +188,7 @@ var checks = []struct {
 }{
 	{"empty rule", (*suite).emptyRule},
 	{"unsupported", (*suite).unsupported},
+	{"log and reject", (*suite).shown},
 	{"known wrong outputs", (*suite).wrongOutputs},
 	{"small change", (*suite).smallChange},
 	{"limits", (*suite).limits},
@@ -166,4 +202,5 @@ var checks = []struct {
 	{"bytes", (*suite).bytes},
 	{"claims", (*suite).claims},
 	{"week", (*suite).week},
+	{"load", (*suite).load},
 }

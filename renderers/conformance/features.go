@@ -104,3 +104,28 @@ func (s *suite) unsupported(t testing.TB) {
 	both := filter(allow("x", rules.Any(), cloud, media))
 	refused("families", caps.Families != rules.BothFamilies || !caps.Ports, both)
 }
+
+// shown renders a rule that logs, and one that answers what it denies, where the target can:
+// no plan that is read back tells them from the others, so the output must.
+func (s *suite) shown(t testing.TB) {
+	r := s.build(t, "edge")
+	if r.Caps.OnlyNames || s.verdict(t) != rules.Allow || s.variant.NoReadBack { // such as a template of the user's
+		return
+	}
+	p := filter(deny("no", rules.Any(), inner, media), allow("calls", rules.Any(), cloud, media))
+	p.Families = r.Caps.Families
+	changed := func(feature string, change func(*rules.Rule)) {
+		other := *p
+		other.Rules = slices.Clone(p.Rules)
+		change(&other.Rules[0])
+		if equalFiles(s.rendered(t, r, p), s.rendered(t, r, &other)) {
+			t.Errorf("no file shows that a rule says %s", feature)
+		}
+	}
+	if r.Caps.Log {
+		changed("log", func(r *rules.Rule) { r.Log = true })
+	}
+	if r.Caps.Reject {
+		changed("reject", func(r *rules.Rule) { r.Reject = true })
+	}
+}

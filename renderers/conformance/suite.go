@@ -1,6 +1,9 @@
 package conformance
 
 import (
+	"os"
+	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -9,6 +12,42 @@ import (
 	"sallyport/renderers"
 	"sallyport/rules"
 )
+
+// complete holds the contract itself to say enough.
+func (c Contract) complete(t testing.TB) {
+	if len(optionsOf(reflect.TypeOf(c.Kind.NewOptions()).Elem(), "")) > 0 && len(c.Mistakes) == 0 {
+		t.Error("the target has options, and the contract no mistakes in them")
+	}
+	for _, v := range c.Variants {
+		if len(c.Damages) == 0 && c.Route == nil && !v.NoReadBack {
+			t.Errorf("%s reads back, and the contract has no damages", v.Name)
+		}
+		if newSuite(c, v).build(t, "edge").Caps.RouteBytes != nil && c.Route == nil {
+			t.Errorf("%s counts bytes of routes, and the contract does not say which lines are routes", v.Name)
+		}
+	}
+	if load := c.Kind.Load; c.LoadTest == "" && c.Steps == nil && (load == renderers.Transaction || load == renderers.PerFamily) {
+		t.Errorf("the load contract is %q, and nothing in the contract shows it", load)
+	}
+	if c.LoadTest != "" && !hasTest(t, c.LoadTest) {
+		t.Errorf("the package has no %s", c.LoadTest)
+	}
+}
+
+// hasTest reports whether a file of the package under test has the test.
+func hasTest(t testing.TB, name string) bool {
+	files, err := filepath.Glob("*_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.ContainsFunc(files, func(file string) bool {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Contains(string(text), "\nfunc "+name+"(t *testing.T) {")
+	})
+}
 
 func checkInfo(t testing.TB, kind renderers.Kind) {
 	i := kind.Info

@@ -80,8 +80,9 @@ func contract() conformance.Contract {
 			"a profile less":      {"tmsh modify /apm profile access phones generation-action increment\n", ""},
 			"an extra blank line": {"set -euf", "\nset -euf"},
 		}),
-		Route: conformance.Begins("{subnet "),
-		Cost:  func(line string) int { return len(line) - len("{subnet  }\n") + around },
+		Route:    conformance.Begins("{subnet "),
+		LoadTest: "TestLoadingReplaces",
+		Cost:     func(line string) int { return len(line) - len("{subnet  }\n") + around },
 	}
 }
 

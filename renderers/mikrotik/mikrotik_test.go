@@ -36,7 +36,8 @@ func contract() conformance.Contract {
 			"host bits":        {"52.112.0.0/14", "52.112.0.1/14"},
 			"a route disabled": {"address=52.112.0.0/14", "address=52.112.0.0/14 disabled=yes"},
 		}),
-		Route: conformance.Begins("add list="),
+		Route:    conformance.Begins("add list="),
+		LoadTest: "TestLoads",
 	}
 }
 
