@@ -18,7 +18,7 @@ import (
 // blockStart is where a block of a policy begins in a message, and assignment an argument.
 var (
 	blockStart = regexp.MustCompile(`\b(variable|feed|set|names|service|rule|target|probe|budget|accept)( "[^"]*"| x)* \{`)
-	assignment = regexp.MustCompile(`\b[a-z][a-z0-9_]* = ("[^"]*"|\[[^\]]*\])`)
+	assignment = regexp.MustCompile(`\b[a-z][a-z0-9_]* = ("[^"\n]*"|\[[^\]]*\])`)
 	verb       = regexp.MustCompile(`%(\[\d+\])?[-+.0-9]*([a-z])`)
 )
 
