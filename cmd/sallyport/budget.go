@@ -86,7 +86,7 @@ type budgetOf struct {
 func (a *app) budget(cmd *cobra.Command, f *budgetFlags, names []string) error {
 	for _, k := range f.at {
 		if k < 1 {
-			return wrong(cmd, "--at %d: a list has one route at least", k)
+			return wrong(cmd, "--at %d: a list has at least one route", k)
 		}
 	}
 	if f.svg != "" {
@@ -117,7 +117,7 @@ func (a *app) budget(cmd *cobra.Command, f *budgetFlags, names []string) error {
 func (a *app) budgetSubject(cmd *cobra.Command, f *budgetFlags, names []string) (budgetOf, error) {
 	if f.target != "" {
 		if len(f.protect)+len(f.must) > 0 {
-			return budgetOf{}, wrong(cmd, "a target's own budget block says protect and must")
+			return budgetOf{}, wrong(cmd, "--protect and --must are for SETs; those of a target are in its budget block")
 		}
 		return a.budgetTarget(cmd, f)
 	}

@@ -114,7 +114,7 @@ func (a *app) printOutputs(rows []outputJSON) error {
 			}
 			var o sallyport.Origin
 			if err := json.Unmarshal(v, &o); err != nil {
-				return fmt.Errorf("the record of %s: %w: run sallyport generate anew", r.Path, err)
+				return fmt.Errorf("the record of %s: %w: run sallyport generate again", r.Path, err)
 			}
 			fmt.Fprintf(a.out, "  %s\n", hang([]string{"made from ", "the same today: "}[label]+originText(o), 2, 4, a.width))
 		}

@@ -64,7 +64,7 @@ func parseQuery(s string) (netip.Prefix, error) {
 	case addrErr == nil:
 		return netip.Prefix{}, errors.New("not an address of a feed: it has a zone")
 	case s == "":
-		return netip.Prefix{}, errors.New("not an address or prefix, but nothing")
+		return netip.Prefix{}, errors.New("empty, and not an address or prefix")
 	case strings.Contains(s, ","):
 		return netip.Prefix{}, errors.New("not an address or prefix: write blanks between addresses")
 	case strings.Contains(s, ":") && !strings.Contains(s, "://"), strings.Trim(s, "0123456789./-") == "" && strings.ContainsAny(s, "./"):

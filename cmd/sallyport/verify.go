@@ -161,7 +161,7 @@ func (f *verifyFlags) check(cmd *cobra.Command, args []string) error {
 	case (f.reflector == "") != (f.keyFile == ""):
 		return wrong(cmd, "--reflector and --key-file go together")
 	case f.watch != 0 && f.watch < 10*time.Second:
-		return usage("--watch %s: repeat every 10s at most", f.watch)
+		return usage("--watch %s: repeat every 10s or less often", f.watch)
 	case f.vantage != "" && f.vantage != string(verifier.Client) && f.vantage != string(verifier.Edge):
 		return usage("--vantage %q: client or edge", f.vantage)
 	case !(f.scale > 0 && f.scale <= 10):

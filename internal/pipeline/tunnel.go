@@ -31,8 +31,8 @@ func (b *builder) blockedInside(prog *policy.Program, outputs []Output) diag.Lis
 			past, ok := b.pastVPN(t, outputs)
 			if !ok {
 				list = append(list, diag.Diagnostic{Subject: r.TunnelPlace,
-					Summary: fmt.Sprintf("rule %s cannot be held to target %s, whose list cannot be made", r.Name, t.Name),
-					Fix:     "mend that target first: sallyport check shows its mistakes",
+					Summary: fmt.Sprintf("rule %s cannot be checked against target %s, whose list cannot be made", r.Name, t.Name),
+					Fix:     "correct that target first: sallyport check shows its mistakes",
 					Related: []diag.Related{{Range: t.Place, Text: "this target"}}})
 				continue
 			}

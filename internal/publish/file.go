@@ -93,7 +93,7 @@ func (d Document) place() (name string, old fs.FileInfo, err error) {
 		return name, nil, d.cannot(err)
 	}
 	if len(head) > 0 && !bytes.Contains(head, []byte(d.Mark)) {
-		return name, nil, fmt.Errorf("writing %s: it is there, and no file of this kind that sallyport wrote: choose another name, or move it away", d.Name)
+		return name, nil, fmt.Errorf("writing %s: the file exists, and sallyport did not write it as a file of this kind: choose another name, or move it away", d.Name)
 	}
 	return name, old, nil
 }

@@ -116,7 +116,7 @@ func (p *publisher) recover() ([]string, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
 	case err == nil && !fi.IsDir():
-		return nil, fmt.Errorf("%s is %s, not a folder of ours: remove it", p.full(pendingDir), kind(fi.Mode()))
+		return nil, fmt.Errorf("%s is %s, not a folder of sallyport: remove it", p.full(pendingDir), kind(fi.Mode()))
 	}
 	done, err := p.apply(pendingDir)
 	if err == nil {

@@ -75,7 +75,7 @@ func ReadManifest(dir string) (Manifest, error) {
 
 func parseManifest(dir string, data []byte) (Manifest, error) {
 	damaged := func(why any) error {
-		return fmt.Errorf("the record of outputs %s in %s is damaged: %v: restore it, or remove it, and the marks in files are trusted alone",
+		return fmt.Errorf("the record of outputs %s in %s is damaged: %v: restore it, or remove it: then only the marks in files tell which ones sallyport wrote",
 			ManifestName, dir, why)
 	}
 	if len(data) > maxManifest {

@@ -117,7 +117,7 @@ func (c *compiler) spendRules(n int, r hcl.Range) {
 func (c *compiler) spendRanges(n int, r hcl.Range) bool {
 	before := c.ranges
 	if c.ranges += n; before <= maxRanges && c.ranges > maxRanges {
-		c.error(r, fmt.Sprintf("the sets of this policy come to more than %d ranges together", maxRanges), "Each set that is put together from others holds their addresses anew.",
+		c.error(r, fmt.Sprintf("the sets of this policy come to more than %d ranges together", maxRanges), "Each set that is made of others has a copy of their addresses.",
 			"put what many sets share into one, and let the rules list both")
 	}
 	return c.ranges <= maxRanges

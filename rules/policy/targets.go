@@ -139,7 +139,7 @@ func pathProblem(s string) string {
 	case slices.Contains(strings.Split(s, "/"), ".."):
 		return "It leaves the output folder."
 	case strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) || strings.ContainsRune(`<>:"|?*`, r) }):
-		return "It holds a character that file names cannot have on every system, or that nobody sees."
+		return "It has an invisible character, or one that file names cannot have on every system."
 	case len(s) > 255:
 		return "It is longer than 255 bytes."
 	case !fs.ValidPath(s):
