@@ -38,7 +38,7 @@ func contract() conformance.Contract {
 	domains := func(patterns ...string) func(*Options) {
 		return func(o *Options) { o.Domains.Patterns = patterns }
 	}
-	return conformance.Contract{Kind: Kind(), Variants: variants(),
+	return conformance.Contract{Kind: Kind(), Variants: variants(), LoadTest: "TestLoadingReplaces",
 		Mistakes: []conformance.Mistake{
 			conformance.Wrong("group_policy", options(func(o *Options) { o.GroupPolicy = "" })),
 			conformance.Wrong("group_policy", options(func(o *Options) { o.GroupPolicy = "GP\nno access-list" })),

@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"sallyport/internal/testkit/need"
-	"sallyport/internal/testkit/routecheck"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/renderers/conformance"
@@ -27,13 +26,55 @@ func variants() []conformance.Variant {
 	}
 }
 
-func contract() conformance.Contract {
-	return conformance.Contract{Kind: Kind(), Variants: variants()}
+func contract(t testing.TB) conformance.Contract {
+	whole := read(t, "testdata/azurevpnconfig.xml")
+	deep := strings.Repeat("<a>", 60) + strings.Repeat("</a>", 60)
+	wrong := func(option string, o *Options, profile string) conformance.Mistake {
+		return conformance.Mistake{Option: option, Options: o, Files: map[string]string{"profile.xml": profile}}
+	}
+	return conformance.Contract{Kind: Kind(), Variants: variants(),
+		Mistakes: []conformance.Mistake{
+			wrong("form", &Options{Form: "xml"}, whole),
+			wrong("config", &Options{Form: formFragment, Config: "profile.xml"}, whole),
+			wrong("config", &Options{Form: formMerge}, whole),
+			wrong("config", merge("missing.xml"), whole),
+			wrong("config", merge("profile.xml"), "<VPNProfile/>"),
+			wrong("config", merge("profile.xml"), "text"),
+			wrong("config", merge("profile.xml"), whole[:500]),
+			wrong("config", merge("profile.xml"), "\xff\xfe<\x00"),
+			wrong("config", merge("profile.xml"), strings.Replace(whole, "utf-8", "iso-8859-1", 1)),
+			wrong("config", merge("profile.xml"), "<AzVpnProfile/>"),
+			wrong("config", merge("profile.xml"), "<AzVpnProfile><clientconfig/><clientconfig/></AzVpnProfile>"),
+			wrong("config", merge("profile.xml"), "<AzVpnProfile><d:clientconfig/></AzVpnProfile>"),
+			wrong("config", merge("profile.xml"), "<!DOCTYPE x>"+"<AzVpnProfile><clientconfig/></AzVpnProfile>"),
+			wrong("config", merge("profile.xml"), "<AzVpnProfile><clientconfig/>"+deep+"</AzVpnProfile>"),
+			wrong("config", merge("profile.xml"), strings.Repeat(" ", maxProfile)+whole),
+			wrong("config", merge("profile.xml"), whole+"<x/>"),
+		},
+		Damages: conformance.Damaged("", map[string][2]string{
+			"host bits":          {"52.112.0.0<", "52.112.0.1<"},
+			"no mask":            {"<mask>14</mask>", ""},
+			"two destinations":   {"<mask>14", "<destination>10.0.0.0</destination><mask>14"},
+			"a mask in dots":     {"<mask>14<", "<mask>255.252.0.0<"},
+			"IPv6":               {route, "<route><destination>2603:1063::</destination><mask>38</mask></route>"},
+			"an attribute":       {"<route>", `<route a="b">`},
+			"a namespace":        {"<route>", `<route xmlns="urn:x">`},
+			"a second list":      {"</clientconfig>", "</clientconfig><clientconfig/>"},
+			"no end":             {"</clientconfig>", ""},
+			"text":               {"</route>", "</route>and"},
+			"an element in text": {"<mask>14", "<mask><b/>14"},
+			"half a direction":   {"</excluderoutes>", "</includeroutes>"},
+			"another element":    {"</excluderoutes>", "</excluderoutes><includeroutes/>"},
+		}),
+		Route: func(line string) bool { return strings.Contains(line, "<route>") },
+	}
 }
 
-func TestConformance(t *testing.T) { conformance.Run(t, contract()) }
+func TestConformance(t *testing.T) { conformance.Run(t, contract(t)) }
 
-func FuzzFiles(f *testing.F) { conformance.Fuzz(f, contract()) }
+func FuzzFiles(f *testing.F) { conformance.Fuzz(f, contract(f)) }
+
+func BenchmarkRender(b *testing.B) { conformance.Benchmark(b, contract(b)) }
 
 // inMemory is an environment with one file, profile.xml.
 func inMemory(text string) renderers.Env {
@@ -43,39 +84,6 @@ func inMemory(text string) renderers.Env {
 		}
 		return nil, errors.New("no such file")
 	}}
-}
-
-func TestOptionMistakes(t *testing.T) {
-	whole := read(t, "testdata/azurevpnconfig.xml")
-	deep := strings.Repeat("<a>", 60) + strings.Repeat("</a>", 60)
-	for name, tt := range map[string]struct {
-		opt    Options
-		text   string
-		option string
-	}{
-		"form":                  {Options{Form: "xml"}, whole, "form"},
-		"fragment with config":  {Options{Form: formFragment, Config: "profile.xml"}, whole, "config"},
-		"no config":             {Options{Form: formMerge}, whole, "config"},
-		"missing":               {*merge("missing.xml"), whole, "config"},
-		"another document":      {*merge("profile.xml"), "<VPNProfile/>", "config"},
-		"no XML":                {*merge("profile.xml"), "text", "config"},
-		"half":                  {*merge("profile.xml"), whole[:500], "config"},
-		"UTF-16":                {*merge("profile.xml"), "\xff\xfe<\x00", "config"},
-		"another encoding":      {*merge("profile.xml"), strings.Replace(whole, "utf-8", "iso-8859-1", 1), "config"},
-		"no clientconfig":       {*merge("profile.xml"), "<AzVpnProfile/>", "config"},
-		"two clientconfigs":     {*merge("profile.xml"), "<AzVpnProfile><clientconfig/><clientconfig/></AzVpnProfile>", "config"},
-		"one of another prefix": {*merge("profile.xml"), "<AzVpnProfile><d:clientconfig/></AzVpnProfile>", "config"},
-		"a document type":       {*merge("profile.xml"), "<!DOCTYPE x>" + "<AzVpnProfile><clientconfig/></AzVpnProfile>", "config"},
-		"nested":                {*merge("profile.xml"), "<AzVpnProfile><clientconfig/>" + deep + "</AzVpnProfile>", "config"},
-		"too long":              {*merge("profile.xml"), strings.Repeat(" ", maxProfile) + whole, "config"},
-		"two roots":             {*merge("profile.xml"), whole + "<x/>", "config"},
-	} {
-		_, err := Kind().Build(&tt.opt, inMemory(tt.text))
-		var opt *renderers.OptionError
-		if !errors.As(err, &opt) || opt.Option != tt.option || opt.Cause == "" || opt.Fix == "" {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
 }
 
 func read(t testing.TB, name string) string {
@@ -247,59 +255,10 @@ func TestSchema(t *testing.T) {
 	}
 }
 
-func TestReadRefusesWhatItCannotTrust(t *testing.T) {
+// TestAnotherProfileIsRefused: what surrounds the routes is the user's, byte for byte.
+func TestAnotherProfileIsRefused(t *testing.T) {
 	merged := build1(t, read(t, "testdata/azurevpnconfig.xml"))
-	fragment, err := Kind().Build(&Options{Form: formFragment}, inMemory(""))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, r := range []*renderers.Target{merged.target(), fragment} {
-		files, err := r.Render(bypass())
-		if err != nil {
-			t.Fatal(err)
-		}
-		good := string(files[0].Data)
-		for name, change := range map[string][2]string{
-			"half a direction":   {"</excluderoutes>", "</includeroutes>"},
-			"host bits":          {"52.112.0.0<", "52.112.0.1<"},
-			"another mask":       {"<mask>14<", "<mask>13<"},
-			"no mask":            {"<mask>14</mask>", ""},
-			"two destinations":   {"<mask>14", "<destination>10.0.0.0</destination><mask>14"},
-			"a mask in dots":     {"<mask>14<", "<mask>255.252.0.0<"},
-			"IPv6":               {route, "<route><destination>2603:1063::</destination><mask>38</mask></route>"},
-			"an attribute":       {"<route>", `<route a="b">`},
-			"a namespace":        {"<route>", `<route xmlns="urn:x">`},
-			"another element":    {"</excluderoutes>", "</excluderoutes><includeroutes/>"},
-			"a second list":      {"</clientconfig>", "</clientconfig><clientconfig/>"},
-			"no end":             {"</clientconfig>", ""},
-			"text":               {"</route>", "</route>and"},
-			"an element in text": {"<mask>14", "<mask><b/>14"},
-		} {
-			text := strings.Replace(good, change[0], change[1], 1)
-			if text == good {
-				t.Fatalf("%s: nothing to change", name)
-			}
-			got, err := r.ReadBack([]renderers.File{{Path: "edge.xml", Data: []byte(text)}})
-			if err == nil && rules.Compare(bypass(), got) == nil {
-				t.Errorf("%s is read as the plan:\n%s", name, text)
-			}
-		}
-		other := []byte(strings.ReplaceAll(good, "excluderoutes", "includeroutes"))
-		if got, err := r.ReadBack([]renderers.File{{Path: "edge.xml", Data: other}}); err != nil || got.Default != rules.Bypass {
-			t.Errorf("the other direction: %v", err)
-		}
-	}
 	if _, err := merged.ReadBack([]renderers.File{{Path: "edge.xml", Data: bytes.ToUpper(merged.profile.data)}}); err == nil {
 		t.Error("another profile is read")
 	}
-}
-
-func TestWeekChangesFewLines(t *testing.T) {
-	routecheck.Week(t, false, func(set ipranges.Set) []renderers.File {
-		files, err := build1(t, read(t, "testdata/azurevpnconfig.xml")).Render(rules.RoutePlan("edge", rules.OnlyIPv4, rules.Bypass, set.Only(ipranges.IPv4)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return files
-	})
 }

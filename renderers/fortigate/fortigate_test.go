@@ -2,6 +2,8 @@ package fortigate
 
 import (
 	"errors"
+	"net"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -33,41 +35,76 @@ func variants() []conformance.Variant {
 }
 
 func contract() conformance.Contract {
-	return conformance.Contract{Kind: Kind(), Variants: variants()}
+	const object = "    edit \"acs.52.112.0.0_14\"\n        set subnet 52.112.0.0 255.252.0.0\n    next\n"
+	return conformance.Contract{Kind: Kind(), Variants: variants(), LoadTest: "TestLoadingReplaces",
+		Mistakes: []conformance.Mistake{
+			conformance.Wrong("form", options(func(o *Options) { o.Form = "sslvpn" })),
+			conformance.Wrong("tunnel", options(func(o *Options) { o.Tunnel = "" })),
+			conformance.Wrong("tunnel", options(func(o *Options) { o.Tunnel = `x"` + "\nend" })),
+			conformance.Wrong("tunnel", options(func(o *Options) { o.Tunnel = "a?" })),
+			conformance.Wrong("tunnel", options(func(o *Options) { o.Tunnel = "x " })),
+			conformance.Wrong("tunnel", options(func(o *Options) { o.Tunnel = strings.Repeat("p", 16) })),
+			conformance.Wrong("tunnel", options(func(o *Options) { portal(o); o.Tunnel = strings.Repeat("p", 36) })),
+			conformance.Wrong("vdom", options(func(o *Options) { o.VDOM = "a b" })),
+			conformance.Wrong("vdom", options(func(o *Options) { o.VDOM = strings.Repeat("v", 32) })),
+			conformance.Wrong("prefix", options(func(o *Options) { o.Prefix = "sp#" })),
+			conformance.Wrong("prefix", options(func(o *Options) { o.Prefix = strings.Repeat("p", maxPrefix+1) })),
+			conformance.Wrong("max_routes", options(func(o *Options) { o.MaxRoutes = 0 })),
+		},
+		Damages: conformance.Damaged("ssl", map[string][2]string{
+			"no header":               {"# routes: ", "# "},
+			"the other direction":     {"# routes: bypass", "# routes: include"},
+			"one family":              {"bypass of IPv4 and IPv6", "bypass of IPv4"},
+			"a lost object":           {object, ""},
+			"an object twice":         {object, object + object},
+			"another name":            {`edit "acs.52.112.0.0_14"`, `edit "acs.52.112.0.0_13"`},
+			"another value":           {"set subnet 52.112.0.0 255.252.0.0", "set subnet 52.116.0.0 255.252.0.0"},
+			"host bits":               {"set subnet 52.112.0.0 ", "set subnet 52.112.0.1 "},
+			"a broken mask":           {"255.252.0.0", "255.0.252.0"},
+			"a prefix for a mask":     {"52.112.0.0 255.252.0.0", "52.112.0.0/14"},
+			"IPv6 written otherwise":  {"set ip6 2603:1063::/38", "set ip6 2603:1063:0::/38"},
+			"a lost member":           {" \"acs.52.112.0.0_14\"\n    ", "\n    "},
+			"a member of the admin's": {`append member "acs.52.112.0.0_14"`, `append member "all"`},
+			"members added to those":  {`set member "acs.20`, `append member "acs.20`},
+			"members that replace":    {`append member "acs.52.112`, `set member "acs.52.112`},
+			"another group":           {`routing-address "acs.v4"`, `routing-address "acs.v6"`},
+			"another portal":          {"\n    edit \"full access\"", "\n    edit \"full\""},
+			"no negation":             {"set split-tunneling-routing-negate enable", "set split-tunneling-routing-negate disable"},
+			"another attribute":       {"set split-tunneling enable", "set split-tunneling enable\n        set web-mode enable"},
+			"another virtual domain":  {"edit root", "edit guests"},
+			"no virtual domain":       {"config vdom\nedit root\n", ""},
+			"a deletion in use":       {`delete "acs.9.9.9.0_24"`, `delete "acs.52.112.0.0_14"`},
+			"a deletion elsewhere":    {"config firewall address\n    delete", "config firewall policy\n    delete"},
+			"a deletion that breaks":  {`delete "acs.9.9.9.0_24"`, `delete "acs.9.9.9.0_24" "x"`},
+			"a deletion twice":        {`    delete "acs.9.9.9.0_24"`, "    delete \"acs.9.9.9.0_24\"\n    delete \"acs.9.9.9.0_24\""},
+			"an attribute in use":     {"        set split-tunneling enable", "        unset split-tunneling\n        set split-tunneling enable"},
+			"one that is not ours":    {"        set split-tunneling enable", "        unset web-mode\n        set split-tunneling enable"},
+			"a purge":                 {`    delete "acs.9.9.9.0_24"`, "    purge"},
+			"another command":         {"config firewall address6", "config system admin\nend\nconfig firewall address6"},
+			"more at the end":         {"end\nend\n", "end\nend\nconfig system admin\nend\n"},
+		}),
+		Route: func(line string) bool { return strings.HasPrefix(line, "    edit ") && strings.Contains(line, "_") },
+		Cost:  cost,
+	}
+}
+
+// cost is what an object takes with a line of members of its own, by the line that begins it.
+func cost(edit string) int {
+	name := strings.Split(edit, `"`)[1]
+	_, text, _ := strings.Cut(name, map[bool]string{true: "acs.", false: "sp-edge-"}[strings.HasPrefix(name, "acs.")])
+	p := netip.MustParsePrefix(strings.Replace(text, "_", "/", 1))
+	set := "        set ip6 " + p.String() + "\n"
+	if p.Addr().Is4() {
+		set = "        set subnet " + p.Addr().String() + " " + net.IP(net.CIDRMask(p.Bits(), 32)).String() + "\n"
+	}
+	return len(edit) + len(set) + len("    next\n") + len("        append member \"") + len(name) + len("\"\n")
 }
 
 func TestConformance(t *testing.T) { conformance.Run(t, contract()) }
 
 func FuzzFiles(f *testing.F) { conformance.Fuzz(f, contract()) }
 
-func TestOptionMistakes(t *testing.T) {
-	for _, tt := range []struct {
-		option string
-		change func(*Options)
-	}{
-		{"form", func(o *Options) { o.Form = "sslvpn" }},
-		{"tunnel", func(o *Options) { o.Tunnel = "" }},
-		{"tunnel", func(o *Options) { o.Tunnel = `x"` + "\nend" }},
-		{"tunnel", func(o *Options) { o.Tunnel = "a?" }},
-		{"tunnel", func(o *Options) { o.Tunnel = "x " }},
-		{"tunnel", func(o *Options) { o.Tunnel = strings.Repeat("p", 16) }},
-		{"tunnel", func(o *Options) { portal(o); o.Tunnel = strings.Repeat("p", 36) }},
-		{"vdom", func(o *Options) { o.VDOM = "a b" }},
-		{"vdom", func(o *Options) { o.VDOM = strings.Repeat("v", 32) }},
-		{"prefix", func(o *Options) { o.Prefix = "sp#" }},
-		{"prefix", func(o *Options) { o.Prefix = strings.Repeat("p", maxPrefix+1) }},
-		{"max_routes", func(o *Options) { o.MaxRoutes = 0 }},
-	} {
-		_, err := Kind().Build(options(tt.change), renderers.Env{Name: "edge", Path: "edge.conf"})
-		var opt *renderers.OptionError
-		if !errors.As(err, &opt) || opt.Option != tt.option || opt.Cause == "" || opt.Fix == "" {
-			t.Errorf("%s: %v", tt.option, err)
-		}
-	}
-	if _, err := Kind().Build(options(plain), renderers.Env{Name: strings.Repeat("n", 40)}); err == nil {
-		t.Error("a target's name that is too long for a prefix is taken")
-	}
-}
+func BenchmarkRender(b *testing.B) { conformance.Benchmark(b, contract()) }
 
 // TestEveryAddressHasAName, also the longest.
 func TestEveryAddressHasAName(t *testing.T) {
@@ -76,6 +113,13 @@ func TestEveryAddressHasAName(t *testing.T) {
 		t.Error(err)
 	}
 	newDevice().run(t, text, nothing)
+}
+
+// TestPrefixFits: the prefix that is made of a target's name has to leave room, too.
+func TestPrefixFits(t *testing.T) {
+	if _, err := Kind().Build(options(plain), renderers.Env{Name: strings.Repeat("n", 40)}); err == nil {
+		t.Error("a target's name that is too long for a prefix is taken")
+	}
 }
 
 var relays = ipranges.MustParse("20.202.0.0/16", "52.112.0.0/14", "52.122.0.0/15", "2603:1063::/38")
@@ -207,101 +251,11 @@ func TestBytes(t *testing.T) {
 	}
 }
 
-func TestClaims(t *testing.T) {
-	claims := func(change func(*Options)) map[string]string {
-		r, _ := render(t, options(change), bypass(), nil)
-		out := map[string]string{}
-		for _, c := range r.Claims {
-			if out[c.Option] = c.Thing; !c.MayDiffer || c.Cost == "" || c.Fix == "" {
-				t.Errorf("%+v", c)
-			}
-		}
-		return out
-	}
-	one, other := claims(portal), claims(func(o *Options) { portal(o); o.VDOM = "guests" })
-	same := claims(func(o *Options) { portal(o); o.MaxRoutes = 7 })
-	for _, option := range []string{"tunnel", "prefix"} {
-		if one[option] == "" || one[option] == other[option] || one[option] != same[option] {
-			t.Errorf("%s: %q, %q and %q", option, one[option], other[option], same[option])
-		}
-	}
-}
-
-func TestReadRefusesWhatItCannotTrust(t *testing.T) {
-	_, old := render(t, options(portal), plan(rules.Bypass, "9.9.9.0/24", "52.112.0.0/14", "2620:fe::/48"), nil)
-	r, good := render(t, options(portal), bypass(), old)
-	read := func(text string) error {
-		_, err := r.ReadBack([]renderers.File{{Path: "edge.conf", Data: []byte(text)}})
-		return err
-	}
-	if err := read(string(good)); err != nil {
-		t.Fatal(err)
-	}
-	const object = "    edit \"acs.52.112.0.0_14\"\n        set subnet 52.112.0.0 255.252.0.0\n    next\n"
-	for name, change := range map[string][2]string{
-		"no header":               {"# routes: ", "# "},
-		"the other direction":     {"# routes: bypass", "# routes: include"},
-		"one family":              {"bypass of IPv4 and IPv6", "bypass of IPv4"},
-		"a lost object":           {object, ""},
-		"an object twice":         {object, object + object},
-		"another name":            {`edit "acs.52.112.0.0_14"`, `edit "acs.52.112.0.0_13"`},
-		"another value":           {"set subnet 52.112.0.0 255.252.0.0", "set subnet 52.116.0.0 255.252.0.0"},
-		"host bits":               {"set subnet 52.112.0.0 ", "set subnet 52.112.0.1 "},
-		"a broken mask":           {"255.252.0.0", "255.0.252.0"},
-		"a prefix for a mask":     {"52.112.0.0 255.252.0.0", "52.112.0.0/14"},
-		"IPv6 written otherwise":  {"set ip6 2603:1063::/38", "set ip6 2603:1063:0::/38"},
-		"a lost member":           {" \"acs.52.112.0.0_14\"\n    ", "\n    "},
-		"a member of the admin's": {`append member "acs.52.112.0.0_14"`, `append member "all"`},
-		"members added to those":  {`set member "acs.20`, `append member "acs.20`},
-		"members that replace":    {`append member "acs.52.112`, `set member "acs.52.112`},
-		"another group":           {`routing-address "acs.v4"`, `routing-address "acs.v6"`},
-		"another portal":          {"\n    edit \"full access\"", "\n    edit \"full\""},
-		"no negation":             {"set split-tunneling-routing-negate enable", "set split-tunneling-routing-negate disable"},
-		"another attribute":       {"set split-tunneling enable", "set split-tunneling enable\n        set web-mode enable"},
-		"another virtual domain":  {"edit root", "edit guests"},
-		"no virtual domain":       {"config vdom\nedit root\n", ""},
-		"a deletion in use":       {`delete "acs.9.9.9.0_24"`, `delete "acs.52.112.0.0_14"`},
-		"a deletion elsewhere":    {"config firewall address\n    delete", "config firewall policy\n    delete"},
-		"a deletion that breaks":  {`delete "acs.9.9.9.0_24"`, `delete "acs.9.9.9.0_24" "x"`},
-		"a deletion twice":        {`    delete "acs.9.9.9.0_24"`, "    delete \"acs.9.9.9.0_24\"\n    delete \"acs.9.9.9.0_24\""},
-		"an attribute in use":     {"        set split-tunneling enable", "        unset split-tunneling\n        set split-tunneling enable"},
-		"one that is not ours":    {"        set split-tunneling enable", "        unset web-mode\n        set split-tunneling enable"},
-		"a purge":                 {`    delete "acs.9.9.9.0_24"`, "    purge"},
-		"another command":         {"config firewall address6", "config system admin\nend\nconfig firewall address6"},
-		"more at the end":         {"end\nend\n", "end\nend\nconfig system admin\nend\n"},
-	} {
-		text := strings.Replace(string(good), change[0], change[1], 1)
-		if text == string(good) {
-			t.Fatalf("%s: nothing to change in\n%s", name, good)
-		}
-		if read(text) == nil {
-			t.Errorf("%s is read", name)
-		}
-	}
-}
-
 func TestNoQuestionMarks(t *testing.T) {
 	p := bypass()
 	p.Provenance = rules.Provenance{Policy: "gelände?.hcl", Notes: []string{"why?"}}
 	if _, text := render(t, options(portal), p, nil); strings.Contains(string(text), "?") {
 		t.Errorf("a question mark calls for help:\n%s", text)
-	}
-}
-
-// TestWeekChangesFewLines: at most three lines for each prefix of the list that changes.
-func TestWeekChangesFewLines(t *testing.T) {
-	var lists, texts [2][]byte
-	for i, change := range []int{396, 398} {
-		set := routecheck.AzureCloud(t, change)
-		for _, f := range rules.BothFamilies.List() {
-			lists[i] = set.AppendPrefixes(lists[i], f, "", "\n")
-		}
-		_, texts[i] = render(t, options(plain), rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, set), nil)
-	}
-	prefixes, lines := conformance.ChangedLines(lists[0], lists[1]), conformance.ChangedLines(texts[0], texts[1])
-	t.Logf("%d changed prefixes of the list, %d changed lines", prefixes, lines)
-	if prefixes == 0 || lines > 3*prefixes {
-		t.Errorf("%d changed prefixes change %d lines", prefixes, lines)
 	}
 }
 
@@ -327,15 +281,5 @@ func TestLinesAreCutByContent(t *testing.T) {
 	}
 	if got := len(chunks(b.Set(), ipranges.IPv4)); got != 3 {
 		t.Errorf("%d lines for hosts of three /28", got)
-	}
-}
-
-func BenchmarkRender(b *testing.B) {
-	p := rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, routecheck.AzureCloud(b, 398))
-	r, _ := render(b, options(plain), p, nil)
-	for b.Loop() {
-		if _, err := r.Render(p); err != nil {
-			b.Fatal(err)
-		}
 	}
 }

@@ -2,10 +2,10 @@ package globalprotect
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
-	"sallyport/internal/testkit/routecheck"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/renderers/conformance"
@@ -37,53 +37,82 @@ func variants() []conformance.Variant {
 }
 
 func contract() conformance.Contract {
-	return conformance.Contract{Kind: Kind(), Variants: variants()}
+	const path = "global-protect global-protect-gateway GW remote-user-tunnel-configs Laptops split-tunneling "
+	many := make([]string, maxDomains+1)
+	for i := range many {
+		many[i] = "a.example.com"
+	}
+	return conformance.Contract{Kind: Kind(), Variants: variants(), LoadTest: "TestLoadingReplaces",
+		Mistakes: []conformance.Mistake{
+			conformance.Wrong("form", options(func(o *Options) { o.Form = "api" })),
+			conformance.Wrong("gateway", options(func(o *Options) { o.Gateway = "" })),
+			conformance.Wrong("gateway", options(func(o *Options) { o.Gateway = `GW"` + "\ndelete network" })),
+			conformance.Wrong("gateway", options(func(o *Options) { o.Gateway = strings.Repeat("g", 32) })),
+			conformance.Wrong("gateway", options(func(o *Options) { o.Gateway = "GW']" })),
+			conformance.Wrong("config", options(func(o *Options) { o.Config = "" })),
+			conformance.Wrong("config", options(func(o *Options) { o.Config = " all" })),
+			conformance.Wrong("config", options(func(o *Options) { o.Config = "a/b" })),
+			conformance.Wrong("config", options(func(o *Options) { o.Config = "a.b" })),
+			conformance.Wrong("template", options(func(o *Options) { o.Template = "-t" })),
+			conformance.Wrong("vsys", options(func(o *Options) { o.VSYS = "2" })),
+			conformance.Wrong("vsys", options(func(o *Options) { o.VSYS = "vsys02" })),
+			conformance.Wrong("vsys", options(func(o *Options) { o.VSYS = "vsys300" })),
+			conformance.Wrong("max_routes", options(func(o *Options) { o.MaxRoutes = 0 })),
+			conformance.Wrong("domains", options(func(o *Options) { o.Domains.Patterns = many })),
+			conformance.Wrong("domains", options(func(o *Options) { o.Domains.Patterns = []string{"*-files.example.com"} })),
+			conformance.Wrong("domains", options(func(o *Options) { o.Domains.Patterns = []string{"a.example.com\ndelete"} })),
+			conformance.Wrong("domains", options(func(o *Options) { o.Domains.Patterns = []string{`a"/><x`} })),
+			{Option: "path", Options: options(func(o *Options) { o.Form = formXML }), Path: `edge".xml`},
+		},
+		Damages: slices.Concat(conformance.Damaged("set", map[string][2]string{
+			"no delete":              {"delete " + path + "exclude-access-route\n", ""},
+			"another delete":         {"delete " + path + "exclude-access-route\n", "delete " + path + "exclude-access-route\ndelete " + path + "access-route\n"},
+			"no header":              {"# routes: ", "# "},
+			"the other direction":    {"# routes: bypass", "# routes: include"},
+			"one family":             {"bypass of IPv4 and IPv6", "bypass of IPv4"},
+			"another gateway":        {"set " + path, "set " + strings.Replace(path, "GW", "GX", 1)},
+			"the other list":         {path + "exclude-access-route 52", path + "access-route 52"},
+			"host bits":              {"52.112.0.0/14", "52.112.0.1/14"},
+			"a mask":                 {"52.112.0.0/14", "52.112.0.0 255.252.0.0"},
+			"IPv6 written otherwise": {"2603:1063::/38", "2603:1063:0::/38"},
+			"two routes on a line":   {"52.112.0.0/14", "[ 52.112.0.0/14 9.9.9.9/32 ]"},
+			"a foreign command":      {"set " + path + "exclude-access-route 52", "set deviceconfig system hostname x\nset " + path + "exclude-access-route 52"},
+		}), conformance.Damaged("xml", map[string][2]string{
+			"no header":       {"routes: ", ""},
+			"another gateway": {`name="GW"`, `name="GX"`},
+			"another vsys":    {`name="vsys1"`, `name="vsys2"`},
+			"the other list":  {"exclude-access-route>", "access-route>"},
+			"a second list":   {"</split-tunneling>", "<exclude-access-route><member>9.9.9.9/32</member></exclude-access-route></split-tunneling>"},
+			"a foreign list":  {"</split-tunneling>", "<access-route><member>9.9.9.9/32</member></access-route></split-tunneling>"},
+			"an empty member": {"<member>52.112.0.0/14</member>", "<member></member>"},
+			"text":            {"</split-tunneling>", "x</split-tunneling>"},
+			"an attribute":    {"<member>52", `<member a="b">52`},
+			"host bits":       {"52.112.0.0/14", "52.112.0.1/14"},
+			"no end":          {"</config>", ""},
+			"a document type": {"<config>", "<!DOCTYPE x><config>"},
+		}), conformance.Damaged("set panorama", map[string][2]string{
+			"another name":            {"login.example.net", "login.example.org"},
+			"a lost name":             {"list login.example.net", "list *.example.com"},
+			"a name that is no entry": {"-domains list login", "-domains login"},
+		}), conformance.Damaged("xml panorama", map[string][2]string{
+			"another name":          {"login.example.net", "login.example.org"},
+			"an entry without name": {`<entry name="login.example.net"/>`, "<entry/>"},
+		})),
+		Route: func(line string) bool {
+			return strings.HasPrefix(line, "  <member>") || strings.HasPrefix(line, "set ") && strings.Contains(line, "access-route ")
+		},
+		// The direction is not known when a list is made to fit: commands count as those of a bypass.
+		Cost: func(line string) int {
+			return len(strings.Replace(line, " access-route ", " exclude-access-route ", 1))
+		},
+	}
 }
 
 func TestConformance(t *testing.T) { conformance.Run(t, contract()) }
 
 func FuzzFiles(f *testing.F) { conformance.Fuzz(f, contract()) }
 
-func TestOptionMistakes(t *testing.T) {
-	many := make([]string, maxDomains+1)
-	for i := range many {
-		many[i] = "a.example.com"
-	}
-	for _, tt := range []struct {
-		option string
-		change func(*Options)
-	}{
-		{"form", func(o *Options) { o.Form = "api" }},
-		{"gateway", func(o *Options) { o.Gateway = "" }},
-		{"gateway", func(o *Options) { o.Gateway = `GW"` + "\ndelete network" }},
-		{"gateway", func(o *Options) { o.Gateway = strings.Repeat("g", 32) }},
-		{"gateway", func(o *Options) { o.Gateway = "GW']" }},
-		{"config", func(o *Options) { o.Config = "" }},
-		{"config", func(o *Options) { o.Config = " all" }},
-		{"config", func(o *Options) { o.Config = "a/b" }},
-		{"config", func(o *Options) { o.Config = "a.b" }},
-		{"template", func(o *Options) { o.Template = "-t" }},
-		{"vsys", func(o *Options) { o.VSYS = "2" }},
-		{"vsys", func(o *Options) { o.VSYS = "vsys02" }},
-		{"vsys", func(o *Options) { o.VSYS = "vsys300" }},
-		{"max_routes", func(o *Options) { o.MaxRoutes = 0 }},
-		{"domains", func(o *Options) { o.Domains.Patterns = many }},
-		{"domains", func(o *Options) { o.Domains.Patterns = []string{"*-files.example.com"} }},
-		{"domains", func(o *Options) { o.Domains.Patterns = []string{"a.example.com\ndelete"} }},
-		{"domains", func(o *Options) { o.Domains.Patterns = []string{`a"/><x`} }},
-		{"path", func(o *Options) { o.Form, o.Config = formXML, "path" }},
-	} {
-		env := renderers.Env{Name: "edge", Path: "edge.set"}
-		if tt.option == "path" {
-			env.Path, env.PathGiven = `edge".xml`, true
-		}
-		_, err := Kind().Build(options(tt.change), env)
-		var opt *renderers.OptionError
-		if !errors.As(err, &opt) || opt.Option != tt.option || opt.Cause == "" || opt.Fix == "" {
-			t.Errorf("%s: %v", tt.option, err)
-		}
-	}
-}
+func BenchmarkRender(b *testing.B) { conformance.Benchmark(b, contract()) }
 
 var relays = ipranges.MustParse("20.202.0.0/16", "52.112.0.0/14", "52.122.0.0/15", "2603:1063::/38")
 
@@ -148,53 +177,6 @@ func TestWhatStaysIsRefused(t *testing.T) {
 	}
 }
 
-// TestReadRefusesWhatItCannotTrust damages each form.
-func TestReadRefusesWhatItCannotTrust(t *testing.T) {
-	const path = "global-protect global-protect-gateway GW remote-user-tunnel-configs Laptops split-tunneling "
-	for _, tt := range []struct{ form, name, old, new string }{
-		{formSet, "no delete", "delete " + path + "exclude-access-route\n", ""},
-		{formSet, "another delete", "delete " + path + "exclude-access-route\n", "delete " + path + "exclude-access-route\ndelete " + path + "access-route\n"},
-		{formSet, "a delete at the end", "set " + path + "exclude-domains list login.example.net\n", "set " + path + "exclude-domains list login.example.net\ndelete " + path + "exclude-access-route\n"},
-		{formSet, "no header", "# routes: ", "# "},
-		{formSet, "the other direction", "# routes: bypass", "# routes: include"},
-		{formSet, "one family", "bypass of IPv4 and IPv6", "bypass of IPv4"},
-		{formSet, "another gateway", "set " + path, "set " + strings.Replace(path, "GW", "GX", 1)},
-		{formSet, "the other list", path + "exclude-access-route 52", path + "access-route 52"},
-		{formSet, "host bits", "52.112.0.0/14", "52.112.0.1/14"},
-		{formSet, "a mask", "52.112.0.0/14", "52.112.0.0 255.252.0.0"},
-		{formSet, "IPv6 written otherwise", "2603:1063::/38", "2603:1063:0::/38"},
-		{formSet, "two routes on a line", "52.112.0.0/14", "[ 52.112.0.0/14 9.9.9.9/32 ]"},
-		{formSet, "another name", "login.example.net", "login.example.org"},
-		{formSet, "a lost name", "set " + path + "exclude-domains list login.example.net\n", ""},
-		{formSet, "a name that is no entry", "exclude-domains list login", "exclude-domains login"},
-		{formSet, "a foreign command", "set " + path + "exclude-access-route 52", "set deviceconfig system hostname x\nset " + path + "exclude-access-route 52"},
-		{formXML, "no header", "routes: ", ""},
-		{formXML, "another gateway", `name="GW"`, `name="GX"`},
-		{formXML, "another vsys", `name="vsys1"`, `name="vsys2"`},
-		{formXML, "the other list", "exclude-access-route>", "access-route>"},
-		{formXML, "a second list", "</split-tunneling>", "<exclude-access-route><member>9.9.9.9/32</member></exclude-access-route></split-tunneling>"},
-		{formXML, "a foreign list", "</split-tunneling>", "<access-route><member>9.9.9.9/32</member></access-route></split-tunneling>"},
-		{formXML, "an empty member", "<member>52.112.0.0/14</member>", "<member></member>"},
-		{formXML, "text", "</split-tunneling>", "x</split-tunneling>"},
-		{formXML, "an attribute", "<member>52", `<member a="b">52`},
-		{formXML, "an entry without name", `<entry name="login.example.net"/>`, "<entry/>"},
-		{formXML, "another name", "login.example.net", "login.example.org"},
-		{formXML, "host bits", "52.112.0.0/14", "52.112.0.1/14"},
-		{formXML, "no end", "</config>", ""},
-		{formXML, "a document type", "<config>", "<!DOCTYPE x><config>"},
-	} {
-		r, files := render(t, options(func(o *Options) { o.Form, o.Domains = tt.form, saas }), bypass(), nil)
-		text := strings.ReplaceAll(string(files[0].Data), tt.old, tt.new)
-		if text == string(files[0].Data) {
-			t.Fatalf("%s, %s: nothing to change", tt.form, tt.name)
-		}
-		files[0].Data = []byte(text)
-		if _, err := r.ReadBack(files); err == nil {
-			t.Errorf("%s, %s: it is read", tt.form, tt.name)
-		}
-	}
-}
-
 // TestScriptIsRead holds the file that loads the tree to its commands.
 func TestScriptIsRead(t *testing.T) {
 	r, files := render(t, options(func(o *Options) { o.Form = formXML }), bypass(), nil)
@@ -211,47 +193,6 @@ func TestScriptIsRead(t *testing.T) {
 	}
 	if _, err := r.ReadBack(files[:1]); err == nil {
 		t.Error("it is read without its script")
-	}
-}
-
-func TestWeekChangesFewLines(t *testing.T) {
-	for _, form := range []string{formSet, formXML} {
-		routecheck.Week(t, false, func(set ipranges.Set) []renderers.File {
-			_, files := render(t, options(func(o *Options) { o.Form = form }), rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, set), nil)
-			return files
-		})
-	}
-}
-
-func BenchmarkRender(b *testing.B) {
-	p := rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, routecheck.AzureCloud(b, 398))
-	r, _ := render(b, options(plain), p, nil)
-	for b.Loop() {
-		if _, err := r.Render(p); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-// TestBytes: what a budget of bytes counts is what stands in the file; of commands it is
-// the longer ones of a bypass.
-func TestBytes(t *testing.T) {
-	n := routecheck.Lengths.NumPrefixes(ipranges.IPv4) + routecheck.Lengths.NumPrefixes(ipranges.IPv6)
-	for _, form := range []string{formSet, formXML} {
-		for _, v := range []rules.Verdict{rules.Bypass, rules.Tunnel} {
-			r, files := render(t, options(func(o *Options) { panorama(o); o.Form = form }), rules.RoutePlan("edge", rules.BothFamilies, v, routecheck.Lengths), nil)
-			isRoute := func(line string) bool {
-				return strings.HasPrefix(line, "  <member>") || strings.HasPrefix(line, "set ") && strings.Contains(line, "access-route ")
-			}
-			over := 0
-			if form == formSet && v == rules.Tunnel {
-				over = n * len("exclude-")
-			}
-			got, want := routecheck.Written(files, isRoute), routecheck.Counted(t, r.Caps, routecheck.Lengths)
-			if want != got+over || got == 0 {
-				t.Errorf("%s, %v: %d bytes of routes, and %d counted", form, v, got, want)
-			}
-		}
 	}
 }
 

@@ -108,33 +108,6 @@ func TestScriptLeavesNothingBehind(t *testing.T) {
 	}
 }
 
-func TestReadScriptRefuses(t *testing.T) {
-	r, files := render(t, options(script), include())
-	good := string(files[0].Data)
-	for name, change := range map[string][2]string{
-		"another command":       {"Remove-VpnConnectionRoute -", "Remove-VpnConnection -"},
-		"a command more":        {"$ErrorActionPreference", "calc; $ErrorActionPreference"},
-		"a command in the list": {"    '10.0.0.0/8'", "    $(calc)\n    '10.0.0.0/8'"},
-		"another connection":    {"'Office'", "'Home'"},
-		"another user":          {"$allUsers = $false", "$allUsers = $true"},
-		"no header":             {"# routes: ", "# "},
-		"another direction":     {"# routes: include", "# routes: bypass"},
-		"another family":        {"of IPv4 and IPv6: ", "of IPv4: "},
-		"host bits":             {"10.0.0.0/8", "10.0.0.1/8"},
-		"no list":               {"$routes = @(", "$route = @("},
-		"a command on top":      {"# made by", "calc\n# made by"},
-		"a command behind":      {"to use them.\"\n", "to use them.\"\ncalc\n"},
-	} {
-		text := strings.Replace(good, change[0], change[1], 1)
-		if text == good {
-			t.Fatalf("%s: nothing to change", name)
-		}
-		if _, err := r.ReadBack([]renderers.File{{Path: "edge.ps1", Data: []byte(text)}}); err == nil {
-			t.Errorf("%s is read", name)
-		}
-	}
-}
-
 // TestAdvice: who excludes IPv6 is told what becomes of it without a gateway.
 func TestAdvice(t *testing.T) {
 	for _, tt := range []struct {

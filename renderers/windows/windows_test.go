@@ -5,10 +5,10 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
-	"sallyport/internal/testkit/routecheck"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/renderers/conformance"
@@ -40,58 +40,76 @@ func variants() []conformance.Variant {
 }
 
 func contract() conformance.Contract {
-	return conformance.Contract{Kind: Kind(), Variants: variants()}
+	files := map[string]string{
+		"text": "nothing", "other": "<VPNProfile/>", "half": "<EapHostConfig><EapMethod>", "two": "<EapHostConfig/><EapHostConfig/>",
+		"doctype": "<!DOCTYPE x [<!ENTITY a 'b'>]><EapHostConfig/>",
+	}
+	wrong := func(option string, change func(*Options)) conformance.Mistake {
+		return conformance.Mistake{Option: option, Options: options(change), Files: files}
+	}
+	return conformance.Contract{Kind: Kind(), Variants: variants(),
+		Mistakes: []conformance.Mistake{
+			wrong("form", func(o *Options) { o.Form = "xml" }),
+			wrong("form", func(o *Options) { o.Form = formRoutes }),
+			wrong("server", func(o *Options) { o.Server = "" }),
+			wrong("server", func(o *Options) { o.Server = "a</Servers>" }),
+			wrong("protocol", func(o *Options) { o.Protocol = "OpenVPN" }),
+			wrong("trusted_network", func(o *Options) { o.TrustedNetwork = "a b" }),
+			wrong("eap", func(o *Options) { o.Protocol = "SSTP" }),
+			wrong("eap", func(o *Options) { o.EAP = "missing" }),
+			wrong("eap", func(o *Options) { o.EAP = "text" }),
+			wrong("eap", func(o *Options) { o.EAP = "other" }),
+			wrong("eap", func(o *Options) { o.EAP = "half" }),
+			wrong("eap", func(o *Options) { o.EAP = "two" }),
+			wrong("eap", func(o *Options) { o.EAP = "doctype" }),
+			wrong("form", func(o *Options) { o.Connection = "Office" }),
+			wrong("form", func(o *Options) { o.AllUsers = true }),
+			wrong("form", func(o *Options) { script(o); o.Server = "vpn.example.com" }),
+			wrong("connection", func(o *Options) { script(o); o.Connection = "" }),
+			wrong("connection", func(o *Options) { script(o); o.Connection = "a\nb" }),
+			wrong("connection", func(o *Options) { script(o); o.Connection = " a" }),
+			wrong("connection", func(o *Options) { script(o); o.Connection = "a\u202e" }),
+			wrong("connection", func(o *Options) { script(o); o.Connection = "\xff" }),
+			wrong("connection", func(o *Options) { script(o); o.Connection = strings.Repeat("x", 257) }),
+		},
+		Damages: slices.Concat(conformance.Damaged("profile", map[string][2]string{
+			"another server":       {"vpn.example.com", "vpn.example.net"},
+			"another policy":       {"ForceTunnel", "SplitTunnel"},
+			"another direction":    {"<ExclusionRoute>true", "<ExclusionRoute>false"},
+			"a missing direction":  {"<ExclusionRoute>true</ExclusionRoute>", ""},
+			"host bits":            {"52.112.0.0<", "52.112.0.1<"},
+			"a metric":             {"</ExclusionRoute>", "</ExclusionRoute><Metric>1</Metric>"},
+			"an unknown element":   {"</VPNProfile>", "<Everything>1</Everything></VPNProfile>"},
+			"an element too early": {"<NativeProfile>", "<Route><Address>1.2.3.4</Address><PrefixSize>32</PrefixSize><ExclusionRoute>true</ExclusionRoute></Route><NativeProfile>"},
+			"a second profile":     {"</VPNProfile>", "</VPNProfile><VPNProfile></VPNProfile>"},
+			"an attribute":         {"<Route>", `<Route a="b">`},
+			"no end":               {"</VPNProfile>", ""},
+			"no authentication":    {"<MachineMethod>Certificate</MachineMethod>", "<MachineMethod>"},
+		}), conformance.Damaged("powershell", map[string][2]string{
+			"another command":       {"Remove-VpnConnectionRoute -", "Remove-VpnConnection -"},
+			"a command more":        {"$ErrorActionPreference", "calc; $ErrorActionPreference"},
+			"a command in the list": {"    '52.112.0.0/14'", "    $(calc)\n    '52.112.0.0/14'"},
+			"another connection":    {"'Office'", "'Home'"},
+			"another user":          {"$allUsers = $false", "$allUsers = $true"},
+			"no header":             {"# routes: ", "# "},
+			"another direction":     {"# routes: include", "# routes: bypass"},
+			"another family":        {"of IPv4 and IPv6: ", "of IPv4: "},
+			"host bits":             {"52.112.0.0/14", "52.112.0.1/14"},
+			"no list":               {"$routes = @(", "$route = @("},
+			"a command on top":      {"# made by", "calc\n# made by"},
+			"a command behind":      {"to use them.\"\n", "to use them.\"\ncalc\n"},
+		})),
+		Route: func(line string) bool { return strings.Contains(line, "<Route><") || strings.HasPrefix(line, "    '") },
+		// The direction is not known when a list is made to fit: true is counted as false.
+		Cost: func(line string) int { return len(strings.Replace(line, "true", "false", 1)) },
+	}
 }
 
 func TestConformance(t *testing.T) { conformance.Run(t, contract()) }
 
 func FuzzFiles(f *testing.F) { conformance.Fuzz(f, contract()) }
 
-func TestOptionMistakes(t *testing.T) {
-	files := map[string]string{
-		"text": "nothing", "other": "<VPNProfile/>", "half": "<EapHostConfig><EapMethod>", "two": "<EapHostConfig/><EapHostConfig/>",
-		"doctype": "<!DOCTYPE x [<!ENTITY a 'b'>]><EapHostConfig/>",
-	}
-	env := renderers.Env{Name: "edge", Path: "edge.xml", Read: func(name string) ([]byte, error) {
-		if text, ok := files[name]; ok {
-			return []byte(text), nil
-		}
-		return nil, errors.New("no such file")
-	}}
-	for _, tt := range []struct {
-		option string
-		change func(*Options)
-	}{
-		{"form", func(o *Options) { o.Form = "xml" }},
-		{"form", func(o *Options) { o.Form = formRoutes }},
-		{"server", func(o *Options) { o.Server = "" }},
-		{"server", func(o *Options) { o.Server = "a</Servers>" }},
-		{"protocol", func(o *Options) { o.Protocol = "OpenVPN" }},
-		{"trusted_network", func(o *Options) { o.TrustedNetwork = "a b" }},
-		{"eap", func(o *Options) { o.Protocol = "SSTP" }},
-		{"eap", func(o *Options) { o.EAP = "missing" }},
-		{"eap", func(o *Options) { o.EAP = "text" }},
-		{"eap", func(o *Options) { o.EAP = "other" }},
-		{"eap", func(o *Options) { o.EAP = "half" }},
-		{"eap", func(o *Options) { o.EAP = "two" }},
-		{"eap", func(o *Options) { o.EAP = "doctype" }},
-		{"form", func(o *Options) { o.Connection = "Office" }},
-		{"form", func(o *Options) { o.AllUsers = true }},
-		{"form", func(o *Options) { script(o); o.Server = "vpn.example.com" }},
-		{"connection", func(o *Options) { script(o); o.Connection = "" }},
-		{"connection", func(o *Options) { script(o); o.Connection = "a\nb" }},
-		{"connection", func(o *Options) { script(o); o.Connection = " a" }},
-		{"connection", func(o *Options) { script(o); o.Connection = "a\u202e" }},
-		{"connection", func(o *Options) { script(o); o.Connection = "\xff" }},
-		{"connection", func(o *Options) { script(o); o.Connection = strings.Repeat("x", 257) }},
-	} {
-		_, err := Kind().Build(options(tt.change), env)
-		var opt *renderers.OptionError
-		if !errors.As(err, &opt) || opt.Option != tt.option || opt.Cause == "" || opt.Fix == "" {
-			t.Errorf("%s: %v", tt.option, err)
-		}
-	}
-}
+func BenchmarkRender(b *testing.B) { conformance.Benchmark(b, contract()) }
 
 var relays = ipranges.MustParse("20.202.0.0/16", "52.112.0.0/14", "52.122.0.0/15", "2603:1063::/38")
 
@@ -174,77 +192,6 @@ func TestSchema(t *testing.T) {
 		}
 		if seen < 20 {
 			t.Errorf("only %d elements", seen)
-		}
-	}
-}
-
-func TestReadRefusesWhatItCannotTrust(t *testing.T) {
-	p := rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, relays)
-	r, files := render(t, options(func(*Options) {}), p)
-	good := string(files[0].Data)
-	for name, change := range map[string][2]string{
-		"another server":       {"vpn.example.com", "vpn.example.net"},
-		"another policy":       {"ForceTunnel", "SplitTunnel"},
-		"another direction":    {"<ExclusionRoute>true", "<ExclusionRoute>false"},
-		"a missing direction":  {"<ExclusionRoute>true</ExclusionRoute>", ""},
-		"another size":         {"<PrefixSize>14<", "<PrefixSize>13<"},
-		"host bits":            {"52.112.0.0<", "52.112.0.1<"},
-		"a metric":             {"</ExclusionRoute>", "</ExclusionRoute><Metric>1</Metric>"},
-		"an unknown element":   {"</VPNProfile>", "<Everything>1</Everything></VPNProfile>"},
-		"an element too early": {"<NativeProfile>", "<Route><Address>1.2.3.4</Address><PrefixSize>32</PrefixSize><ExclusionRoute>true</ExclusionRoute></Route><NativeProfile>"},
-		"a second profile":     {"</VPNProfile>", "</VPNProfile><VPNProfile></VPNProfile>"},
-		"an attribute":         {"<Route>", `<Route a="b">`},
-		"no end":               {"</VPNProfile>", ""},
-		"no authentication":    {"<MachineMethod>Certificate</MachineMethod>", "<MachineMethod>"},
-	} {
-		text := strings.Replace(good, change[0], change[1], 1)
-		if text == good {
-			t.Fatalf("%s: nothing to change", name)
-		}
-		got, err := r.ReadBack([]renderers.File{{Path: "edge.xml", Data: []byte(text)}})
-		if err == nil && rules.Compare(p, got) == nil {
-			t.Errorf("%s is read as the plan", name)
-		}
-	}
-}
-
-func BenchmarkRender(b *testing.B) {
-	p := rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, routecheck.AzureCloud(b, 398))
-	r, _ := render(b, options(func(*Options) {}), p)
-	for b.Loop() {
-		if _, err := r.Render(p); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-func TestWeekChangesFewLines(t *testing.T) {
-	routecheck.Week(t, false, func(set ipranges.Set) []renderers.File {
-		_, files := render(t, options(func(*Options) {}), rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, set))
-		return files
-	})
-}
-
-// TestBytes: what a budget of bytes counts is what stands in the file of an include. A
-// bypass has a byte less for each route, true in place of false.
-func TestBytes(t *testing.T) {
-	n := routecheck.Lengths.NumPrefixes(ipranges.IPv4) + routecheck.Lengths.NumPrefixes(ipranges.IPv6)
-	for _, change := range []func(*Options){func(*Options) {}, fragment, script} {
-		r, err := Kind().Build(options(change), renderers.Env{Name: "edge", Path: "edge.xml"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		caps := r.Caps
-		for i, v := range []rules.Verdict{rules.Tunnel, rules.Bypass}[:len(caps.Verdicts)] {
-			files, err := r.Render(rules.RoutePlan("edge", rules.BothFamilies, v, routecheck.Lengths))
-			if err != nil {
-				t.Fatal(err)
-			}
-			isRoute := func(line string) bool { return strings.Contains(line, "<Route><") || strings.HasPrefix(line, "    '") }
-			got, want := routecheck.Written(files, isRoute), routecheck.Counted(t, caps, routecheck.Lengths)
-			if want != got+i*n || got == 0 {
-				t.Errorf("%v: %d bytes of routes, and %d counted", v, got, want)
-			}
 		}
 	}
 }
