@@ -1,7 +1,6 @@
 package conformance
 
 import (
-	"slices"
 	"strings"
 	"testing"
 
@@ -21,10 +20,7 @@ func (s *suite) bytes(t testing.TB) {
 	if caps.RouteBytes == nil || s.Route == nil {
 		return
 	}
-	for _, v := range []rules.Verdict{rules.Bypass, rules.Tunnel} {
-		if !slices.Contains(caps.Verdicts, v) {
-			continue
-		}
+	for _, v := range s.ways(t) {
 		for _, families := range []rules.Families{rules.BothFamilies, rules.OnlyIPv4, rules.OnlyIPv6} {
 			p := s.planOf(t, v, lengths)
 			if p.Families &= families; p.Families == families {
@@ -37,9 +33,9 @@ func (s *suite) bytes(t testing.TB) {
 func (s *suite) bytesOf(t testing.TB, p *rules.Plan) {
 	r := s.build(t, "edge")
 	caps := r.Caps
-	lowered, _, errs := rules.Lower(p, caps)
-	if len(errs) > 0 {
-		t.Fatal(errs[0])
+	files, lowered := s.rendered(t, r, p)
+	if len(files) == 0 {
+		return
 	}
 	list, _ := lowered.Routes()
 	counted := 0
@@ -48,7 +44,7 @@ func (s *suite) bytesOf(t testing.TB, p *rules.Plan) {
 			counted += caps.RouteBytes(prefix)
 		}
 	}
-	if written := s.costOf(s.render(t, r, lowered)); written != counted || counted == 0 {
+	if written := s.costOf(files); written != counted || counted == 0 {
 		t.Errorf("%v of %v: the routes cost %d bytes, and %d are counted", list.Way, list.Families, written, counted)
 	}
 }

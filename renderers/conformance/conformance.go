@@ -33,6 +33,7 @@ import (
 	"testing"
 
 	"sallyport/renderers"
+	"sallyport/rules"
 )
 
 var update = flag.Bool("update", false, "write golden files anew")
@@ -67,6 +68,9 @@ type Variant struct {
 	// Complement says that the output lists all other addresses than the plan
 	// does: the size of a change is counted in those.
 	Complement bool
+	// Only is the one way of routes that these options are for, where the kind has both: lists
+	// of the other are refused. Zero: all that the target's capabilities say.
+	Only rules.Verdict
 }
 
 // Mistake is options that Build refuses with an OptionError, which has a cause and a fix.
@@ -188,6 +192,7 @@ var checks = []struct {
 }{
 	{"empty rule", (*suite).emptyRule},
 	{"unsupported", (*suite).unsupported},
+	{"the other way", (*suite).otherWay},
 	{"log and reject", (*suite).shown},
 	{"known wrong outputs", (*suite).wrongOutputs},
 	{"small change", (*suite).smallChange},

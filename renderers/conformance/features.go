@@ -118,7 +118,8 @@ func (s *suite) shown(t testing.TB) {
 		other := *p
 		other.Rules = slices.Clone(p.Rules)
 		change(&other.Rules[0])
-		if equalFiles(s.rendered(t, r, p), s.rendered(t, r, &other)) {
+		before, _ := s.rendered(t, r, p)
+		if after, _ := s.rendered(t, r, &other); equalFiles(before, after) {
 			t.Errorf("no file shows that a rule says %s", feature)
 		}
 	}
@@ -128,4 +129,22 @@ func (s *suite) shown(t testing.TB) {
 	if r.Caps.Reject {
 		changed("reject", func(r *rules.Rule) { r.Reject = true })
 	}
+}
+
+// otherWay holds a variant that is for one way of routes to refusing the other.
+func (s *suite) otherWay(t testing.TB) {
+	if s.variant.Only == 0 {
+		return
+	}
+	r := s.build(t, "edge")
+	p := routes(opposite(s.variant.Only), cloud)
+	lowered, _, errs := rules.Lower(p, r.Caps)
+	if len(errs) > 0 {
+		return
+	}
+	_, err := r.Render(lowered)
+	if err == nil {
+		t.Error("a list of the other way is rendered")
+	}
+	checkMistake(t, "a list of the other way", err)
 }

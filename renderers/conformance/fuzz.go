@@ -11,34 +11,18 @@ import (
 // Fuzz feeds the readers of a target with files that were edited: one to read back, one that
 // an earlier run published, and the user's files that options name. Nothing panics, what is
 // rendered then reads back as the plan, and so does what was read from an edited file.
+// The files are those of a rich plan and of routes each way, with every variant.
 //
 // An input is two edits of a file and not the file: the fuzzer minimizes each input that is
 // new to it, which takes it minutes where an input has some thousand bytes. So the texts
 // that are put in are short.
 func Fuzz(f *testing.F, c Contract) {
-	type subject struct {
-		s     *suite
-		r     *renderers.Target
-		files []renderers.File
-		next  *rules.Plan
-	}
-	var list []subject
-	for _, v := range c.Variants {
-		x := subject{s: newSuite(c, v)}
-		x.r = x.s.build(f, "edge")
-		lowered, _, errs := rules.Lower(x.s.rich(f), x.r.Caps)
-		if len(errs) > 0 {
-			f.Fatal(errs[0])
+	list := fuzzed(f, c)
+	for i, x := range list {
+		for at, file := range x.files {
+			f.Add(uint8(i), uint8(at), uint16(len(file.Data)/2), uint16(1), "\n", uint16(0), uint16(0), "<!--")
+			f.Add(uint8(i), uint8(at), uint16(len(file.Data)-1), uint16(9), " ", uint16(len(file.Data)/3), uint16(100), "\"")
 		}
-		x.files = x.s.render(f, x.r, lowered)
-		if x.next, _, errs = rules.Lower(x.s.plan(f, cloud), x.r.Caps); len(errs) > 0 {
-			f.Fatal(errs[0])
-		}
-		for i, file := range x.files {
-			f.Add(uint8(len(list)), uint8(i), uint16(len(file.Data)/2), uint16(1), "\n", uint16(0), uint16(0), "<!--")
-			f.Add(uint8(len(list)), uint8(i), uint16(len(file.Data)-1), uint16(9), " ", uint16(len(file.Data)/3), uint16(100), "\"")
-		}
-		list = append(list, x)
 	}
 	f.Fuzz(func(t *testing.T, variant, at uint8, from1, n1 uint16, text1 string, from2, n2 uint16, text2 string) {
 		if len(text1) > LongestEdit || len(text2) > LongestEdit {
@@ -67,6 +51,29 @@ func Fuzz(f *testing.F, c Contract) {
 			x.s.renderIn(t, "with a file of the user's", x.next, renderers.Env{Read: func(name string) ([]byte, error) { return edit(x.s.read[name]), nil }})
 		}
 	})
+}
+
+// subject is files that the fuzzer edits, of a variant, with the plan of the next run.
+type subject struct {
+	s     *suite
+	r     *renderers.Target
+	files []renderers.File
+	next  *rules.Plan
+}
+
+// fuzzed are the files of every variant: of a rich plan, and of routes each way.
+func fuzzed(f *testing.F, c Contract) (list []subject) {
+	for _, v := range c.Variants {
+		s := newSuite(c, v)
+		r := s.build(f, "edge")
+		_, next := s.rendered(f, r, s.plan(f, cloud))
+		for _, p := range append(s.damagePlans(f, cloud), s.rich(f)) {
+			if files, _ := s.rendered(f, r, p); len(files) > 0 {
+				list = append(list, subject{s, r, files, next})
+			}
+		}
+	}
+	return list
 }
 
 // renderedAgain renders a plan that was read from an edited file, where that can be.

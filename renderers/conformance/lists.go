@@ -84,11 +84,7 @@ func (s *suite) lists(t testing.TB) {
 	}
 	r := s.build(t, "edge")
 	for _, p := range s.damagePlans(t, cloud) {
-		lowered, _, errs := rules.Lower(p, r.Caps)
-		if len(errs) > 0 {
-			t.Fatal(errs[0])
-		}
-		files := s.render(t, r, lowered)
+		files, lowered := s.rendered(t, r, p)
 		for _, d := range listDamages {
 			for i := range files {
 				s.listDamage(t, d, r, files, i, lowered)

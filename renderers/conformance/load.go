@@ -26,9 +26,10 @@ func (s *suite) load(t testing.TB) {
 	}
 	for _, p := range s.damagePlans(t, cloud) {
 		old := s.planOf(t, p.Rules[0].Verdict, earlier)
-		before := s.rendered(t, s.build(t, "edge"), old)
+		before, _ := s.rendered(t, s.build(t, "edge"), old)
 		device := s.play(t, before, ipranges.Set{}, ipranges.Set{}, listed(old))
-		if device = s.play(t, s.rendered(t, s.buildAfter(t, before), p), device, device, listed(p)); !device.Equal(listed(p)) {
+		files, _ := s.rendered(t, s.buildAfter(t, before), p)
+		if device = s.play(t, files, device, device, listed(p)); !device.Equal(listed(p)) {
 			t.Errorf("%v: after two loads the device has %v, not %v", p.Rules[0].Verdict, device, listed(p))
 		}
 	}

@@ -48,7 +48,8 @@ func (c Contract) damaged(t testing.TB, d Damage) {
 		}
 		s := newSuite(c, v)
 		for _, plan := range s.damagePlans(t, cloud) {
-			for _, before := range [][]renderers.File{nil, s.rendered(t, s.build(t, "edge"), s.planOf(t, plan.Rules[0].Verdict, earlier))} {
+			old, _ := s.rendered(t, s.build(t, "edge"), s.planOf(t, plan.Rules[0].Verdict, earlier))
+			for _, before := range [][]renderers.File{nil, old} {
 				r := s.buildAfter(t, before)
 				if s.damagedIn(t, d, r, plan) {
 					tried++
@@ -63,11 +64,7 @@ func (c Contract) damaged(t testing.TB, d Damage) {
 
 // damagedIn damages the files of a plan, and reports whether there was something to damage.
 func (s *suite) damagedIn(t testing.TB, d Damage, r *renderers.Target, plan *rules.Plan) bool {
-	lowered, _, errs := rules.Lower(plan, r.Caps)
-	if len(errs) > 0 {
-		t.Fatal(errs[0])
-	}
-	files := slices.Clone(s.render(t, r, lowered))
+	files, lowered := s.rendered(t, r, plan)
 	changed := false
 	for i, f := range files {
 		text := strings.ReplaceAll(string(f.Data), d.Old, d.New)
@@ -100,22 +97,24 @@ func (s *suite) damagePlans(t testing.TB, to rules.Addresses) (list []*rules.Pla
 		}
 		return []*rules.Plan{p}
 	}
-	for _, v := range []rules.Verdict{rules.Bypass, rules.Tunnel} {
-		if slices.Contains(caps.Verdicts, v) {
-			list = append(list, s.planOf(t, v, to))
-		}
+	for _, v := range s.ways(t) {
+		list = append(list, s.planOf(t, v, to))
 	}
 	return list
 }
 
-// rendered is the files of a plan, as r can carry it out.
-func (s *suite) rendered(t testing.TB, r *renderers.Target, p *rules.Plan) []renderers.File {
+// rendered is the files of a plan, as r can carry it out, and that plan; none where r
+// refuses a rule of it: some options are about one way alone.
+func (s *suite) rendered(t testing.TB, r *renderers.Target, p *rules.Plan) ([]renderers.File, *rules.Plan) {
 	t.Helper()
 	lowered, _, errs := rules.Lower(p, r.Caps)
 	if len(errs) > 0 {
 		t.Fatal(errs[0])
 	}
-	return s.render(t, r, lowered)
+	if _, err := r.Render(lowered); refusal(err) {
+		return nil, lowered
+	}
+	return s.render(t, r, lowered), lowered
 }
 
 // buildAfter makes the variant's renderer for a target that published files before.

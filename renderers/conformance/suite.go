@@ -88,6 +88,9 @@ func (s *suite) cases(t testing.TB) []Case {
 	if slices.Contains(caps.Verdicts, rules.Bypass) || slices.Contains(caps.Verdicts, rules.Tunnel) {
 		list = append(list, RouteCases()...)
 	}
+	if only := s.variant.Only; only != 0 {
+		list = slices.DeleteFunc(list, func(c Case) bool { return c.Plan.Rules[0].Verdict != only })
+	}
 	return list
 }
 
@@ -96,6 +99,9 @@ func (s *suite) cases(t testing.TB) []Case {
 func (s *suite) verdict(t testing.TB) rules.Verdict {
 	t.Helper()
 	caps := s.build(t, "edge").Caps
+	if s.variant.Only != 0 {
+		return s.variant.Only
+	}
 	for _, v := range []rules.Verdict{rules.Allow, rules.Bypass, rules.Tunnel} {
 		if slices.Contains(caps.Verdicts, v) {
 			return v
@@ -103,6 +109,16 @@ func (s *suite) verdict(t testing.TB) rules.Verdict {
 	}
 	t.Fatal("the target can do nothing with what it matches")
 	return 0
+}
+
+// ways are the directions of lists of routes that the variant has.
+func (s *suite) ways(t testing.TB) []rules.Verdict {
+	if s.variant.Only != 0 {
+		return []rules.Verdict{s.variant.Only}
+	}
+	caps := s.build(t, "edge").Caps
+	both := []rules.Verdict{rules.Bypass, rules.Tunnel}
+	return slices.DeleteFunc(both, func(v rules.Verdict) bool { return !slices.Contains(caps.Verdicts, v) })
 }
 
 // plan lets media to the addresses pass, or routes them, in the families that the

@@ -2,12 +2,11 @@ package generic
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
-	"sallyport/internal/testkit/realfeed"
 	"sallyport/ipranges"
-	"sallyport/ipranges/azure"
 	"sallyport/renderers"
 	"sallyport/renderers/conformance"
 	"sallyport/rules"
@@ -22,28 +21,39 @@ func variants() []conformance.Variant {
 }
 
 func contract() conformance.Contract {
-	return conformance.Contract{Kind: Kind(), Variants: variants()}
+	return conformance.Contract{Kind: Kind(), Variants: variants(),
+		Mistakes: []conformance.Mistake{
+			conformance.Wrong("format", &Options{Format: "yaml"}),
+			conformance.Wrong("format", &Options{Format: "template"}),
+			conformance.Wrong("template", &Options{Format: "template", Template: "missing"}),
+		},
+		Damages: slices.Concat(
+			conformance.Damaged("json", map[string][2]string{
+				"another version":           {`"sallyport-plan/`, `"sallyport-plan/9`},
+				"an unknown field":          {`  "name": "edge",`, `  "name": "edge", "extra": 1,`},
+				"an unknown set":            {`"to": "cloud"`, `"to": "gone"`},
+				"not JSON":                  {`{` + "\n", "nothing\n"},
+				"names in the first format": {`"sallyport-plan/2"`, `"sallyport-plan/1"`},
+				"names beside addresses":    {`      "hosts": [`, `      "ipv4": [], "hosts": [`},
+			}),
+			conformance.Damaged("csv", map[string][2]string{
+				"no columns":                     {strings.Join(csvColumns, ",") + "\n", ""},
+				"other columns":                  {"rule,action,", "rule,verb,"},
+				"a range that ends and begins":   {",52.112.0.0,52.115.255.255,", ",52.115.255.255,52.112.0.0,"},
+				"an address of the other family": {",52.112.0.0,52.115.255.255,", ",52.112.0.0,2603::,"},
+				"a column less":                  {",52.112.0.0,52.115.255.255,", ",52.112.0.0,"},
+				"another action":                 {"calls,allow,", "calls,permit,"},
+			}),
+		),
+	}
 }
 
 func TestConformance(t *testing.T) { conformance.Run(t, contract()) }
 
-func TestTwoWeeks(t *testing.T) {
-	var weeks [2]rules.Addresses
-	for i, change := range []string{"396", "398"} {
-		c, err := azure.Decode(realfeed.Read(t, "azure/ServiceTags_Public_change"+change+".json"), azure.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		set, ok := c.Set("AzureCloud")
-		if !ok {
-			t.Fatal("the feed has no tag AzureCloud")
-		}
-		weeks[i] = rules.In("azure", set)
-	}
-	for _, v := range variants() {
-		t.Run(v.Name, func(t *testing.T) { conformance.Week(t, Kind(), v.Options, weeks[0], weeks[1]) })
-	}
-}
+// FuzzFiles feeds the readers of what is rendered, and of the user's template.
+func FuzzFiles(f *testing.F) { conformance.Fuzz(f, contract()) }
+
+func BenchmarkRender(b *testing.B) { conformance.Benchmark(b, contract()) }
 
 func plan() *rules.Plan {
 	return &rules.Plan{Name: "edge", Families: rules.BothFamilies, Rules: []rules.Rule{{
@@ -153,41 +163,6 @@ func TestTemplateMistakesAreOptionErrors(t *testing.T) {
 		var opt *renderers.OptionError
 		if !errors.As(err, &opt) || opt.Option != "template" || opt.Fix == "" {
 			t.Errorf("%s: %v", src, err)
-		}
-	}
-}
-
-func TestOptionMistakes(t *testing.T) {
-	missing := func(string) ([]byte, error) { return nil, errors.New("no such file") }
-	for want, o := range map[string]*Options{
-		"no format":   {Format: "yaml"},
-		"no template": {Format: "template"},
-		"no such":     {Format: "template", Template: "x"},
-	} {
-		_, err := Kind().Build(o, renderers.Env{Name: "x", Path: "x.json", Read: missing})
-		var opt *renderers.OptionError
-		if !errors.As(err, &opt) || !strings.Contains(opt.Cause, want) {
-			t.Errorf("%+v: %v", o, err)
-		}
-	}
-}
-
-func TestReadRefusesWhatItCannotTrust(t *testing.T) {
-	for name, text := range map[string]string{
-		"another version":           `{"format":"sallyport-plan/9"}`,
-		"an unknown field":          `{"format":"sallyport-plan/1","extra":1}`,
-		"an unknown set":            `{"format":"sallyport-plan/1","default":"deny","rules":[{"name":"x","action":"allow","from":"any","to":"gone","services":["any"]}]}`,
-		"not JSON":                  `nothing`,
-		"names in the first format": `{"format":"sallyport-plan/1","default":"deny","sets":[{"name":"n","hosts":["a.example.com"]}]}`,
-		"names beside addresses":    `{"format":"sallyport-plan/2","default":"deny","sets":[{"name":"n","ipv4":[],"hosts":["a.example.com"]}]}`,
-	} {
-		if p, err := (jsonFormat{}).read([]byte(text)); err == nil {
-			t.Errorf("%s: read as %+v", name, p)
-		}
-	}
-	for _, text := range []string{"", "a,b\n", strings.Join(csvColumns, ",") + "\nx,allow,false,any,9.9.9.9,1.1.1.1,any\n"} {
-		if p, err := (csvFormat{}).read([]byte(text)); err == nil {
-			t.Errorf("%q: read as %+v", text, p)
 		}
 	}
 }

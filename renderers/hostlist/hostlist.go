@@ -191,6 +191,11 @@ func (r *renderer) ReadBack(files []renderers.File) (*rules.Plan, error) {
 	if len(lines) == 0 {
 		return nil, errors.New("the list is empty")
 	}
+	for _, l := range lines {
+		if !renderers.IsHostPattern(l) {
+			return nil, fmt.Errorf("%.80q is no host name", l)
+		}
+	}
 	p.Rules[0].To = rules.Named("names", lines)
 	return p, nil
 }

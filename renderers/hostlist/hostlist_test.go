@@ -2,8 +2,6 @@ package hostlist
 
 import (
 	"errors"
-	"fmt"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -21,47 +19,24 @@ func variants() []conformance.Variant {
 }
 
 func contract() conformance.Contract {
-	return conformance.Contract{Kind: Kind(), Variants: variants()}
+	return conformance.Contract{Kind: Kind(), Variants: variants(),
+		Mistakes: []conformance.Mistake{conformance.Wrong("style", &Options{Style: "regex"})},
+		Damages: conformance.Damaged("", map[string][2]string{
+			"no header":       {"# names: ", "# "},
+			"two headers":     {"# names: allow tcp/443 of IPv4 and IPv6\n", "# names: allow tcp/443 of IPv4 and IPv6\n# names: allow tcp/443 of IPv4\n"},
+			"another action":  {"allow tcp/443", "permit tcp/443"},
+			"another family":  {"of IPv4 and IPv6", "of IPv9"},
+			"no protocol":     {"tcp/443", "quic/443"},
+			"a line too much": {"20-202-0-0-p16.example.com\n", "20-202-0-0-p16.example.com\n20 202\n"},
+		}),
+	}
 }
 
 func TestConformance(t *testing.T) { conformance.Run(t, contract()) }
 
 func FuzzFiles(f *testing.F) { conformance.Fuzz(f, contract()) }
 
-// TestTwoWeeks has invented lists, since no feed of names is at hand of two weeks.
-func TestTwoWeeks(t *testing.T) {
-	rng := rand.New(rand.NewPCG(3, 9))
-	var names []string
-	for i := range 400 {
-		name := fmt.Sprintf("h%d.example%d.com", i, rng.IntN(90))
-		names = append(names, name)
-		if i%4 == 0 {
-			names = append(names, "*."+name)
-		}
-	}
-	changed := slices.Clone(names)
-	for range 12 {
-		i := rng.IntN(len(changed)-2) + 1
-		switch rng.IntN(3) {
-		case 0:
-			changed = slices.Delete(changed, i, i+1)
-		case 1:
-			changed = append(changed, fmt.Sprintf("new%d.example%d.com", i, rng.IntN(90)))
-		default:
-			changed[i] = fmt.Sprintf("other%d.example.net", i)
-		}
-	}
-	for _, n := range slices.Clone(changed) { // the dot stands for the name itself, too
-		if base, wild := strings.CutPrefix(n, "*."); wild && !slices.Contains(changed, base) {
-			changed = append(changed, base)
-		}
-	}
-	for _, style := range []string{"star", "dot"} {
-		t.Run(style, func(t *testing.T) {
-			conformance.Week(t, Kind(), &Options{Style: style}, rules.Named("signalling", names), rules.Named("signalling", changed))
-		})
-	}
-}
+func BenchmarkRender(b *testing.B) { conformance.Benchmark(b, contract()) }
 
 func plan(names ...string) *rules.Plan {
 	return &rules.Plan{Name: "proxy", Families: rules.BothFamilies, Rules: []rules.Rule{{
@@ -136,27 +111,5 @@ func TestRulesThatDifferAreRefused(t *testing.T) {
 	var rule *rules.RuleError
 	if !errors.As(err, &rule) || rule.Rule != "wide" || !strings.Contains(rule.Cause, "tcp/80") {
 		t.Errorf("two sets of ports in one list: %v", err)
-	}
-}
-
-func TestStyleMistake(t *testing.T) {
-	_, err := Kind().Build(&Options{Style: "regex"}, renderers.Env{})
-	var opt *renderers.OptionError
-	if !errors.As(err, &opt) || opt.Option != "style" || opt.Fix == "" {
-		t.Errorf("%v", err)
-	}
-}
-
-func TestReadRefusesWhatItCannotTrust(t *testing.T) {
-	r, err := Kind().Build(&Options{Style: "star"}, renderers.Env{Path: "x.txt"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	const good = "# names: allow tcp/443 of IPv4\n"
-	for _, text := range []string{"", "a.example.com\n", good, good + good + "a.example.com\n", "# names: permit tcp/443 of IPv4\na.example.com\n",
-		"# names: allow tcp/443 of IPv9\na.example.com\n", "# names: allow quic/443 of IPv4\na.example.com\n"} {
-		if p, err := r.ReadBack([]renderers.File{{Path: "x.txt", Data: []byte(text)}}); err == nil {
-			t.Errorf("%q is read as %+v", text, p)
-		}
 	}
 }

@@ -14,7 +14,6 @@ import (
 	"sallyport/internal/testkit/need"
 	"sallyport/internal/testkit/routecheck"
 	"sallyport/ipranges"
-	"sallyport/renderers"
 	"sallyport/rules"
 )
 
@@ -314,29 +313,6 @@ func TestNetworkManagerTakesTheForms(t *testing.T) {
 		}
 		if strings.Contains(form.text, "198.51.100.0/24") && !strings.Contains(routes, "198.51.100.0/24 192.0.2.9") {
 			t.Errorf("%s: the user's routes are lost: %s", name, routes)
-		}
-	}
-}
-
-func TestWeekChangesFewLines(t *testing.T) {
-	routecheck.Week(t, false, func(set ipranges.Set) []renderers.File {
-		_, files, err := render(t, options(merged), plan(rules.Bypass, set), "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		return files
-	})
-}
-
-func BenchmarkRender(b *testing.B) {
-	p := plan(rules.Bypass, routecheck.AzureCloud(b, 398))
-	r, err := buildWith(b, options(gateways), "")
-	if err != nil {
-		b.Fatal(err)
-	}
-	for b.Loop() {
-		if _, err := r.Render(p); err != nil {
-			b.Fatal(err)
 		}
 	}
 }

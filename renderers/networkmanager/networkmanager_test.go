@@ -4,12 +4,11 @@ import (
 	"errors"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
-	"sallyport/internal/testkit/routecheck"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/renderers/conformance"
@@ -30,18 +29,62 @@ func merged(o *Options) { gateways(o); o.Profile = uplinkFile }
 
 func variants() []conformance.Variant {
 	return []conformance.Variant{
-		{Name: "routes", Options: options(gateways)},
-		{Name: "profile", Options: options(merged)},
+		{Name: "routes", Options: options(gateways), Only: rules.Bypass},
+		{Name: "profile", Options: options(merged), Only: rules.Bypass},
+		{Name: "include", Options: options(func(*Options) {}), Only: rules.Tunnel},
 	}
 }
 
 func contract() conformance.Contract {
-	return conformance.Contract{Kind: Kind(), Variants: variants()}
+	return conformance.Contract{Kind: Kind(), Variants: variants(), Mistakes: mistakes(), LoadTest: "TestRoutesOnEveryBoundary",
+		Route: regexp.MustCompile(`^route[0-9]{7,}=`).MatchString,
+		Damages: slices.Concat(
+			conformance.Damaged("profile", map[string][2]string{
+				"another profile":  {"id=office", "id=home"},
+				"another gateway":  {"52.112.0.0/14,10.20.0.1", "52.112.0.0/14,10.20.0.9"},
+				"a metric":         {"52.112.0.0/14,10.20.0.1", "52.112.0.0/14,10.20.0.1,5"},
+				"a broken prefix":  {"52.112.0.0/14,10.20.0.1", "52.112.0.0/33,10.20.0.1"},
+				"options behind":   {"52.112.0.0/14,10.20.0.1\n", "52.112.0.0/14,10.20.0.1\nroute1_options=type=blackhole\n"},
+				"another group":    {"52.112.0.0/14,10.20.0.1\n", "52.112.0.0/14,10.20.0.1\n[vpn]\n"},
+				"a route of yours": {"52.112.0.0/14,10.20.0.1\n", "52.112.0.0/14,10.20.0.1\nroute1=9.9.9.9/32,10.20.0.1\n"},
+			}),
+			conformance.Damaged("", map[string][2]string{
+				"no header":     {"# routes:", "# ways:"},
+				"a family less": {"of IPv4 and IPv6:", "of IPv4:"},
+			}),
+			conformance.Damaged("include", map[string][2]string{
+				"the other way":   {"# routes: include", "# routes: bypass"},
+				"a default route": {"never-default=true\n", ""},
+				"a gateway":       {"=52.112.0.0/14\n", "=52.112.0.0/14,10.20.0.1\n"},
+			}),
+			conformance.Damaged("routes", map[string][2]string{"the other way": {"# routes: bypass", "# routes: include"}}),
+		),
+	}
+}
+
+func mistakes() []conformance.Mistake {
+	list := []conformance.Mistake{
+		conformance.Wrong("gateway4", options(func(o *Options) { o.Gateway4 = "router" })),
+		conformance.Wrong("gateway4", options(func(o *Options) { o.Gateway4 = "2001:db8::1" })),
+		conformance.Wrong("gateway4", options(func(o *Options) { o.Gateway4 = "0.0.0.0" })),
+		conformance.Wrong("gateway6", options(func(o *Options) { o.Gateway6 = "192.0.2.1" })),
+		conformance.Wrong("gateway6", options(func(o *Options) { o.Gateway6 = "fe80::1%eth0" })),
+		conformance.Wrong("gateway6", options(func(o *Options) { o.Gateway6 = "::ffff:192.0.2.1" })),
+		conformance.Wrong("profile", options(func(o *Options) { o.Profile = "testdata/missing" })),
+	}
+	const good = "[connection]\nid=office\nuuid=6f3c1c4e-63d4-4d2e-9d4f-4b7d3f0c1111\ntype=ethernet\n"
+	for _, text := range []string{"hello\n", "[connection]\nid=x\n", "[ipv4]\nmethod=auto\n", good + "[ipv4]\ndns=192.0.2.53;\n", good + "\x00",
+		strings.Replace(good, "uuid=", "master=br0\nslave-type=bridge\nuuid=", 1), good + "# made by\n# routes: bypass of IPv4: x\n"} {
+		list = append(list, conformance.Mistake{Option: "profile", Options: options(merged), Files: map[string]string{uplinkFile: text}})
+	}
+	return list
 }
 
 func TestConformance(t *testing.T) { conformance.Run(t, contract()) }
 
 func FuzzFiles(f *testing.F) { conformance.Fuzz(f, contract()) }
+
+func BenchmarkRender(b *testing.B) { conformance.Benchmark(b, contract()) }
 
 // build is a renderer whose profile is text, where that is not empty.
 func buildWith(t testing.TB, opt *Options, text string) (*renderers.Target, error) {
@@ -72,77 +115,6 @@ var relays = ipranges.MustParse("20.202.0.0/16", "52.112.0.0/14", "52.122.0.0/15
 
 func plan(v rules.Verdict, set ipranges.Set) *rules.Plan {
 	return rules.RoutePlan("edge", rules.BothFamilies, v, set)
-}
-
-// TestInclude reads the plans of what goes through the VPN back: the conformance suite
-// has gateways, which these refuse.
-func TestInclude(t *testing.T) {
-	n := 0
-	for _, c := range conformance.RouteCases() {
-		if c.Plan.Default != rules.Bypass {
-			continue
-		}
-		n++
-		r, files, err := render(t, options(func(*Options) {}), c.Plan, "")
-		if err != nil {
-			t.Fatalf("%s: %v", c.Name, err)
-		}
-		got, err := r.ReadBack(files)
-		if err != nil {
-			t.Fatalf("%s: %v", c.Name, err)
-		}
-		if d := rules.Compare(c.Plan, got); d != nil {
-			t.Errorf("%s: %v", c.Name, d)
-		}
-		if strings.Count(string(files[0].Data), "\nnever-default=true\n") != len(c.Plan.Families.List()) {
-			t.Errorf("%s: not every family is without a default route:\n%s", c.Name, files[0].Data)
-		}
-	}
-	if n < 10 {
-		t.Errorf("%d cases", n)
-	}
-}
-
-func TestOptionMistakes(t *testing.T) {
-	good, err := os.ReadFile(uplinkFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, tt := range []struct {
-		option  string
-		change  func(*Options)
-		profile string
-	}{
-		{"gateway4", func(o *Options) { o.Gateway4 = "router" }, ""},
-		{"gateway4", func(o *Options) { o.Gateway4 = "2001:db8::1" }, ""},
-		{"gateway4", func(o *Options) { o.Gateway4 = "0.0.0.0" }, ""},
-		{"gateway6", func(o *Options) { o.Gateway6 = "192.0.2.1" }, ""},
-		{"gateway6", func(o *Options) { o.Gateway6 = "fe80::1%eth0" }, ""},
-		{"gateway6", func(o *Options) { o.Gateway6 = "::ffff:192.0.2.1" }, ""},
-		{"profile", func(o *Options) { o.Profile = "testdata/missing" }, ""},
-		{"profile", merged, "hello\n"},
-		{"profile", merged, "[connection]\nid=x\n"},
-		{"profile", merged, "[ipv4]\nmethod=auto\n"},
-		{"profile", merged, "\ufeff" + string(good)},
-		{"profile", merged, strings.Replace(string(good), "uuid=", "uuid=x", 1)},
-		{"profile", merged, string(good) + "[ethernet] # a comment\n"},
-		{"profile", merged, string(good) + "; a comment\n"},
-		{"profile", merged, string(good) + "[]\n"},
-		{"profile", merged, string(good) + "method\n"},
-		{"profile", merged, string(good) + "=x\n"},
-		{"profile", merged, strings.ReplaceAll(string(good), "\n", "\r")},
-		{"profile", merged, strings.ReplaceAll(string(good), "method=manual", "dns=192.0.2.53;")},
-		{"profile", merged, strings.Replace(string(good), "uuid=", "master=br0\nslave-type=bridge\nuuid=", 1)},
-		{"profile", merged, string(good) + "# made by\n# routes: bypass of IPv4: x\n"},
-		{"profile", merged, string(good) + "\x00"},
-		{"profile", merged, "id=x\n" + string(good)},
-	} {
-		_, err := buildWith(t, options(tt.change), tt.profile)
-		var opt *renderers.OptionError
-		if !errors.As(err, &opt) || opt.Option != tt.option || opt.Cause == "" || opt.Fix == "" {
-			t.Errorf("%s: %v", tt.option, err)
-		}
-	}
 }
 
 // TestRefusals are plans that the options or the profile do not allow.
@@ -308,106 +280,21 @@ func TestNumbersTellPrefixesApart(t *testing.T) {
 	}
 }
 
-func TestReadRefusesWhatItCannotTrust(t *testing.T) {
-	r, files, err := render(t, options(merged), plan(rules.Bypass, relays), "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	good := string(files[0].Data)
-	if _, err := r.ReadBack(files); err != nil {
-		t.Fatal(err)
-	}
-	for name, pair := range map[string][2]string{
-		"another profile":  {"id=office", "id=home"},
-		"no header":        {"# routes:", "# ways:"},
-		"the other way":    {"# routes: bypass", "# routes: include"},
-		"a family less":    {"bypass of IPv4 and IPv6:", "bypass of IPv4:"},
-		"another gateway":  {"52.112.0.0/14,10.20.0.1", "52.112.0.0/14,10.20.0.9"},
-		"host bits":        {"52.112.0.0/14,10.20.0.1", "52.112.0.1/14,10.20.0.1"},
-		"a metric":         {"52.112.0.0/14,10.20.0.1", "52.112.0.0/14,10.20.0.1,5"},
-		"a broken prefix":  {"52.112.0.0/14,10.20.0.1", "52.112.0.0/33,10.20.0.1"},
-		"options behind":   {"52.112.0.0/14,10.20.0.1\n", "52.112.0.0/14,10.20.0.1\nroute1_options=type=blackhole\n"},
-		"another group":    {"52.112.0.0/14,10.20.0.1\n", "52.112.0.0/14,10.20.0.1\n[vpn]\n"},
-		"a route of yours": {"52.112.0.0/14,10.20.0.1\n", "52.112.0.0/14,10.20.0.1\nroute1=9.9.9.9/32,10.20.0.1\n"},
-	} {
-		text := strings.Replace(good, pair[0], pair[1], 1)
-		if text == good {
-			t.Fatalf("no %q", pair[0])
-		}
-		if _, err := r.ReadBack([]renderers.File{{Path: "edge.nmconnection", Data: []byte(text)}}); err == nil {
-			t.Errorf("%s is read", name)
-		}
-	}
-	if _, err := r.ReadBack(append(files, renderers.File{Path: "x"})); err == nil {
-		t.Error("a stray file is read")
-	}
-}
-
-func FuzzReadBack(f *testing.F) {
-	golden, err := filepath.Glob("testdata/golden/*/*.nmconnection")
-	if err != nil || len(golden) == 0 {
-		f.Fatalf("no golden files: %v", err)
-	}
-	for _, name := range golden {
-		data, err := os.ReadFile(name)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(data)
-	}
-	var built []*renderers.Target
-	for _, change := range []func(*Options){gateways, merged, func(*Options) {}} {
-		r, err := buildWith(f, options(change), "")
-		if err != nil {
-			f.Fatal(err)
-		}
-		built = append(built, r)
-	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		for _, r := range built {
-			if p, err := r.ReadBack([]renderers.File{{Path: "edge.nmconnection", Data: data}}); err == nil && p == nil {
-				t.Error("neither a plan nor an error")
-			}
-		}
-		if k, err := readProfile(data); err == nil && k == nil {
-			t.Error("neither keys nor an error")
-		}
-	})
-}
-
-// TestBytes: what a budget of bytes counts is what stands in the profile.
-func TestBytes(t *testing.T) {
-	for change, v := range map[*Options]rules.Verdict{options(gateways): rules.Bypass, options(merged): rules.Bypass, options(func(*Options) {}): rules.Tunnel} {
-		r, files, err := render(t, change, plan(v, routecheck.Lengths), "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		isRoute := regexp.MustCompile(`^route[0-9]{7,}=`).MatchString
-		got, want := routecheck.Written(files, isRoute), routecheck.Counted(t, r.Caps, routecheck.Lengths)
-		if got != want || got == 0 {
-			t.Errorf("%v: %d bytes of routes, and %d counted", v, got, want)
-		}
-	}
-}
-
-// TestClaims: one profile is one target's, wherever its file is; without one there is
-// nothing to share.
-func TestClaims(t *testing.T) {
-	claims := func(change func(*Options), profile string) []renderers.Claim {
-		r, err := buildWith(t, options(change), profile)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return r.Claims
-	}
-	if list := claims(gateways, ""); len(list) > 0 {
-		t.Errorf("%+v", list)
-	}
+// TestOneProfileInTwoFiles: a profile is one target's, wherever its file is.
+func TestOneProfileInTwoFiles(t *testing.T) {
 	const text = "[connection]\nid=x\nuuid=6f3c1c4e-63d4-4d2e-9d4f-4b7d3f0c1111\ntype=wifi\n"
-	one := claims(merged, text)
-	same := claims(func(o *Options) { merged(o); o.Profile = "copy" }, strings.Replace(text, "id=x", "id=y", 1))
-	other := claims(merged, strings.Replace(text, "1111", "2222", 1))
-	if len(one) != 1 || len(same) != 1 || len(other) != 1 || one[0].Thing != same[0].Thing || one[0].Thing == other[0].Thing || !one[0].MayDiffer || one[0].Fix == "" {
-		t.Errorf("%+v, %+v, %+v", one, same, other)
+	claim := func(profile, text string) string {
+		r, err := buildWith(t, options(func(o *Options) { merged(o); o.Profile = profile }), text)
+		if err != nil || len(r.Claims) != 1 {
+			t.Fatalf("%v, %v", r, err)
+		}
+		return r.Claims[0].Thing
+	}
+	one := claim("office", text)
+	if same := claim("copy", strings.Replace(text, "id=x", "id=y", 1)); same != one {
+		t.Errorf("%q and %q", one, same)
+	}
+	if other := claim("office", strings.Replace(text, "1111", "2222", 1)); other == one {
+		t.Errorf("two profiles are %q", one)
 	}
 }
