@@ -16,6 +16,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"sallyport/internal/testkit/need"
 )
 
 func testKey(tb testing.TB, fill byte) *Key {
@@ -470,6 +472,25 @@ func TestLoopback(t *testing.T) {
 				t.Errorf("%+v", c)
 			}
 		})
+	}
+}
+
+// TestListenOnAnyPort: a port that the system chose for IPv4 may be taken for IPv6, and
+// then another one is chosen. Of the ports that it chooses from, some are taken here.
+func TestListenOnAnyPort(t *testing.T) {
+	for range 500 {
+		c, err := net.ListenUDP("udp6", &net.UDPAddr{IP: net.IPv6unspecified})
+		need.Kernel(t, err)
+		defer c.Close()
+	}
+	for range 300 {
+		list, err := Listen(":0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range list {
+			s.Close()
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"syscall"
 
 	"golang.org/x/net/ipv4"
 	"golang.org/x/net/ipv6"
@@ -48,6 +49,18 @@ func Listen(listen string) ([]Socket, error) {
 			networks = []string{"udp6"}
 		}
 	}
+	// A port that the system chooses for one family may be taken in the other.
+	for range 20 {
+		list, err := listenOn(networks, host, port)
+		if err == nil || port != "0" || !errors.Is(err, syscall.EADDRINUSE) {
+			return list, err
+		}
+	}
+	return listenOn(networks, host, port)
+}
+
+// listenOn opens a socket of each network, all with one port.
+func listenOn(networks []string, host, port string) ([]Socket, error) {
 	var list []Socket
 	var failed []error
 	for _, network := range networks {
