@@ -18,7 +18,6 @@ import (
 	"slices"
 	"strings"
 
-	"sallyport/renderers/routes/nexthop"
 	"sallyport/rules"
 )
 
@@ -153,20 +152,12 @@ func (m *Mistakes) Option(option, cause, fix string) {
 	m.Add(&OptionError{Option: option, Cause: cause, Fix: fix})
 }
 
-// Add adds err, if it is one.
-func (m *Mistakes) Add(err error) {
-	if err != nil {
-		*m = append(*m, err)
-	}
-}
+// Add adds the errors that err joins, or err alone; nil is none.
+func (m *Mistakes) Add(err error) { *m = append(*m, Each(err)...) }
 
-// Fields adds mistakes in fields that are called as their options are, each field once.
-func (m *Mistakes) Fields(list nexthop.Mistakes) {
-	for _, f := range list {
-		if !slices.ContainsFunc(*m, func(e error) bool { o, ok := e.(*OptionError); return ok && o.Option == f.Field }) {
-			m.Option(f.Field, f.Cause, f.Fix)
-		}
-	}
+// Has reports whether there is a mistake in an option.
+func (m Mistakes) Has(option string) bool {
+	return slices.ContainsFunc(m, func(e error) bool { o, ok := e.(*OptionError); return ok && o.Option == option })
 }
 
 // Err is the mistakes as one error, or nil.

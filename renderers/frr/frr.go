@@ -3,8 +3,7 @@
 //
 // The list is of what goes past a VPN, by way of the gateway of the uplink, or of
 // what goes through it, by way of the tunnel's device: the plan says which, and the
-// options name the hop. With exceptions they name the other hop, too, and package
-// nexthop says what this makes of the list.
+// options name the hop. With exceptions they name the other hop, too (package nexthop).
 //
 // Every route carries a tag of its own, by which it is known as ours. vtysh -f only
 // adds; the script then asks FRR for what it has under the tag, and takes out what the
@@ -23,8 +22,8 @@
 package frr
 
 import (
+	"bytes"
 	"fmt"
-	"io/fs"
 	"net/netip"
 	"path"
 	"slices"
@@ -32,22 +31,18 @@ import (
 
 	"sallyport/ipranges"
 	"sallyport/renderers"
+	"sallyport/renderers/routes"
 	"sallyport/renderers/routes/nexthop"
 	"sallyport/rules"
 )
 
 // Options are the target's options in a policy.
 type Options struct {
-	Gateway4      string `policy:"gateway4" doc:"the next hop of IPv4 routes; bypass: your uplink's router, as ip route shows it behind default via"`
-	Gateway6      string `policy:"gateway6" doc:"the next hop of IPv6 routes"`
-	Device        string `policy:"device,required" doc:"the link that the routes leave by; alone, without gateways, for a link with one other end: a tunnel, PPP"`
-	Tag           int    `policy:"tag" doc:"the number that marks routes as ours; one for each target on a machine"`
-	Distance      int    `policy:"distance" doc:"the administrative distance of our routes; where another route is for the same prefix, the lower one wins"`
-	Table         int    `policy:"table" doc:"the number of the kernel's routing table; absent: main"`
-	Exceptions    bool   `policy:"exceptions" doc:"write the shortest list: large blocks, with exceptions by way of the other next hop"`
-	OtherGateway4 string `policy:"other_gateway4" doc:"exceptions: the next hop of IPv4 that is not listed; bypass: the VPN's"`
-	OtherGateway6 string `policy:"other_gateway6" doc:"exceptions: the next hop of IPv6 that is not listed"`
-	OtherDevice   string `policy:"other_device" doc:"exceptions: the link that goes by; alone, without gateways, for a link with one other end"`
+	nexthop.ToOptions
+	Tag      int `policy:"tag" doc:"the number that marks routes as ours; one for each target on a machine"`
+	Distance int `policy:"distance" doc:"the administrative distance of our routes; where another route is for the same prefix, the lower one wins"`
+	Table    int `policy:"table" doc:"the number of the kernel's routing table; absent: main"`
+	nexthop.OtherOptions
 }
 
 const (
@@ -62,12 +57,8 @@ var info = renderers.Info{
 	Name:    "frr",
 	Title:   "FRR",
 	Summary: "FRR: static routes for vtysh, under a tag of their own, and a script that loads them",
-	Caps: rules.Caps{
-		Families: rules.BothFamilies,
-		Verdicts: []rules.Verdict{rules.Bypass, rules.Tunnel},
-		Defaults: []rules.Verdict{rules.Tunnel, rules.Bypass},
-	},
-	Load: renderers.PerFamily,
+	Caps:    routes.Caps(),
+	Load:    renderers.PerFamily,
 	Limits: []renderers.Limit{
 		{Name: "routes", Value: "no limit known", Source: "FRR 8.4.4: all of AzureCloud with the relays, 3,117 prefixes, takes 5 s, and a week's change 1 s, measured"},
 	},
@@ -83,13 +74,13 @@ type renderer struct {
 	env  renderers.Env
 	opt  Options
 	ways nexthop.Ways
+	list routes.File
 }
 
 func build(opt Options, env renderers.Env) (*renderers.Target, error) {
-	ways, m := nexthop.Parse(nexthop.Options{Gateway4: opt.Gateway4, Gateway6: opt.Gateway6, Device: opt.Device},
-		nexthop.Options{Gateway4: opt.OtherGateway4, Gateway6: opt.OtherGateway6, Device: opt.OtherDevice}, opt.Exceptions)
 	var all renderers.Mistakes
-	all.Fields(m)
+	ways, err := nexthop.Parse(opt.ToOptions, opt.OtherOptions)
+	all.Add(err)
 	mistake := func(is bool, option, fix, cause string, args ...any) {
 		if is {
 			all.Option(option, fmt.Sprintf(cause, args...), fix)
@@ -103,8 +94,26 @@ func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 	mistake(opt.Table < 0 || int64(opt.Table) > 1<<32-1, "table", "use the number of a table, or leave the option out", "%d is no routing table", opt.Table)
 	mistake(opt.Table >= 253 && opt.Table <= 255, "table", "leave the option out for the main table, or use another number", "table %d is the kernel's", opt.Table)
 	mistake(path.Ext(env.Path) == ".sh", "path", "choose another ending, such as .conf", "the list is no script, and its script ends in .load.sh")
-	r := &renderer{env, opt, ways}
-	return &renderers.Target{Renderer: r, Caps: r.caps(), Claims: r.claims()}, all.Err()
+	r := &renderer{env: env, opt: opt, ways: ways}
+	form := r.form()
+	r.list = routes.File{Form: form, Env: env, Kind: info.Name, Template: "routes.conf.tmpl", Load: renderers.File{Mode: routes.Plain}, Data: r.data}
+	return &renderers.Target{Renderer: r, Caps: ways.Caps(form), Claims: r.claims()}, all.Err()
+}
+
+// form is the list of routes as FRR's running configuration shows it.
+func (r *renderer) form() routes.Form {
+	form := r.ways.Form("!", r.words)
+	hops := form.Check
+	form.Check = func(list rules.RouteList) error {
+		for p := range list.Set.Prefixes(ipranges.IPv6) {
+			if old := netip.PrefixFrom(netip.IPv6Unspecified(), 96); p.Bits() > 96 && old.Contains(p.Addr()) {
+				return list.Refuse(fmt.Sprintf("%s is an IPv4-compatible address (RFC 4291 gave them up), and FRR writes it in another way", p),
+					"take it out of the list")
+			}
+		}
+		return hops(list)
+	}
+	return form
 }
 
 // isAnswer reports whether FRR could read a device's name as the word for a route that
@@ -116,19 +125,6 @@ func isAnswer(device string) bool {
 		}
 	}
 	return false
-}
-
-// caps says which family has no next hop, and how long a route's line is.
-func (r *renderer) caps() rules.Caps {
-	caps := info.Caps
-	caps.RouteBytes = r.ways.RouteBytes(r.words)
-	caps.NoBypass = map[ipranges.Family]string{}
-	for _, f := range rules.BothFamilies.List() {
-		if _, ok := r.ways[f]; !ok {
-			caps.NoBypass[f] = nexthop.Missing(f, r.opt.Exceptions)
-		}
-	}
-	return caps
 }
 
 // claims is what the target takes for itself.
@@ -153,7 +149,7 @@ func (r *renderer) ours(show string) string {
 func (r *renderer) theirs() string {
 	sed := fmt.Sprintf("/ tag %d( |$)/d", r.opt.Tag)
 	for _, f := range rules.BothFamilies.List() {
-		for _, h := range []nexthop.Hop{r.ways[f].To, r.ways[f].Other} {
+		for _, h := range []nexthop.Hop{r.ways.By[f].To, r.ways.By[f].Other} {
 			if h == (nexthop.Hop{}) {
 				continue
 			}
@@ -179,57 +175,23 @@ func (r *renderer) script() (renderers.File, error) {
 	data, err := renderers.Execute("frr", "load.sh.tmpl", r.env.Templates, map[string]any{
 		"Turns": shell.Turns, "Tag": r.opt.Tag, "Ext": renderers.ShellWord(path.Ext(r.env.Path)), "Ours": r.ours("p"), "Theirs": r.theirs(),
 	})
-	return renderers.File{Path: r.scriptPath(), Mode: fs.FileMode(0o755), Data: data, Use: "sh {}", Undo: r.remove(), On: "the router with FRR"}, err
+	return renderers.File{Path: r.scriptPath(), Mode: routes.Runs, Data: data, Use: "sh {}", Undo: r.remove(), On: "the router with FRR"}, err
+}
+
+// data is what the template of the list gets of the target's own.
+func (r *renderer) data(list rules.RouteList) map[string]any {
+	return map[string]any{"Hops": r.ways.Hops(list), "Tag": r.opt.Tag,
+		"Script": renderers.ShellWord(renderers.Clean(path.Base(r.scriptPath()))), "Remove": r.remove()}
 }
 
 // Render implements renderers.Renderer.
 func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
-	list, err := renderers.Routes(p)
-	if err != nil {
-		return nil, err
-	}
-	set, v := list.Set, list.Way
-	var hops []string
-	var routes []byte
-	for _, f := range rules.BothFamilies.List() {
-		if !set.Has(f) {
-			continue
-		}
-		if cause := r.refusal(set, f); cause != "" {
-			return nil, list.Refuse(cause,
-				"mend that, leave out the gateway of the other family if the device is a tunnel, or say which families you mean")
-		}
-		hops = append(hops, fmt.Sprintf("%s routes by way of %s.", f, r.ways[f]))
-		routes = r.ways[f].Append(routes, set, f, r.words(f))
-	}
-	data, err := renderers.Execute("frr", "routes.conf.tmpl", r.env.Templates, map[string]any{
-		"Header": renderers.RouteHeader(p), "Hops": hops, "Bypass": v == rules.Bypass, "Tag": r.opt.Tag,
-		"Script": renderers.ShellWord(renderers.Clean(path.Base(r.scriptPath()))), "Remove": r.remove(),
-		"Routes": string(routes),
-	})
+	files, err := r.list.Render(p)
 	if err != nil {
 		return nil, err
 	}
 	script, err := r.script()
-	if err != nil {
-		return nil, err
-	}
-	return []renderers.File{{Path: r.env.Path, Mode: fs.FileMode(0o644), Data: data}, script}, nil
-}
-
-// refusal says why the routes of f in set cannot be written, or "".
-func (r *renderer) refusal(set ipranges.Set, f ipranges.Family) string {
-	if _, ok := r.ways[f]; !ok {
-		return nexthop.Missing(f, r.opt.Exceptions)
-	}
-	if f == ipranges.IPv6 {
-		for p := range set.Prefixes(f) {
-			if old := netip.PrefixFrom(netip.IPv6Unspecified(), 96); p.Bits() > 96 && old.Contains(p.Addr()) {
-				return fmt.Sprintf("%s is an IPv4-compatible address (RFC 4291 gave them up), and FRR writes it in another way", p)
-			}
-		}
-	}
-	return ""
+	return append(files, script), err
 }
 
 // words around the prefix of a route of f, as FRR's running configuration has them.
@@ -264,51 +226,18 @@ func (r *renderer) tableWords() string {
 	return fmt.Sprintf(" table %d", r.opt.Table)
 }
 
-// ReadBack implements renderers.Renderer. The direction comes from the header: the
-// routes do not tell what their hop leads to.
+// ReadBack implements renderers.Renderer. The script has to be the one of these options.
 func (r *renderer) ReadBack(files []renderers.File) (*rules.Plan, error) {
-	if err := r.checkScript(files); err != nil {
-		return nil, err
-	}
-	file, err := renderers.FileAt(files, r.env.Path)
+	script, err := renderers.FileAt(files, r.scriptPath())
 	if err != nil {
 		return nil, err
-	}
-	comments, lines := renderers.Uncomment(file.Data, "!")
-	v, fams, err := renderers.ReadRouteHeader(comments)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file.Path, err)
-	}
-	var set ipranges.Set
-	for _, f := range fams.List() {
-		n := slices.IndexFunc(lines, func(l string) bool { return !strings.HasPrefix(l, routeWord(f)) })
-		if n < 0 {
-			n = len(lines)
-		}
-		part, err := r.ways[f].Read(lines[:n], f, r.words(f))
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", file.Path, err)
-		}
-		set, lines = set.Union(part), lines[n:]
-	}
-	switch {
-	case len(lines) > 0:
-		return nil, fmt.Errorf("%s: %q is no route of %s", file.Path, lines[0], fams)
-	case set.IsEmpty():
-		return nil, fmt.Errorf("%s: there is no route", file.Path)
-	}
-	return rules.RoutePlan(r.env.Name, fams, v, set), nil
-}
-
-// checkScript holds the script to what these options make of it.
-func (r *renderer) checkScript(files []renderers.File) error {
-	got, err := renderers.FileAt(files, r.scriptPath())
-	if err != nil {
-		return err
 	}
 	want, err := r.script()
-	if err == nil && string(got.Data) != string(want.Data) {
-		err = fmt.Errorf("%s: not the script of these options", got.Path)
+	if err != nil {
+		return nil, err
 	}
-	return err
+	if !bytes.Equal(script.Data, want.Data) {
+		return nil, fmt.Errorf("%s: not the script of these options", script.Path)
+	}
+	return r.list.ReadBack(slices.DeleteFunc(slices.Clone(files), func(f renderers.File) bool { return f.Path == script.Path }))
 }

@@ -204,7 +204,7 @@ func TestBytes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			number := fmt.Sprintf(" proto %d ", r.Renderer.(*renderer).opt.Protocol)
+			number := fmt.Sprintf(" proto %d ", r.Renderer.(*renderer).routes.Protocol)
 			got := routecheck.Written(files, func(line string) bool {
 				return strings.HasPrefix(line, "route replace ") && strings.Contains(line, number) // and not the try
 			})

@@ -3,13 +3,13 @@ package iproute
 import (
 	"bytes"
 	"fmt"
-	"io/fs"
 	"path"
 	"slices"
 	"strings"
 
 	"sallyport/ipranges"
 	"sallyport/renderers"
+	"sallyport/renderers/routes"
 	"sallyport/renderers/routes/linuxroutes"
 	"sallyport/rules"
 )
@@ -49,7 +49,7 @@ func (r *renderer) list(f ipranges.Family) list {
 // target's.
 func (r *renderer) gone(files []renderers.File) []ipranges.Family {
 	return slices.DeleteFunc(r.without(files), func(f ipranges.Family) bool {
-		_, own := r.routes[f]
+		_, own := r.routes.By[f]
 		return !own && !r.had(f)
 	})
 }
@@ -76,7 +76,7 @@ func (r *renderer) checkPlace() error {
 			continue // none of ours, or cut short
 		}
 		option, words := "", strings.Fields(lines[i])
-		for _, own := range []struct{ option, word, value string }{{"table", "table", r.opt.Table}, {"protocol", "proto", fmt.Sprint(r.opt.Protocol)}} {
+		for _, own := range []struct{ option, word, value string }{{"table", "table", r.routes.Table}, {"protocol", "proto", fmt.Sprint(r.routes.Protocol)}} {
 			if at := slices.Index(words, own.word); option == "" && at > 0 && at+1 < len(words) && words[at+1] != own.value {
 				option = own.option
 			}
@@ -111,11 +111,11 @@ func (r *renderer) had(f ipranges.Family) bool {
 
 // scripts are those that load files, and that take away what they made.
 func (r *renderer) scripts(files []renderers.File, gone []ipranges.Family) ([]renderers.File, error) {
-	v := scriptView{Protocol: r.opt.Protocol, Next: r.opt.Protocol + 1, Table: r.opt.Table}
+	v := scriptView{Protocol: r.routes.Protocol, Next: r.routes.Protocol + 1, Table: r.routes.Table}
 	var loaded [][]byte
 	for _, f := range rules.BothFamilies.List() {
 		l := r.list(f)
-		_, own := r.routes[f]
+		_, own := r.routes.By[f]
 		if own || slices.Contains(gone, f) {
 			v.Own = append(v.Own, l)
 		}
@@ -145,8 +145,8 @@ func (r *renderer) scripts(files []renderers.File, gone []ipranges.Family) ([]re
 	v.Clear = string(clear)
 	remove, err := renderers.Execute("iproute", "remove.sh.tmpl", nil, v)
 	return []renderers.File{
-		{Path: r.scriptPath("load"), Mode: fs.FileMode(0o755), Data: load, Use: "sh {}", On: "the Linux machine"},
-		{Path: r.scriptPath("remove"), Mode: fs.FileMode(0o755), Data: remove, Undo: "sh {}"},
+		{Path: r.scriptPath("load"), Mode: routes.Runs, Data: load, Use: "sh {}", On: "the Linux machine"},
+		{Path: r.scriptPath("remove"), Mode: routes.Runs, Data: remove, Undo: "sh {}"},
 	}, err
 }
 

@@ -107,8 +107,8 @@ func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 	}
 	slices.Sort(r.hook.Families)
 	r.hook.File = path.Join(opt.Folder, path.Base(r.scriptPath()))
-	all.Fields(r.hook.Check())
-	return &renderers.Target{Renderer: r, Caps: r.caps(), Claims: r.claims()}, all.Err()
+	all.Add(r.hook.Check())
+	return &renderers.Target{Renderer: r, Caps: r.caps(), Claims: r.hook.Claims("each script takes the routes of the other away")}, all.Err()
 }
 
 // checkWays looks at the options of the script, and at who can have it.
@@ -159,16 +159,6 @@ func (r *renderer) caps() rules.Caps {
 		caps.Complement = rules.Complement{Of: rules.Bypass, Families: rules.OnlyIPv6}
 	}
 	return caps
-}
-
-// claims: a script keeps its routes under its numbers.
-func (r *renderer) claims() []renderers.Claim {
-	var list []renderers.Claim
-	for _, thing := range r.hook.Owned() {
-		list = append(list, renderers.Claim{Thing: thing, Option: "protocol", MayDiffer: true,
-			Cost: "each script takes the routes of the other away", Fix: linuxroutes.FixClaim})
-	}
-	return list
 }
 
 // scriptPath is where the script goes.

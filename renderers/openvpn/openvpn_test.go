@@ -2,7 +2,6 @@ package openvpn
 
 import (
 	"errors"
-	"slices"
 	"strings"
 	"testing"
 
@@ -10,7 +9,6 @@ import (
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/renderers/conformance"
-	"sallyport/renderers/routes/linuxroutes"
 	"sallyport/rules"
 )
 
@@ -290,25 +288,5 @@ func TestBytes(t *testing.T) {
 		if over := len(" net_gateway") * routecheck.Lengths.NumPrefixes(ipranges.IPv4); want != got+over {
 			t.Errorf("%+v: %d bytes of an include, and %d counted", *opt, got, want)
 		}
-	}
-}
-
-// TestClaims: a script has protocol numbers of its own, and nothing else does.
-func TestClaims(t *testing.T) {
-	for _, opt := range []*Options{options(client, ""), options(server, complement)} {
-		if list := mustBuild(t, opt).claims(); len(list) > 0 {
-			t.Errorf("%+v", list)
-		}
-	}
-	list := mustBuild(t, options(client, script)).claims()
-	var things []string
-	for _, c := range list {
-		if things = append(things, c.Thing); c.Option != "protocol" || !c.MayDiffer || c.Cost == "" || c.Fix == "" {
-			t.Errorf("%+v", c)
-		}
-	}
-	want := linuxroutes.Routes{Table: "main", Protocol: linuxroutes.DefaultProtocol}.Owned(ipranges.IPv6)
-	if !slices.Equal(things, want) {
-		t.Errorf("%q, not %q", things, want)
 	}
 }

@@ -116,7 +116,7 @@ const everything = "AllowedIPs = 0.0.0.0/0\nAllowedIPs = ::/0\n"
 func TestRoutesOnEveryBoundary(t *testing.T) {
 	old, now := routecheck.AzureCloud(t, 396), routecheck.AzureCloud(t, 398)
 	w, folder := newTunnel(t, "r"), t.TempDir()
-	before := routes(t, w.host)
+	before := table(t, w.host)
 	hooks := install(t, folder, mustRender(t, uplinkOf(folder), bypass(rules.BothFamilies, old)))
 	if list := unexpected(w.up(t, hooks, everything)); len(list) > 0 {
 		t.Errorf("wg-quick up says %q", list)
@@ -136,7 +136,7 @@ func TestRoutesOnEveryBoundary(t *testing.T) {
 	if list := unexpected(w.quick(t, "down")); len(list) > 0 {
 		t.Errorf("wg-quick down says %q", list)
 	}
-	if after := routes(t, w.host); after != before {
+	if after := table(t, w.host); after != before {
 		t.Errorf("after wg-quick down the routes are\n%s\nnot\n%s", after, before)
 	}
 }
@@ -146,7 +146,7 @@ func TestRoutesOnEveryBoundary(t *testing.T) {
 func TestScript(t *testing.T) {
 	old, now := routecheck.AzureCloud(t, 396), routecheck.AzureCloud(t, 398)
 	w, opt := newTunnel(t, "s"), options(func(o *Options) { o.Folder = t.TempDir() })
-	before := routes(t, w.host)
+	before := table(t, w.host)
 	files := mustRender(t, opt, bypass(rules.BothFamilies, old))
 	if list := unexpected(w.up(t, install(t, opt.Folder, files), everything)); len(list) > 0 {
 		t.Errorf("wg-quick up says %q", list)
@@ -194,7 +194,7 @@ func TestScript(t *testing.T) {
 	if list := unexpected(w.quick(t, "down")); len(list) > 0 {
 		t.Errorf("wg-quick down says %q", list)
 	}
-	if after := routes(t, w.host); after != before {
+	if after := table(t, w.host); after != before {
 		t.Errorf("after wg-quick down the routes are\n%s\nnot\n%s", after, before)
 	}
 }
@@ -217,13 +217,13 @@ func TestNarrower(t *testing.T) {
 					w.host.MustRun(t, "sh", "-c", strings.ReplaceAll(f.Use, "{}", filepath.Join(folder, f.Path)))
 				}
 			}
-			if table := routes(t, w.host); !strings.Contains(table, "2603:1063::/38") {
+			if table := table(t, w.host); !strings.Contains(table, "2603:1063::/38") {
 				t.Fatalf("%s: the first list is not loaded:\n%s", name, table)
 			}
 		}
 		expect := func(what string) {
 			t.Helper()
-			table := routes(t, w.host)
+			table := table(t, w.host)
 			if strings.Contains(table, "2603:1063::/38") || !strings.Contains(table, "52.112.0.0/14 via 10.20.0.1 dev eth0 proto 213") {
 				t.Errorf("%s, %s:\n%s", name, what, table)
 			}
@@ -245,7 +245,7 @@ func TestNarrower(t *testing.T) {
 		}
 		expect("the header's commands")
 		w.quick(t, "down")
-		if table := routes(t, w.host); strings.Contains(table, "proto 213") {
+		if table := table(t, w.host); strings.Contains(table, "proto 213") {
 			t.Errorf("%s: wg-quick down leaves\n%s", name, table)
 		}
 	}
@@ -316,7 +316,7 @@ func TestScriptTellsOfAKillSwitch(t *testing.T) {
 	}
 }
 
-func routes(t *testing.T, h *lab.Host) string {
+func table(t *testing.T, h *lab.Host) string {
 	return h.MustRun(t, "ip", "-4", "route") + h.MustRun(t, "ip", "-6", "route") + h.MustRun(t, "ip", "rule")
 }
 

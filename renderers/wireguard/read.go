@@ -23,7 +23,7 @@ func (r *renderer) ReadBack(files []renderers.File) (*rules.Plan, error) {
 	}
 	var set ipranges.Set
 	switch {
-	case v == rules.Bypass && r.opt.Form == formRoutes && len(r.routes) == 0:
+	case v == rules.Bypass && r.opt.Form == formRoutes && len(r.routes.By) == 0:
 		set, err = r.readScript(files, lines, v, fams)
 	case v == rules.Bypass && r.opt.Form == formRoutes:
 		set, err = r.readHooks(files, lines, v, fams)
@@ -68,34 +68,16 @@ func (r *renderer) readScript(files []renderers.File, lines []string, v rules.Ve
 
 // readHooks reads the batch files, and checks that the hooks load all of them.
 func (r *renderer) readHooks(files []renderers.File, lines []string, v rules.Verdict, fams rules.Families) (ipranges.Set, error) {
-	var set ipranges.Set
-	ours := 1
-	for _, f := range fams.List() {
-		name := r.batchPath(f)
-		file, err := renderers.FileAt(files, name)
-		if err != nil {
-			continue // a list of the other family alone
-		}
-		ours++
-		comments, routes := renderers.Uncomment(file.Data, "#")
-		if bv, bf, err := renderers.ReadRouteHeader(comments); err != nil || bv != v || bf != fams {
-			return set, fmt.Errorf("%s has another header", name)
-		}
-		hop, ok := r.routes[f]
-		if !ok {
-			return set, fmt.Errorf("%s is of a family without a next hop", name)
-		}
-		part, err := hop.Read(routes, f)
-		if err != nil {
-			return set, fmt.Errorf("%s: %w", name, err)
-		}
-		set = set.Union(part)
-	}
+	list, n, err := r.routes.Read(files, r.batchPath)
 	switch {
-	case ours != len(files) || ours == 1:
-		return set, fmt.Errorf("of %d files, %d are ours", len(files), ours)
-	case !slices.Equal(lines, r.hooks(set)):
-		return set, errors.New("its hooks do not load and remove what the batch files hold")
+	case err != nil:
+		return list.Set, err
+	case n == 0 || n+1 != len(files):
+		return list.Set, fmt.Errorf("of %d files, %d are ours", len(files), n+1)
+	case list.Way != v || list.Families != fams:
+		return list.Set, errors.New("the batch files have another header")
+	case !slices.Equal(lines, r.hooks(list.Set)):
+		return list.Set, errors.New("its hooks do not load and remove what the batch files hold")
 	}
-	return set, nil
+	return list.Set, nil
 }

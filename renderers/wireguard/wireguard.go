@@ -28,14 +28,15 @@ package wireguard
 
 import (
 	"fmt"
-	"io/fs"
 	"net/netip"
 	"path"
 	"strings"
 
 	"sallyport/ipranges"
 	"sallyport/renderers"
+	"sallyport/renderers/routes"
 	"sallyport/renderers/routes/linuxroutes"
+	"sallyport/renderers/routes/nexthop"
 	"sallyport/renderers/routes/uplink"
 	"sallyport/rules"
 )
@@ -61,12 +62,8 @@ var info = renderers.Info{
 	Name:    "wireguard",
 	Title:   "WireGuard",
 	Summary: "WireGuard clients: routes past the tunnel run by wg-quick's hooks, or AllowedIPs",
-	Caps: rules.Caps{
-		Families: rules.BothFamilies,
-		Verdicts: []rules.Verdict{rules.Bypass, rules.Tunnel},
-		Defaults: []rules.Verdict{rules.Tunnel, rules.Bypass},
-	},
-	Load: renderers.Restart,
+	Caps:    routes.Caps(),
+	Load:    renderers.Restart,
 	Limits: []renderers.Limit{
 		{Name: "AllowedIPs", Value: "no limit known; wg-quick up takes 8 s for 2,819", Source: "measured, wireguard-tools 1.0.20210914 with wireguard-go"},
 		{Name: "AllowedIPs on Android", Value: "what fits into 1 MB; a warning above 4,000", Source: "developer.android.com, TransactionTooLargeException; wgtunnel/android issue 827, 2025"},
@@ -85,12 +82,12 @@ var defaults = Options{Form: formRoutes, Folder: "/etc/wireguard", Protocol: lin
 type renderer struct {
 	opt    Options
 	env    renderers.Env
-	routes map[ipranges.Family]linuxroutes.Routes // of the families that have a next hop; none: the script finds it
+	routes linuxroutes.Routes // of the families that have a next hop; none: the script finds it
 	script uplink.Script
 }
 
 func build(opt Options, env renderers.Env) (*renderers.Target, error) {
-	r := &renderer{opt: opt, env: env, routes: map[ipranges.Family]linuxroutes.Routes{}}
+	r := &renderer{opt: opt, env: env}
 	switch opt.Form {
 	case formAllowed:
 		own := defaults
@@ -115,9 +112,11 @@ func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 	}
 	r.script = uplink.Script{Name: env.Name, File: path.Join(opt.Folder, path.Base(r.scriptPath())), Past: "the tunnel",
 		Families: rules.BothFamilies.List(), Protocol: opt.Protocol, Metric: opt.Metric}
-	all.Fields(r.script.Check())
+	all.Add(r.script.Check())
 	if opt.Gateway4+opt.Gateway6+opt.Device != "" {
-		r.hops(&all)
+		ways, err := nexthop.Parse(nexthop.ToOptions{Gateway4: opt.Gateway4, Gateway6: opt.Gateway6, Device: opt.Device}, nexthop.OtherOptions{})
+		all.Add(err)
+		r.routes = linuxroutes.Routes{Table: "main", Protocol: opt.Protocol, Metric: opt.Metric, Ways: ways}
 	}
 	return r.target(), all.Err()
 }
@@ -126,83 +125,39 @@ func (r *renderer) target() *renderers.Target {
 	return &renderers.Target{Renderer: r, Caps: r.caps(), Claims: r.claims(), Advice: r.advice}
 }
 
-// hops fills in the routes of each family that the options give a next hop.
-func (r *renderer) hops(all *renderers.Mistakes) {
-	texts := map[ipranges.Family]string{ipranges.IPv4: r.opt.Gateway4, ipranges.IPv6: r.opt.Gateway6}
-	for _, f := range rules.BothFamilies.List() {
-		text := texts[f]
-		routes := linuxroutes.Routes{Table: "main", Protocol: r.opt.Protocol, Metric: r.opt.Metric, Device: r.opt.Device}
-		switch g, err := netip.ParseAddr(text); {
-		case text == "" && r.opt.Gateway4+r.opt.Gateway6 != "":
-			continue // a gateway of one family says that the link needs one of the other
-		case text == "":
-		case err != nil:
-			all.Option(fmt.Sprintf("gateway%d", f), fmt.Sprintf("%.60q is no address", text), "write the gateway's address, not its name")
-		default:
-			routes.Gateway = g
-		}
-		all.Fields(routes.Check(f))
-		r.routes[f] = routes
-	}
-}
-
 // caps says which family has no next hop, what is written as its complement, and how
 // long a route's line is.
 func (r *renderer) caps() rules.Caps {
 	caps := info.Caps
-	caps.RouteBytes = r.routeBytes()
+	caps.RouteBytes = scriptBytes
 	caps.Unwritten = map[rules.Verdict]ipranges.Set{rules.Tunnel: thisNetwork}
 	switch {
 	case r.opt.Form == formAllowed:
 		caps.Complement = rules.Complement{Of: rules.Bypass, Families: rules.BothFamilies}
 		caps.Unwritten[rules.Bypass] = thisNetwork
 		return caps
-	case len(r.routes) == 0:
-		return caps
-	}
-	caps.NoBypass = map[ipranges.Family]string{}
-	for _, f := range rules.BothFamilies.List() {
-		if _, ok := r.routes[f]; !ok {
-			caps.NoBypass[f] = fmt.Sprintf("the option gateway%d names no next hop", f)
-		}
+	case len(r.routes.By) > 0:
+		hops := r.routes.Caps(r.routes.Form())
+		caps.RouteBytes, caps.NoBypass = hops.RouteBytes, hops.NoBypass
 	}
 	return caps
 }
 
-// routeBytes counts the line of a prefix, its end included. It cannot know the list's
+// scriptBytes counts the line of a prefix, its end included. It cannot know the list's
 // direction: where this is open it counts the longer of the two lines, which for a
 // script's list is the AllowedIPs of an include.
-func (r *renderer) routeBytes() func(netip.Prefix) int {
-	if len(r.routes) > 0 {
-		return linuxroutes.RouteBytes(r.routes)
-	}
-	return func(p netip.Prefix) int {
-		var text [64]byte
-		return len(allowedKey) + len(ipranges.AppendPrefix(text[:0], p)) + len("\n")
-	}
-}
+func scriptBytes(p netip.Prefix) int { return routes.Row{Before: allowedKey}.Bytes(p) }
 
-// claims: routes past the tunnel are kept under their
-// numbers. AllowedIPs have none.
+// claims: routes past the tunnel are kept under their numbers. AllowedIPs have none.
 func (r *renderer) claims() []renderers.Claim {
-	if r.opt.Form != formRoutes {
+	const cost = "of two lists past a tunnel, each takes the routes of the other away (an include has none of them)"
+	switch {
+	case r.opt.Form != formRoutes:
 		return nil
+	case len(r.routes.By) > 0:
+		return r.routes.Claims(r.routes.Families(), cost)
 	}
-	things := r.script.Owned()
-	if len(r.routes) > 0 {
-		things = nil
-		for _, f := range rules.BothFamilies.List() {
-			if routes, ok := r.routes[f]; ok {
-				things = append(things, routes.Owned(f)...)
-			}
-		}
-	}
-	var list []renderers.Claim
-	for _, thing := range things {
-		list = append(list, renderers.Claim{Thing: thing, Option: "protocol", MayDiffer: true,
-			Cost: "of two lists past a tunnel, each takes the routes of the other away (an include has none of them)", Fix: linuxroutes.FixClaim})
-	}
-	return list
+	return r.script.Claims(cost)
 }
 
 // Render implements renderers.Renderer.
@@ -213,10 +168,10 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 	}
 	set, v := list.Set, list.Way
 	if v == rules.Bypass && r.opt.Form == formRoutes {
-		if len(r.routes) == 0 {
+		if len(r.routes.By) == 0 {
 			return r.renderScript(p, set)
 		}
-		return r.renderHooks(p, set)
+		return r.renderHooks(p, list)
 	}
 	return r.renderAllowed(p, list)
 }
@@ -241,9 +196,9 @@ func (r *renderer) renderScript(p *rules.Plan, set ipranges.Set) ([]renderers.Fi
 		return nil, err
 	}
 	return []renderers.File{
-		{Path: r.scriptPath(), Mode: fs.FileMode(0o755), Data: text, Use: "sh {} up", Undo: "sh {} down",
+		{Path: r.scriptPath(), Mode: routes.Runs, Data: text, Use: "sh {} up", Undo: "sh {} down",
 			On: linuxClient, Hand: "once: copy {} to " + r.script.File + " for the hooks"},
-		{Path: r.env.Path, Mode: fs.FileMode(0o644), Data: data, On: linuxClient, Hand: interfaceLines},
+		{Path: r.env.Path, Mode: routes.Plain, Data: data, On: linuxClient, Hand: interfaceLines},
 	}, nil
 }
 
@@ -263,38 +218,38 @@ func (r *renderer) scriptHooks() []string {
 
 // renderHooks writes a batch file for each family that is listed, and the hooks
 // that load them.
-func (r *renderer) renderHooks(p *rules.Plan, set ipranges.Set) ([]renderers.File, error) {
+func (r *renderer) renderHooks(p *rules.Plan, list rules.RouteList) ([]renderers.File, error) {
 	header := renderers.RouteHeader(p)
 	var files []renderers.File
 	var load, remove []string
 	for _, f := range rules.BothFamilies.List() {
-		if !set.Has(f) {
+		if !list.Set.Has(f) {
 			load = append(load, r.remove(f)) // of an earlier list
 			continue
 		}
-		name, routes := r.batchPath(f), r.routes[f]
-		hop := routes.Device
-		if routes.Gateway.IsValid() {
-			hop = routes.Gateway.String() + " on " + routes.Device
+		text, err := r.routes.Text(list, f)
+		if err != nil {
+			return nil, err
 		}
-		load, remove = append(load, inTurn(routes.Load(f, r.installed(f)))), append(remove, r.remove(f))
+		fresh := inTurn(r.routes.Load(f, r.installed(f)))
+		load, remove = append(load, fresh), append(remove, r.remove(f))
 		data, err := renderers.Execute("wireguard", "batch.tmpl", r.env.Templates, map[string]any{
-			"Header": header, "Family": f.String(), "Hop": hop, "Protocol": routes.Protocol, "Metric": routes.Metric,
-			"Plain": inTurn(linuxroutes.LoadPlain(f, r.installed(f))), "Load": inTurn(routes.Load(f, r.installed(f))), "Remove": r.remove(f), "Routes": string(routes.Append(nil, f, set)),
+			"Header": header, "Family": f.String(), "Hop": r.routes.By[f].String(), "Protocol": r.routes.Protocol, "Metric": r.routes.Metric,
+			"Plain": inTurn(linuxroutes.LoadPlain(f, r.installed(f))), "Load": fresh, "Remove": r.remove(f), "Routes": text,
 		})
 		if err != nil {
 			return nil, err
 		}
-		files = append(files, renderers.File{Path: name, Mode: fs.FileMode(0o644), Data: data, Use: inTurn(routes.Load(f, "{}")), Undo: r.remove(f),
+		files = append(files, renderers.File{Path: r.batchPath(f), Mode: routes.Plain, Data: data, Use: inTurn(r.routes.Load(f, "{}")), Undo: r.remove(f),
 			On: linuxClient, Hand: "once: copy {} to " + r.installed(f) + " for the hooks"})
 	}
 	data, err := renderers.Execute("wireguard", "hooks.conf.tmpl", r.env.Templates, map[string]any{
-		"Header": header, "Tunnel": r.env.Name, "Folder": r.opt.Folder, "Load": load, "Remove": remove, "Hooks": r.hooks(set),
+		"Header": header, "Tunnel": r.env.Name, "Folder": r.opt.Folder, "Load": load, "Remove": remove, "Hooks": r.hooks(list.Set),
 	})
 	if err != nil {
 		return nil, err
 	}
-	return append(files, renderers.File{Path: r.env.Path, Mode: fs.FileMode(0o644), Data: data, On: linuxClient, Hand: interfaceLines}), nil
+	return append(files, renderers.File{Path: r.env.Path, Mode: routes.Plain, Data: data, On: linuxClient, Hand: interfaceLines}), nil
 }
 
 // batchPath is where a family's batch file goes.

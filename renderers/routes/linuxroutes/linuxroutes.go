@@ -32,13 +32,15 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
 
 	"sallyport/ipranges"
+	"sallyport/renderers"
+	"sallyport/renderers/routes"
 	"sallyport/renderers/routes/nexthop"
+	"sallyport/rules"
 )
 
 // Defaults that collide with nothing: numbers of protocols that rt_protos
@@ -48,17 +50,12 @@ const (
 	DefaultMetric   = 13
 )
 
-// Routes is what all routes of a file have in common. The zero value is not
-// valid: use Check.
+// Routes is what the routes of a target have in common. Their ways are by family.
 type Routes struct {
-	Table    string     // a name or a number; "main" is where routes usually are
-	Protocol int        // our number; the next higher one is ours, too
-	Metric   int        // of every route
-	Gateway  netip.Addr // the next hop; the zero Addr: the device alone
-	Device   string     // the link that the routes leave by
-	// Other is where exceptions lead: nexthop says what they are. The zero Hop: there
-	// are none.
-	Other nexthop.Hop
+	Table    string // a name or a number; "main" is where routes usually are
+	Protocol int    // our number; the next higher one is ours, too
+	Metric   int    // of every route
+	nexthop.Ways
 }
 
 // assigned are the protocol numbers that programs are known by (iproute2,
@@ -68,31 +65,24 @@ var assigned = map[int]string{8: "gated", 9: "ra", 10: "mrt", 11: "zebra", 12: "
 	// FRR, lib/zebra's rtnetlink numbers.
 	191: "nhrp", 193: "ldp", 194: "sharp", 195: "pbr", 196: "static routes", 197: "openfabric", 198: "srte"}
 
-// A Mistake is a field of Routes whose value is not valid.
-type Mistake = nexthop.Mistake
-
-// Mistakes are all mistakes in a Routes.
-type Mistakes = nexthop.Mistakes
-
-// Check returns what is wrong with r for routes of family f, or nil.
-func (r Routes) Check(f ipranges.Family) Mistakes {
-	var all Mistakes
-	add := func(field, cause, fix string) { all = append(all, &Mistake{Field: field, Cause: cause, Fix: fix}) }
+// Check returns what is wrong with table, protocol and metric as renderers.Mistakes, or nil.
+func (r Routes) Check() error {
+	var all renderers.Mistakes
 	own := "use a number from 5 to 254 that no other program and no other target on the machine has, nor the one after it"
 	if !isTable(r.Table) {
-		add("table", fmt.Sprintf("%q is no routing table", r.Table), `write "main", a name from /etc/iproute2/rt_tables, or a number`)
+		all.Option("table", fmt.Sprintf("%q is no routing table", r.Table), `write "main", a name from /etc/iproute2/rt_tables, or a number`)
 	}
 	switch {
 	case r.Protocol < 5 || r.Protocol > 254:
-		add("protocol", fmt.Sprintf("%d is no protocol number of our own", r.Protocol), own)
+		all.Option("protocol", fmt.Sprintf("%d is no protocol number of our own", r.Protocol), own)
 	case assigned[r.Protocol] != "" || assigned[r.Protocol+1] != "":
-		add("protocol", fmt.Sprintf("%d and %d are ours then, and one is that of %s", r.Protocol, r.Protocol+1,
+		all.Option("protocol", fmt.Sprintf("%d and %d are ours then, and one is that of %s", r.Protocol, r.Protocol+1,
 			assigned[r.Protocol]+assigned[r.Protocol+1]), own)
 	}
 	if r.Metric < 1 || r.Metric > 1<<31-1 {
-		add("metric", fmt.Sprintf("%d is no metric of our own", r.Metric), "use a number from 1")
+		all.Option("metric", fmt.Sprintf("%d is no metric of our own", r.Metric), "use a number from 1")
 	}
-	return append(all, nexthop.Hop{Gateway: r.Gateway, Device: r.Device}.Check(f)...)
+	return all.Err()
 }
 
 // isTable takes names as rt_tables has them, and numbers of 32 bits.
@@ -119,13 +109,6 @@ func (r Routes) attributes(h nexthop.Hop, protocol int) string {
 	fmt.Fprintf(&b, " dev %s table %s proto %d metric %d", h.Device, r.Table, protocol, r.Metric)
 	return b.String()
 }
-
-func (r Routes) way() nexthop.Way {
-	return nexthop.Way{To: nexthop.Hop{Gateway: r.Gateway, Device: r.Device}, Other: r.Other}
-}
-
-// Describe says where the routes lead.
-func (r Routes) Describe() string { return r.way().String() }
 
 // words are those of commands that set routes.
 func (r Routes) words(h nexthop.Hop) (before, after string) {
@@ -157,75 +140,89 @@ func LoadPlain(f ipranges.Family, file string) string {
 	return fmt.Sprintf("ip -%d -batch %s", int(f), file)
 }
 
-// Load is the command for a shell that loads a file of family f, which Append wrote
-// for r, without a gap. If a next hop is wrong nothing goes another way than before.
+// Load is the command for a shell that loads a file of family f without a gap. If a next
+// hop is wrong nothing goes another way than before.
 func (r Routes) Load(f ipranges.Family, file string) string {
 	return fmt.Sprintf("sed -n '/^route replace/s/ proto %d / proto %d /p' %s | ip -%d -batch - && %s",
 		r.Protocol, r.Protocol+1, file, int(f), LoadPlain(f, file))
 }
 
-// FixClaim is what to do about two lists that own the same.
-const FixClaim = "where both are for one machine, give one of them another protocol, two numbers away or more"
-
-// Owned is what the files of r take for theirs on a machine, for family f: no other
-// list may have any of it.
-func (r Routes) Owned(f ipranges.Family) []string {
-	var list []string
-	for _, n := range []int{r.Protocol, r.Protocol + 1} {
-		list = append(list, fmt.Sprintf("%s routes of protocol %d in Linux's table %s", f, n, r.Table))
+// Claims is what files of these families take for themselves on a machine: the routes of
+// their protocol numbers. Cost is what becomes of two lists that have one, as a clause.
+func (r Routes) Claims(families []ipranges.Family, cost string) []renderers.Claim {
+	var list []renderers.Claim
+	for _, f := range families {
+		for _, n := range []int{r.Protocol, r.Protocol + 1} {
+			list = append(list, renderers.Claim{Thing: fmt.Sprintf("%s routes of protocol %d in Linux's table %s", f, n, r.Table),
+				Option: "protocol", MayDiffer: true, Cost: cost,
+				Fix: "where both are for one machine, give one of them another protocol, two numbers away or more"})
+		}
 	}
 	return list
 }
 
-// RouteBytes counts the line that Append writes for a prefix, by the routes of its
-// family; with exceptions it is nil, as that of nexthop.Ways.
-func RouteBytes(routes map[ipranges.Family]Routes) func(netip.Prefix) int {
-	ways := nexthop.Ways{}
-	for f, r := range routes {
-		ways[f] = r.way()
-	}
-	return ways.RouteBytes(func(f ipranges.Family) nexthop.Words { return routes[f].words })
+// Form is the routes of both families, without the commands around them.
+func (r Routes) Form() routes.Form {
+	return r.Ways.Form("#", func(ipranges.Family) nexthop.Words { return r.words })
 }
 
-// Append appends the commands for the addresses of family f in set, which must not
-// be without any.
-func (r Routes) Append(dst []byte, f ipranges.Family, set ipranges.Set) []byte {
-	routes := r.way().Append(nil, set, f, r.words)
-	for _, h := range []nexthop.Hop{r.way().To, r.Other} {
-		dst = append(dst, r.try(routes, h)...)
+// File is the file of family f, for lists of that family alone.
+func (r Routes) File(f ipranges.Family) routes.Form {
+	x := r.Form()
+	hops := x.Check
+	x.Check = func(list rules.RouteList) error {
+		if !list.Set.Equal(list.Set.Only(f)) {
+			return fmt.Errorf("it has routes that are not of %s", f)
+		}
+		return hops(list)
 	}
-	dst = slices.Grow(dst, len(routes)+200)
-	dst = append(fmt.Appendf(dst, "%s\n", r.flush(f, r.Protocol)), routes...)
-	return fmt.Appendf(dst, "%s\n", r.flush(f, r.Protocol+1))
+	x.Body = func(_ rules.RouteList, rows []byte) ([]byte, error) {
+		var dst []byte
+		for _, h := range []nexthop.Hop{r.By[f].To, r.By[f].Other} {
+			dst = append(dst, r.try(rows, h)...)
+		}
+		dst = slices.Grow(dst, len(rows)+200)
+		dst = append(fmt.Appendf(dst, "%s\n", r.flush(f, r.Protocol)), rows...)
+		return fmt.Appendf(dst, "%s\n", r.flush(f, r.Protocol+1)), nil
+	}
+	return x
 }
 
 // try is the first of the routes by way of h, under the next protocol number.
-func (r Routes) try(routes []byte, h nexthop.Hop) string {
+func (r Routes) try(rows []byte, h nexthop.Hop) string {
 	end := r.attributes(h, r.Protocol) + "\n"
-	at := bytes.Index(routes, []byte(end))
+	at := bytes.Index(rows, []byte(end))
 	if h == (nexthop.Hop{}) || at < 0 {
 		return ""
 	}
-	begin := bytes.LastIndexByte(routes[:at], '\n') + 1
-	return string(routes[begin:at]) + r.attributes(h, r.Protocol+1) + "\n"
+	begin := bytes.LastIndexByte(rows[:at], '\n') + 1
+	return string(rows[begin:at]) + r.attributes(h, r.Protocol+1) + "\n"
 }
 
-// Read returns the addresses that lines route. Lines must be what Append wrote for
-// the same Routes and family, in the same order; anything else is an error.
-func (r Routes) Read(lines []string, f ipranges.Family) (ipranges.Set, error) {
-	begin, end := slices.Index(lines, r.flush(f, r.Protocol)), len(lines)-1
-	if begin < 1 || end <= begin || lines[end] != r.flush(f, r.Protocol+1) {
-		return ipranges.Set{}, errors.New("it is no list of routes of ours between its two flushes")
+// Text is the file of family f for its part of a list.
+func (r Routes) Text(list rules.RouteList, f ipranges.Family) (string, error) {
+	list.Set = list.Set.Only(f)
+	text, err := r.File(f).Text(list)
+	return string(text), err
+}
+
+// Read reads the files that are at path of a family, each of which may lack, and returns
+// how many there are.
+func (r Routes) Read(files []renderers.File, path func(ipranges.Family) string) (list rules.RouteList, n int, err error) {
+	for _, f := range rules.BothFamilies.List() {
+		file, err := renderers.FileAt(files, path(f))
+		if err != nil {
+			continue // a list of the other family alone
+		}
+		part, err := r.File(f).Read(file.Data)
+		if err == nil && n > 0 && (part.Way != list.Way || part.Families != list.Families) {
+			err = errors.New("its header says another direction or other families than that of the other file")
+		}
+		if err != nil {
+			return list, n, fmt.Errorf("%s: %w", file.Path, err)
+		}
+		part.Set = part.Set.Union(list.Set)
+		list, n = part, n+1
 	}
-	set, err := r.way().Read(lines[begin+1:end], f, r.words)
-	if err != nil {
-		return ipranges.Set{}, err
-	}
-	if !set.Has(f) {
-		return ipranges.Set{}, errors.New("there is no route")
-	}
-	if text := string(r.Append(nil, f, set)); text != strings.Join(lines, "\n")+"\n" {
-		return ipranges.Set{}, errors.New("it is not the list that we write for its addresses")
-	}
-	return set, nil
+	return list, n, nil
 }

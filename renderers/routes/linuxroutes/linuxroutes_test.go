@@ -1,95 +1,105 @@
 package linuxroutes
 
 import (
-	"net/netip"
+	"errors"
 	"strings"
 	"testing"
 
 	"sallyport/ipranges"
+	"sallyport/renderers"
+	"sallyport/renderers/routes/nexthop"
+	"sallyport/rules"
 )
 
 var (
-	via4 = Routes{Table: "main", Protocol: DefaultProtocol, Metric: DefaultMetric, Gateway: netip.MustParseAddr("192.0.2.1"), Device: "wlan0"}
-	via6 = Routes{Table: "100", Protocol: 77, Metric: 5, Gateway: netip.MustParseAddr("fe80::1"), Device: "eth0"}
-	set  = ipranges.MustParse("20.202.0.0/16", "52.112.0.0-52.113.7.9", "2603:1063::/38", "2620:fe::9")
+	good = Routes{Table: "main", Protocol: DefaultProtocol, Metric: DefaultMetric}
+	list = rules.RouteList{Way: rules.Bypass, Families: rules.BothFamilies,
+		Set: ipranges.MustParse("20.202.0.0/16", "52.112.0.0-52.113.7.9", "2603:1063::/38", "2620:fe::9")}
 )
 
-func lines(text []byte) []string { return strings.Split(strings.TrimSpace(string(text)), "\n") }
+const header = "# routes: bypass of IPv4 and IPv6: x\n"
 
-func TestReadsWhatItAppends(t *testing.T) {
-	for f, r := range map[ipranges.Family]Routes{ipranges.IPv4: via4, ipranges.IPv6: via6} {
-		if m := r.Check(f); m != nil {
-			t.Fatal(m)
+// via is good by way of two gateways.
+func via(t testing.TB) Routes {
+	t.Helper()
+	r := good
+	var err error
+	if r.Ways, err = nexthop.Parse(nexthop.ToOptions{Gateway4: "192.0.2.1", Gateway6: "fe80::1", Device: "wlan0"}, nexthop.OtherOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestReadsWhatItWrites(t *testing.T) {
+	r := via(t)
+	for _, f := range rules.BothFamilies.List() {
+		text, err := r.Text(list, f)
+		if err != nil {
+			t.Fatal(err)
 		}
-		all := lines(r.Append(nil, f, set))
-		got, err := r.Read(all, f)
-		if err != nil || !got.Equal(set.Only(f)) {
-			t.Errorf("%v: %v, %v", f, got, err)
+		set := list.Set.Only(f)
+		got, err := r.File(f).Read([]byte(header + text))
+		if err != nil || !got.Set.Equal(set) {
+			t.Errorf("%v: %v, %v", f, got.Set, err)
 		}
-		for i := range all {
-			less := append(append([]string{}, all[:i]...), all[i+1:]...)
-			if got, err := r.Read(less, f); err == nil && got.Equal(set.Only(f)) {
+		all := strings.SplitAfter(text, "\n")
+		for i := range len(all) - 1 {
+			less := strings.Join(all[:i], "") + strings.Join(all[i+1:], "")
+			if got, err := r.File(f).Read([]byte(header + less)); err == nil && got.Set.Equal(set) {
 				t.Errorf("%v: without %q it reads back the same", f, all[i])
 			}
 		}
-		if _, err := r.Read(append(all, all[0]), f); err == nil {
-			t.Error("a line behind the end is read")
+		for name, other := range map[string]string{"a line behind the end": text + all[0], "no routes": "",
+			"an IPv4 file of IPv6 routes": strings.NewReplacer("20.202.0.0/16", "2620:fe::/48", "2620:fe::9/128", "9.9.9.9/32").Replace(text)} {
+			if _, err := r.File(f).Read([]byte(header + other)); err == nil {
+				t.Errorf("%v: %s is read", f, name)
+			}
 		}
-		other := r
-		other.Metric++
-		if _, err := other.Read(all, f); err == nil {
+		changed := r
+		changed.Metric++
+		if _, err := changed.File(f).Read([]byte(header + text)); err == nil {
 			t.Error("routes of another metric are taken for ours")
-		}
-	}
-	for name, set := range map[string]ipranges.Set{"no routes": {}, "the other family": set.Only(ipranges.IPv6)} {
-		if _, err := via4.Read(lines(via4.Append(nil, ipranges.IPv4, set)), ipranges.IPv4); err == nil {
-			t.Errorf("a file of %s reads back", name)
 		}
 	}
 }
 
 func TestCheck(t *testing.T) {
 	for name, tt := range map[string]struct {
-		field  string
-		family ipranges.Family
+		option string
 		change func(*Routes)
 	}{
-		"no table":           {"table", ipranges.IPv4, func(r *Routes) { r.Table = "" }},
-		"a table of tricks":  {"table", ipranges.IPv4, func(r *Routes) { r.Table = "main proto kernel" }},
-		"every table":        {"table", ipranges.IPv4, func(r *Routes) { r.Table = "all" }},
-		"the kernel's":       {"protocol", ipranges.IPv4, func(r *Routes) { r.Protocol = 2 }},
-		"bird's":             {"protocol", ipranges.IPv4, func(r *Routes) { r.Protocol = 12 }},
-		"the one before bgp": {"protocol", ipranges.IPv4, func(r *Routes) { r.Protocol = 185 }},
-		"no room for two":    {"protocol", ipranges.IPv4, func(r *Routes) { r.Protocol = 255 }},
-		"metric zero":        {"metric", ipranges.IPv4, func(r *Routes) { r.Metric = 0 }},
-		"no device":          {"device", ipranges.IPv4, func(r *Routes) { r.Device = "" }},
-		"the other family":   {"gateway6", ipranges.IPv6, func(*Routes) {}},
-		"a zone":             {"gateway6", ipranges.IPv6, func(r *Routes) { r.Gateway = netip.MustParseAddr("fe80::1%eth0") }},
-		"loopback":           {"gateway4", ipranges.IPv4, func(r *Routes) { r.Gateway = netip.MustParseAddr("127.0.0.1") }},
-		"mapped":             {"gateway4", ipranges.IPv4, func(r *Routes) { r.Gateway = netip.MustParseAddr("::ffff:192.0.2.1") }},
-		"a device of tricks": {"device", ipranges.IPv4, func(r *Routes) { r.Device = "eth0 table 5" }},
-		"an option":          {"device", ipranges.IPv4, func(r *Routes) { r.Device = "-force" }},
-		"too long a device":  {"device", ipranges.IPv4, func(r *Routes) { r.Device = "abcdefghijklmnop" }},
+		"no table":           {"table", func(r *Routes) { r.Table = "" }},
+		"a table of tricks":  {"table", func(r *Routes) { r.Table = "main proto kernel" }},
+		"every table":        {"table", func(r *Routes) { r.Table = "all" }},
+		"the kernel's":       {"protocol", func(r *Routes) { r.Protocol = 2 }},
+		"bird's":             {"protocol", func(r *Routes) { r.Protocol = 12 }},
+		"the one before bgp": {"protocol", func(r *Routes) { r.Protocol = 185 }},
+		"no room for two":    {"protocol", func(r *Routes) { r.Protocol = 255 }},
+		"metric zero":        {"metric", func(r *Routes) { r.Metric = 0 }},
 	} {
-		r := via4
+		r := good
 		tt.change(&r)
-		if m := r.Check(tt.family); len(m) != 1 || m[0].Field != tt.field || m[0].Fix == "" {
-			t.Errorf("%s: %v", name, m)
+		var wrong *renderers.OptionError
+		if err := r.Check(); len(renderers.Each(err)) != 1 || !errors.As(err, &wrong) || wrong.Option != tt.option || wrong.Fix == "" {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
-	alone := Routes{Table: "vpn", Protocol: 50, Metric: 1, Device: "ppp0"}
-	for _, f := range []ipranges.Family{ipranges.IPv4, ipranges.IPv6} {
-		if m := alone.Check(f); m != nil {
-			t.Errorf("a device alone: %v", m)
-		}
+	named := Routes{Table: "vpn", Protocol: 50, Metric: 1}
+	if err := errors.Join(good.Check(), named.Check()); err != nil {
+		t.Error(err)
 	}
 }
 
 func FuzzRead(f *testing.F) {
-	f.Add(string(via4.Append(nil, ipranges.IPv4, set)))
+	r := via(f)
+	text, err := r.Text(list, ipranges.IPv4)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(header + text)
 	f.Fuzz(func(t *testing.T, text string) {
-		got, err := via4.Read(strings.Split(text, "\n"), ipranges.IPv4)
-		if err == nil && !got.Has(ipranges.IPv4) {
+		got, err := r.File(ipranges.IPv4).Read([]byte(text))
+		if err == nil && !got.Set.Has(ipranges.IPv4) {
 			t.Error("routes to nowhere are read")
 		}
 	})

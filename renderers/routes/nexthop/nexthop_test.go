@@ -1,11 +1,14 @@
 package nexthop
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
 
 	"sallyport/ipranges"
+	"sallyport/renderers"
+	"sallyport/rules"
 )
 
 func TestParse(t *testing.T) {
@@ -19,13 +22,13 @@ func TestParse(t *testing.T) {
 		"the other one":  {"", "2001:db8::1", "eth0.5", "", "2001:db8::1 on eth0.5"},
 		"strange device": {"", "", "wg-office+7", "wg-office+7", "wg-office+7"},
 	} {
-		ways, m := Parse(Options{tt.gateway4, tt.gateway6, tt.device}, Options{}, false)
+		ways, m := Parse(ToOptions{tt.gateway4, tt.gateway6, tt.device}, OtherOptions{})
 		if m != nil {
 			t.Errorf("%s: %v", name, m)
 			continue
 		}
 		for f, want := range map[ipranges.Family]string{ipranges.IPv4: tt.v4, ipranges.IPv6: tt.v6} {
-			if w, ok := ways[f]; ok != (want != "") || ok && w.String() != want {
+			if w, ok := ways.By[f]; ok != (want != "") || ok && w.String() != want {
 				t.Errorf("%s: %v has the way %v, not %q", name, f, w, want)
 			}
 		}
@@ -51,101 +54,103 @@ func TestMistakes(t *testing.T) {
 		"too long a device":  {"device", "", "", "abcdefghijklmnop"},
 		"a line break":       {"device", "", "", "eth0\n"},
 	} {
-		to, tun := Options{tt.gateway4, tt.gateway6, tt.device}, Options{Device: "tun0"}
-		if _, m := Parse(to, Options{}, false); len(m) != 1 || m[0].Field != tt.field || m[0].Cause == "" || m[0].Fix == "" {
-			t.Errorf("%s: %v", name, m)
+		if _, err := Parse(ToOptions{tt.gateway4, tt.gateway6, tt.device}, OtherOptions{}); options(t, err) != tt.field {
+			t.Errorf("%s: %v", name, err)
 		}
-		if _, m := Parse(tun, to, true); len(m) != 1 || m[0].Field != "other_"+tt.field || m[0].Cause == "" || m[0].Fix == "" {
-			t.Errorf("%s as the other: %v", name, m)
+		if _, err := Parse(ToOptions{Device: "tun0"}, OtherOptions{true, tt.gateway4, tt.gateway6, tt.device}); options(t, err) != "other_"+tt.field {
+			t.Errorf("%s as the other: %v", name, err)
 		}
 	}
 }
 
+// options are those that err finds mistakes in.
+func options(t *testing.T, err error) string {
+	t.Helper()
+	var list []string
+	for _, e := range renderers.Each(err) {
+		var o *renderers.OptionError
+		if !errors.As(e, &o) || o.Cause == "" || o.Fix == "" {
+			t.Errorf("%v has no cause and fix", e)
+			continue
+		}
+		list = append(list, o.Option)
+	}
+	return strings.Join(list, " ")
+}
+
 func TestExceptions(t *testing.T) {
-	eth, tun := Options{"192.0.2.1", "fe80::1", "eth0"}, Options{Device: "tun0"}
-	ways, m := Parse(eth, tun, true)
-	if m != nil || ways[ipranges.IPv4].String() != "192.0.2.1 on eth0, with exceptions by way of tun0" {
-		t.Errorf("%v, %v", ways, m)
+	eth, tun := ToOptions{"192.0.2.1", "fe80::1", "eth0"}, OtherOptions{Exceptions: true, OtherDevice: "tun0"}
+	ways, err := Parse(eth, tun)
+	if err != nil || ways.By[ipranges.IPv4].String() != "192.0.2.1 on eth0, with exceptions by way of tun0" {
+		t.Errorf("%v, %v", ways, err)
 	}
 	// A family needs both ways.
-	ways, m = Parse(eth, Options{Gateway4: "10.8.0.1", Device: "tun0"}, true)
-	if _, ok := ways[ipranges.IPv6]; m != nil || ok || len(ways) != 1 {
-		t.Errorf("%v, %v", ways, m)
+	ways, err = Parse(eth, OtherOptions{Exceptions: true, OtherGateway4: "10.8.0.1", OtherDevice: "tun0"})
+	if err != nil || !slices.Equal(ways.Families(), []ipranges.Family{ipranges.IPv4}) {
+		t.Errorf("%v, %v", ways, err)
 	}
-	for field, m := range map[string]Mistakes{
-		"exceptions":   second(Parse(eth, tun, false)),
-		"other_device": second(Parse(tun, tun, true)),
-	} {
-		if len(m) != 1 || m[0].Field != field || m[0].Fix == "" {
-			t.Errorf("%s: %v", field, m)
-		}
+	if _, err := Parse(eth, OtherOptions{OtherDevice: "tun0"}); options(t, err) != "exceptions" {
+		t.Errorf("another hop without exceptions: %v", err)
+	}
+	if _, err := Parse(ToOptions{Device: "tun0"}, tun); options(t, err) != "other_device" {
+		t.Errorf("one way for both: %v", err)
 	}
 }
 
 // All that is wrong is said at once, and a device of both families once.
 func TestMistakesTogether(t *testing.T) {
-	_, all := Parse(Options{"router", "::", "a b"}, Options{Gateway4: "127.0.0.1"}, true)
-	var fields []string
-	for _, m := range all {
-		fields = append(fields, m.Field)
-	}
-	if got := strings.Join(fields, " "); got != "gateway4 device gateway6 other_device other_gateway4" {
+	_, err := Parse(ToOptions{"router", "::", "a b"}, OtherOptions{Exceptions: true, OtherGateway4: "127.0.0.1"})
+	if got := options(t, err); got != "gateway4 device gateway6 other_device other_gateway4" {
 		t.Error(got)
 	}
 }
 
-func second(_ Ways, m Mistakes) Mistakes { return m }
-
 func words(h Hop) (before, after string) { return "route ", " to " + h.Device }
 
-var (
-	plain = Way{To: Hop{Device: "eth0"}}
-	both  = Way{To: Hop{Device: "eth0"}, Other: Hop{Device: "tun0"}}
-)
-
-// TestTables writes sets with holes both ways, and reads them back by the longest
-// prefix. Exceptions make the list shorter.
-func TestTables(t *testing.T) {
+// TestForm reads back what it writes, by the longest prefix, and exceptions make a list
+// with holes shorter. A family without a way is in no list.
+func TestForm(t *testing.T) {
 	holes := ipranges.MustParse("0.0.0.0/1", "2000::/3").Minus(ipranges.MustParse("10.0.0.0/8", "20.5.6.7", "2001:db8::/32"))
-	for name, set := range map[string]ipranges.Set{
-		"holes": holes, "plain": ipranges.MustParse("52.112.0.0/14", "2603:1063::/38"),
-		"everything": ipranges.Full(ipranges.IPv4).Union(ipranges.Full(ipranges.IPv6)),
-	} {
-		for _, f := range []ipranges.Family{ipranges.IPv4, ipranges.IPv6} {
-			count := map[bool]int{}
-			for _, w := range []Way{plain, both} {
-				lines := strings.Split(strings.TrimSuffix(string(w.Append(nil, set, f, words)), "\n"), "\n")
-				got, err := w.Read(lines, f, words)
-				if err != nil || !got.Equal(set.Only(f)) {
-					t.Errorf("%s, %v by %v: %v, %v", name, f, w, got, err)
-				}
-				count[w == both] = len(lines)
-				slices.Reverse(lines)
-				if again, err := w.Read(lines, f, words); err != nil || !again.Equal(got) {
-					t.Errorf("%s, %v by %v: backwards %v, %v", name, f, w, again, err)
-				}
-			}
-			if shorter := count[true] < count[false]; shorter != (name == "holes") && name != "everything" {
-				t.Errorf("%s, %v: %d lines with exceptions, %d without", name, f, count[true], count[false])
-			}
+	header := "# routes: bypass of IPv4 and IPv6: x\n"
+	lines := map[bool]int{}
+	for exceptions, other := range map[bool]OtherOptions{false: {}, true: {Exceptions: true, OtherDevice: "tun0"}} {
+		ways, err := Parse(ToOptions{Device: "eth0"}, other)
+		if err != nil {
+			t.Fatal(err)
+		}
+		form := ways.Form("#", func(ipranges.Family) Words { return words })
+		text, err := form.Text(rules.RouteList{Way: rules.Bypass, Families: rules.BothFamilies, Set: holes})
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines[exceptions] = strings.Count(string(text), "\n")
+		if strings.Contains(string(text), " to tun0\n") != exceptions {
+			t.Errorf("with exceptions (%v) it is\n%s", exceptions, text)
+		}
+		if got, err := form.Read([]byte(header + string(text))); err != nil || !got.Set.Equal(holes) {
+			t.Errorf("it is read as %v, %v", got.Set, err)
+		}
+		if counted := ways.Caps(form).RouteBytes != nil; counted == exceptions {
+			t.Errorf("with exceptions (%v) bytes are counted: %v", exceptions, counted)
 		}
 	}
-}
-
-func TestReadRefuses(t *testing.T) {
-	for name, lines := range map[string][]string{
-		"an unknown hop": {"route 9.9.9.0/24 to eth1"},
-		"host bits":      {"route 9.9.9.9/24 to eth0"},
-		"IPv6":           {"route 2603:1063::/38 to eth0"},
-		"twice":          {"route 9.9.9.0/24 to eth0", "route 9.9.9.0/24 to eth0"},
-		"both ways":      {"route 9.9.9.0/24 to eth0", "route 9.9.9.0/24 to tun0"},
-		"an empty line":  {""},
-	} {
-		if got, err := both.Read(lines, ipranges.IPv4, words); err == nil {
-			t.Errorf("%s is read as %v", name, got)
-		}
+	if lines[true] >= lines[false] {
+		t.Errorf("%d lines with exceptions, %d without", lines[true], lines[false])
 	}
-	if _, err := plain.Read([]string{"route 9.9.9.0/24 to tun0"}, ipranges.IPv4, words); err == nil {
-		t.Error("an exception is read where there are none")
+	ways, err := Parse(ToOptions{Gateway4: "192.0.2.1", Device: "eth0"}, OtherOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	form := ways.Form("#", func(ipranges.Family) Words { return words })
+	var refused *rules.RuleError
+	_, err = form.Text(rules.RouteList{Way: rules.Bypass, Families: rules.BothFamilies, Set: holes})
+	if !errors.As(err, &refused) || !strings.Contains(refused.Cause, "gateway6") || refused.Fix == "" {
+		t.Errorf("without an IPv6 gateway: %v", err)
+	}
+	if got, err := form.Read([]byte(header + "route 2000::/3 to \n")); err == nil {
+		t.Errorf("an IPv6 route without a way is read as %v", got.Set)
+	}
+	if why := ways.Caps(form).NoBypass; len(why) != 1 || !strings.Contains(why[ipranges.IPv6], "gateway6") {
+		t.Errorf("what goes past no way is %q", why)
 	}
 }

@@ -36,20 +36,16 @@ type Script struct {
 	Metric   int               // of every route
 }
 
-// Check returns what is wrong with protocol and metric, or nil.
-func (s Script) Check() linuxroutes.Mistakes {
-	return linuxroutes.Routes{Table: "main", Protocol: s.Protocol, Metric: s.Metric, Device: "eth0"}.Check(ipranges.IPv4)
+// Check returns what is wrong with protocol and metric as renderers.Mistakes, or nil.
+func (s Script) Check() error { return s.routes().Check() }
+
+func (s Script) routes() linuxroutes.Routes {
+	return linuxroutes.Routes{Table: "main", Protocol: s.Protocol, Metric: s.Metric}
 }
 
-// Owned is what the script takes for its own on a machine: no other list may have any of
-// it.
-func (s Script) Owned() []string {
-	var list []string
-	for _, f := range s.Families {
-		list = append(list, linuxroutes.Routes{Table: "main", Protocol: s.Protocol}.Owned(f)...)
-	}
-	return list
-}
+// Claims is what the script takes for itself on a machine. Cost is what becomes of two
+// that have it, as a clause.
+func (s Script) Claims(cost string) []renderers.Claim { return s.routes().Claims(s.Families, cost) }
 
 // IsPath reports whether a path means the same to a shell, with and without quotes, to
 // OpenVPN and to wg-quick.
