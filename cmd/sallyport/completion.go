@@ -10,8 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"sallyport/internal/feeds"
 	"sallyport/internal/pipeline"
+	"sallyport/ipranges/kinds"
 	"sallyport/renderers/all"
 	"sallyport/verifier"
 	"sallyport/verifier/media"
@@ -121,13 +121,14 @@ func (f *policyFlags) complete(cmd *cobra.Command, a *app) {
 
 func (f *sourceFlags) complete(cmd *cobra.Command) {
 	f.feedFlags.complete(cmd)
-	complete(cmd, "feed", pairs(feeds.Kinds))
-	complete(cmd, "kind", words(feeds.Kinds))
+	complete(cmd, "feed", pairs(kinds.Names))
+	complete(cmd, "kind", words(kinds.Names))
 	complete(cmd, "cloud", words(func() []string {
 		own := f.meant()
 		own.Cloud, own.Files = "", slices.Compact(slices.Clone(own.Files)) // cobra parses flags twice here
 		spec, _ := own.Spec()                                              // completion ignores mistakes
-		return feeds.Clouds(spec.Kind)
+		kind, _ := kinds.Named(spec.Kind)
+		return kind.Clouds
 	}))
 }
 

@@ -10,10 +10,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"sallyport/internal/feeds"
 	"sallyport/internal/setexpr"
 	"sallyport/ipranges"
 	"sallyport/ipranges/catalog"
+	"sallyport/ipranges/kinds"
 )
 
 // sourceFlags say which feed a ranges command looks into.
@@ -24,7 +24,7 @@ type sourceFlags struct {
 
 func (f *sourceFlags) add(cmd *cobra.Command) {
 	f.feedFlags.add(cmd)
-	cmd.Flags().StringVar(&f.kind, "kind", "", "`KIND` of the feed: "+strings.Join(feeds.Kinds(), ", ")+" (default azure)")
+	cmd.Flags().StringVar(&f.kind, "kind", "", "`KIND` of the feed: "+strings.Join(kinds.Names(), ", ")+" (default azure)")
 	cmd.Flags().StringVar(&f.cloud, "cloud", "", "`NAME` of the azure cloud: public, usgov, china or germany (default public); or of the m365 instance")
 	cmd.Flags().Lookup("feed").Usage = "read `FILE` (or KIND=FILE) instead of the published feed; - is standard input, an https address works too"
 	f.complete(cmd)

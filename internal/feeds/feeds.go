@@ -14,6 +14,7 @@ import (
 
 	"sallyport/internal/fetch"
 	"sallyport/ipranges/catalog"
+	"sallyport/ipranges/kinds"
 )
 
 // AnyCloud accepts a file of any cloud.
@@ -63,10 +64,10 @@ func (o *Opener) accepts(sum string) bool {
 func (o *Opener) Open(ctx context.Context, spec catalog.FeedSpec) (*Feed, error) {
 	d, ok := decoders()[spec.Kind]
 	if !ok {
-		return nil, fmt.Errorf("feed %s: no kind of feed is called %q: use one of %s", spec.Name, spec.Kind, strings.Join(Kinds(), ", "))
+		return nil, fmt.Errorf("feed %s: no kind of feed is called %q: use one of %s", spec.Name, spec.Kind, strings.Join(kinds.Names(), ", "))
 	}
-	if spec.Cloud == "" {
-		spec.Cloud = d.defaults
+	if kind, _ := kinds.Named(spec.Kind); spec.Cloud == "" && len(kind.Clouds) > 0 {
+		spec.Cloud = kind.Clouds[0]
 	}
 	var fresh *catalog.Catalog
 	src, err := d.source(spec)

@@ -3,8 +3,6 @@ package feeds
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -22,7 +20,6 @@ type decoder struct {
 	checkEnd func(raw []byte) error   // says whether a file is whole, if decode cannot tell; nil: decode can
 	accept   string                   // media type to ask for; "": JSON
 	fix      string                   // what to do about a file that is refused; "": pass the published one
-	defaults string                   // the cloud if none is named
 	cloud    func(word string) string // the policy's word for the file's; nil: they are the same
 
 	// remote says how to get the published file; nil: there is none.
@@ -44,17 +41,15 @@ func decoders() map[string]decoder {
 			decode: func(raw []byte, cloud string) (*catalog.Catalog, error) {
 				return azure.Decode(raw, azure.Options{Cloud: known(cloud)})
 			},
-			defaults: "public",
-			cloud:    azureCloud,
-			remote:   remoteAzure,
+			cloud:  azureCloud,
+			remote: remoteAzure,
 		},
 		"m365": {
 			version: "1",
 			decode: func(raw []byte, cloud string) (*catalog.Catalog, error) {
 				return m365.Decode(raw, m365.Options{Instance: known(cloud)})
 			},
-			defaults: "worldwide",
-			remote:   remoteM365,
+			remote: remoteM365,
 		},
 		"text": {
 			version: "2",
@@ -68,7 +63,7 @@ func decoders() map[string]decoder {
 	}
 }
 
-// CheckCloud says whether a kind of feed, one of [Kinds], has a cloud of that
+// CheckCloud says whether a kind of feed, one of those of package kinds, has a cloud of that
 // name. The error lists those that it has.
 func CheckCloud(kind, cloud string) error {
 	remote := decoders()[kind].remote
@@ -77,24 +72,6 @@ func CheckCloud(kind, cloud string) error {
 	}
 	_, err := remote(cloud)
 	return err
-}
-
-// Kinds is the words for the kinds of feed, sorted.
-func Kinds() []string { return slices.Sorted(maps.Keys(decoders())) }
-
-// Clouds are the words for the clouds of a kind of feed, the usual one first.
-func Clouds(kind string) (words []string) {
-	switch kind {
-	case "azure":
-		for _, c := range azure.Clouds {
-			words = append(words, c.Name)
-		}
-	case "m365":
-		for _, i := range m365.Instances {
-			words = append(words, i.Name)
-		}
-	}
-	return words
 }
 
 func known(cloud string) string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -17,6 +18,7 @@ import (
 	"sallyport/internal/fetch"
 	"sallyport/ipranges"
 	"sallyport/ipranges/catalog"
+	"sallyport/ipranges/kinds"
 )
 
 const endpoints = "../../ipranges/m365/testdata/small.json"
@@ -249,5 +251,24 @@ func TestText(t *testing.T) {
 	}
 	if _, err := o.Open(context.Background(), catalog.FeedSpec{Name: "own", Kind: "text"}); err == nil || !strings.Contains(err.Error(), "name a file") {
 		t.Errorf("a list from nowhere: %v", err)
+	}
+}
+
+// TestDecoders holds the decoders to the kinds of feeds: each has one, and those with clouds
+// have a published file for each of them.
+func TestDecoders(t *testing.T) {
+	all := decoders()
+	if got := slices.Sorted(maps.Keys(all)); !slices.Equal(got, kinds.Names()) {
+		t.Errorf("there are decoders for %q, and the kinds %q", got, kinds.Names())
+	}
+	for _, k := range kinds.All() {
+		if has := all[k.Name].remote != nil; has != (len(k.Clouds) > 0) {
+			t.Errorf("%s: a published file is %v, with the clouds %q", k.Name, has, k.Clouds)
+		}
+		for _, c := range k.Clouds {
+			if err := CheckCloud(k.Name, c); err != nil {
+				t.Error(err)
+			}
+		}
 	}
 }

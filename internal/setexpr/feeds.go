@@ -8,6 +8,7 @@ import (
 
 	"sallyport/internal/feeds"
 	"sallyport/ipranges/catalog"
+	"sallyport/ipranges/kinds"
 )
 
 // Feeds are the feeds that a command line names. The zero value is the published feed of
@@ -40,7 +41,7 @@ func (f Feeds) Spec() (catalog.FeedSpec, error) {
 			}
 			f.Kind, file = kind, rest
 		case ok && !strings.ContainsAny(kind, "/\\.?") && !isFile(file):
-			return spec, usage("--feed %s: no kind of feed is called %q: choose one of %s, or name a file", file, kind, kinds())
+			return spec, usage("--feed %s: no kind of feed is called %q: choose one of %s, or name a file", file, kind, kindNames())
 		}
 		if file == "" {
 			return spec, usage("--feed %s names no file", f.Files[0])
@@ -49,7 +50,7 @@ func (f Feeds) Spec() (catalog.FeedSpec, error) {
 	f.Kind = cmp.Or(f.Kind, usualKind)
 	spec.Name, spec.Kind = f.Kind, f.Kind
 	if !isKind(f.Kind) {
-		return spec, usage("--kind %s: choose one of %s", f.Kind, kinds())
+		return spec, usage("--kind %s: choose one of %s", f.Kind, kindNames())
 	}
 	if f.Cloud != "" {
 		if err := feeds.CheckCloud(f.Kind, f.Cloud); err != nil {
@@ -96,9 +97,9 @@ func (f Feeds) of(kind string) Feeds {
 	return own
 }
 
-func isKind(word string) bool { return slices.Contains(feeds.Kinds(), word) }
+func isKind(word string) bool { return slices.Contains(kinds.Names(), word) }
 
-func kinds() string { return strings.Join(feeds.Kinds(), ", ") }
+func kindNames() string { return strings.Join(kinds.Names(), ", ") }
 
 func isFile(name string) bool {
 	_, err := os.Stat(name)

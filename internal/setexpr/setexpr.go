@@ -91,7 +91,7 @@ func (e *Evaluator) Set(ctx context.Context, expr string) (ipranges.Set, error) 
 		case err == nil:
 			return ipranges.FromRanges(r)
 		case ok && !strings.ContainsAny(tag, ":/") && strings.Trim(kind, "0123456789abcdefABCDEF") != "":
-			return ipranges.Set{}, usage("%s: no kind of feed is called %q: choose one of %s", expr, kind, kinds())
+			return ipranges.Set{}, usage("%s: no kind of feed is called %q: choose one of %s", expr, kind, kindNames())
 		case strings.ContainsAny(expr, "/:") || strings.ContainsAny(expr, ".-") && strings.Trim(expr, "0123456789.-") == "":
 			return ipranges.Set{}, usage("%v", err)
 		}

@@ -149,7 +149,7 @@ func (c *compiler) wholeFeed(feed *decl, r hcl.Range) addresses {
 	if !ok {
 		return addresses{}
 	}
-	if whole := kindOfFeed(spec).whole; whole != "" {
+	if whole := kindOfFeed(spec).Whole; whole != "" {
 		return c.tag(feed, whole, r)
 	}
 	c.error(r, fmt.Sprintf("feed.%s is a feed, and a set belongs here", feed.name), "It has many tags, and no set of all of them.",
@@ -251,7 +251,7 @@ func (c *compiler) hasTag(feed *decl, name string, r hcl.Range) bool {
 	if rest, ok := strings.CutPrefix(name, "Skype"); ok && spec.Kind == "m365" {
 		detail, fix = "The area of Teams has its old name in the feed, and the new one in tags.", "did you mean Teams"+rest+"?"
 	}
-	if whole := kindOfFeed(spec).whole; whole != "" {
+	if whole := kindOfFeed(spec).Whole; whole != "" {
 		detail, fix = "", fmt.Sprintf("write feed.%s for the whole of it", feed.name)
 	}
 	if fix == "" {

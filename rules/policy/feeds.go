@@ -6,45 +6,18 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 
 	"sallyport/ipranges/catalog"
-	"sallyport/ipranges/m365"
-	"sallyport/ipranges/text"
+	"sallyport/ipranges/kinds"
 	"sallyport/rules"
 )
 
-// feedKind is a kind of feed: a row in the table below.
-type feedKind struct {
-	name    string
-	clouds  []string      // the first is the default; none when the kind has no clouds
-	located bool          // the kind has no published file: file or url is required
-	whole   string        // the tag that feed.NAME means; empty: none
-	minAge  time.Duration // the shortest interval of requests that its publisher allows
-}
-
-func feedKinds() []feedKind {
-	return []feedKind{
-		{name: "azure", clouds: []string{"public", "usgov", "china", "germany"}},
-		{name: "m365", clouds: m365Instances(), minAge: m365.Poll},
-		{name: "text", located: true, whole: text.All},
-	}
-}
-
-func m365Instances() []string {
-	var names []string
-	for _, i := range m365.Instances {
-		names = append(names, i.Name)
-	}
-	return names
-}
-
 // kindOfFeed is the kind of a feed that was evaluated.
-func kindOfFeed(spec catalog.FeedSpec) feedKind {
-	kinds := feedKinds()
-	return kinds[slices.IndexFunc(kinds, func(k feedKind) bool { return k.name == spec.Kind })]
+func kindOfFeed(spec catalog.FeedSpec) kinds.Kind {
+	kind, _ := kinds.Named(spec.Kind)
+	return kind
 }
 
 // feeds evaluates the feed blocks into f.specs.
@@ -60,29 +33,23 @@ func (c *compiler) feeds() {
 func (c *compiler) feed(d *decl) (catalog.FeedSpec, bool) {
 	spec := catalog.FeedSpec{Name: d.name}
 	kind, known := c.feedKind(d) // of an unknown kind, only arguments of all kinds are checked
-	spec.Kind = kind.name
-	cloudOK := c.feedCloud(d, kind, kind.name != "", &spec)
+	spec.Kind = kind.Name
+	cloudOK := c.feedCloud(d, kind, kind.Name != "", &spec)
 	sourceOK := c.feedSource(d, kind, &spec)
 	_, descOK := c.textOr(d, "description", "")
 	return spec, c.feedAge(d, kind, &spec) && cloudOK && sourceOK && descOK && known
 }
 
-func (c *compiler) feedKind(d *decl) (feedKind, bool) {
+func (c *compiler) feedKind(d *decl) (kinds.Kind, bool) {
 	name, ok := c.textOr(d, "kind", d.name)
 	if !ok {
-		return feedKind{}, false
+		return kinds.Kind{}, false
 	}
-	kinds := feedKinds()
-	i := slices.IndexFunc(kinds, func(k feedKind) bool { return k.name == name })
-	if i >= 0 {
-		return kinds[i], true
-	}
-	var names []string
-	for _, k := range kinds {
-		names = append(names, k.name)
+	if kind, ok := kinds.Named(name); ok {
+		return kind, true
 	}
 	c.meant["feed "+d.name] = true // a warning that it is unused would be a consequence of this
-	meant, detail, fix := feedMeant(name, names)
+	meant, detail, fix := feedMeant(name, kinds.Names())
 	switch a := d.attr("kind"); {
 	case a != nil:
 		c.error(a.Expr.Range(), fmt.Sprintf("there is no kind of feed %.60q", name), detail, fix)
@@ -90,19 +57,15 @@ func (c *compiler) feedKind(d *decl) (feedKind, bool) {
 	default:
 		c.error(d.header, fmt.Sprintf("feed %q has no kind", d.name), strings.TrimSpace("Without a kind, the label has to be one. "+detail), fix)
 	}
-	for _, k := range kinds { // other arguments are checked as those of the kind that is meant
-		if k.name == meant {
-			return k, false
-		}
-	}
-	return feedKind{}, false
+	kind, _ := kinds.Named(meant) // other arguments are checked as those of the kind that is meant
+	return kind, false
 }
 
-func (c *compiler) feedCloud(d *decl, kind feedKind, known bool, spec *catalog.FeedSpec) bool {
+func (c *compiler) feedCloud(d *decl, kind kinds.Kind, known bool, spec *catalog.FeedSpec) bool {
 	a := d.attr("cloud")
 	if a == nil {
-		if len(kind.clouds) > 0 {
-			spec.Cloud = kind.clouds[0]
+		if len(kind.Clouds) > 0 {
+			spec.Cloud = kind.Clouds[0]
 		}
 		return true
 	}
@@ -110,11 +73,11 @@ func (c *compiler) feedCloud(d *decl, kind feedKind, known bool, spec *catalog.F
 	switch {
 	case !ok || !known:
 		return false
-	case len(kind.clouds) == 0:
-		c.error(a.NameRange, fmt.Sprintf("feeds of kind %s have no clouds", kind.name), "", "remove the argument")
+	case len(kind.Clouds) == 0:
+		c.error(a.NameRange, fmt.Sprintf("feeds of kind %s have no clouds", kind.Name), "", "remove the argument")
 		return false
-	case !slices.Contains(kind.clouds, cloud):
-		c.error(a.Expr.Range(), fmt.Sprintf("%s has no cloud %.60q", kind.name, cloud), "", didYouMean("", cloud, kind.clouds))
+	case !slices.Contains(kind.Clouds, cloud):
+		c.error(a.Expr.Range(), fmt.Sprintf("%s has no cloud %.60q", kind.Name, cloud), "", didYouMean("", cloud, kind.Clouds))
 		return false
 	}
 	spec.Cloud = cloud
@@ -122,7 +85,7 @@ func (c *compiler) feedCloud(d *decl, kind feedKind, known bool, spec *catalog.F
 }
 
 // feedSource evaluates file and url, which exclude each other.
-func (c *compiler) feedSource(d *decl, kind feedKind, spec *catalog.FeedSpec) bool {
+func (c *compiler) feedSource(d *decl, kind kinds.Kind, spec *catalog.FeedSpec) bool {
 	file, link := d.attr("file"), d.attr("url")
 	ok := true
 	if file != nil {
@@ -136,7 +99,7 @@ func (c *compiler) feedSource(d *decl, kind feedKind, spec *catalog.FeedSpec) bo
 		c.error(link.NameRange, fmt.Sprintf("feed %q has a file and a url", d.name), "It is read from one of them.", "remove one of the two",
 			at(file.NameRange, "the file is here"))
 		return false
-	case file == nil && link == nil && kind.located && !c.mayLack(d, "file") && !c.mayLack(d, "url"):
+	case file == nil && link == nil && kind.Name != "" && len(kind.Clouds) == 0 && !c.mayLack(d, "file") && !c.mayLack(d, "url"):
 		c.error(d.header, fmt.Sprintf("feed %q has neither a file nor a url", d.name), "", `write file = "..." or url = "https://..."`)
 		return false
 	}
@@ -177,7 +140,7 @@ func (c *compiler) feedURL(a *hclsyntax.Attribute, spec *catalog.FeedSpec) bool 
 	return true
 }
 
-func (c *compiler) feedAge(d *decl, kind feedKind, spec *catalog.FeedSpec) bool {
+func (c *compiler) feedAge(d *decl, kind kinds.Kind, spec *catalog.FeedSpec) bool {
 	a := d.attr("max_age")
 	if a == nil {
 		return true
@@ -191,9 +154,9 @@ func (c *compiler) feedAge(d *decl, kind feedKind, spec *catalog.FeedSpec) bool 
 		c.error(a.Expr.Range(), fmt.Sprintf("%.60q is not a time to keep a feed", s), "", `write a number with its unit: "24h", "7d"`)
 		return false
 	}
-	if age < kind.minAge && spec.File == "" && spec.URL == "" {
+	if age < kind.MinAge && spec.File == "" && spec.URL == "" {
 		c.error(a.Expr.Range(), fmt.Sprintf("%s is too short a time to keep this feed", s),
-			fmt.Sprintf("Its publisher wants to be asked at most once in %g h.", kind.minAge.Hours()), "write a longer time, or remove the argument")
+			fmt.Sprintf("Its publisher wants to be asked at most once in %g h.", kind.MinAge.Hours()), "write a longer time, or remove the argument")
 		return false
 	}
 	spec.MaxAge = age
