@@ -2,6 +2,7 @@ package docs_test
 
 import (
 	"bytes"
+	"go/format"
 	"io/fs"
 	"maps"
 	"os"
@@ -38,12 +39,13 @@ func TestContributing(t *testing.T) {
 type guide struct {
 	*testing.T
 	dir   string
+	made  map[string]bool   // the files that blocks wrote or changed
 	state map[string]string // what files held before the last commands
 }
 
 func follow(t *testing.T, text string) {
 	parts := strings.Split(text, "```")
-	g := guide{T: t, dir: copyModule(t)}
+	g := guide{T: t, dir: copyModule(t), made: map[string]bool{}}
 	for i := 1; i < len(parts); i += 2 {
 		fence, block, _ := strings.Cut(parts[i], "\n")
 		lang, argument, _ := strings.Cut(fence, " ")
@@ -63,6 +65,7 @@ func follow(t *testing.T, text string) {
 	for i := 0; i < len(parts); i += 2 {
 		g.named(parts[i])
 	}
+	g.formatted()
 	if testing.Short() {
 		need.Time(t, "the commands run the compiler")
 	}
@@ -107,6 +110,7 @@ func (g *guide) write(name, text string) {
 	if _, err := os.Stat(g.path(name)); err == nil {
 		g.Errorf("%s is there already: show what changes in it", name)
 	}
+	g.made[name] = true
 	if err := os.MkdirAll(filepath.Dir(g.path(name)), 0o755); err != nil {
 		g.Fatal(err)
 	}
@@ -117,6 +121,7 @@ func (g *guide) write(name, text string) {
 
 func (g *guide) edit(name, diff string) {
 	g.Helper()
+	g.made[name] = true
 	var before, after strings.Builder
 	for line := range strings.Lines(diff) {
 		kind, rest := line[:1], line[1:]
@@ -139,6 +144,24 @@ func (g *guide) edit(name, diff string) {
 	}
 	if err := os.WriteFile(g.path(name), []byte(strings.Replace(string(data), before.String(), after.String(), 1)), 0o644); err != nil {
 		g.Fatal(err)
+	}
+}
+
+// formatted holds what was written and changed to gofmt.
+func (g *guide) formatted() {
+	g.Helper()
+	for name := range g.made {
+		if !strings.HasSuffix(name, ".go") {
+			continue
+		}
+		src, err := os.ReadFile(g.path(name))
+		if err != nil {
+			g.Fatal(err)
+		}
+		want, err := format.Source(src)
+		if err != nil || !bytes.Equal(src, want) {
+			g.Errorf("%s is not as gofmt has it: %v", name, err)
+		}
 	}
 }
 
