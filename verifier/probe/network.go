@@ -14,6 +14,12 @@ import (
 // destination, put the sockets into another network namespace, or imitate a system that
 // tells less. [System] is the real one. It is used by many goroutines at once.
 type Network interface {
+	Sockets
+	Tables
+}
+
+// Sockets are the ways to send.
+type Sockets interface {
 	// DialUDP connects a UDP socket, which sends nothing. Errors, here and of the
 	// socket, are *errqueue.Error where the network or the system refuses.
 	DialUDP(ctx context.Context, to netip.AddrPort, o errqueue.Options) (UDPConn, error)
@@ -22,7 +28,10 @@ type Network interface {
 	ListenUDP(ctx context.Context, a netip.Addr) (PacketConn, error)
 	// DialTCP connects. The context bounds it.
 	DialTCP(ctx context.Context, to netip.AddrPort, o errqueue.Options) (net.Conn, error)
+}
 
+// Tables are what the system tells of itself.
+type Tables interface {
 	// Stub is how the system's programs look up names.
 	Stub() (Stub, error)
 	// Interfaces are the system's interfaces that are up.
