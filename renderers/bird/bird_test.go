@@ -1,12 +1,9 @@
 package bird
 
 import (
-	"errors"
 	"strings"
 	"testing"
 
-	"sallyport/internal/testkit/routecheck"
-	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/renderers/conformance"
 	"sallyport/rules"
@@ -38,39 +35,43 @@ func variants() []conformance.Variant {
 }
 
 func contract() conformance.Contract {
-	return conformance.Contract{Kind: Kind(), Variants: variants()}
+	return conformance.Contract{Kind: Kind(), Variants: variants(), LoadTest: "TestRoutesOnEveryBoundary",
+		Route: conformance.Begins("\troute "),
+		Mistakes: []conformance.Mistake{
+			conformance.Wrong("device", options(func(o *Options) { o.Gateway4, o.Device = "192.0.2.1", "" })),
+			conformance.Wrong("device", options(func(o *Options) { o.Device = "eth0';" })),
+			conformance.Wrong("device", options(func(o *Options) { o.Gateway4, o.Device = "192.0.2.1", "eth0@if7" })),
+			conformance.Wrong("gateway4", options(func(o *Options) { o.Gateway4 = "router.example" })),
+			conformance.Wrong("gateway6", options(func(o *Options) { o.Gateway6 = "fe80::1%eth0" })),
+			conformance.Wrong("table4", options(func(o *Options) { o.Table4 = "" })),
+			conformance.Wrong("table4", options(func(o *Options) { o.Table4 = "master4; }; } protocol kernel {" })),
+			conformance.Wrong("table6", options(func(o *Options) { o.Table6 = "6master" })),
+			conformance.Wrong("table6", options(func(o *Options) { o.Table6 = strings.Repeat("t", 64) })),
+			conformance.Wrong("exceptions", options(func(o *Options) { o.OtherDevice = "tun0" })),
+			conformance.Wrong("other_device", options(func(o *Options) { o.Exceptions = true })),
+			conformance.Wrong("other_device", options(func(o *Options) { o.Exceptions, o.OtherDevice = true, o.Device })),
+			conformance.Wrong("other_gateway4", options(func(o *Options) { o.Exceptions, o.OtherDevice, o.OtherGateway4 = true, "tun0", "fd99::1" })),
+		},
+		Damages: conformance.Damaged("gateways", map[string][2]string{
+			"another hop":       {"52.112.0.0/14 via 10.20.0.1", "52.112.0.0/14 via 10.20.0.9"},
+			"another table":     {"{ table master4; };", "{ table other4; };"},
+			"another protocol":  {"static sallyport_edge_v4", "static sallyport_egde_v4"},
+			"an empty protocol": {"\troute 2603:1063::/38 via fd20::1%'eth0';\n", ""},
+			"no end":            {"}\nprotocol static sallyport_edge_v6", "protocol static sallyport_edge_v6"},
+			"the other family":  {"\troute 52.112.0.0/14 via", "\troute 2603:1064::/38 via"},
+			"two routes a line": {";\n}", "; route 9.9.9.9/32 unreachable;\n}"},
+			"an option":         {"master4; };\n", "master4; };\n\tdisabled;\n"},
+			"a block comment":   {"master4; };\n", "master4; };\n/*\n"},
+			"something behind":  {"2603:1063::/38 via fd20::1%'eth0';\n}\n", "2603:1063::/38 via fd20::1%'eth0';\n}\nprotocol device {}\n"},
+		}),
+	}
 }
 
 func TestConformance(t *testing.T) { conformance.Run(t, contract()) }
 
 func FuzzFiles(f *testing.F) { conformance.Fuzz(f, contract()) }
 
-func TestOptionMistakes(t *testing.T) {
-	for _, tt := range []struct {
-		option string
-		change func(*Options)
-	}{
-		{"device", func(o *Options) { o.Gateway4, o.Device = "192.0.2.1", "" }},
-		{"device", func(o *Options) { o.Device = "eth0';" }},
-		{"device", func(o *Options) { o.Gateway4, o.Device = "192.0.2.1", "eth0@if7" }},
-		{"gateway4", func(o *Options) { o.Gateway4 = "router.example" }},
-		{"gateway6", func(o *Options) { o.Gateway6 = "fe80::1%eth0" }},
-		{"table4", func(o *Options) { o.Table4 = "" }},
-		{"table4", func(o *Options) { o.Table4 = "master4; }; } protocol kernel {" }},
-		{"table6", func(o *Options) { o.Table6 = "6master" }},
-		{"table6", func(o *Options) { o.Table6 = strings.Repeat("t", 64) }},
-		{"exceptions", func(o *Options) { o.OtherDevice = "tun0" }},
-		{"other_device", func(o *Options) { o.Exceptions = true }},
-		{"other_device", func(o *Options) { o.Exceptions, o.OtherDevice = true, o.Device }},
-		{"other_gateway4", func(o *Options) { o.Exceptions, o.OtherDevice, o.OtherGateway4 = true, "tun0", "fd99::1" }},
-	} {
-		_, err := Kind().Build(options(tt.change), renderers.Env{Name: "edge", Path: "edge.conf"})
-		var opt *renderers.OptionError
-		if !errors.As(err, &opt) || opt.Option != tt.option || opt.Cause == "" || opt.Fix == "" {
-			t.Errorf("%s: %v", tt.option, err)
-		}
-	}
-}
+func BenchmarkRender(b *testing.B) { conformance.Benchmark(b, contract()) }
 
 func built(t testing.TB, opt *Options) *renderers.Target {
 	t.Helper()
@@ -93,86 +94,4 @@ func render(t testing.TB, opt *Options, p *rules.Plan) []renderers.File {
 		t.Fatal(err)
 	}
 	return files
-}
-
-// TestAFamilyWithoutItsGateway is refused in both directions, and only where the list
-// has it.
-func TestAFamilyWithoutItsGateway(t *testing.T) {
-	r := built(t, options(func(o *Options) { o.Gateway4 = "192.0.2.1" }))
-	both, only4 := ipranges.MustParse("20.202.0.0/16", "2603:1063::/38"), ipranges.MustParse("20.202.0.0/16")
-	for _, v := range []rules.Verdict{rules.Bypass, rules.Tunnel} {
-		for _, set := range []ipranges.Set{both, only4} {
-			lowered, _, errs := rules.Lower(rules.RoutePlan("edge", rules.BothFamilies, v, set), r.Caps)
-			refused := len(errs) > 0
-			if !refused {
-				_, err := r.Render(lowered)
-				var rule *rules.RuleError
-				refused = errors.As(err, &rule) && rule.Fix != ""
-			}
-			if refused != set.Has(ipranges.IPv6) {
-				t.Errorf("%v of %v: refused is %v", v, set, refused)
-			}
-		}
-	}
-}
-
-func TestReadRefusesWhatItCannotTrust(t *testing.T) {
-	const (
-		header = "# routes: bypass of IPv4 and IPv6: x\n"
-		head4  = "protocol static sallyport_edge_v4 {\n\tipv4 { table master4; };\n"
-		route4 = "\troute 52.112.0.0/14 via 10.20.0.1%'eth0';\n"
-		all4   = head4 + route4 + "}\n"
-		all6   = "protocol static sallyport_edge_v6 {\n\tipv6 { table master6; };\n\troute 2603:1063::/38 via fd20::1%'eth0';\n}\n"
-	)
-	r := built(t, options(gateways))
-	read := func(text string) error {
-		_, err := r.ReadBack([]renderers.File{{Path: "edge.conf", Data: []byte(text)}})
-		return err
-	}
-	for _, good := range []string{header + all4 + all6, header + all4, header + all6} {
-		if err := read(good); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for name, text := range map[string]string{
-		"no header":          all4,
-		"two headers":        header + header + all4,
-		"nothing":            header,
-		"an empty protocol":  header + head4 + "}\n" + all6,
-		"no end":             header + head4 + route4,
-		"another hop":        header + head4 + strings.Replace(route4, "10.20.0.1", "10.20.0.9", 1) + "}\n",
-		"another table":      header + strings.Replace(all4, "master4", "other4", 1),
-		"another protocol":   header + strings.Replace(all4, "edge", "egde", 1),
-		"host bits":          header + strings.Replace(all4, "52.112.0.0", "52.112.0.1", 1),
-		"the other family":   header + strings.Replace(all4, "52.112.0.0/14", "2603:1063::/38", 1),
-		"two routes a line":  header + strings.Replace(all4, ";\n}", "; route 9.9.9.9/32 unreachable;\n}", 1),
-		"an option":          header + head4 + "\tdisabled;\n" + route4 + "}\n",
-		"the wrong order":    header + all6 + all4,
-		"twice":              header + all4 + all4,
-		"something behind":   header + all4 + all6 + "protocol device {}\n",
-		"a block comment":    header + head4 + "/*\n" + route4 + "*/\n}\n",
-		"IPv6 but not of it": "# routes: bypass of IPv4: x\n" + all4 + all6,
-	} {
-		if read(text) == nil {
-			t.Errorf("%s is read", name)
-		}
-	}
-}
-
-// TestBytes: what a budget of bytes counts is what stands in the list. Exceptions have no
-// line for each prefix, and are not counted.
-func TestBytes(t *testing.T) {
-	for _, change := range []func(*Options){gateways, func(o *Options) { o.Device = "tun0" }} {
-		for _, v := range []rules.Verdict{rules.Bypass, rules.Tunnel} {
-			files := render(t, options(change), rules.RoutePlan("edge", rules.BothFamilies, v, routecheck.Lengths))
-			got := routecheck.Written(files, routecheck.Begins("\troute "))
-			want := routecheck.Counted(t, built(t, options(change)).Caps, routecheck.Lengths)
-			if got != want || got == 0 {
-				t.Errorf("%d bytes of routes, and %d counted", got, want)
-			}
-		}
-	}
-	if built(t, options(withExceptions)).Caps.RouteBytes != nil {
-		t.Error("exceptions are counted")
-	}
 }

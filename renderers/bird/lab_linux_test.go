@@ -283,17 +283,3 @@ func TestTheUplinkComesBack(t *testing.T) {
 	d.settle(t, files)
 	routecheck.Expect(t, h, bypass(set), set, "eth0", "vpn0")
 }
-
-func BenchmarkRender(b *testing.B) {
-	p := bypass(routecheck.AzureCloud(b, 398))
-	r := built(b, options(gateways))
-	for b.Loop() {
-		if _, err := r.Render(p); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-func TestWeekChangesFewLines(t *testing.T) {
-	routecheck.Week(t, false, func(set ipranges.Set) []renderers.File { return render(t, options(gateways), bypass(set)) })
-}
