@@ -2,10 +2,8 @@ package frr
 
 import (
 	"errors"
-	"strings"
 	"testing"
 
-	"sallyport/internal/testkit/routecheck"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/renderers/conformance"
@@ -38,47 +36,45 @@ func variants() []conformance.Variant {
 }
 
 func contract() conformance.Contract {
-	return conformance.Contract{Kind: Kind(), Variants: variants()}
+	return conformance.Contract{Kind: Kind(), Variants: variants(), LoadTest: "TestRoutesOnEveryBoundary",
+		Route: conformance.Begins("ip route ", "ipv6 route "),
+		Mistakes: []conformance.Mistake{
+			conformance.Wrong("device", options(func(o *Options) { o.Gateway4, o.Device = "192.0.2.1", "" })),
+			conformance.Wrong("device", options(func(o *Options) { o.Device = "eth0 table 5" })),
+			conformance.Wrong("device", options(func(o *Options) { o.Device = "blackhole" })),
+			conformance.Wrong("device", options(func(o *Options) { o.Device = "Null" })),
+			conformance.Wrong("gateway4", options(func(o *Options) { o.Gateway4 = "router.example" })),
+			conformance.Wrong("gateway6", options(func(o *Options) { o.Gateway6 = "fe80::1%eth0" })),
+			conformance.Wrong("tag", options(func(o *Options) { o.Tag = 0 })),
+			conformance.Wrong("tag", options(func(o *Options) { o.Tag = 1 << 32 })),
+			conformance.Wrong("distance", options(func(o *Options) { o.Distance = 0 })),
+			conformance.Wrong("distance", options(func(o *Options) { o.Distance = 256 })),
+			conformance.Wrong("table", options(func(o *Options) { o.Table = -1 })),
+			conformance.Wrong("table", options(func(o *Options) { o.Table = 254 })),
+			conformance.Wrong("exceptions", options(func(o *Options) { o.OtherDevice = "tun0" })),
+			conformance.Wrong("other_device", options(func(o *Options) { o.Exceptions = true })),
+			conformance.Wrong("other_device", options(func(o *Options) { o.Exceptions, o.OtherDevice = true, o.Device })),
+			conformance.Wrong("other_gateway4", options(func(o *Options) { o.Exceptions, o.OtherDevice, o.OtherGateway4 = true, "tun0", "fd99::1" })),
+			{Option: "path", Options: options(gateways), Path: "edge.load.sh"}, // the list and its script are one file
+		},
+		Damages: conformance.Damaged("gateways", map[string][2]string{
+			"another hop":             {"52.112.0.0/14 10.20.0.1", "52.112.0.0/14 10.20.0.9"},
+			"no gateway":              {"52.112.0.0/14 10.20.0.1", "52.112.0.0/14"},
+			"another tag":             {"52.112.0.0/14 10.20.0.1 eth0 tag 213", "52.112.0.0/14 10.20.0.1 eth0 tag 214"},
+			"another table":           {"52.112.0.0/14 10.20.0.1 eth0 tag 213 13", "52.112.0.0/14 10.20.0.1 eth0 tag 213 13 table 9"},
+			"another distance":        {"52.112.0.0/14 10.20.0.1 eth0 tag 213 13", "52.112.0.0/14 10.20.0.1 eth0 tag 213 9"},
+			"the other family":        {"ip route 52.112.0.0/14", "ip route 2603:1064::/38"},
+			"a removal":               {"ip route 52.112.0.0/14", "no ip route 52.112.0.0/14"},
+			"a script that does more": {"exit 0\n}\n", "exit 0\n}\nreboot\n"},
+		}),
+	}
 }
 
 func TestConformance(t *testing.T) { conformance.Run(t, contract()) }
 
 func FuzzFiles(f *testing.F) { conformance.Fuzz(f, contract()) }
 
-func TestOptionMistakes(t *testing.T) {
-	for _, tt := range []struct {
-		option string
-		change func(*Options)
-	}{
-		{"device", func(o *Options) { o.Gateway4, o.Device = "192.0.2.1", "" }},
-		{"device", func(o *Options) { o.Device = "eth0 table 5" }},
-		{"device", func(o *Options) { o.Device = "blackhole" }},
-		{"device", func(o *Options) { o.Device = "Null" }},
-		{"gateway4", func(o *Options) { o.Gateway4 = "router.example" }},
-		{"gateway6", func(o *Options) { o.Gateway6 = "fe80::1%eth0" }},
-		{"tag", func(o *Options) { o.Tag = 0 }},
-		{"tag", func(o *Options) { o.Tag = 1 << 32 }},
-		{"distance", func(o *Options) { o.Distance = 0 }},
-		{"distance", func(o *Options) { o.Distance = 256 }},
-		{"table", func(o *Options) { o.Table = -1 }},
-		{"table", func(o *Options) { o.Table = 254 }},
-		{"exceptions", func(o *Options) { o.OtherDevice = "tun0" }},
-		{"other_device", func(o *Options) { o.Exceptions = true }},
-		{"other_device", func(o *Options) { o.Exceptions, o.OtherDevice = true, o.Device }},
-		{"other_gateway4", func(o *Options) { o.Exceptions, o.OtherDevice, o.OtherGateway4 = true, "tun0", "fd99::1" }},
-	} {
-		_, err := Kind().Build(options(tt.change), renderers.Env{Name: "edge", Path: "edge.conf"})
-		var opt *renderers.OptionError
-		if !errors.As(err, &opt) || opt.Option != tt.option || opt.Cause == "" || opt.Fix == "" {
-			t.Errorf("%s: %v", tt.option, err)
-		}
-	}
-	_, err := Kind().Build(options(gateways), renderers.Env{Name: "edge", Path: "edge.load.sh"})
-	var opt *renderers.OptionError
-	if !errors.As(err, &opt) || opt.Option != "path" {
-		t.Errorf("the list and its script are one file: %v", err)
-	}
-}
+func BenchmarkRender(b *testing.B) { conformance.Benchmark(b, contract()) }
 
 func built(t testing.TB, opt *Options) *renderers.Target {
 	t.Helper()
@@ -103,27 +99,6 @@ func render(t testing.TB, opt *Options, p *rules.Plan) []renderers.File {
 	return files
 }
 
-// TestAFamilyWithoutItsGateway is refused in both directions, and only where the list
-// has it.
-func TestAFamilyWithoutItsGateway(t *testing.T) {
-	r := built(t, options(func(o *Options) { o.Gateway4 = "192.0.2.1" }))
-	both, only4 := ipranges.MustParse("20.202.0.0/16", "2603:1063::/38"), ipranges.MustParse("20.202.0.0/16")
-	for _, v := range []rules.Verdict{rules.Bypass, rules.Tunnel} {
-		for _, set := range []ipranges.Set{both, only4} {
-			lowered, _, errs := rules.Lower(rules.RoutePlan("edge", rules.BothFamilies, v, set), r.Caps)
-			refused := len(errs) > 0
-			if !refused {
-				_, err := r.Render(lowered)
-				var rule *rules.RuleError
-				refused = errors.As(err, &rule) && rule.Fix != ""
-			}
-			if refused != set.Has(ipranges.IPv6) {
-				t.Errorf("%v of %v: refused is %v", v, set, refused)
-			}
-		}
-	}
-}
-
 // TestAddressesThatFRRShowsOtherwise: the script would take them out again at once.
 func TestAddressesThatFRRShowsOtherwise(t *testing.T) {
 	r := built(t, options(gateways))
@@ -133,74 +108,6 @@ func TestAddressesThatFRRShowsOtherwise(t *testing.T) {
 		if errors.As(err, &rule) != refused {
 			t.Errorf("%s: %v", text, err)
 		}
-	}
-}
-
-const (
-	header = "! routes: bypass of IPv4 and IPv6: x\n"
-	route4 = "ip route 52.112.0.0/14 10.20.0.1 eth0 tag 213 13\n"
-	route6 = "ipv6 route 2603:1063::/38 fd20::1 eth0 tag 213 13\n"
-)
-
-// scripted is text with the script that belongs to it.
-func scripted(t testing.TB, text string) []renderers.File {
-	files := render(t, options(gateways), rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, ipranges.MustParse("52.112.0.0/14")))
-	files[0].Data = []byte(text)
-	return files
-}
-
-func TestReadRefusesWhatItCannotTrust(t *testing.T) {
-	r := built(t, options(gateways))
-	for _, good := range []string{header + route4 + route6, header + route4, header + "\n!\n" + route6} {
-		if _, err := r.ReadBack(scripted(t, good)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for name, text := range map[string]string{
-		"no header":        route4,
-		"two headers":      header + header + route4,
-		"nothing":          header,
-		"another hop":      header + strings.Replace(route4, "10.20.0.1", "10.20.0.9", 1),
-		"no gateway":       header + strings.Replace(route4, " 10.20.0.1", "", 1),
-		"another tag":      header + strings.Replace(route4, "213", "214", 1),
-		"another table":    header + strings.Replace(route4, "213 13", "213 13 table 9", 1),
-		"another distance": header + strings.Replace(route4, "213 13", "213 9", 1),
-		"host bits":        header + strings.Replace(route4, "52.112.0.0", "52.112.0.1", 1),
-		"the other family": header + strings.Replace(route4, "52.112.0.0/14", "2603:1063::/38", 1),
-		"a removal":        header + route4 + "no " + route4,
-		"another command":  header + route4 + "router bgp 65000\n",
-		"an indent":        header + route4 + " " + route4,
-		"IPv6 outside":     "! routes: bypass of IPv4: x\n" + route4 + route6,
-	} {
-		if _, err := r.ReadBack(scripted(t, text)); err == nil {
-			t.Errorf("%s is read", name)
-		}
-	}
-	files := scripted(t, header+route4)
-	if _, err := r.ReadBack(files[:1]); err == nil {
-		t.Error("a list without its script is read")
-	}
-	files[1].Data = append(files[1].Data, "reboot\n"...)
-	if _, err := r.ReadBack(files); err == nil {
-		t.Error("a script that does more is read")
-	}
-}
-
-// TestBytes: what a budget of bytes counts is what stands in the list. Exceptions have no
-// line for each prefix, and are not counted.
-func TestBytes(t *testing.T) {
-	for _, change := range []func(*Options){gateways, func(o *Options) { o.Device = "tun0" }} {
-		for _, v := range []rules.Verdict{rules.Bypass, rules.Tunnel} {
-			files := render(t, options(change), rules.RoutePlan("edge", rules.BothFamilies, v, routecheck.Lengths))
-			got := routecheck.Written(files, routecheck.Begins("ip route ", "ipv6 route "))
-			want := routecheck.Counted(t, built(t, options(change)).Caps, routecheck.Lengths)
-			if got != want || got == 0 {
-				t.Errorf("%d bytes of routes, and %d counted", got, want)
-			}
-		}
-	}
-	if built(t, options(withExceptions)).Caps.RouteBytes != nil {
-		t.Error("exceptions are counted")
 	}
 }
 

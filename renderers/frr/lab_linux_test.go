@@ -498,17 +498,3 @@ func TestTwoAtOnce(t *testing.T) {
 	}
 	t.Logf("%d and %d times each list", won[whole[0]], won[whole[1]])
 }
-
-func BenchmarkRender(b *testing.B) {
-	p := bypass(routecheck.AzureCloud(b, 398))
-	r := built(b, options(gateways))
-	for b.Loop() {
-		if _, err := r.Render(p); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-func TestWeekChangesFewLines(t *testing.T) {
-	routecheck.Week(t, false, func(set ipranges.Set) []renderers.File { return render(t, options(gateways), bypass(set)) })
-}
