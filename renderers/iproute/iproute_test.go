@@ -2,12 +2,10 @@ package iproute
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
-	"sallyport/internal/testkit/routecheck"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/renderers/conformance"
@@ -42,63 +40,45 @@ func variants() []conformance.Variant {
 }
 
 func contract() conformance.Contract {
-	return conformance.Contract{Kind: Kind(), Variants: variants()}
+	return conformance.Contract{Kind: Kind(), Variants: variants(), LoadTest: "TestRoutesOnEveryBoundary",
+		Route: isRoute,
+		Mistakes: []conformance.Mistake{
+			conformance.Wrong("device", options(func(o *Options) { o.Gateway4, o.Device = "192.0.2.1", "" })),
+			conformance.Wrong("gateway4", options(func(o *Options) { o.Gateway4 = "router.example" })),
+			conformance.Wrong("gateway4", options(func(o *Options) { o.Gateway4 = "2001:db8::1" })),
+			conformance.Wrong("gateway6", options(func(o *Options) { o.Gateway6 = "192.0.2.1" })),
+			conformance.Wrong("gateway6", options(func(o *Options) { o.Gateway6 = "fe80::1%eth0" })),
+			conformance.Wrong("device", options(func(o *Options) { o.Device = "eth0;reboot" })),
+			conformance.Wrong("table", options(func(o *Options) { o.Gateway4, o.Table = "192.0.2.1", "a b" })),
+			conformance.Wrong("protocol", options(func(o *Options) { o.Gateway4, o.Protocol = "192.0.2.1", 4 })),
+			conformance.Wrong("metric", options(func(o *Options) { o.Gateway4, o.Metric = "192.0.2.1", 0 })),
+			conformance.Wrong("exceptions", options(func(o *Options) { o.OtherDevice = "tun0" })),
+			conformance.Wrong("other_device", options(func(o *Options) { o.Exceptions = true })),
+			conformance.Wrong("other_device", options(func(o *Options) { o.Exceptions, o.OtherDevice = true, o.Device })),
+			conformance.Wrong("other_gateway4", options(func(o *Options) { o.Exceptions, o.OtherDevice, o.OtherGateway4 = true, "tun0", "fd99::1" })),
+		},
+		Damages: conformance.Damaged("gateways", map[string][2]string{
+			"another hop":                    {"52.112.0.0/14 via 192.0.2.1", "52.112.0.0/14 via 192.0.2.9"},
+			"another protocol number":        {"52.112.0.0/14 via 192.0.2.1 dev eth0 table main proto 213", "52.112.0.0/14 via 192.0.2.1 dev eth0 table main proto 4"},
+			"another metric":                 {"52.112.0.0/14 via 192.0.2.1 dev eth0 table main proto 213 metric 13", "52.112.0.0/14 via 192.0.2.1 dev eth0 table main proto 213 metric 14"},
+			"no flush":                       {"route flush root 0.0.0.0/0 table main proto 213\n", ""},
+			"a flush of the kernel's routes": {"route flush root 0.0.0.0/0 table main proto 213\n", "route flush root 0.0.0.0/0 table main proto kernel\n"},
+			"the other family":               {"route replace 52.112.0.0/14 via 192.0.2.1", "route replace 2603:1064::/38 via 2001:db8::1"},
+			"a script that does more":        {"exit 0\n}\n", "exit 0\n}\nreboot\n"},
+		}),
+	}
+}
+
+// isRoute tells a route from the one that tries its next hop, which has the next number.
+func isRoute(line string) bool {
+	return strings.HasPrefix(line, "route replace ") && (strings.Contains(line, " proto 213 ") || strings.Contains(line, " proto 77 "))
 }
 
 func TestConformance(t *testing.T) { conformance.Run(t, contract()) }
 
 func FuzzFiles(f *testing.F) { conformance.Fuzz(f, contract()) }
 
-func TestOptionMistakes(t *testing.T) {
-	for _, tt := range []struct {
-		option string
-		change func(*Options)
-	}{
-		{"device", func(o *Options) { o.Gateway4, o.Device = "192.0.2.1", "" }},
-		{"gateway4", func(o *Options) { o.Gateway4 = "router.example" }},
-		{"gateway4", func(o *Options) { o.Gateway4 = "2001:db8::1" }},
-		{"gateway6", func(o *Options) { o.Gateway6 = "192.0.2.1" }},
-		{"gateway6", func(o *Options) { o.Gateway6 = "fe80::1%eth0" }},
-		{"device", func(o *Options) { o.Device = "eth0;reboot" }},
-		{"table", func(o *Options) { o.Gateway4, o.Table = "192.0.2.1", "a b" }},
-		{"protocol", func(o *Options) { o.Gateway4, o.Protocol = "192.0.2.1", 4 }},
-		{"metric", func(o *Options) { o.Gateway4, o.Metric = "192.0.2.1", 0 }},
-		{"exceptions", func(o *Options) { o.OtherDevice = "tun0" }},
-		{"other_device", func(o *Options) { o.Exceptions = true }},
-		{"other_device", func(o *Options) { o.Exceptions, o.OtherDevice = true, o.Device }},
-		{"other_gateway4", func(o *Options) { o.Exceptions, o.OtherDevice, o.OtherGateway4 = true, "tun0", "fd99::1" }},
-	} {
-		_, err := Kind().Build(options(tt.change), renderers.Env{Name: "edge", Path: "edge.batch"})
-		var opt *renderers.OptionError
-		if !errors.As(err, &opt) || opt.Option != tt.option || opt.Cause == "" || opt.Fix == "" {
-			t.Errorf("%s: %v", tt.option, err)
-		}
-	}
-}
-
-// TestAFamilyWithoutItsGateway is refused in both directions, and only where the list
-// has it.
-func TestAFamilyWithoutItsGateway(t *testing.T) {
-	r, err := Kind().Build(options(func(o *Options) { o.Gateway4 = "192.0.2.1" }), renderers.Env{Name: "edge", Path: "edge.batch"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	both, only4 := ipranges.MustParse("20.202.0.0/16", "2603:1063::/38"), ipranges.MustParse("20.202.0.0/16")
-	for _, v := range []rules.Verdict{rules.Bypass, rules.Tunnel} {
-		for _, set := range []ipranges.Set{both, only4} {
-			lowered, _, errs := rules.Lower(rules.RoutePlan("edge", rules.BothFamilies, v, set), r.Caps)
-			refused := len(errs) > 0
-			if !refused {
-				_, err := r.Render(lowered)
-				var rule *rules.RuleError
-				refused = errors.As(err, &rule) && rule.Fix != ""
-			}
-			if refused != set.Has(ipranges.IPv6) {
-				t.Errorf("%v of %v: refused is %v", v, set, refused)
-			}
-		}
-	}
-}
+func BenchmarkRender(b *testing.B) { conformance.Benchmark(b, contract()) }
 
 // TestEarlierVersions: a family that the list no longer has is taken away, as long as the
 // target knows of it; another table or number is refused.
@@ -188,33 +168,5 @@ func TestClaims(t *testing.T) {
 		if common != tt.common || len(other) == 0 {
 			t.Errorf("%s: %q and %q", name, one, other)
 		}
-	}
-}
-
-// TestBytes: what a budget of bytes counts is what stands in the files. Exceptions have
-// no line for each prefix, and are not counted.
-func TestBytes(t *testing.T) {
-	for _, change := range []func(*Options){gateways, func(o *Options) { o.Device, o.Protocol, o.Metric, o.Table = "tun0", 77, 5, "100" }} {
-		r, err := Kind().Build(options(change), renderers.Env{Name: "edge", Path: "edge.batch"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, v := range []rules.Verdict{rules.Bypass, rules.Tunnel} {
-			files, err := r.Render(rules.RoutePlan("edge", rules.BothFamilies, v, routecheck.Lengths))
-			if err != nil {
-				t.Fatal(err)
-			}
-			number := fmt.Sprintf(" proto %d ", r.Renderer.(*renderer).routes.Protocol)
-			got := routecheck.Written(files, func(line string) bool {
-				return strings.HasPrefix(line, "route replace ") && strings.Contains(line, number) // and not the try
-			})
-			if want := routecheck.Counted(t, r.Caps, routecheck.Lengths); got != want || got == 0 {
-				t.Errorf("%d bytes of routes, and %d counted", got, want)
-			}
-		}
-	}
-	r, err := Kind().Build(options(withExceptions), renderers.Env{Name: "edge", Path: "edge.batch"})
-	if err != nil || r.Caps.RouteBytes != nil {
-		t.Errorf("exceptions are counted: %v", err)
 	}
 }

@@ -286,23 +286,3 @@ func TestAFileOfIPv6WithoutItsFlag(t *testing.T) {
 		t.Errorf("a plain ip -batch leaves\n%s\nnot\n%s", got, start)
 	}
 }
-
-func BenchmarkRender(b *testing.B) {
-	set := routecheck.AzureCloud(b, 398)
-	r, err := Kind().Build(options(gateways), renderers.Env{Name: "edge", Path: "edge.batch"})
-	if err != nil {
-		b.Fatal(err)
-	}
-	p := rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, set)
-	for b.Loop() {
-		if _, err := r.Render(p); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-func TestWeekChangesFewLines(t *testing.T) {
-	routecheck.Week(t, false, func(set ipranges.Set) []renderers.File {
-		return render(t, options(gateways), rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, set))
-	})
-}
