@@ -49,21 +49,27 @@ type Form struct {
 	// Body is all of the file that is no comment, for a list whose rows are given, IPv4
 	// before IPv6, with the lines around them. Nil: these alone.
 	Body func(list rules.RouteList, rows []byte) ([]byte, error)
-	// Script says that the file is First, a header, an empty line, and Body with its own
-	// comments. Otherwise comments and empty lines can stand anywhere.
+	// Script says that the file is First, a header whose lines begin with Mark and a blank, and
+	// Body with its own comments. Otherwise comments and empty lines can stand anywhere.
 	Script bool
 	First  string // what a script begins with: Shell; empty: the header
 	// Divide parts a file into its comments and the rest, in place of Mark and Script.
 	Divide func(data []byte) (comments []string, body []byte, err error)
 	// Complement are the families of a bypass that are written as all other addresses.
 	Complement rules.Families
+	// Elsewhere are the families that stand in another file: here they are neither written nor
+	// read, and a file with no route of the others is a list, too.
+	Elsewhere rules.Families
 	// Check is an error for a list that the target cannot carry; nil: there is none.
 	Check func(list rules.RouteList) error
 }
 
 // written is what stands in the file for the addresses of a family in a list.
 func (x Form) written(list rules.RouteList, f ipranges.Family) ipranges.Set {
-	if list.Way == rules.Bypass && x.Complement.Has(f) && list.Families.Has(f) {
+	switch {
+	case x.Elsewhere.Has(f):
+		return ipranges.Set{}
+	case list.Way == rules.Bypass && x.Complement.Has(f) && list.Families.Has(f):
 		return list.Set.Complement(f)
 	}
 	return list.Set.Only(f)
@@ -111,7 +117,7 @@ func (x Form) Read(data []byte) (list rules.RouteList, err error) {
 		return list, err
 	}
 	lines := strings.Split(string(body), "\n")
-	for _, f := range list.Families.List() {
+	for _, f := range (list.Families &^ x.Elsewhere).List() {
 		part, err := x.Rows(f, list.Way).Find(lines, f)
 		if err != nil {
 			return list, err
@@ -121,7 +127,7 @@ func (x Form) Read(data []byte) (list rules.RouteList, err error) {
 		}
 		list.Set = list.Set.Union(part)
 	}
-	if list.Set.IsEmpty() {
+	if list.Set.IsEmpty() && x.Elsewhere == 0 {
 		return list, errors.New("there is no route")
 	}
 	want, err := x.Text(list)
@@ -146,13 +152,15 @@ func (x Form) divide(data []byte) (comments []string, body []byte, err error) {
 		comments, lines := renderers.Uncomment(data, x.Mark)
 		return comments, []byte(strings.Join(lines, "\n") + "\n"), nil
 	}
-	rest, begins := bytes.CutPrefix(data, []byte(x.First))
-	header, body, ends := bytes.Cut(rest, []byte("\n\n"))
-	comments, others := renderers.Uncomment(header, x.Mark)
-	if !begins || !ends || len(others) > 0 {
+	body, begins := bytes.CutPrefix(data, []byte(x.First))
+	if !begins {
 		return nil, nil, errors.New("it does not begin as a script of sallyport's")
 	}
-	return comments, append([]byte("\n"), body...), nil
+	for bytes.HasPrefix(body, []byte(x.Mark+" ")) {
+		line, rest, _ := bytes.Cut(body, []byte("\n"))
+		comments, body = append(comments, string(line[len(x.Mark+" "):])), rest
+	}
+	return comments, body, nil
 }
 
 // DivideXML is a Form's Divide for XML, whose comments begin and end on lines of their own.

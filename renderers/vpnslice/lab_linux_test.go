@@ -13,7 +13,6 @@ import (
 	"sallyport/internal/testkit/need"
 	"sallyport/internal/testkit/routecheck"
 	"sallyport/ipranges"
-	"sallyport/renderers"
 	"sallyport/rules"
 )
 
@@ -286,20 +285,4 @@ func TestTheLimit(t *testing.T) {
 			t.Errorf("%d routes: %v: %s%s", n, err, out, said)
 		}
 	}
-}
-
-func BenchmarkRender(b *testing.B) {
-	p := rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, routecheck.AzureCloud(b, 398))
-	r := built(b)
-	for b.Loop() {
-		if _, err := r.Render(p); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-func TestWeekChangesFewLines(t *testing.T) {
-	routecheck.Week(t, false, func(set ipranges.Set) []renderers.File {
-		return render(t, rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, set))
-	})
 }

@@ -21,9 +21,9 @@
 package vpnslice
 
 import (
-	"bytes"
 	"fmt"
 	"net/netip"
+	"path"
 
 	"sallyport/ipranges"
 	"sallyport/renderers"
@@ -57,9 +57,6 @@ var info = renderers.Info{
 // Kind is the target as policies name it.
 func Kind() renderers.Kind { return renderers.Define(info, Options{MaxBytes: defaultMaxBytes}, build) }
 
-// renderer renders a script that the user may have a template of as a whole.
-type renderer struct{ routes.File }
-
 func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 	var all renderers.Mistakes
 	if opt.MaxBytes < 0 {
@@ -72,9 +69,10 @@ func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 	caps.RouteBytes = routeBytes
 	caps.RouteLimits = []rules.RouteLimit{{Max: opt.MaxBytes, Families: rules.BothFamilies, Bytes: true, Shared: true,
 		Device: "the client's system", Source: limitSource, Option: "max_bytes"}}
-	r := &renderer{routes.File{Env: env, Form: routes.Form{Mark: "#", Rows: rows, Script: true}}}
-	r.Body = r.belowHeader
-	return &renderers.Target{Caps: caps, Renderer: r}, all.Err()
+	return &renderers.Target{Caps: caps, Renderer: &routes.File{
+		Form: routes.Form{Mark: "#", Rows: rows, Script: true, First: routes.Shell, Body: body(env)}, Env: env, Kind: info.Name,
+		Load: renderers.File{Mode: routes.Runs, On: "the client", Use: "openconnect --script {} SERVER"},
+	}}, all.Err()
 }
 
 // routeBytes is an argument with its mark, the zero behind it, and its pointer.
@@ -87,46 +85,27 @@ func rows(_ ipranges.Family, way rules.Verdict) routes.Rows {
 	return routes.Rows{}
 }
 
-// Render implements renderers.Renderer.
-func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
-	list, err := renderers.Routes(p)
-	if err != nil {
-		return nil, err
-	}
-	data, err := r.script(list, renderers.RouteHeader(p))
-	if err != nil {
-		return nil, err
-	}
-	return []renderers.File{{Path: r.Env.Path, Mode: routes.Runs, Data: data,
-		On: "the client", Use: "openconnect --script {} SERVER"}}, nil
-}
-
 // part is the prefixes of one family, a line each.
 type part struct {
 	Number   int
 	Prefixes string
 }
 
-// script is the script under a header.
-func (r *renderer) script(list rules.RouteList, header []string) ([]byte, error) {
-	var parts []part
-	for _, f := range rules.BothFamilies.List() {
-		if list.Set.Has(f) {
-			parts = append(parts, part{int(f), string(rows(f, list.Way).Append(nil, list.Set, f))})
+// body makes the script without its header.
+func body(env renderers.Env) func(list rules.RouteList, _ []byte) ([]byte, error) {
+	return func(list rules.RouteList, _ []byte) ([]byte, error) {
+		var parts []part
+		for _, f := range rules.BothFamilies.List() {
+			if list.Set.Has(f) {
+				parts = append(parts, part{int(f), string(rows(f, list.Way).Append(nil, list.Set, f))})
+			}
 		}
+		return renderers.Execute("vpnslice", "script.sh.tmpl", nil, map[string]any{
+			"File": renderers.Clean(path.Base(env.Path)), "Name": env.Name, "Bypass": list.Way == rules.Bypass,
+			"IPv4": list.Families.Has(ipranges.IPv4), "IPv6": list.Families.Has(ipranges.IPv6),
+			"First4": first(list.Set, ipranges.IPv4), "First6": first(list.Set, ipranges.IPv6), "Lists": parts,
+		})
 	}
-	return renderers.Execute("vpnslice", "script.sh.tmpl", r.Env.Templates, map[string]any{
-		"Header": header, "File": r.Name(), "Name": r.Env.Name, "Bypass": list.Way == rules.Bypass,
-		"IPv4": list.Families.Has(ipranges.IPv4), "IPv6": list.Families.Has(ipranges.IPv6),
-		"First4": first(list.Set, ipranges.IPv4), "First6": first(list.Set, ipranges.IPv6), "Lists": parts,
-	})
-}
-
-// belowHeader is the script from the empty line on that ends its header.
-func (r *renderer) belowHeader(list rules.RouteList, _ []byte) ([]byte, error) {
-	data, err := r.script(list, renderers.RouteHeader(rules.RoutePlan(r.Env.Name, list.Families, list.Way, list.Set)))
-	_, body, _ := bytes.Cut(data, []byte("\n\n"))
-	return append([]byte("\n"), body...), err
 }
 
 // first is the first address of a family, or "".
