@@ -367,26 +367,3 @@ func TestWhyIPv6IsRefused(t *testing.T) {
 		}
 	}
 }
-
-func BenchmarkRender(b *testing.B) {
-	p := rules.RoutePlan("edge", rules.OnlyIPv4, rules.Bypass, routecheck.AzureCloud(b, 398))
-	for _, side := range []string{client, server} {
-		b.Run(side, func(b *testing.B) {
-			r, err := Kind().Build(options(side, ""), renderers.Env{Name: "edge", Path: "edge.conf"})
-			if err != nil {
-				b.Fatal(err)
-			}
-			for b.Loop() {
-				if _, err := r.Render(p); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
-}
-
-func TestWeekChangesFewLines(t *testing.T) {
-	routecheck.Week(t, false, func(set ipranges.Set) []renderers.File {
-		return render(t, server, rules.RoutePlan("edge", rules.BothFamilies, rules.Tunnel, set))
-	})
-}

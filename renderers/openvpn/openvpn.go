@@ -24,15 +24,15 @@
 package openvpn
 
 import (
+	"bytes"
 	"fmt"
-	"io/fs"
 	"net/netip"
 	"path"
-	"slices"
 	"strings"
 
 	"sallyport/ipranges"
 	"sallyport/renderers"
+	"sallyport/renderers/routes"
 	"sallyport/renderers/routes/linuxroutes"
 	"sallyport/renderers/routes/uplink"
 	"sallyport/rules"
@@ -62,13 +62,8 @@ var info = renderers.Info{
 	Name:    "openvpn",
 	Title:   "OpenVPN",
 	Summary: "OpenVPN: routes past the tunnel (IPv4) or through it, for a client or pushed by a server",
-	Caps: rules.Caps{
-		Families: rules.BothFamilies,
-		Verdicts: []rules.Verdict{rules.Bypass, rules.Tunnel},
-		Defaults: []rules.Verdict{rules.Tunnel, rules.Bypass},
-		NoBypass: map[ipranges.Family]string{ipranges.IPv6: "OpenVPN 2.6 clients refuse a pushed net_gateway_ipv6, and take it into the tunnel from their own file (but see the option ipv6)"},
-	},
-	Load: renderers.Restart,
+	Caps:    withoutIPv6(routes.Caps()),
+	Load:    renderers.Restart,
 	Limits: []renderers.Limit{
 		{Name: "routes", Value: "no limit; 7,400 pushed ones take 376 messages and 3.5 s", Source: "measured, OpenVPN 2.6.14"},
 		{Name: "line", Value: "256 characters", Source: "OpenVPN 2.6.14, OPTION_LINE_SIZE"},
@@ -77,14 +72,20 @@ var info = renderers.Info{
 	Extension: ".conf",
 }
 
+const noGateway6 = "OpenVPN 2.6 clients refuse a pushed net_gateway_ipv6, and take it into the tunnel from their own file (but see the option ipv6)"
+
+func withoutIPv6(caps rules.Caps) rules.Caps {
+	caps.NoBypass = map[ipranges.Family]string{ipranges.IPv6: noGateway6}
+	return caps
+}
+
 // Kind is the target as policies name it.
 func Kind() renderers.Kind { return renderers.Define(info, defaults, build) }
 
 type renderer struct {
+	routes.File
 	side string
-	ipv6 string
 	hook uplink.Script // for the families that a script has
-	env  renderers.Env
 }
 
 func build(opt Options, env renderers.Env) (*renderers.Target, error) {
@@ -97,18 +98,35 @@ func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 	if base := path.Base(env.Path); len(base) > 150 || strings.ContainsAny(base, " \t\"'\\#;") {
 		all.Option("path", fmt.Sprintf("OpenVPN cannot be given a file called %.40q", base), "choose a short name without blanks, quotes and marks")
 	}
-	r := &renderer{side: opt.Side, ipv6: opt.IPv6, env: env}
 	all.Add(checkWays(opt, env))
-	r.hook = uplink.Script{Name: env.Name, Past: "the tunnel", Protocol: opt.Protocol, Metric: opt.Metric}
-	for f, way := range map[ipranges.Family]string{ipranges.IPv4: opt.IPv4, ipranges.IPv6: opt.IPv6} {
-		if way == script {
-			r.hook.Families = append(r.hook.Families, f)
-		}
+	r := &renderer{side: opt.Side}
+	r.File = routes.File{Env: env, Kind: info.Name, Template: opt.Side + ".conf.tmpl", Comment: short, Data: r.data,
+		Form: routes.Form{Mark: "#", Rows: r.rows, Body: r.halves, Check: r.check, Divide: r.withoutHooks},
+		Load: renderers.File{Mode: routes.Plain, On: "the OpenVPN client", Use: "openvpn --config CLIENT.ovpn --config {}",
+			Hand: "CLIENT.ovpn is your own file; a line 'config {}' in it does the same"}}
+	if opt.Side == server {
+		r.Load.On, r.Load.Use = "the OpenVPN server", ""
+		r.Load.Hand = "put a line 'config {}' into the server's file, and restart the server after each change"
 	}
-	slices.Sort(r.hook.Families)
+	if opt.IPv4 == script {
+		r.Elsewhere |= rules.OnlyIPv4
+	}
+	if opt.IPv6 == script {
+		r.Elsewhere |= rules.OnlyIPv6
+	}
+	r.hook = uplink.Script{Name: env.Name, Past: "the tunnel", Protocol: opt.Protocol, Metric: opt.Metric, Families: r.Elsewhere.List()}
 	r.hook.File = path.Join(opt.Folder, path.Base(r.scriptPath()))
 	all.Add(r.hook.Check())
-	return &renderers.Target{Renderer: r, Caps: r.caps(), Claims: r.hook.Claims("each script takes the routes of the other away")}, all.Err()
+	caps := info.Caps
+	caps.RouteBytes = r.RouteBytes(rules.Bypass) // a limit does not know the direction: these are the longer lines
+	if opt.IPv6 != "" {
+		caps.NoBypass = nil
+	}
+	if opt.IPv6 == complement {
+		r.Complement = rules.OnlyIPv6
+		caps.Complement = rules.Complement{Of: rules.Bypass, Families: rules.OnlyIPv6}
+	}
+	return &renderers.Target{Renderer: r, Caps: caps, Claims: r.hook.Claims("each script takes the routes of the other away")}, all.Err()
 }
 
 // checkWays looks at the options of the script, and at who can have it.
@@ -147,61 +165,20 @@ func checkWays(opt Options, env renderers.Env) error {
 	return all.Err()
 }
 
-// caps says whether IPv6 goes past the tunnel, whether it is written as its complement,
-// and how long a route's line is.
-func (r *renderer) caps() rules.Caps {
-	caps := info.Caps
-	caps.RouteBytes = r.routeBytes
-	if r.ipv6 != "" {
-		caps.NoBypass = nil
-	}
-	if r.ipv6 == complement {
-		caps.Complement = rules.Complement{Of: rules.Bypass, Families: rules.OnlyIPv6}
-	}
-	return caps
-}
-
 // scriptPath is where the script goes.
 func (r *renderer) scriptPath() string {
-	name := strings.TrimSuffix(r.env.Path, path.Ext(r.env.Path)) + ".sh"
+	name := strings.TrimSuffix(r.Env.Path, path.Ext(r.Env.Path)) + ".sh"
 	if len(r.hook.Families) == 1 {
 		return renderers.FamilyPath(name, r.hook.Families[0])
 	}
 	return name
 }
 
-// scripted reports whether the script has a family.
-func (r *renderer) scripted(f ipranges.Family) bool { return slices.Contains(r.hook.Families, f) }
-
-// families are those that the script has.
-func (r *renderer) families() (fams rules.Families) {
-	for _, f := range r.hook.Families {
-		fams |= familiesOf(ipranges.Full(f))
-	}
-	return fams
-}
-
-// familiesOf are the families that a set has addresses of.
-func familiesOf(set ipranges.Set) (fams rules.Families) {
-	if set.Has(ipranges.IPv4) {
-		fams |= rules.OnlyIPv4
-	}
-	if set.Has(ipranges.IPv6) {
-		fams |= rules.OnlyIPv6
-	}
-	return fams
-}
-
-// divide parts a list in what the script has and what the file lists.
-func (r *renderer) divide(set ipranges.Set) (scripted, own ipranges.Set) {
-	for _, f := range r.hook.Families {
-		scripted = scripted.Union(set.Only(f))
-	}
-	return scripted, set.Minus(scripted)
-}
-
-// hooks are the lines that run the script.
+// hooks are the lines that run the script, if there is one.
 func (r *renderer) hooks() []string {
+	if r.Elsewhere == 0 {
+		return nil
+	}
 	return []string{
 		"script-security 2",
 		fmt.Sprintf(`route-up "/bin/sh %s up"`, r.hook.File),
@@ -209,111 +186,79 @@ func (r *renderer) hooks() []string {
 	}
 }
 
-// Render implements renderers.Renderer.
+// rows are the lines of the side; of a family that the script has, its lines there.
+func (r *renderer) rows(f ipranges.Family, way rules.Verdict) routes.Rows {
+	if r.Elsewhere.Has(f) {
+		return routes.Rows{}
+	}
+	row := routes.Row{Before: "route ", Mask: " "}
+	if f == ipranges.IPv6 {
+		row.Before = "route-ipv6 "
+	} else if way == rules.Bypass {
+		row.After = " net_gateway"
+	}
+	if r.side == server {
+		row.Before, row.After = `push "`+row.Before, row.After+`"`
+	}
+	return routes.Rows{Row: row}
+}
+
+// halves writes all of IPv6 as its two halves where it is the complement of a list.
+func (r *renderer) halves(list rules.RouteList, rows []byte) ([]byte, error) {
+	if list.Way == rules.Bypass && r.Complement != 0 {
+		row := func(p string) []byte {
+			return r.rows(ipranges.IPv6, list.Way).Row.Append(nil, netip.MustParsePrefix(p))
+		}
+		rows = bytes.Replace(rows, row("::/0"), append(row("::/1"), row("8000::/1")...), 1)
+	}
+	return rows, nil
+}
+
+// check refuses what the side does not send past the tunnel, and ways past it where there
+// is nothing to send.
+func (r *renderer) check(list rules.RouteList) error {
+	switch {
+	case list.Way == rules.Tunnel && r.Elsewhere|r.Complement != 0:
+		return list.Refuse("the options ipv4 and ipv6 are about what goes past the tunnel, and this is a list of what goes through it",
+			"remove them")
+	case list.Way == rules.Bypass && !(r.Elsewhere | r.Complement).Has(ipranges.IPv6) && list.Set.Has(ipranges.IPv6):
+		return list.Refuse(noGateway6, `say families = ["ipv4"], or see the option ipv6`)
+	}
+	return nil
+}
+
+// short keeps the header's lines, with their mark, below the 256 characters at which
+// OpenVPN gives a file up, comment or not.
+func short(line string) string { return line[:min(len(line), maxComment)] }
+
+const maxComment = 240
+
+// data is what the template says besides the routes.
+func (r *renderer) data(list rules.RouteList) map[string]any {
+	return map[string]any{"Hooks": r.hooks(), "Script": r.hook.File, "Scripted": r.Elsewhere,
+		"Gateway":    list.Way == rules.Bypass && !r.Elsewhere.Has(ipranges.IPv4) && list.Set.Has(ipranges.IPv4),
+		"Complement": r.Complement&list.Families != 0}
+}
+
+// Render implements renderers.Renderer. A script comes with an empty list, too: it takes
+// away what an earlier one left.
 func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
+	files, err := r.File.Render(p)
+	if err != nil || r.Elsewhere == 0 {
+		return files, err
+	}
 	list, err := renderers.Routes(p)
 	if err != nil {
 		return nil, err
 	}
-	set, v := list.Set, list.Way
-	if v == rules.Tunnel && (r.ipv6 != "" || len(r.hook.Families) > 0) {
-		return nil, list.Refuse("the options ipv4 and ipv6 are about what goes past the tunnel, and this is a list of what goes through it",
-			"remove them")
+	var scripted ipranges.Set
+	for _, f := range r.hook.Families {
+		scripted = scripted.Union(list.Set.Only(f))
 	}
-	header := renderers.RouteHeader(p)
-	scripted, own := r.divide(set)
-	var hooks []string
-	var files []renderers.File
-	if len(r.hook.Families) > 0 { // with an empty list, too: it takes away what an earlier one left
-		data, err := r.hook.Render(header, scripted)
-		if err != nil {
-			return nil, err
-		}
-		files = append(files, renderers.File{Path: r.scriptPath(), Mode: fs.FileMode(0o755), Data: data, Use: "sh {} up", Undo: "sh {} down",
-			On: "the Linux client, while the tunnel is up", Hand: "copy {} to " + r.hook.File + " for the hooks"})
-		hooks = r.hooks()
-	}
-	for i, l := range header {
-		header[i] = l[:min(len(l), maxComment)]
-	}
-	data, err := renderers.Execute("openvpn", r.side+".conf.tmpl", r.env.Templates, map[string]any{
-		"Header": header, "Bypass": v == rules.Bypass, "File": renderers.Clean(path.Base(r.env.Path)), "Hooks": hooks, "Script": r.hook.File,
-		"Scripted": r.families(), "Gateway": v == rules.Bypass && own.Has(ipranges.IPv4),
-		"Complement": r.ipv6 == complement && p.Families.Has(ipranges.IPv6), "Routes": string(r.routes(own, p.Families, v)),
-	})
+	data, err := r.hook.Render(renderers.RouteHeader(p), scripted)
 	if err != nil {
 		return nil, err
 	}
-	main := renderers.File{Path: r.env.Path, Mode: fs.FileMode(0o644), Data: data}
-	if r.side == server {
-		main.On, main.Hand = "the OpenVPN server", "put a line 'config {}' into the server's file, and restart the server after each change"
-	} else {
-		main.On, main.Hand = "the OpenVPN client", "CLIENT.ovpn is your own file; a line 'config {}' in it does the same"
-		main.Use = "openvpn --config CLIENT.ovpn --config {}"
-	}
-	return append([]renderers.File{main}, files...), nil
-}
-
-// maxComment keeps the header's lines, with their mark, below the 256 characters at
-// which OpenVPN gives a file up, comment or not.
-const maxComment = 240
-
-// words around a route's network on a line of the side.
-func (r *renderer) words(f ipranges.Family, v rules.Verdict) (before, after string) {
-	before = "route "
-	if f == ipranges.IPv6 {
-		before = "route-ipv6 "
-	}
-	if v == rules.Bypass && f == ipranges.IPv4 {
-		after = " net_gateway"
-	}
-	if r.side == server {
-		before, after = `push "`+before, after+`"`
-	}
-	return before, after
-}
-
-// routeBytes counts the line of a prefix, its end included. It cannot know the list's
-// direction, and counts an IPv4 route past the tunnel, which is the longer one.
-func (r *renderer) routeBytes(p netip.Prefix) int {
-	var text [64]byte
-	f := ipranges.FamilyOf(p.Addr())
-	if r.scripted(f) {
-		return len(ipranges.AppendPrefix(text[:0], p)) + len("\n")
-	}
-	before, after := r.words(f, rules.Bypass)
-	n := len(before) + len(after) + len("\n")
-	if f == ipranges.IPv6 {
-		return n + len(ipranges.AppendPrefix(text[:0], p))
-	}
-	return n + len(p.Addr().AppendTo(text[:0])) + len(" ") + len(netmask(p.Bits()).AppendTo(text[:0]))
-}
-
-// routes are the lines for a list: of IPv6 past the tunnel, the complement, if any.
-func (r *renderer) routes(set ipranges.Set, fams rules.Families, v rules.Verdict) []byte {
-	dst := slices.Grow([]byte(nil), 64*(set.NumPrefixes(ipranges.IPv4)+set.NumPrefixes(ipranges.IPv6)))
-	before, after := r.words(ipranges.IPv4, v)
-	for p := range set.Prefixes(ipranges.IPv4) {
-		dst = append(dst, before...)
-		dst = p.Addr().AppendTo(dst)
-		dst = append(dst, ' ')
-		dst = netmask(p.Bits()).AppendTo(dst)
-		dst = append(append(dst, after...), '\n')
-	}
-	before, after = r.words(ipranges.IPv6, v)
-	switch {
-	case v == rules.Tunnel:
-		return set.AppendPrefixes(dst, ipranges.IPv6, before, after+"\n")
-	case r.ipv6 != complement || !fams.Has(ipranges.IPv6):
-		return dst
-	case !set.Has(ipranges.IPv6):
-		return append(dst, before+"::/1"+after+"\n"+before+"8000::/1"+after+"\n"...)
-	}
-	return set.Complement(ipranges.IPv6).AppendPrefixes(dst, ipranges.IPv6, before, after+"\n")
-}
-
-// netmask is a prefix length the way OpenVPN wants it for IPv4: 255.252.0.0.
-func netmask(bits int) netip.Addr {
-	m := uint32(uint64(0xffffffff) << (32 - bits))
-	return netip.AddrFrom4([4]byte{byte(m >> 24), byte(m >> 16), byte(m >> 8), byte(m)})
+	return append(files, renderers.File{Path: r.scriptPath(), Mode: routes.Runs, Data: data, Use: "sh {} up", Undo: "sh {} down",
+		On: "the Linux client, while the tunnel is up", Hand: "copy {} to " + r.hook.File + " for the hooks"}), nil
 }

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"sallyport/internal/testkit/routecheck"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/renderers/conformance"
@@ -28,52 +27,75 @@ func variants() []conformance.Variant {
 	return []conformance.Variant{
 		{Name: "client", Options: options(client, "")},
 		{Name: "server", Options: options(server, "")},
-		{Name: "client script", Options: options(client, script)},
-		{Name: "client script of both", Options: bothScripted()},
-		{Name: "client script of IPv4", Options: &Options{Side: client, IPv4: script, IPv6: complement, Folder: defaults.Folder, Protocol: defaults.Protocol, Metric: defaults.Metric}, Complement: true},
-		{Name: "client complement", Options: options(client, complement), Complement: true},
-		{Name: "server complement", Options: options(server, complement), Complement: true},
+		{Name: "client script", Options: options(client, script), Only: rules.Bypass},
+		{Name: "client script of both", Options: bothScripted(), Only: rules.Bypass},
+		{Name: "client script of IPv4", Options: &Options{Side: client, IPv4: script, IPv6: complement, Folder: defaults.Folder, Protocol: defaults.Protocol, Metric: defaults.Metric}, Complement: true, Only: rules.Bypass},
+		{Name: "client complement", Options: options(client, complement), Complement: true, Only: rules.Bypass},
+		{Name: "server complement", Options: options(server, complement), Complement: true, Only: rules.Bypass},
 	}
 }
 
+// changed are the options of a client with a change.
+func changed(ipv6 string, change func(*Options)) *Options {
+	o := options(client, ipv6)
+	change(o)
+	return o
+}
+
 func contract() conformance.Contract {
-	return conformance.Contract{Kind: Kind(), Variants: variants()}
+	const good, hook = "route 52.112.0.0 255.252.0.0 net_gateway\n", `route-up "/bin/sh /etc/openvpn/client/edge.v6.sh up"` + "\n"
+	return conformance.Contract{Kind: Kind(), Variants: variants(),
+		Mistakes: []conformance.Mistake{
+			conformance.Wrong("side", options("both", "")),
+			conformance.Wrong("ipv6", options(client, "net_gateway_ipv6")),
+			conformance.Wrong("ipv6", options(server, script)),
+			conformance.Wrong("ipv6", changed("", func(o *Options) { o.Metric = 7 })),
+			conformance.Wrong("ipv4", changed("", func(o *Options) { o.IPv4 = "net_gateway" })),
+			conformance.Wrong("ipv4", changed("", func(o *Options) { o.Side, o.IPv4 = server, script })),
+			conformance.Wrong("ipv6", changed(complement, func(o *Options) { o.Folder = "/etc/openvpn" })),
+			conformance.Wrong("folder", changed(script, func(o *Options) { o.Folder = "openvpn" })),
+			conformance.Wrong("folder", changed(script, func(o *Options) { o.Folder = "/etc/../root" })),
+			conformance.Wrong("folder", changed(script, func(o *Options) { o.Folder = `/etc/$(id)` })),
+			conformance.Wrong("folder", changed(script, func(o *Options) { o.Folder = "/" + strings.Repeat("a", 60) })),
+			conformance.Wrong("protocol", changed(script, func(o *Options) { o.Protocol = 4 })),
+			conformance.Wrong("metric", changed(script, func(o *Options) { o.Metric = 0 })),
+			{Option: "path", Options: options(client, ""), Path: "my edge.conf"},
+			{Option: "path", Options: options(client, script), Path: "a&b.conf"},
+		},
+		Damages: append(conformance.Damaged("client", map[string][2]string{
+			"a hidden include": {good, good + "route 9.9.9.9 255.255.255.255\n"},
+			"a broken mask":    {"255.252.0.0", "255.0.252.0"},
+			"no mask":          {" 255.252.0.0", ""},
+			"IPv6":             {good, good + "route-ipv6 2603:1063::/38 net_gateway\n"},
+			"another option":   {good, good + "script-security 2\n"},
+			"a push":           {good, `push "` + strings.TrimSpace(good) + "\"\n"},
+		}), conformance.Damaged("client script", map[string][2]string{
+			"no hook":           {hook, ""},
+			"another script":    {hook, strings.Replace(hook, "edge.v6", "other", 1)},
+			"another order":     {"script-security 2\n", "script-security 3\n"},
+			"another protocol":  {"protocol=213", "protocol=99"},
+			"an empty list":     {"\n2603:1063::/38\n", "\n"},
+			"IPv6 in the file":  {"script-security", "route-ipv6 2603:1063::/38\nscript-security"},
+			"a list of its own": {"list4() {\n\tcat <<'END'\n", "list4() {\n\tcat <<'END'\n9.9.9.9/32\n"},
+		})...),
+		Route: func(line string) bool {
+			_, err := ipranges.ParsePrefix(strings.TrimSuffix(line, "\n"))
+			return err == nil || conformance.Begins("route ", "route-ipv6 ", `push "route`)(line)
+		},
+		Cost: func(line string) int {
+			if strings.Contains(line, "route ") && !strings.Contains(line, "net_gateway") {
+				return len(line) + len(" net_gateway") // a route through the tunnel
+			}
+			return len(line)
+		},
+	}
 }
 
 func TestConformance(t *testing.T) { conformance.Run(t, contract()) }
 
 func FuzzFiles(f *testing.F) { conformance.Fuzz(f, contract()) }
 
-func TestOptionMistakes(t *testing.T) {
-	for _, tt := range []struct {
-		option, path string
-		change       func(*Options)
-	}{
-		{"side", "edge.conf", func(o *Options) { o.Side = "both" }},
-		{"ipv6", "edge.conf", func(o *Options) { o.IPv6 = "net_gateway_ipv6" }},
-		{"ipv6", "edge.conf", func(o *Options) { o.Side, o.IPv6 = server, script }},
-		{"ipv6", "edge.conf", func(o *Options) { o.Metric = 7 }},
-		{"ipv4", "edge.conf", func(o *Options) { o.IPv4 = "net_gateway" }},
-		{"ipv4", "edge.conf", func(o *Options) { o.Side, o.IPv4 = server, script }},
-		{"ipv6", "edge.conf", func(o *Options) { o.IPv6, o.Folder = complement, "/etc/openvpn" }},
-		{"folder", "edge.conf", func(o *Options) { o.IPv6, o.Folder = script, "openvpn" }},
-		{"folder", "edge.conf", func(o *Options) { o.IPv6, o.Folder = script, "/etc/../root" }},
-		{"folder", "edge.conf", func(o *Options) { o.IPv6, o.Folder = script, `/etc/$(id)` }},
-		{"folder", "edge.conf", func(o *Options) { o.IPv6, o.Folder = script, "/"+strings.Repeat("a", 60) }},
-		{"protocol", "edge.conf", func(o *Options) { o.IPv6, o.Protocol = script, 4 }},
-		{"metric", "edge.conf", func(o *Options) { o.IPv6, o.Metric = script, 0 }},
-		{"path", "my edge.conf", func(*Options) {}},
-		{"path", "a&b.conf", func(o *Options) { o.IPv6 = script }},
-	} {
-		o := options(client, "")
-		tt.change(o)
-		_, err := Kind().Build(o, renderers.Env{Name: "edge", Path: tt.path})
-		var opt *renderers.OptionError
-		if !errors.As(err, &opt) || opt.Option != tt.option || opt.Cause == "" || opt.Fix == "" {
-			t.Errorf("%+v: %v", *o, err)
-		}
-	}
-}
+func BenchmarkRender(b *testing.B) { conformance.Benchmark(b, contract()) }
 
 var relays = ipranges.MustParse("20.202.0.0/16", "52.112.0.0/14", "52.122.0.0/15", "2603:1063::/38")
 
@@ -82,19 +104,19 @@ func render(t testing.TB, side string, p *rules.Plan) []renderers.File {
 	return renderWith(t, options(side, ""), p)
 }
 
-func mustBuild(t testing.TB, opt *Options) *renderer {
+func mustBuild(t testing.TB, opt *Options) *renderers.Target {
 	t.Helper()
 	r, err := Kind().Build(opt, renderers.Env{Name: "edge", Path: "edge.conf"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return r.Renderer.(*renderer)
+	return r
 }
 
 func renderWith(t testing.TB, opt *Options, p *rules.Plan) []renderers.File {
 	t.Helper()
 	r := mustBuild(t, opt)
-	lowered, _, errs := rules.Lower(p, r.caps())
+	lowered, _, errs := rules.Lower(p, r.Caps)
 	if len(errs) > 0 {
 		t.Fatal(errs[0])
 	}
@@ -111,6 +133,12 @@ func TestIPv6IsNotSentPastTheTunnel(t *testing.T) {
 	_, _, errs := rules.Lower(p, Kind().Caps)
 	if len(errs) != 1 || !strings.Contains(errs[0].Cause, "net_gateway_ipv6") || !strings.Contains(errs[0].Fix, `families = ["ipv4"]`) {
 		t.Fatalf("%+v", errs)
+	}
+	for side, line := range map[string]string{client: "route-ipv6 2603:1063::/38\n", server: "push \"route-ipv6 2603:1063::/38\"\n"} {
+		file := renderers.File{Path: "edge.conf", Data: []byte("# routes: bypass of IPv4 and IPv6: x\n" + line)}
+		if got, err := mustBuild(t, options(side, "")).ReadBack([]renderers.File{file}); err == nil {
+			t.Errorf("%q is read as %+v", file.Data, got)
+		}
 	}
 	p.Families = rules.OnlyIPv4
 	for _, side := range []string{client, server} {
@@ -136,35 +164,6 @@ func TestLinesAreShortEnough(t *testing.T) {
 		r := mustBuild(t, options(side, ""))
 		if got, err := r.ReadBack(files); err != nil || rules.Compare(p, got) != nil {
 			t.Errorf("%s: %v", side, err)
-		}
-	}
-}
-
-func TestReadRefusesWhatItCannotTrust(t *testing.T) {
-	r := mustBuild(t, options(client, ""))
-	const header = "# routes: bypass of IPv4 and IPv6: x\n"
-	const good = "route 52.112.0.0 255.252.0.0 net_gateway\n"
-	read := func(text string) error {
-		_, err := r.ReadBack([]renderers.File{{Path: "edge.conf", Data: []byte(text)}})
-		return err
-	}
-	if err := read(header + good); err != nil {
-		t.Fatal(err)
-	}
-	for name, text := range map[string]string{
-		"no header":        good,
-		"two headers":      header + header + good,
-		"no route":         header,
-		"a hidden include": header + good + "route 9.9.9.9 255.255.255.255\n",
-		"host bits":        header + "route 52.112.0.1 255.252.0.0 net_gateway\n",
-		"a broken mask":    header + "route 52.112.0.0 255.0.252.0 net_gateway\n",
-		"no mask":          header + "route 52.112.0.0 net_gateway\n",
-		"IPv6":             header + good + "route-ipv6 2603:1063::/38 net_gateway\n",
-		"another option":   header + good + "script-security 2\n",
-		"a push":           header + `push "` + strings.TrimSpace(good) + `"`,
-	} {
-		if read(text) == nil {
-			t.Errorf("%s is read", name)
 		}
 	}
 }
@@ -219,33 +218,24 @@ func TestTheOptionIPv6(t *testing.T) {
 
 // TestScriptsAreHeldToTheirHooks takes what belongs together apart.
 func TestScriptsAreHeldToTheirHooks(t *testing.T) {
-	p := rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, relays)
 	r := mustBuild(t, options(client, script))
-	files := renderWith(t, options(client, script), p)
+	files := renderWith(t, options(client, script), rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, relays))
 	conf, sh := files[0], files[1]
-	change := func(f renderers.File, from, to string) renderers.File {
-		text := strings.Replace(string(f.Data), from, to, 1)
-		if text == string(f.Data) {
+	other := func(from, to string) renderers.File {
+		f := sh
+		if f.Data = []byte(strings.Replace(string(sh.Data), from, to, 1)); string(f.Data) == string(sh.Data) {
 			t.Fatalf("no %q", from)
 		}
-		f.Data = []byte(text)
 		return f
 	}
 	for name, broken := range map[string][]renderers.File{
-		"no script":         {conf},
-		"no file":           {sh},
-		"no hook":           {change(conf, `route-up "/bin/sh /etc/openvpn/client/edge.v6.sh up"`+"\n", ""), sh},
-		"another script":    {change(conf, "edge.v6.sh up", "other.sh up"), sh},
-		"another order":     {change(conf, "script-security 2\n", "script-security 3\n"), sh},
-		"a script of IPv6":  {conf, change(sh, "bypass of IPv4 and IPv6:", "bypass of IPv6:")},
-		"an include":        {conf, change(sh, "# routes: bypass", "# routes: include")},
-		"another protocol":  {conf, change(sh, "protocol=213", "protocol=99")},
-		"an empty list":     {conf, change(sh, "2603:1063::/38\n", "")},
-		"IPv6 in the file":  {change(conf, "script-security", "route-ipv6 2603:1063::/38\nscript-security"), sh},
-		"a third file":      {conf, sh, {Path: "x"}},
-		"a list of its own": {conf, change(sh, "list4() {\n\tcat <<'END'\n", "list4() {\n\tcat <<'END'\n9.9.9.9/32\n")},
+		"no script":        {conf},
+		"no file":          {sh},
+		"a script of IPv6": {conf, other("bypass of IPv4 and IPv6:", "bypass of IPv6:")},
+		"an include":       {conf, other("# routes: bypass", "# routes: include")},
+		"a third file":     {conf, sh, {Path: "x"}},
 	} {
-		if got, err := r.ReadBack(broken); err == nil && rules.Compare(p, got) == nil {
+		if _, err := r.ReadBack(broken); err == nil {
 			t.Errorf("%s is not noticed", name)
 		}
 	}
@@ -253,40 +243,5 @@ func TestScriptsAreHeldToTheirHooks(t *testing.T) {
 	var rule *rules.RuleError
 	if !errors.As(err, &rule) || rule.Fix == "" {
 		t.Errorf("an include with ipv6: %v", err)
-	}
-}
-
-// TestBytes: what a budget of bytes counts is what stands in the files, and of an include
-// no less: its IPv4 routes are shorter than those of a bypass.
-func TestBytes(t *testing.T) {
-	isRoute := func(line string) bool {
-		_, err := ipranges.ParsePrefix(strings.TrimSuffix(line, "\n"))
-		return err == nil || routecheck.Begins("route ", "route-ipv6 ", `push "route`)(line)
-	}
-	for _, opt := range []*Options{options(client, ""), options(server, ""), options(client, script), options(client, complement), options(server, complement)} {
-		caps := mustBuild(t, opt).caps()
-		written := routecheck.Lengths
-		switch opt.IPv6 {
-		case "":
-			written = written.Only(ipranges.IPv4)
-		case complement:
-			written = written.Only(ipranges.IPv4).Union(written.Complement(ipranges.IPv6))
-		}
-		p := rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, routecheck.Lengths)
-		if opt.IPv6 == "" {
-			p.Families = rules.OnlyIPv4
-		}
-		got, want := routecheck.Written(renderWith(t, opt, p), isRoute), routecheck.Counted(t, caps, written)
-		if got != want || got == 0 {
-			t.Errorf("%+v: %d bytes of routes, and %d counted", *opt, got, want)
-		}
-		if opt.IPv6 != "" {
-			continue // is for a bypass
-		}
-		include := rules.RoutePlan("edge", rules.BothFamilies, rules.Tunnel, routecheck.Lengths)
-		got, want = routecheck.Written(renderWith(t, opt, include), isRoute), routecheck.Counted(t, caps, routecheck.Lengths)
-		if over := len(" net_gateway") * routecheck.Lengths.NumPrefixes(ipranges.IPv4); want != got+over {
-			t.Errorf("%+v: %d bytes of an include, and %d counted", *opt, got, want)
-		}
 	}
 }
