@@ -281,19 +281,3 @@ func TestTheLimit(t *testing.T) {
 		stop()
 	}
 }
-
-func BenchmarkRender(b *testing.B) {
-	p := rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, routecheck.AzureCloud(b, 398))
-	r := built(b)
-	for b.Loop() {
-		if _, err := r.Render(p); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-func TestWeekChangesFewLines(t *testing.T) {
-	routecheck.Week(t, false, func(set ipranges.Set) []renderers.File {
-		return render(t, rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, set))
-	})
-}

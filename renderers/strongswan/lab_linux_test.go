@@ -154,22 +154,3 @@ func TestTheLongestMessage(t *testing.T) {
 	files[0].Data = []byte(strings.ReplaceAll(string(files[0].Data), "start_action = trap", "start_action = none"))
 	s.load(t, files)
 }
-
-func TestWeekChangesFewLines(t *testing.T) {
-	routecheck.Week(t, false, func(set ipranges.Set) []renderers.File {
-		return mustRender(t, options("udp/3478-3481"), bypass(set))
-	})
-}
-
-func BenchmarkRender(b *testing.B) {
-	p := bypass(routecheck.AzureCloud(b, 398))
-	r, err := Kind().Build(options(), renderers.Env{Name: "edge", Path: "edge.conf"})
-	if err != nil {
-		b.Fatal(err)
-	}
-	for b.Loop() {
-		if _, err := r.Render(p); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
