@@ -10,8 +10,8 @@ import (
 	"sallyport/rules"
 )
 
-// Benchmark renders AzureCloud of change 398 with each variant that has room for it. It is
-// skipped where the feed is not there.
+// Benchmark renders AzureCloud of change 398 with each variant that has room for it, and
+// reads it back. It is skipped where the feed is not there.
 func Benchmark(b *testing.B, c Contract) {
 	cloud := rules.In("cloud", AzureCloud(b, 398))
 	for _, v := range c.Variants {
@@ -22,9 +22,20 @@ func Benchmark(b *testing.B, c Contract) {
 			b.Logf("%s has no room for it: %v", v.Name, errs[0])
 			continue
 		}
-		b.Run(v.Name, func(b *testing.B) {
+		b.Run(v.Name+"/render", func(b *testing.B) {
 			for b.Loop() {
 				if _, err := r.Render(lowered); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		if v.NoReadBack {
+			continue
+		}
+		files := s.render(b, r, lowered)
+		b.Run(v.Name+"/read back", func(b *testing.B) {
+			for b.Loop() {
+				if _, err := r.ReadBack(files); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -8,9 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"sallyport/internal/testkit/realfeed"
 	"sallyport/ipranges"
-	"sallyport/ipranges/azure"
 	"sallyport/renderers"
 	"sallyport/renderers/conformance"
 	"sallyport/rules"
@@ -35,10 +33,56 @@ func variants() []conformance.Variant {
 }
 
 func contract() conformance.Contract {
-	return conformance.Contract{Kind: Kind(), Variants: variants()}
+	return conformance.Contract{Kind: Kind(), Variants: variants(), Mistakes: mistakes(), LoadTest: "TestReloadEqualsFresh", Damages: slices.Concat(
+		conformance.Damaged("", map[string][2]string{
+			"no commit":           {"COMMIT\n", ""},
+			"another table":       {"*filter", "*mangle"},
+			"everything":          {"*filter\n", "*filter\n-F\n"},
+			"a chain of yours":    {"-A sallyport_edge.rules", "-A FORWARD"},
+			"another verdict":     {"-j ACCEPT", "-j QUEUE"},
+			"another protocol":    {"-p udp -m udp", "-p tcp -m tcp"},
+			"a module of another": {"-p udp -m udp", "-p udp -m tcp"},
+		}),
+		conformance.Damaged("ipset forward", map[string][2]string{
+			"another interface":         {"-i lan0", "-i wan0"},
+			"a set that is not":         {"--match-set sallyport_edge.cloud_v4", "--match-set sallyport_edge.clouds_v4"},
+			"a set that must not match": {"-m set --match-set", "-m set ! --match-set"},
+			"a set never swapped in":    {"swap sallyport_edge.-v4 sallyport_edge.cloud_v4\n", ""},
+			"a set of the other family": {"family inet6", "family inet"},
+		}),
+		conformance.Damaged("chains forward", map[string][2]string{"host bits": {"52.112.0.0/14", "52.112.0.1/14"}}),
+	)}
+}
+
+func mistakes() []conformance.Mistake {
+	with := func(change func(*Options)) *Options {
+		o := Options{Placement: fragment, Sets: ipset, Hook: "forward", Ingress: []string{"lan0"}}
+		change(&o)
+		return &o
+	}
+	return []conformance.Mistake{
+		conformance.Wrong("placement", with(func(o *Options) { o.Placement = "inline" })),
+		conformance.Wrong("sets", with(func(o *Options) { o.Sets = "nft" })),
+		conformance.Wrong("hook", with(func(o *Options) { o.Hook = "input" })),
+		conformance.Wrong("hook", with(func(o *Options) { o.Hook = "prerouting" })),
+		conformance.Wrong("hook", with(func(o *Options) { o.Ingress = nil })),
+		conformance.Wrong("ingress", with(func(o *Options) { o.Hook = "output" })),
+		conformance.Wrong("ingress.1", with(func(o *Options) { o.Ingress = []string{"lan0", `x" -j ACCEPT`} })),
+		conformance.Wrong("ingress.0", with(func(o *Options) { o.Ingress = []string{"*"} })),
+		conformance.Wrong("ingress.0", with(func(o *Options) { o.Ingress = []string{"lan+"} })),
+		conformance.Wrong("ingress.0", with(func(o *Options) { o.Ingress = []string{"-j"} })),
+		conformance.Wrong("ingress.0", with(func(o *Options) { o.Ingress = []string{"!lan0"} })),
+		conformance.Wrong("ingress.0", with(func(o *Options) { o.Ingress = []string{"la*n"} })),
+		conformance.Wrong("egress.0", with(func(o *Options) { o.Egress = []string{"a-name-that-is-too-long"} })),
+	}
 }
 
 func TestConformance(t *testing.T) { conformance.Run(t, contract()) }
+
+// FuzzFiles feeds the readers of what is rendered, and of what was published before.
+func FuzzFiles(f *testing.F) { conformance.Fuzz(f, contract()) }
+
+func BenchmarkRender(b *testing.B) { conformance.Benchmark(b, contract()) }
 
 // TestDamageInEveryFile takes away every line of what is loaded, one at a time:
 // the plan that is read back must differ, or not be readable.
@@ -94,39 +138,6 @@ func damagePlan() *rules.Plan {
 		{Name: "hole", Verdict: rules.Deny, Reject: true, Log: true, From: lan, To: holes, Services: services},
 		{Name: "calls", Verdict: rules.Allow, From: lan, To: rules.In("many", many), Services: services},
 	}}
-}
-
-func TestOptionMistakes(t *testing.T) {
-	good := Options{Placement: fragment, Sets: ipset, Hook: "forward", Ingress: []string{"lan0"}}
-	for _, tt := range []struct {
-		option string
-		change func(*Options)
-	}{
-		{"placement", func(o *Options) { o.Placement = "inline" }},
-		{"sets", func(o *Options) { o.Sets = "nft" }},
-		{"hook", func(o *Options) { o.Hook = "input" }},
-		{"hook", func(o *Options) { o.Hook = "prerouting" }},
-		{"hook", func(o *Options) { o.Ingress = nil }},
-		{"ingress", func(o *Options) { o.Hook = "output" }},
-		{"ingress.1", func(o *Options) { o.Ingress = []string{"lan0", `x" -j ACCEPT`} }},
-		{"ingress.0", func(o *Options) { o.Ingress = []string{"*"} }},
-		{"ingress.0", func(o *Options) { o.Ingress = []string{"lan+"} }},
-		{"ingress.0", func(o *Options) { o.Ingress = []string{"-j"} }},
-		{"ingress.0", func(o *Options) { o.Ingress = []string{"!lan0"} }},
-		{"ingress.0", func(o *Options) { o.Ingress = []string{"la*n"} }},
-		{"egress.0", func(o *Options) { o.Egress = []string{"a-name-that-is-too-long"} }},
-	} {
-		o := good
-		tt.change(&o)
-		_, err := Kind().Build(&o, renderers.Env{Name: "edge", Path: "edge.rules"})
-		var opt *renderers.OptionError
-		if !errors.As(err, &opt) || opt.Option != tt.option || opt.Cause == "" || opt.Fix == "" {
-			t.Errorf("%+v: %v", o, err)
-		}
-	}
-	if _, err := Kind().Build(&good, renderers.Env{Name: "edge", Path: "edge.rules"}); err != nil {
-		t.Errorf("good options: %v", err)
-	}
 }
 
 // TestWhatIptablesMistakes refuses what iptables would read as something wider, or
@@ -207,20 +218,6 @@ func TestNames(t *testing.T) {
 	}
 }
 
-func azureCloud(t testing.TB, change int) ipranges.Set {
-	t.Helper()
-	data := realfeed.Read(t, "azure/ServiceTags_Public_change"+map[int]string{396: "396", 398: "398"}[change]+".json")
-	c, err := azure.Decode(data, azure.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, ok := c.Set("AzureCloud")
-	if !ok {
-		t.Fatal("the feed has no tag AzureCloud")
-	}
-	return s
-}
-
 func cloudPlan(s ipranges.Set) *rules.Plan {
 	return &rules.Plan{Name: "edge", Families: rules.BothFamilies, Rules: []rules.Rule{{
 		Name: "calls", Verdict: rules.Allow, From: rules.Any(), To: rules.In("azure", s),
@@ -264,17 +261,6 @@ func fileNamed(t testing.TB, files []renderers.File, suffix string) string {
 	}
 	t.Fatalf("no file %s", suffix)
 	return ""
-}
-
-func BenchmarkAzureCloud(b *testing.B) {
-	p := cloudPlan(azureCloud(b, 398))
-	for _, sets := range []string{ipset, trie} {
-		b.Run(sets, func(b *testing.B) {
-			for b.Loop() {
-				renderAs(b, Options{Placement: fragment, Sets: sets, Hook: "forward", Ingress: []string{"lan0"}}, "edge", p, nil)
-			}
-		})
-	}
 }
 
 // FuzzReaders feeds the readers of our own output with anything.

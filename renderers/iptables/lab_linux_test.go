@@ -219,7 +219,7 @@ func expect(t *testing.T, in *lab.Injector, p *rules.Plan, flows []rules.Flow, f
 // packets, in both forms, placements and hooks.
 func TestVerdictsOnEveryBoundary(t *testing.T) {
 	need.Time(t, "a long laboratory")
-	set := azureCloud(t, 398)
+	set := conformance.AzureCloud(t, 398)
 	flows := boundaryFlows(set, lab.Forwardable)
 	lan := []string{"lan0"}
 	backends(t, func(t *testing.T, on func(*lab.Host) *device) {
@@ -264,7 +264,7 @@ func TestVerdictsOnEveryBoundary(t *testing.T) {
 // of 398 alone.
 func TestReloadEqualsFresh(t *testing.T) {
 	need.Time(t, "a long laboratory")
-	old, now := cloudPlan(azureCloud(t, 396)), cloudPlan(azureCloud(t, 398))
+	old, now := cloudPlan(conformance.AzureCloud(t, 396)), cloudPlan(conformance.AzureCloud(t, 398))
 	backends(t, func(t *testing.T, on func(*lab.Host) *device) {
 		for _, sets := range []string{ipset, trie} {
 			t.Run(sets, func(t *testing.T) {
@@ -293,7 +293,7 @@ func TestReloadEqualsFresh(t *testing.T) {
 func TestRetiredObjectsGo(t *testing.T) {
 	need.Time(t, "a long laboratory")
 	backends(t, func(t *testing.T, on func(*lab.Host) *device) {
-		set := azureCloud(t, 398)
+		set := conformance.AzureCloud(t, 398)
 		plan := func(name string, families rules.Families) *rules.Plan {
 			p := cloudPlan(set)
 			p.Rules[0].To, p.Families = rules.In(name, set), families

@@ -105,7 +105,7 @@ func (w *walker) walk(chain string, f rules.Flow, depth int) (verdict string, ex
 // TestTrieIsShort walks every boundary of the whole Azure cloud through the chains:
 // each packet meets at most 40 rules where it hits, and the verdict is the plan's.
 func TestTrieIsShort(t *testing.T) {
-	p := cloudPlan(azureCloud(t, 398))
+	p := cloudPlan(conformance.AzureCloud(t, 398))
 	_, files := renderAs(t, Options{Placement: fragment, Sets: trie, Hook: "forward", Ingress: []string{"lan0"}}, "edge", p, nil)
 	for _, f := range []struct {
 		family ipranges.Family
@@ -160,13 +160,6 @@ func TestTrieStaysShallow(t *testing.T) {
 	}
 	if deepest > 14 || deepest < 5 {
 		t.Errorf("%d chains in a row", deepest)
-	}
-}
-
-func TestTwoWeeks(t *testing.T) {
-	before, after := rules.In("azure", azureCloud(t, 396)), rules.In("azure", azureCloud(t, 398))
-	for _, v := range variants() {
-		t.Run(v.Name, func(t *testing.T) { conformance.Week(t, Kind(), v.Options, before, after) })
 	}
 }
 

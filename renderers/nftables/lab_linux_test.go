@@ -121,7 +121,7 @@ func expect(t *testing.T, in *lab.Injector, p *rules.Plan, flows []rules.Flow, d
 func TestVerdictsOnEveryBoundary(t *testing.T) {
 	need.Time(t, "a long laboratory")
 	need.Program(t, "nft")
-	set := azureCloud(t, 398)
+	set := conformance.AzureCloud(t, 398)
 	flows := boundaryFlows(set)
 	for _, tt := range []struct {
 		name string
@@ -194,7 +194,7 @@ func TestOtherInterfacesAreLeftAlone(t *testing.T) {
 func TestReloadEqualsFresh(t *testing.T) {
 	need.Time(t, "a long laboratory")
 	need.Program(t, "nft")
-	old, now := cloudPlan(azureCloud(t, 396)), cloudPlan(azureCloud(t, 398))
+	old, now := cloudPlan(conformance.AzureCloud(t, 396)), cloudPlan(conformance.AzureCloud(t, 398))
 	for _, opt := range []Options{
 		{Placement: fragment, Table: "inet filter", Hook: "forward", Ingress: []string{"lan0"}},
 		{Placement: standalone, Hook: "forward", Ingress: []string{"lan0"}, DSCP: true},

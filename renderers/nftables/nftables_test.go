@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -40,57 +41,75 @@ func variants() []conformance.Variant {
 }
 
 func contract() conformance.Contract {
-	return conformance.Contract{Kind: Kind(), Variants: variants()}
+	return conformance.Contract{Kind: Kind(), Variants: variants(), Mistakes: mistakes(), LoadTest: "TestReloadEqualsFresh", Damages: slices.Concat(
+		conformance.Damaged("", map[string][2]string{
+			"a set of the other family": {"type ipv4_addr", "type ipv6_addr"},
+			"another policy":            {"policy accept", "policy drop"},
+		}),
+		conformance.Damaged("standalone forward", map[string][2]string{
+			"a chain that drops": {"\n}\n", "\n}\ntable inet sallyport_edge {\n\tchain extra {\n\t\ttype filter hook forward priority -10; policy drop;\n\t}\n}\n"},
+		}),
+		conformance.Damaged("fragment forward", map[string][2]string{
+			"another table":  {"\nadd chain inet filter sallyport_edge\n", "\nadd chain inet nat mine\nadd chain inet filter sallyport_edge\n"},
+			"everything":     {"flush chain inet filter sallyport_edge\n", "flush ruleset\n"},
+			"another file":   {"\nadd table inet filter\n", "\ninclude \"/tmp/x\"\nadd table inet filter\n"},
+			"the gate":       {"add rule inet filter sallyport_edge iifname != \"lan0\" return\n", ""},
+			"a removal less": {"delete chain inet filter sallyport_edge\n", ""},
+		}),
+		conformance.Damaged("fragment output", map[string][2]string{
+			"established": {"add rule inet filter sallyport_edge ct state established,related accept\n", ""},
+		}),
+		conformance.Damaged("fragment marked", map[string][2]string{
+			"a mark less":  {"add rule inet filter sallyport_edge.marks ip saddr @sallyport_edge.lan_v4 ip daddr @sallyport_edge.cloud_v4 udp dport 3480 ip dscp set af41\n", ""},
+			"another mark": {"dscp set af21", "dscp set ef"},
+		}),
+		[]conformance.Damage{{Name: "sources for destinations", Old: "ip daddr @", New: "ip saddr @", Differs: true}},
+	)}
+}
+
+func mistakes() []conformance.Mistake {
+	with := func(change func(*Options)) *Options {
+		o := Options{Placement: fragment, Table: "inet filter", Hook: "forward", Ingress: []string{"lan0"}}
+		change(&o)
+		return &o
+	}
+	return []conformance.Mistake{
+		conformance.Wrong("placement", with(func(o *Options) { o.Placement = "inline" })),
+		conformance.Wrong("table", with(func(o *Options) { o.Table = "filter" })),
+		conformance.Wrong("table", with(func(o *Options) { o.Table = "bridge filter" })),
+		conformance.Wrong("table", with(func(o *Options) { o.Table = "inet fil;ter" })),
+		conformance.Wrong("table", with(func(o *Options) { o.Table = "inet 9lives" })),
+		conformance.Wrong("table", with(func(o *Options) { o.Table = "ip filter" })),
+		conformance.Wrong("table", with(func(o *Options) { o.Table = "ip6 mangle" })),
+		conformance.Wrong("table", with(func(o *Options) { o.Table = "inet firewalld" })),
+		conformance.Wrong("table", with(func(o *Options) { o.Table = "inet firewalld_policy_drop" })),
+		conformance.Wrong("table", with(func(o *Options) { o.Table = "ip docker-bridges" })),
+		conformance.Wrong("table", with(func(o *Options) { o.Table = "ip nm-shared-wlan0" })),
+		conformance.Wrong("hook", with(func(o *Options) { o.Hook = "input" })),
+		conformance.Wrong("hook", with(func(o *Options) { o.Hook = "prerouting" })),
+		conformance.Wrong("hook", with(func(o *Options) { o.Ingress = nil })),
+		conformance.Wrong("ingress", with(func(o *Options) { o.Hook = "output" })),
+		conformance.Wrong("ingress.1", with(func(o *Options) { o.Ingress = []string{"lan0", `x" accept; #`} })),
+		conformance.Wrong("ingress.0", with(func(o *Options) { o.Ingress = []string{"*"} })),
+		conformance.Wrong("ingress.0", with(func(o *Options) { o.Ingress = []string{"la*n"} })),
+		conformance.Wrong("egress.0", with(func(o *Options) { o.Egress = []string{"a-name-that-is-too-long"} })),
+		conformance.Wrong("ingress.0", with(func(o *Options) { o.Ingress = []string{"tun+"} })),
+		conformance.Wrong("ingress.1", with(func(o *Options) { o.Ingress = []string{"lan0", "eth0@if2"} })),
+		conformance.Wrong("egress.0", with(func(o *Options) { o.Egress = []string{"any"} })),
+	}
 }
 
 func TestConformance(t *testing.T) { conformance.Run(t, contract()) }
+
+// FuzzFiles feeds the readers of what is rendered, and of what was published before.
+func FuzzFiles(f *testing.F) { conformance.Fuzz(f, contract()) }
+
+func BenchmarkRender(b *testing.B) { conformance.Benchmark(b, contract()) }
 
 func writeFile(t *testing.T, name string, data []byte) {
 	t.Helper()
 	if err := os.WriteFile(name, data, 0o644); err != nil {
 		t.Fatal(err)
-	}
-}
-
-func TestOptionMistakes(t *testing.T) {
-	good := Options{Placement: fragment, Table: "inet filter", Hook: "forward", Ingress: []string{"lan0"}}
-	for _, tt := range []struct {
-		option string
-		change func(*Options)
-	}{
-		{"placement", func(o *Options) { o.Placement = "inline" }},
-		{"table", func(o *Options) { o.Table = "filter" }},
-		{"table", func(o *Options) { o.Table = "bridge filter" }},
-		{"table", func(o *Options) { o.Table = "inet fil;ter" }},
-		{"table", func(o *Options) { o.Table = "inet 9lives" }},
-		{"table", func(o *Options) { o.Table = "ip filter" }},
-		{"table", func(o *Options) { o.Table = "ip6 mangle" }},
-		{"table", func(o *Options) { o.Table = "inet firewalld" }},
-		{"table", func(o *Options) { o.Table = "inet firewalld_policy_drop" }},
-		{"table", func(o *Options) { o.Table = "ip docker-bridges" }},
-		{"table", func(o *Options) { o.Table = "ip nm-shared-wlan0" }},
-		{"hook", func(o *Options) { o.Hook = "input" }},
-		{"hook", func(o *Options) { o.Hook = "prerouting" }},
-		{"hook", func(o *Options) { o.Ingress = nil }},
-		{"ingress", func(o *Options) { o.Hook = "output" }},
-		{"ingress.1", func(o *Options) { o.Ingress = []string{"lan0", `x" accept; #`} }},
-		{"ingress.0", func(o *Options) { o.Ingress = []string{"*"} }},
-		{"ingress.0", func(o *Options) { o.Ingress = []string{"la*n"} }},
-		{"egress.0", func(o *Options) { o.Egress = []string{"a-name-that-is-too-long"} }},
-		{"ingress.0", func(o *Options) { o.Ingress = []string{"tun+"} }},
-		{"ingress.1", func(o *Options) { o.Ingress = []string{"lan0", "eth0@if2"} }},
-		{"egress.0", func(o *Options) { o.Egress = []string{"any"} }},
-	} {
-		o := good
-		tt.change(&o)
-		_, err := Kind().Build(&o, renderers.Env{Name: "edge", Path: "edge.nft"})
-		var opt *renderers.OptionError
-		if !errors.As(err, &opt) || opt.Option != tt.option || opt.Cause == "" || opt.Fix == "" {
-			t.Errorf("%+v: %v", o, err)
-		}
-	}
-	if _, err := Kind().Build(&good, renderers.Env{Name: "edge", Path: "edge.nft"}); err != nil {
-		t.Errorf("good options: %v", err)
 	}
 }
 
@@ -189,72 +208,6 @@ func smallPlan() *rules.Plan {
 		Name: "calls", Verdict: rules.Allow, From: rules.Any(), To: rules.In("acs", ipranges.MustParse("20.202.0.0/16", "2603:1063::/38")),
 		Services: []rules.Service{rules.NewService("media", rules.Ports(rules.UDP, 3478, 3481))},
 	}}}
-}
-
-// TestReadBackSeesWhatIsAdded adds and takes away what the chains of verdicts do not
-// show.
-func TestReadBackSeesWhatIsAdded(t *testing.T) {
-	for name, tt := range map[string]struct {
-		opt    Options
-		change func(string) string
-	}{
-		"a chain that drops": {Options{Placement: standalone, Hook: "forward", Ingress: []string{"lan0"}}, func(s string) string {
-			return s + "table inet sallyport_edge {\n\tchain extra {\n\t\ttype filter hook forward priority -10; policy drop;\n\t}\n}\n"
-		}},
-		"another table": {Options{Placement: fragment, Table: "inet filter", Hook: "forward", Ingress: []string{"lan0"}}, func(s string) string {
-			return s + "add chain inet nat mine\n"
-		}},
-		"a mark less": {Options{Placement: fragment, Table: "inet filter", Hook: "forward", Ingress: []string{"lan0"}, DSCP: true}, func(s string) string {
-			return dropLine(s, "udp dport 3480 ip dscp")
-		}},
-		"another mark": {Options{Placement: fragment, Table: "inet filter", Hook: "forward", Ingress: []string{"lan0"}, DSCP: true}, func(s string) string {
-			return strings.Replace(s, "dscp set af21", "dscp set ef", 1)
-		}},
-		"established": {Options{Placement: fragment, Table: "inet filter", Hook: "forward", Ingress: []string{"lan0"}, Established: true}, func(s string) string {
-			return dropLine(s, "ct state")
-		}},
-		"the gate": {Options{Placement: fragment, Table: "inet filter", Hook: "forward", Ingress: []string{"lan0"}}, func(s string) string {
-			return dropLine(s, "iifname")
-		}},
-	} {
-		r, err := Kind().Build(&tt.opt, renderers.Env{Name: "edge", Path: "edge.nft"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		files, err := r.Render(smallPlan())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := r.ReadBack(files); err != nil {
-			t.Fatalf("%s: unchanged: %v", name, err)
-		}
-		changed := tt.change(string(files[0].Data))
-		if changed == string(files[0].Data) {
-			t.Fatalf("%s: nothing was changed", name)
-		}
-		files[0].Data = []byte(changed)
-		if _, err := r.ReadBack(files); err == nil {
-			t.Errorf("%s is not noticed", name)
-		}
-		good, _ := r.Render(smallPlan())
-		good[1].Data = []byte("# nothing\n")
-		if _, err := r.ReadBack(good); err == nil {
-			t.Errorf("%s: a remove file that removes nothing is not noticed", name)
-		}
-	}
-}
-
-func dropLine(s, word string) string {
-	var b strings.Builder
-	gone := false
-	for line := range strings.Lines(s) {
-		if !gone && strings.Contains(line, word) && !strings.HasPrefix(line, "#") {
-			gone = true
-			continue
-		}
-		b.WriteString(line)
-	}
-	return b.String()
 }
 
 // FuzzParse feeds the reader of our own output with anything.

@@ -1,6 +1,7 @@
 package paloalto
 
 import (
+	"slices"
 	"testing"
 
 	"sallyport/renderers/conformance"
@@ -53,9 +54,43 @@ func variants() []conformance.Variant {
 func ptr(o Options) *Options { return &o }
 
 func contract() conformance.Contract {
-	return conformance.Contract{Kind: Kind(), Variants: variants()}
+	return conformance.Contract{Kind: Kind(), Variants: variants(), Mistakes: mistakes(), Damages: slices.Concat(
+		conformance.Damaged("edl", map[string][2]string{
+			"another zone":             {"from trust", "from guest"},
+			"one more zone":            {"\nmove", "\nset rulebase security rules sp-edge-calls to dmz\nmove"},
+			"an application":           {"application any", "application ssl"},
+			"another server":           {"lists.example.com", "lists.example.org"},
+			"no certificate":           {"certificate-profile lists", "certificate-profile None"},
+			"an unknown element":       {"log-end no", "log-start no"},
+			"a negated side":           {"\nmove", "\nset rulebase security rules sp-edge-calls negate-destination yes\nmove"},
+			"a commit":                 {" bottom\n", " bottom\ncommit\n"},
+			"another position":         {" bottom", " top"},
+			"another virtual one":      {"set rulebase", "set vsys vsys2 rulebase"},
+			"an object deleted":        {"\nset service sp-edge-tcp-443", "\ndelete service sp-edge-tcp-443\nset service sp-edge-tcp-443"},
+			"a denial by a list":       {" action allow", " action drop"},
+			"an object of another":     {"fqdn login.example.com", "fqdn login.example.org"},
+			"an address called a host": {"fqdn login.example.com", "ip-netmask 10.0.0.1"},
+			"a range of IPv6":          {"2603:1063::/38\n", "2603:1063::-2603:1063:3ff:ffff:ffff:ffff:ffff:fffe\n"},
+		}),
+		conformance.Damaged("edl with URLs", map[string][2]string{
+			"no slash":                 {"login.example.com/", "login.example.com"},
+			"a path":                   {"login.example.com/", "login.example.com/x/"},
+			"a * inside of a part":     {"login.example.com/", "*login.example.com/"},
+			"everything":               {"login.example.com/", "*/"},
+			"a list of addresses":      {" type url url", " type ip url"},
+			"a category and addresses": {"destination any", "destination sp-edge-cloud"},
+			"a second category":        {"\nmove", "\nset rulebase security rules sp-edge-signalling category malware\nmove"},
+			"the category later":       {"\nmove", "\nset rulebase security rules sp-edge-calls category sp-edge-hosts-urls\nmove"},
+			"UDP":                      {"service sp-edge-tcp-443 category", "service sp-edge-udp-3478-3481 category"},
+		}),
+		conformance.Damaged("objects with URLs panorama", map[string][2]string{
+			"a category of categories": {`type "URL List"`, `type "Category Match"`},
+		}),
+	)}
 }
 
 func TestConformance(t *testing.T) { conformance.Run(t, contract()) }
 
 func FuzzFiles(f *testing.F) { conformance.Fuzz(f, contract()) }
+
+func BenchmarkRender(b *testing.B) { conformance.Benchmark(b, contract()) }

@@ -8,10 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"sallyport/internal/testkit/realfeed"
 	"sallyport/ipranges"
-	"sallyport/ipranges/azure"
 	"sallyport/renderers"
+	"sallyport/renderers/conformance"
 	"sallyport/rules"
 )
 
@@ -200,56 +199,10 @@ func TestDamagedFiles(t *testing.T) {
 // xmlComment reports whether l is of the comment at the head of an XML file.
 func xmlComment(l string) bool { return !strings.HasPrefix(l, "<") || strings.HasPrefix(l, "<?") }
 
-func TestReadBackRefuses(t *testing.T) {
-	r := newRenderer(t, edl(), nil)
-	files := renderWith(t, edl(), plan(), nil)
-	for name, change := range map[string]func(string) string{
-		"another zone": func(s string) string { return strings.Replace(s, "from trust", "from guest", 1) },
-		"one more zone": func(s string) string {
-			return strings.Replace(s, "\nmove", "\nset rulebase security rules sp-edge-calls to dmz\nmove", 1)
-		},
-		"an application": func(s string) string { return strings.Replace(s, "application any", "application ssl", 1) },
-		"another server": func(s string) string { return strings.Replace(s, "lists.example.com", "lists.example.org", 1) },
-		"no certificate": func(s string) string {
-			return strings.Replace(s, "certificate-profile lists", "certificate-profile None", 1)
-		},
-		"an unknown element": func(s string) string { return strings.Replace(s, "log-end no", "log-start no", 1) },
-		"a negated side": func(s string) string {
-			return strings.Replace(s, "\nmove", "\nset rulebase security rules sp-edge-calls negate-destination yes\nmove", 1)
-		},
-		"a commit":            func(s string) string { return s + "commit\n" },
-		"another position":    func(s string) string { return strings.Replace(s, " bottom", " top", 1) },
-		"another virtual one": func(s string) string { return strings.Replace(s, "set rulebase", "set vsys vsys2 rulebase", 1) },
-		"an object deleted":   func(s string) string { return "delete service sp-edge-tcp-443\n" + s },
-	} {
-		broken := slices.Clone(files)
-		broken[0].Data = []byte(change(string(files[0].Data)))
-		if bytes.Equal(broken[0].Data, files[0].Data) {
-			t.Fatalf("%s: nothing was changed", name)
-		}
-		if p, err := r.ReadBack(broken); err == nil {
-			t.Errorf("%s: read as %+v", name, p)
-		}
-	}
-}
-
-func azureCloud(t testing.TB, change string) ipranges.Set {
-	t.Helper()
-	c, err := azure.Decode(realfeed.Read(t, "azure/ServiceTags_Public_change"+change+".json"), azure.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, ok := c.Set("AzureCloud")
-	if !ok {
-		t.Fatal("the feed has no tag AzureCloud")
-	}
-	return s
-}
-
 // TestAzureCloud renders the real thing in both forms and syntaxes, within the
 // limits of the smallest model, and reads it back.
 func TestAzureCloud(t *testing.T) {
-	p := planOf(allow("calls", rules.Any(), rules.In("azure", azureCloud(t, "398")), media))
+	p := planOf(allow("calls", rules.Any(), rules.In("azure", conformance.AzureCloud(t, 398)), media))
 	for _, opt := range []Options{edl(), objects()} {
 		for _, opt.Syntax = range []string{syntaxSet, syntaxXML} {
 			r := newRenderer(t, opt, nil)
@@ -266,22 +219,6 @@ func TestAzureCloud(t *testing.T) {
 			}
 			t.Logf("%s %s: %d lines, %d bytes; %d groups", opt.Form, opt.Syntax, bytes.Count(files[0].Data, []byte("\n")), len(files[0].Data),
 				strings.Count(string(files[len(files)-1].Data), "delete address-group "))
-		}
-	}
-}
-
-func BenchmarkAzureCloud(b *testing.B) {
-	p := planOf(allow("calls", rules.Any(), rules.In("azure", azureCloud(b, "398")), media))
-	for _, opt := range []Options{edl(), objects()} {
-		for _, opt.Syntax = range []string{syntaxSet, syntaxXML} {
-			r := newRenderer(b, opt, nil)
-			b.Run(opt.Form+" "+opt.Syntax, func(b *testing.B) {
-				for b.Loop() {
-					if _, err := r.Render(p); err != nil {
-						b.Fatal(err)
-					}
-				}
-			})
 		}
 	}
 }

@@ -61,23 +61,6 @@ func element(text, alias string) string {
 	return rest
 }
 
-// TestReadBackRefusesADenialByTable reads a denial whose addresses would be fetched.
-func TestReadBackRefusesADenialByTable(t *testing.T) {
-	o := options(formURLTable)
-	r, err := Kind().Build(&o, env())
-	if err != nil {
-		t.Fatal(err)
-	}
-	files, err := r.Render(planOf(pass("calls", rules.Any(), cloud, media)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	files[0].Data = []byte(strings.Replace(string(files[0].Data), "<type>pass</type>", "<type>block</type>", 1))
-	if _, err := r.ReadBack(files); err == nil || !strings.Contains(err.Error(), "has to fetch first") {
-		t.Errorf("it reads back: %v", err)
-	}
-}
-
 // TestDeniedSetsHaveRoom refuses a denial of more than an alias holds, and says why it
 // cannot be a table.
 func TestDeniedSetsHaveRoom(t *testing.T) {

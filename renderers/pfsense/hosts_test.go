@@ -7,11 +7,9 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
-	"sallyport/renderers"
 	"sallyport/rules"
 )
 
@@ -130,41 +128,6 @@ func TestBlocksBeforeNames(t *testing.T) {
 		o.Accept = []string{"5"}
 		if _, err := mergeInto(t, o, plainConfig(block, ""), planOf(pass("x", rules.Any(), hosts, https))); err != nil {
 			t.Errorf("%s, accepted: %v", dst, err)
-		}
-	}
-}
-
-// TestNamesReadBackRefuses what would match otherwise than it reads.
-func TestNamesReadBackRefuses(t *testing.T) {
-	for _, tt := range []struct{ name, form, file, old, new string }{
-		{"an address among the names", formURLTable, "fw/edge.xml", "login.skype.com ", "10.0.0.1 "},
-		{"an address in the file", formImport, "fw/edge.sp_signalling_names.txt", "login.skype.com", "10.0.0.1"},
-		{"an empty file", formImport, "fw/edge.sp_signalling_names.txt", "login.skype.com\ntrouter.teams.microsoft.com", ""},
-		{"a wildcard", formMerge, "fw/edge.xml", "login.skype.com ", "*.skype.com "},
-		{"the name of an alias", formMerge, "fw/edge.xml", "login.skype.com ", "sp_cloud "},
-		{"another type", formURLTable, "fw/edge.xml", "<type>host</type>", "<type>network</type>"},
-		{"no name", formMerge, "fw/edge.xml", "login.skype.com trouter.teams.microsoft.com", ""},
-		{"descriptions of other entries", formURLTable, "fw/edge.xml", "<detail><![CDATA[||]]></detail>", "<detail></detail>"},
-		{"names as the source", formURLTable, "fw/edge.xml", "<source>\n\t\t\t\t<any></any>", "<source>\n\t\t\t\t<address>sp_signalling_names</address>"},
-		{"names and any", formURLTable, "fw/edge.xml", "<address>sp_signalling_names</address>", "<address>sp_signalling_names</address><any></any>"},
-	} {
-		o := options(tt.form)
-		r, err := Kind().Build(&o, env())
-		if err != nil {
-			t.Fatal(err)
-		}
-		files, err := r.Render(named())
-		if err != nil {
-			t.Fatal(err)
-		}
-		i := slices.IndexFunc(files, func(f renderers.File) bool { return f.Path == tt.file })
-		data := strings.Replace(string(files[i].Data), tt.old, tt.new, 1)
-		if data == string(files[i].Data) {
-			t.Fatalf("%s: nothing was changed in\n%s", tt.name, data)
-		}
-		files[i].Data = []byte(data)
-		if p, err := r.ReadBack(files); err == nil {
-			t.Errorf("%s: read as %+v", tt.name, p)
 		}
 	}
 }

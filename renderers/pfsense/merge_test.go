@@ -228,24 +228,6 @@ func TestMergeOfTwoTargets(t *testing.T) {
 	}
 }
 
-// TestClaims names the file that two targets cannot both begin with.
-func TestClaims(t *testing.T) {
-	for form, want := range map[string]string{formMerge: "testdata/config.xml", formURLTable: "", formImport: ""} {
-		o := options(form)
-		r, err := Kind().Build(&o, env())
-		if err != nil {
-			t.Fatal(err)
-		}
-		got := ""
-		for _, c := range r.Claims {
-			got += c.File
-		}
-		if got != want {
-			t.Errorf("%s claims %q, not %q", form, got, want)
-		}
-	}
-}
-
 func TestMergeRetiredAliasInUse(t *testing.T) {
 	merged := mustMerge(t, options(formMerge), fixture(t), calls())
 	used := strings.Replace(merged, "<address>10.9.0.1</address>", "<address>sp_cloud</address>", 1)

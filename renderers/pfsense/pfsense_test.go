@@ -3,6 +3,7 @@ package pfsense
 import (
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -41,7 +42,58 @@ func variants() []conformance.Variant {
 }
 
 func contract() conformance.Contract {
-	return conformance.Contract{Kind: Kind(), Variants: variants()}
+	return conformance.Contract{Kind: Kind(), Variants: variants(), Mistakes: mistakes(), LoadTest: "TestMergeAgain", Damages: slices.Concat(
+		conformance.Damaged("urltable", map[string][2]string{
+			"a denial by a table":           {"<type>pass</type>", "<type>block</type>"},
+			"an address among the names":    {"login.example.com ", "10.0.0.1 "},
+			"another type":                  {"<type>host</type>", "<type>network</type>"},
+			"descriptions of other entries": {"<detail><![CDATA[||]]></detail>", "<detail></detail>"},
+			"names as the source":           {"<source>\n\t\t\t\t<any></any>", "<source>\n\t\t\t\t<address>sp_hosts_names</address>"},
+			"names and any":                 {"<address>sp_hosts_names</address>", "<address>sp_hosts_names</address><any></any>"},
+			"no end":                        {"</filter>", ""},
+		}),
+		conformance.Damaged("import", map[string][2]string{
+			"an address in the file": {"login.example.com", "10.0.0.1"},
+			"an empty file":          {"login.example.com\nworldaz.relay.example.com", ""},
+		}),
+		conformance.Damaged("merge before", map[string][2]string{
+			"a wildcard":           {"login.example.com ", "*.example.com "},
+			"the name of an alias": {"login.example.com ", "sp_cloud "},
+			"no name":              {"login.example.com worldaz.relay.example.com", ""},
+		}),
+	)}
+}
+
+func mistakes() []conformance.Mistake {
+	with := func(form string, change func(*Options)) *Options {
+		o := options(form)
+		change(&o)
+		return &o
+	}
+	return []conformance.Mistake{
+		conformance.Wrong("form", with(formURLTable, func(o *Options) { o.Form = "xmlrpc" })),
+		conformance.Wrong("url", with(formURLTable, func(o *Options) { o.URL = "" })),
+		conformance.Wrong("url", with(formURLTable, func(o *Options) { o.URL = "http://files.example.net" })),
+		conformance.Wrong("url", with(formURLTable, func(o *Options) { o.URL = "ftp://files.example.net" })),
+		conformance.Wrong("url", with(formURLTable, func(o *Options) { o.URL = "files.example.net/x" })),
+		conformance.Wrong("url", with(formURLTable, func(o *Options) { o.URL = "https://a.example/x?y=<z>" })),
+		conformance.Wrong("url", with(formURLTable, func(o *Options) { o.URL = "https://u:p@a.example/" })),
+		conformance.Wrong("url", with(formImport, func(o *Options) { o.URL = "https://a.example" })),
+		conformance.Wrong("config", with(formURLTable, func(o *Options) { o.Config = "config.xml" })),
+		conformance.Wrong("before", with(formImport, func(o *Options) { o.Before = "x" })),
+		conformance.Wrong("accept", with(formImport, func(o *Options) { o.Accept = []string{"x"} })),
+		conformance.Wrong("form", with(formMerge, func(o *Options) { o.Config = "" })),
+		conformance.Wrong("form", with(formMerge, func(o *Options) { o.Before = "" })),
+		conformance.Wrong("after", with(formMerge, func(o *Options) { o.After = "x" })),
+		conformance.Wrong("config", with(formMerge, func(o *Options) { o.Config = "testdata/absent.xml" })),
+		conformance.Wrong("interface", with(formMerge, func(o *Options) { o.Interface = "lan<" })),
+		conformance.Wrong("prefix", with(formURLTable, func(o *Options) { o.Prefix = "pkg_" })),
+		conformance.Wrong("prefix", with(formURLTable, func(o *Options) { o.Prefix = "a-b" })),
+		conformance.Wrong("update_days", with(formURLTable, func(o *Options) { o.UpdateDays = 0 })),
+		conformance.Wrong("update_days", with(formURLTable, func(o *Options) { o.UpdateDays = 129 })),
+		conformance.Wrong("alias_entries", with(formImport, func(o *Options) { o.AliasEntries = 0 })),
+		conformance.Wrong("table_entries", with(formImport, func(o *Options) { o.TableEntries = -1 })),
+	}
 }
 
 func TestConformance(t *testing.T) { conformance.Run(t, contract()) }
@@ -56,6 +108,8 @@ func FuzzFiles(f *testing.F) {
 	}
 	conformance.Fuzz(f, conformance.Contract{Kind: Kind(), Variants: list})
 }
+
+func BenchmarkRender(b *testing.B) { conformance.Benchmark(b, contract()) }
 
 func env() renderers.Env {
 	return renderers.Env{Name: "edge", Path: "fw/edge.xml", Read: os.ReadFile}
@@ -104,51 +158,6 @@ func pass(name string, from, to rules.Addresses, services ...rules.Service) rule
 }
 
 func calls() *rules.Plan { return planOf(pass("calls", rules.Any(), cloud, media)) }
-
-func TestOptionMistakes(t *testing.T) {
-	for _, tt := range []struct {
-		option, form string
-		change       func(*Options)
-	}{
-		{"form", formURLTable, func(o *Options) { o.Form = "xmlrpc" }},
-		{"url", formURLTable, func(o *Options) { o.URL = "" }},
-		{"url", formURLTable, func(o *Options) { o.URL = "http://files.example.net" }},
-		{"url", formURLTable, func(o *Options) { o.URL = "ftp://files.example.net" }},
-		{"url", formURLTable, func(o *Options) { o.URL = "files.example.net/x" }},
-		{"url", formURLTable, func(o *Options) { o.URL = "https://a.example/x?y=<z>" }},
-		{"url", formURLTable, func(o *Options) { o.URL = "https://u:p@a.example/" }},
-		{"url", formImport, func(o *Options) { o.URL = "https://a.example" }},
-		{"config", formURLTable, func(o *Options) { o.Config = "config.xml" }},
-		{"before", formImport, func(o *Options) { o.Before = "x" }},
-		{"accept", formImport, func(o *Options) { o.Accept = []string{"x"} }},
-		{"form", formMerge, func(o *Options) { o.Config = "" }},
-		{"form", formMerge, func(o *Options) { o.Before = "" }},
-		{"after", formMerge, func(o *Options) { o.After = "x" }},
-		{"config", formMerge, func(o *Options) { o.Config = "testdata/absent.xml" }},
-		{"interface", formMerge, func(o *Options) { o.Interface = "lan<" }},
-		{"prefix", formURLTable, func(o *Options) { o.Prefix = "pkg_" }},
-		{"prefix", formURLTable, func(o *Options) { o.Prefix = "a-b" }},
-		{"update_days", formURLTable, func(o *Options) { o.UpdateDays = 0 }},
-		{"update_days", formURLTable, func(o *Options) { o.UpdateDays = 129 }},
-		{"alias_entries", formImport, func(o *Options) { o.AliasEntries = 0 }},
-		{"table_entries", formImport, func(o *Options) { o.TableEntries = -1 }},
-	} {
-		o := options(tt.form)
-		tt.change(&o)
-		_, err := Kind().Build(&o, env())
-		var opt *renderers.OptionError
-		if !errors.As(err, &opt) || opt.Option != tt.option || opt.Cause == "" || opt.Fix == "" {
-			t.Errorf("%+v: %v", o, err)
-		}
-	}
-	insecure := options(formURLTable)
-	insecure.URL, insecure.Insecure = "http://files.example.net", true
-	for _, o := range []Options{insecure, options(formURLTable), options(formImport), options(formMerge)} {
-		if _, err := Kind().Build(&o, env()); err != nil {
-			t.Errorf("good options: %v", err)
-		}
-	}
-}
 
 func TestNames(t *testing.T) {
 	for name, want := range map[string]string{
