@@ -1,8 +1,6 @@
 package conformance
 
 import (
-	"os"
-	"slices"
 	"strings"
 	"testing"
 
@@ -11,68 +9,46 @@ import (
 	"sallyport/rules"
 )
 
-// Week renders a rule to before, publishes that, and renders the same rule to after, as
-// with the feeds of two weeks. It fails t when nothing changes, or more than three times
-// as much as in the lists themselves.
+// week renders AzureCloud of change 396 and of change 398: no more than three times as many
+// lines change as prefixes do; and no more than four times where the one is published
+// before the other, which then may have to take away what left the list. The target is
+// taken to have room for all of it.
 //
-// The yardstick: the entries that one of the lists has and the other has not. Entries
-// are the prefixes of the shortest list of a set, as a target without ranges writes it,
-// or host names. From change 396 to 398 of AzureCloud these are 213 prefixes. In the
-// outputs, what one of them has and the other has not is counted in lines, whose order
-// does not count, or in words where a line has more than fifty: some formats have all
-// addresses on one line. What the headers say counts, too.
-func Week(t *testing.T, kind renderers.Kind, options any, before, after rules.Addresses) {
-	t.Helper()
-	var published []renderers.File
-	var files [2][]renderers.File
-	families := rules.BothFamilies
-	for i, to := range []rules.Addresses{before, after} {
-		env := renderers.Env{Name: "edge", Path: "edge" + kind.Extension, Read: os.ReadFile, Previous: func(path string) []byte {
-			at := slices.IndexFunc(published, func(f renderers.File) bool { return f.Path == path })
-			if at < 0 {
-				return nil
-			}
-			return published[at].Data
-		}}
-		r, err := kind.Build(options, env)
-		if err != nil {
-			t.Fatal(err)
+// The yardstick: the prefixes of the shortest list of a set that one of the lists has and
+// the other has not, as a target without ranges writes it. From change 396 to 398 these
+// are 212 prefixes. In the outputs, what one of them has and the other has not is counted
+// in lines, whose order does not count, or in words where a line has more than fifty: some
+// formats have all addresses on one line. What the headers say counts, too.
+func (s *suite) week(t testing.TB) {
+	weeks := [2]ipranges.Set{AzureCloud(t, 396), AzureCloud(t, 398)}
+	entries := 0
+	for _, f := range s.plan(t, cloud).Families.List() {
+		before, after := weeks[0].Only(f), weeks[1].Only(f)
+		if s.variant.Complement {
+			before, after = weeks[0].Complement(f), weeks[1].Complement(f)
 		}
-		p := filter(allow("calls", rules.Any(), to, media))
-		if to.ByName() {
-			p.Rules[0].Services = []rules.Service{https}
-		}
-		p.Provenance.Feeds[0].Change = []string{"396", "398"}[i]
-		caps := r.Caps
-		families = caps.Families
-		p.Families &= families
-		lowered, _, errs := rules.Lower(p, caps)
-		if len(errs) > 0 {
-			t.Fatal(errs[0])
-		}
-		if files[i], err = r.Render(lowered); err != nil {
-			t.Fatal(err)
-		}
-		published = files[i]
+		entries += changedPrefixes(before, after)
 	}
-	entries, changed := changedEntries(before, after, families), changedUnits(files[0], files[1])
-	t.Logf("%d changed entries, %d changed lines", entries, changed)
-	if entries == 0 || changed == 0 || changed > 3*entries {
-		t.Errorf("%d changed entries change %d lines", entries, changed)
+	before, fresh := s.weekOf(t, weeks[0], "396", nil), s.weekOf(t, weeks[1], "398", nil)
+	changed, published := changedUnits(before, fresh), changedUnits(before, s.weekOf(t, weeks[1], "398", before))
+	t.Logf("%d changed prefixes, %d changed lines, %d after publishing", entries, changed, published)
+	if entries == 0 || changed == 0 || changed > 3*entries || published > 4*entries {
+		t.Errorf("%d changed prefixes change %d lines, and %d after publishing", entries, changed, published)
 	}
 }
 
-// changedEntries counts the entries of one of the lists that the other has not, in the
-// families.
-func changedEntries(a, b rules.Addresses, families rules.Families) int {
-	if a.ByName() || b.ByName() {
-		return ChangedLines([]byte(strings.Join(a.Patterns(), "\n")), []byte(strings.Join(b.Patterns(), "\n")))
+// weekOf is the output for the set of a change, after an earlier output.
+func (s *suite) weekOf(t testing.TB, set ipranges.Set, change string, before []renderers.File) []renderers.File {
+	r := s.buildAfter(t, before)
+	p := s.plan(t, rules.In("cloud", set))
+	p.Provenance.Feeds[0].Change = change
+	caps := r.Caps
+	caps.RouteLimits, caps.MaxElements = nil, 0
+	lowered, _, errs := rules.Lower(p, caps)
+	if len(errs) > 0 {
+		t.Fatal(errs[0])
 	}
-	changed := 0
-	for _, f := range families.List() {
-		changed += changedPrefixes(a.Set().Only(f), b.Set().Only(f))
-	}
-	return changed
+	return s.render(t, r, lowered)
 }
 
 // changedPrefixes counts the prefixes that one of the sets' shortest lists has
@@ -85,7 +61,7 @@ func changedPrefixes(a, b ipranges.Set) int {
 	return ChangedLines(lists[0], lists[1])
 }
 
-// changedUnits counts what Week counts in outputs. A file that only one of them has
+// changedUnits counts what changes in outputs. A file that only one of them has
 // changes as a whole.
 func changedUnits(before, after []renderers.File) int {
 	texts := map[string][2][]byte{}
@@ -136,7 +112,7 @@ func ChangedLines(a, b []byte) int {
 }
 
 // smallChange renders two versions of a long list that differ in few prefixes: the
-// changed lines, as Week counts them, must be within three times as many, and a handful
+// changed lines, counted as in the week, must be within three times as many, and a handful
 // for counts and a checksum.
 func (s *suite) smallChange(t testing.TB) {
 	r := s.build(t, "edge")
@@ -171,40 +147,4 @@ func (s *suite) smallChange(t testing.TB) {
 
 func complement(s ipranges.Set) ipranges.Set {
 	return s.Complement(ipranges.IPv4).Union(s.Complement(ipranges.IPv6))
-}
-
-// week renders AzureCloud of change 396 and of change 398: no more than three times as many
-// lines change as prefixes do, as Week counts them; and no more than four times where the
-// one is published before the other, which then may have to take away what left the list.
-// The target is taken to have room for all of it.
-func (s *suite) week(t testing.TB) {
-	weeks := [2]ipranges.Set{AzureCloud(t, 396), AzureCloud(t, 398)}
-	entries := 0
-	for _, f := range s.plan(t, cloud).Families.List() {
-		before, after := weeks[0].Only(f), weeks[1].Only(f)
-		if s.variant.Complement {
-			before, after = weeks[0].Complement(f), weeks[1].Complement(f)
-		}
-		entries += changedPrefixes(before, after)
-	}
-	before, fresh := s.weekOf(t, weeks[0], "396", nil), s.weekOf(t, weeks[1], "398", nil)
-	changed, published := changedUnits(before, fresh), changedUnits(before, s.weekOf(t, weeks[1], "398", before))
-	t.Logf("%d changed prefixes, %d changed lines, %d after publishing", entries, changed, published)
-	if entries == 0 || changed == 0 || changed > 3*entries || published > 4*entries {
-		t.Errorf("%d changed prefixes change %d lines, and %d after publishing", entries, changed, published)
-	}
-}
-
-// weekOf is the output for the set of a change, after an earlier output.
-func (s *suite) weekOf(t testing.TB, set ipranges.Set, change string, before []renderers.File) []renderers.File {
-	r := s.buildAfter(t, before)
-	p := s.plan(t, rules.In("cloud", set))
-	p.Provenance.Feeds[0].Change = change
-	caps := r.Caps
-	caps.RouteLimits, caps.MaxElements = nil, 0
-	lowered, _, errs := rules.Lower(p, caps)
-	if len(errs) > 0 {
-		t.Fatal(errs[0])
-	}
-	return s.render(t, r, lowered)
 }

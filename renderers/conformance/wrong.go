@@ -21,7 +21,7 @@ import (
 //     TestWrongOutputsFromThePolicy
 //  8. a tree of chains too deep for iptables-nft: iptables' TestVerdictsOnEveryBoundary
 //     and TestTrieStaysShallow
-//  9. thousands of changed lines for a few prefixes: Week, called by each target
+//  9. thousands of changed lines for a few prefixes: the suite's week
 func (s *suite) wrongOutputs(t testing.TB) {
 	r := s.build(t, "edge")
 	caps := r.Caps
