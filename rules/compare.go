@@ -212,17 +212,21 @@ func (c *comparison) withNames(classes []addressClass) []addressClass {
 func (c *comparison) nameClasses() []addressClass {
 	seen := map[string]bool{c.none().key(): true}
 	var classes []addressClass
+	held := make([]nameIndex, len(c.rules))
+	for i, r := range c.rules {
+		held[i] = r.To.nameIndex()
+	}
 	for _, r := range c.rules {
 		for _, pattern := range r.To.patterns {
-			name, held := sampleName(pattern), c.none()
-			for i, other := range c.rules {
-				if other.To.fits(name) {
-					held.add(i)
+			name, rules := sampleName(pattern), c.none()
+			for i := range c.rules {
+				if held[i].fits(name) {
+					rules.add(i)
 				}
 			}
-			if key := held.key(); !seen[key] {
+			if key := rules.key(); !seen[key] {
 				seen[key] = true
-				classes = append(classes, addressClass{rules: held, name: name})
+				classes = append(classes, addressClass{rules: rules, name: name})
 			}
 		}
 	}

@@ -33,7 +33,32 @@ func (a Addresses) fits(name string) bool {
 
 // HasNames reports whether every name of b is one of a.
 func (a Addresses) HasNames(b Addresses) bool {
-	return b.ByName() && !slices.ContainsFunc(b.patterns, func(p string) bool { return !a.fits(sampleName(p)) })
+	held := a.nameIndex()
+	return b.ByName() && !slices.ContainsFunc(b.patterns, func(p string) bool { return !held.fits(sampleName(p)) })
+}
+
+// nameIndex is the patterns of a list for many questions: whole names, and endings.
+type nameIndex map[string]bool
+
+func (a Addresses) nameIndex() nameIndex {
+	x := make(nameIndex, len(a.patterns))
+	for _, p := range a.patterns {
+		x[p] = true
+	}
+	return x
+}
+
+// fits is Addresses.fits.
+func (x nameIndex) fits(name string) bool {
+	if x[name] && !Wildcard(name) {
+		return true
+	}
+	for i := 1; i <= len(name) && len(x) > 0; i++ {
+		if x["*"+name[i:]] {
+			return true
+		}
+	}
+	return false
 }
 
 func fitsPattern(pattern, name string) bool {

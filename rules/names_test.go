@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"sallyport/internal/testkit/cost"
 	"sallyport/ipranges"
 )
 
@@ -111,4 +112,39 @@ func TestShadowedNames(t *testing.T) {
 	if s := shadows(plan(some, hosts)); len(s) != 0 {
 		t.Errorf("a rule to names counts as hidden by one to some addresses")
 	}
+}
+
+// TestNameIndex: the index finds what the list of patterns finds.
+func TestNameIndex(t *testing.T) {
+	names := []string{"", "*", "a", "a.example.com", "example.com", ".example.com", "!.example.com", "!-files.example.com", "x-files.example.com", "files.example.com", "!", "b.a.example.com"}
+	patterns := []string{"*", "*.example.com", "*-files.example.com", "a.example.com", "example.com", "*.com"}
+	for mask := range 1 << len(patterns) {
+		var list []string
+		for i, p := range patterns {
+			if mask&(1<<i) != 0 {
+				list = append(list, p)
+			}
+		}
+		a := Named("names", list)
+		for _, name := range names {
+			if got, want := a.nameIndex().fits(name), a.fits(name); got != want {
+				t.Errorf("%q of %q: %v, not %v", name, list, got, want)
+			}
+		}
+	}
+}
+
+// TestManyNames: a comparison of lists of names takes as much for each name, however many
+// there are.
+func TestManyNames(t *testing.T) {
+	cost.Linear(t, "comparing host names", 1_000, func(n int) {
+		list := make([]string, n)
+		for i := range list {
+			list[i] = fmt.Sprintf("h%d.example.com", i)
+		}
+		p := &Plan{Families: BothFamilies, Default: Deny, Rules: []Rule{{Name: "r", Verdict: Allow, From: Any(), To: Named("names", list), Services: []Service{AnyService()}}}}
+		if d := Compare(p, p); d != nil {
+			t.Fatal(d)
+		}
+	})
 }
