@@ -14,9 +14,9 @@ import (
 	"sallyport/rules"
 )
 
-// damage takes away the lines that hold an address or a port, one at a time: what
-// is read back must differ from the plan, or not be readable at all. It shows that
-// the read-back looks at the file.
+// damage takes away each file, and the lines that hold an address or a port, one at a
+// time: what is read back must differ from the plan, or not be readable at all. It shows
+// that the read-back looks at the files.
 func (s *suite) damage(t testing.TB) {
 	if s.variant.NoReadBack {
 		return // there is nothing to fool: readBack demands the refusal
@@ -30,6 +30,9 @@ func (s *suite) damage(t testing.TB) {
 	files := s.render(t, r, lowered)
 	tried := 0
 	for n, f := range files {
+		if got, err := r.ReadBack(slices.Delete(slices.Clone(files), n, n+1)); err == nil && rules.Compare(lowered, got) == nil && !forPeople(f) {
+			t.Errorf("without %s the files read back the same", f.Path)
+		}
 		lines := strings.SplitAfter(string(f.Data), "\n")
 		for i, l := range lines {
 			beside := s.variant.Complement && strings.Contains(l, "52.116.0.0")

@@ -86,8 +86,12 @@ func (x *toyFilter) points(r *rules.Rule) string {
 }
 
 func (x *toyFilter) ReadBack(files []renderers.File) (*rules.Plan, error) {
+	file, err := renderers.FileAt(files, x.env.Path)
+	if err != nil {
+		return nil, err
+	}
 	p := &rules.Plan{Name: "edge"}
-	_, lines := renderers.Uncomment(files[0].Data, "#")
+	_, lines := renderers.Uncomment(file.Data, "#")
 	for i, l := range lines {
 		if i == len(lines)-1 {
 			if n, err := fmt.Sscanf(l, "default %d %d", &p.Families, &p.Default); n != 2 || err != nil {

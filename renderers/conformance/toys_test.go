@@ -150,7 +150,11 @@ func (x *toyRoutes) before() ipranges.Set {
 }
 
 func (x *toyRoutes) ReadBack(files []renderers.File) (*rules.Plan, error) {
-	comments, lines := renderers.Uncomment(files[0].Data, "#")
+	file, err := renderers.FileAt(files, x.env.Path)
+	if err != nil {
+		return nil, err
+	}
+	comments, lines := renderers.Uncomment(file.Data, "#")
 	way, families, err := renderers.ReadRouteHeader(comments)
 	if err != nil {
 		if x.fault != "reads a list without a direction" {
