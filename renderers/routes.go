@@ -131,11 +131,11 @@ func FamilyPath(p string, f ipranges.Family) string {
 // Execute fills in the template name of a target, which own may override, and
 // ends the text with one newline.
 func Execute(target, name string, own fs.FS, data any) ([]byte, error) {
-	t, _, err := templates.Load(target, name, own)
+	t, users, err := templates.Load(target, name, own)
 	if err != nil {
 		return nil, err
 	}
-	text, err := templates.Execute(t, data)
+	text, err := templates.Execute(t, users, data)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"text/template"
 	"text/template/parse"
@@ -177,9 +178,12 @@ func (b *budget) join(list []string, sep string) (string, error) {
 	return strings.Join(list, sep), nil
 }
 
-// Execute fills in a template with data.
-func Execute(t *template.Template, data any) ([]byte, error) {
-	var out bounded
+// Execute fills in a template with data. What a template of the user's writes is bounded.
+func Execute(t *template.Template, users bool, data any) ([]byte, error) {
+	out := bounded{most: math.MaxInt}
+	if users {
+		out.most = maxOutput
+	}
 	if err := t.Execute(&out, data); err != nil {
 		for _, bound := range []error{errSteps, errText, errOutput} {
 			if errors.Is(err, bound) {
@@ -191,11 +195,14 @@ func Execute(t *template.Template, data any) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// bounded is a buffer that takes maxOutput bytes.
-type bounded struct{ bytes.Buffer }
+// bounded is a buffer that takes so many bytes.
+type bounded struct {
+	bytes.Buffer
+	most int
+}
 
 func (b *bounded) Write(p []byte) (int, error) {
-	if b.Len()+len(p) > maxOutput {
+	if b.Len()+len(p) > b.most {
 		return 0, errOutput
 	}
 	return b.Buffer.Write(p)

@@ -37,7 +37,7 @@ func TestMissingKeysAreErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Execute(tmpl, map[string]string{}); err == nil {
+	if _, err := Execute(tmpl, true, map[string]string{}); err == nil {
 		t.Error("a key that is not there prints nothing")
 	}
 }
@@ -67,7 +67,7 @@ func TestBounds(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = Execute(tmpl, data)
+			_, err = Execute(tmpl, true, data)
 			switch {
 			case tt.want == "":
 				if err != nil {
@@ -88,7 +88,7 @@ func TestOwnFunctions(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := Execute(own, nil)
+		got, err := Execute(own, true, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -108,7 +108,7 @@ func (a *app) budget(cmd *cobra.Command, f *budgetFlags, names []string) error {
 		}
 	}
 	if f.json {
-		return a.printJSON(jsonOfCurves(of, curves))
+		return a.printJSON(jsonOfCurves(of, curves, f.at))
 	}
 	return a.printBudget(f, of, curves)
 }
@@ -327,20 +327,24 @@ type pointJSON struct {
 	Percent   float64 `json:"percent"`
 }
 
-func jsonOfCurves(of budgetOf, curves []priced) budgetJSON {
+// jsonOfCurves has every length, or those that --at names.
+func jsonOfCurves(of budgetOf, curves []priced, at []int) budgetJSON {
 	j := budgetJSON{Name: of.name, Limits: []string{}, Families: []budgetFamilyJSON{}}
 	for _, l := range of.caps.RouteLimits {
 		j.Limits = append(j.Limits, l.String())
 	}
 	for _, c := range curves {
-		j.Families = append(j.Families, budgetFamilyJSON{c.family.String(), c.missing.Size().String(), c.exact(), jsonOfCurve(c.added), jsonOfCurve(c.missing)})
+		j.Families = append(j.Families, budgetFamilyJSON{c.family.String(), c.missing.Size().String(), c.exact(), jsonOfCurve(c.added, at), jsonOfCurve(c.missing, at)})
 	}
 	return j
 }
 
-func jsonOfCurve(c *cover.Curve) curveJSON {
+func jsonOfCurve(c *cover.Curve, at []int) curveJSON {
 	j := curveJSON{Least: c.Least(), Knee: c.Knee(), Curve: []pointJSON{}}
 	for k := max(c.Least(), 1); k <= c.Top(); k++ {
+		if len(at) > 0 && !slices.Contains(at, k) {
+			continue
+		}
 		price, _ := c.Price(k)
 		j.Curve = append(j.Curve, pointJSON{k, price.String(), price.Percent(c.Size())})
 	}

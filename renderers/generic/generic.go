@@ -167,7 +167,7 @@ func (f *templateFormat) write(p *rules.Plan) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	text, err := templates.Execute(t, d)
+	text, err := templates.Execute(t, true, d)
 	if err != nil {
 		return nil, &renderers.OptionError{Option: "template", Cause: templateCause(err), Fix: "see docs/targets/generic.md for what a template can use"}
 	}

@@ -77,7 +77,7 @@ func (s Script) Render(header []string, set ipranges.Set) ([]byte, error) {
 			listed = append(listed, fmt.Sprint(int(f)))
 		}
 	}
-	return templates.Execute(t, map[string]any{
+	return templates.Execute(t, false, map[string]any{
 		"Header": header, "File": s.File, "Past": s.Past, "Turns": shell.Turns, "Protocol": s.Protocol, "Next": s.Protocol + 1, "Metric": s.Metric,
 		"Ours": strings.Join(ours, " "), "Listed": strings.Join(listed, " "),
 		"List4": s.list(set, ipranges.IPv4), "List6": s.list(set, ipranges.IPv6),
