@@ -155,13 +155,7 @@ func badName(name string) string {
 }
 
 func isWord(s string) bool {
-	for i, c := range []byte(s) {
-		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_'
-		if !letter && (i == 0 || !(c >= '0' && c <= '9' || c == '-' || c == '.')) {
-			return false
-		}
-	}
-	return s != ""
+	return renderers.IsName(s, len(s), "_-.") && !strings.ContainsRune("0123456789-.", rune(s[0]))
 }
 
 // property is the list of a family, by where its addresses go.

@@ -57,16 +57,7 @@ func checkDomains(patterns []string) error {
 // isName reports whether s can name an entry: letters, digits, blanks, dashes,
 // underscores and what extra has, beginning with a letter, digit or underscore.
 func isName(s string, most int, extra string) bool {
-	if s == "" || len(s) > most || s != strings.TrimSpace(s) {
-		return false
-	}
-	for i, c := range []byte(s) {
-		alnum := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_'
-		if !alnum && (i == 0 || c != ' ' && c != '-' && strings.IndexByte(extra, c) < 0) {
-			return false
-		}
-	}
-	return true
+	return renderers.IsName(s, most, " _-"+extra) && renderers.IsName(s[:1], 1, "_") && s == strings.TrimSpace(s)
 }
 
 // word writes a name in a command. Names hold neither quotes nor backslashes.

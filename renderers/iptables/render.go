@@ -249,12 +249,4 @@ func (t *table) retired() []string {
 }
 
 // isName keeps to the characters of names that we make.
-func isName(s string) bool {
-	for _, c := range []byte(s) {
-		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
-		if !letter && c != '_' && c != '.' && c != '-' {
-			return false
-		}
-	}
-	return s != ""
-}
+func isName(s string) bool { return renderers.IsName(s, len(s), "_.-") }

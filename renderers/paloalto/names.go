@@ -10,6 +10,7 @@ import (
 	"go4.org/netipx"
 
 	"sallyport/ipranges"
+	"sallyport/renderers"
 	"sallyport/rules"
 )
 
@@ -28,16 +29,7 @@ const (
 // isName reports whether s can be the name of an object: letters, digits, blanks,
 // dots, dashes and underscores, beginning with a letter, digit or underscore.
 func isName(s string, most int) bool {
-	if s == "" || len(s) > most || s != strings.TrimSpace(s) {
-		return false
-	}
-	for i, c := range []byte(s) {
-		alnum := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_'
-		if !alnum && (i == 0 || c != ' ' && c != '.' && c != '-') {
-			return false
-		}
-	}
-	return true
+	return renderers.IsName(s, most, " ._-") && renderers.IsName(s[:1], 1, "_") && s == strings.TrimSpace(s)
 }
 
 // object is one address object: a prefix, or a range.

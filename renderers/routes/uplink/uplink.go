@@ -49,15 +49,7 @@ func (s Script) Claims(cost string) []renderers.Claim { return s.routes().Claims
 
 // IsPath reports whether a path means the same to a shell, with and without quotes, to
 // OpenVPN and to wg-quick.
-func IsPath(s string) bool {
-	for _, c := range []byte(s) {
-		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
-		if !letter && strings.IndexByte("._-/", c) < 0 {
-			return false
-		}
-	}
-	return s != "" && s[0] != '-'
-}
+func IsPath(s string) bool { return renderers.IsName(s, len(s), "._-/") && s[0] != '-' }
 
 // Render returns the script for the addresses of set, under a header whose lines come
 // without comment marks.
