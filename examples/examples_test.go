@@ -193,7 +193,10 @@ func try(t *testing.T, name string) *pipeline.Result {
 		Policy: name, Feeds: fixtures(t, name, src), Version: "devel", Now: today, SelfCheck: true,
 		Out: t.TempDir(), Opener: &feeds.Opener{Fetcher: &fetch.Fetcher{Offline: true}},
 	}
-	res, err := pipeline.Run(context.Background(), req)
+	res, err := pipeline.Compile(context.Background(), req)
+	if err == nil {
+		res, err = res.Render()
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -169,15 +169,6 @@ func (res *Result) add(more diag.List) {
 	})
 }
 
-// Run compiles the policy and renders the named targets, or all if none is named.
-func Run(ctx context.Context, req Request, targets ...string) (*Result, error) {
-	res, err := Compile(ctx, req)
-	if err != nil {
-		return res, err
-	}
-	return res.Render(targets...)
-}
-
 // Render renders the named targets, or all if none is named. It returns a copy of the
 // result of Compile with the outputs and their diagnostics. It also checks the targets of a
 // policy with mistakes, as far as they are known. An unknown name is a [UsageError].

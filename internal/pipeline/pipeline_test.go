@@ -20,6 +20,15 @@ import (
 	"sallyport/rules"
 )
 
+// compileAndRender renders the named targets of a policy, or all.
+func compileAndRender(req Request, targets ...string) (*Result, error) {
+	res, err := Compile(context.Background(), req)
+	if err != nil {
+		return res, err
+	}
+	return res.Render(targets...)
+}
+
 // request is a request for the policy src, with all it needs in a folder of its own.
 func request(t *testing.T, src string) Request {
 	t.Helper()
@@ -38,7 +47,7 @@ func request(t *testing.T, src string) Request {
 
 func run(t *testing.T, req Request, targets ...string) *Result {
 	t.Helper()
-	res, err := Run(context.Background(), req, targets...)
+	res, err := compileAndRender(req, targets...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -240,7 +249,7 @@ func TestUsageErrors(t *testing.T) {
 	} {
 		req := request(t, base)
 		change(&req)
-		_, err := Run(context.Background(), req)
+		_, err := compileAndRender(req)
 		var usage *UsageError
 		if !errors.As(err, &usage) {
 			t.Errorf("%s: %v", name, err)
@@ -248,11 +257,11 @@ func TestUsageErrors(t *testing.T) {
 	}
 	req := request(t, base)
 	var usage *UsageError
-	if _, err := Run(context.Background(), req, "edgy"); !errors.As(err, &usage) {
+	if _, err := compileAndRender(req, "edgy"); !errors.As(err, &usage) {
 		t.Errorf("a target that is none: %v", err)
 	}
 	req.Policy += "x"
-	if _, err := Run(context.Background(), req); err == nil || !strings.Contains(err.Error(), "sallyport init") {
+	if _, err := compileAndRender(req); err == nil || !strings.Contains(err.Error(), "sallyport init") {
 		t.Errorf("a policy that is not there: %v", err)
 	}
 }

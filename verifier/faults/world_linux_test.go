@@ -129,7 +129,10 @@ func bundle(tb testing.TB, text string) []byte {
 	}
 	req := pipeline.Request{Policy: file, Out: dir, Version: "test", Opener: &feeds.Opener{Fetcher: &fetch.Fetcher{Cache: cache}},
 		Now: time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)}
-	res, err := pipeline.Run(context.Background(), req)
+	res, err := pipeline.Compile(context.Background(), req)
+	if err == nil {
+		res, err = res.Render()
+	}
 	if err != nil {
 		tb.Fatal(err)
 	}
