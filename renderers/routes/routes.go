@@ -150,7 +150,7 @@ func (x Form) divide(data []byte) (comments []string, body []byte, err error) {
 	}
 	if !x.Script {
 		comments, lines := renderers.Uncomment(data, x.Mark)
-		return comments, []byte(strings.Join(lines, "\n") + "\n"), nil
+		return comments, appendLines(nil, lines), nil
 	}
 	body, begins := bytes.CutPrefix(data, []byte(x.First))
 	if !begins {

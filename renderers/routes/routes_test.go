@@ -2,6 +2,8 @@ package routes
 
 import (
 	"bytes"
+	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -21,6 +23,12 @@ var forms = map[string]Form{
 	"around": {Mark: "!", Rows: row, Around: func(_ rules.RouteList, f ipranges.Family) ([]string, []string) {
 		return []string{"begin " + f.String()}, []string{"end"}
 	}},
+	"twice on a line": {Mark: "#", Rows: func(_ ipranges.Family, way rules.Verdict) Rows {
+		return Rows{Row: Row{Before: way.String() + " ", After: " }",
+			Write: func(dst []byte, p netip.Prefix) []byte { return fmt.Appendf(dst, "%[1]s { %[1]s", p) },
+			Find:  func(text string) string { return strings.Split(text, " { ")[0] }}}
+	}},
+	"slash":      {Mark: "#", Rows: func(ipranges.Family, rules.Verdict) Rows { return Rows{Row: Row{Before: "<", Slash: "><", After: ">"}} }},
 	"complement": {Mark: "#", Rows: row, Complement: rules.OnlyIPv6},
 	"script": {Mark: "#", Rows: row, Script: true, First: Shell, Body: func(_ rules.RouteList, rows []byte) ([]byte, error) {
 		return slices.Concat([]byte("\nlist='\n"), rows, []byte("'\n\n# a comment\nload\n")), nil
@@ -84,6 +92,22 @@ func TestForms(t *testing.T) {
 			if err != nil || !got.Set.Equal(list.Set) || got.Way != list.Way || got.Families != list.Families {
 				t.Errorf("%s: %v reads as %v, %v:\n%s", name, list, got, err, data)
 			}
+		}
+	}
+}
+
+// TestElsewhere: a family of another file is neither written nor read, and a file of it
+// alone has no line.
+func TestElsewhere(t *testing.T) {
+	form := Form{Mark: "#", Rows: row, Elsewhere: rules.OnlyIPv6}
+	for _, list := range lists() {
+		data := text(t, form, list)
+		got, err := form.Read(data)
+		if err != nil || !got.Set.Equal(list.Set.Only(ipranges.IPv4)) || got.Families != list.Families {
+			t.Errorf("%v reads as %v, %v:\n%s", list, got, err, data)
+		}
+		if got, err := form.Read(append(data, list.Way.String()+" 2001:db8::/32\n"...)); err == nil {
+			t.Errorf("a route of another file is read: %v", got)
 		}
 	}
 }
