@@ -70,6 +70,7 @@ func (o *Opener) Open(ctx context.Context, spec catalog.FeedSpec) (*Feed, error)
 		spec.Cloud = kind.Clouds[0]
 	}
 	var fresh *catalog.Catalog
+	overruled := false // the guard refused it, and the user accepted it
 	src, err := d.source(spec)
 	if err != nil {
 		return nil, err
@@ -83,18 +84,19 @@ func (o *Opener) Open(ctx context.Context, spec catalog.FeedSpec) (*Feed, error)
 			return fetch.Checked{}, cmp.Or(misplaced(raw, spec.Kind), err)
 		}
 		fresh = c
-		if spec.File != "" { // never cached, so that nothing would use an index
+		if spec.File == "-" || spec.File != "" && o.Fetcher.Cache == nil { // nothing would use an index
 			return fetch.Checked{Change: c.Info().Change}, nil
 		}
 		return fetch.Checked{Compiled: c.AppendIndex(nil), Change: c.Info().Change}, nil
 	}
 	src.Guard = func(before []byte, sum string) error {
 		err := guard(before, fresh)
-		if err == nil || o.accepts(sum) {
+		if overruled = err != nil && o.accepts(sum); err == nil || overruled {
 			return nil
 		}
 		return fmt.Errorf("%w: look at the file, and accept it with --accept-feed-change=%s if it is right", err, sum[:acceptLength])
 	}
+	src.Keep = func() bool { return !overruled }
 	src.Open = func(index []byte) error {
 		_, err := catalog.OpenIndex(index)
 		return err

@@ -90,7 +90,7 @@ type Source struct {
 	// Kind, Cloud and URL together identify the cached copy.
 	Kind, Cloud string
 
-	File     string   // a file's name, or "-" for standard input; never cached
+	File     string   // a file's name, or "-" for standard input; never cached, but for what was compiled of it
 	URL      string   // the file's address
 	Discover Discover // finds the file's address
 
@@ -125,6 +125,10 @@ type Source struct {
 	// that the file would replace, or nil; it serves to refuse a sudden change, and must
 	// not be kept. sha256 is the file's, in hex.
 	Guard func(before []byte, sha256 string) error
+
+	// Keep, if set, says whether what was compiled of a user's file may be kept: then Guard
+	// is not asked about the same bytes again.
+	Keep func() bool
 
 	// ShowsEnd says that Check sees it when a file is cut short. For other files, an
 	// answer has to say where it ends.

@@ -14,7 +14,7 @@ import (
 )
 
 // fetchLocal reads a file or standard input. It is checked like a download, but never
-// cached, because the user has it.
+// cached, because the user has it. What was compiled of it is kept.
 func (f *Fetcher) fetchLocal(ctx context.Context, src Source, m *meter) (*Result, error) {
 	from, data, err := f.readLocal(ctx, src, m)
 	if err != nil {
@@ -22,9 +22,13 @@ func (f *Fetcher) fetchLocal(ctx context.Context, src Source, m *meter) (*Result
 	}
 	now := f.now()
 	r := &Result{From: from, Fetched: now, Checked: now}
+	if r.decoded(f, src, data) {
+		return r, nil
+	}
 	if err := r.admit(src, data, nil); err != nil {
 		return nil, hinted(fmt.Errorf("%s: %w", from, err), cmp.Or(src.Fix, hintFile))
 	}
+	f.keepDecoded(ctx, src, r)
 	return r, nil
 }
 

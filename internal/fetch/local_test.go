@@ -64,11 +64,74 @@ func TestLocal(t *testing.T) {
 					}
 					mustFail(t, f, fileSource(from), want)
 				}
-				if entries, _ := os.ReadDir(cache.Dir()); len(entries) != 0 {
-					t.Errorf("a local file was cached: %v", entries)
+				if kept, _ := filepath.Glob(filepath.Join(cache.Dir(), "*", "*.raw")); len(kept) != 0 {
+					t.Errorf("a local file was cached: %v", kept)
+				}
+				if kept, _ := os.ReadDir(cache.Dir()); len(kept) != 0 && (c.want != nil || from == "-") {
+					t.Errorf("something of a file that is refused, or of a pipe, is kept: %v", kept)
 				}
 			}
 		})
+	}
+}
+
+// TestDecodedOnce: what was compiled of a file serves while the file has the same bytes.
+func TestDecodedOnce(t *testing.T) {
+	dir := t.TempDir()
+	cache, err := OpenCache(filepath.Join(dir, "cache"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "feed.json")
+	checks, keep := 0, true
+	fetch := func(data []byte, change int, format string, refresh bool) {
+		t.Helper()
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		src := fileSource(path)
+		check := src.Check
+		src.Format, src.Keep = format, func() bool { return keep }
+		src.Check = func(raw []byte) (Checked, error) {
+			checks++
+			return check(raw)
+		}
+		mustFetch(t, &Fetcher{Cache: cache, Refresh: refresh}, src, change)
+	}
+	for i, step := range []struct {
+		change  int
+		format  string
+		refresh bool
+		checks  int
+		damage  bool
+	}{
+		{398, "a", false, 1, false},
+		{398, "a", false, 1, false}, // the same bytes
+		{398, "a", true, 2, false},  // the user wants it anew
+		{399, "a", false, 3, false}, // other bytes
+		{399, "a", false, 3, false},
+		{398, "a", false, 4, false}, // and back: one file, one blob
+		{398, "b", false, 5, false}, // another decoder
+		{398, "b", false, 6, true},
+		{398, "b", false, 6, false}, // repaired
+	} {
+		if blobs, _ := filepath.Glob(filepath.Join(cache.Dir(), "*", "*.compiled")); step.damage {
+			for _, b := range blobs {
+				if err := os.WriteFile(b, []byte("damaged"), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		fetch(doc(step.change), step.change, step.format, step.refresh)
+		if checks != step.checks {
+			t.Fatalf("step %d: the file was decoded %d times, and not %d", i, checks, step.checks)
+		}
+	}
+	keep = false // the guard would have refused it
+	fetch(doc(400), 400, "b", false)
+	fetch(doc(400), 400, "b", false)
+	if checks != 8 {
+		t.Errorf("a file that is not to be kept was decoded %d times", checks-6)
 	}
 }
 
