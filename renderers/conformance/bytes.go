@@ -56,6 +56,8 @@ func (s *suite) costOf(files []renderers.File) int {
 		for line := range strings.Lines(string(f.Data)) {
 			switch {
 			case !s.Route(line):
+			case s.variant.Cost != nil:
+				n += s.variant.Cost(line)
 			case s.Cost != nil:
 				n += s.Cost(line)
 			default:

@@ -71,6 +71,9 @@ type Variant struct {
 	// Only is the one way of routes that these options are for, where the kind has both: lists
 	// of the other are refused. Zero: all that the target's capabilities say.
 	Only rules.Verdict
+	// Cost is the contract's Cost for these options, where theirs is another. Nil: the
+	// contract's.
+	Cost func(line string) int
 }
 
 // Mistake is options that Build refuses with an OptionError, which has a cause and a fix.
