@@ -36,17 +36,9 @@ func (r *renderer) ReadBack(files []renderers.File) (*rules.Plan, error) {
 
 // withScript is the addresses of a list with those of its script.
 func (r *renderer) withScript(list rules.RouteList, data []byte) (ipranges.Set, error) {
-	comments, set, err := r.hook.Read(data)
+	set, err := r.hook.Read(data, list.Way, list.Families)
 	if err != nil {
 		return set, err
-	}
-	if way, fams, err := renderers.ReadRouteHeader(comments); err != nil || way != list.Way || fams != list.Families {
-		return set, errors.New("it has another header than the configuration")
-	}
-	for _, f := range (rules.BothFamilies &^ list.Families).List() {
-		if set.Has(f) {
-			return set, fmt.Errorf("it has %s, and its header speaks of %s", f, list.Families)
-		}
 	}
 	if set = set.Union(list.Set); set.IsEmpty() {
 		return set, errors.New("there is no route")

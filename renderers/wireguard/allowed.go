@@ -3,13 +3,12 @@ package wireguard
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/netip"
-	"slices"
 	"strings"
 
 	"sallyport/ipranges"
 	"sallyport/renderers"
+	"sallyport/renderers/routes"
 	"sallyport/rules"
 )
 
@@ -36,23 +35,26 @@ func (r *renderer) renderAllowed(p *rules.Plan, list rules.RouteList) ([]rendere
 		}
 		return nil, e
 	}
-	var lines []byte
-	for _, f := range rules.BothFamilies.List() {
-		lines = allowed.AppendPrefixes(slices.Grow(lines, allowed.NumPrefixes(f)*40), f, allowedKey, "\n")
-	}
 	header := renderers.RouteHeader(p)
 	if left := leftOut(set, allowed, v); !left.IsEmpty() {
 		header = append(header, leftKey+strings.TrimSpace(string(left.AppendPrefixes(nil, ipranges.IPv4, "", " "))))
 	}
 	data, err := renderers.Execute("wireguard", "allowed.conf.tmpl", r.env.Templates, map[string]any{
-		"Header": header, "Complement": v == rules.Bypass, "Allowed": string(lines),
+		"Header": header, "Complement": v == rules.Bypass, "Allowed": lines(allowed),
 		"Left": !allowed.Overlaps(thisNetwork) && (v == rules.Bypass && p.Families.Has(ipranges.IPv4) || set.Overlaps(thisNetwork)),
 	})
 	if err != nil {
 		return nil, err
 	}
-	return []renderers.File{{Path: r.env.Path, Mode: fs.FileMode(0o644), Data: data,
+	return []renderers.File{{Path: r.env.Path, Mode: routes.Plain, Data: data,
 		On: "the client", Hand: "put the lines of {} into the section [Peer] of its configuration"}}, nil
+}
+
+// rows are the lines of AllowedIPs.
+var rows = routes.Rows{Row: routes.Row{Before: allowedKey}}
+
+func lines(allowed ipranges.Set) string {
+	return string(rows.Append(rows.Append(nil, allowed, ipranges.IPv4), allowed, ipranges.IPv6))
 }
 
 // manyAllowed is how many AllowedIPs are told of: Android's VPN service is given them in
@@ -111,22 +113,15 @@ func leftOut(set, allowed ipranges.Set, v rules.Verdict) ipranges.Set {
 }
 
 // readAllowed reads one prefix a line, and returns what the plan lists.
-func (r *renderer) readAllowed(comments, lines []string, v rules.Verdict, fams rules.Families) (ipranges.Set, error) {
-	var b ipranges.Builder
-	for _, l := range lines {
-		text, ok := strings.CutPrefix(l, allowedKey)
-		if !ok {
-			return ipranges.Set{}, fmt.Errorf("%q is no line of ours", l)
-		}
-		p, err := ipranges.ParsePrefix(text)
-		if err == nil {
-			err = b.AddPrefix(p)
-		}
+func (r *renderer) readAllowed(comments, text []string, v rules.Verdict, fams rules.Families) (ipranges.Set, error) {
+	var allowed ipranges.Set
+	for _, f := range rules.BothFamilies.List() {
+		part, err := rows.Find(text, f)
 		if err != nil {
-			return ipranges.Set{}, fmt.Errorf("%q: %w", l, err)
+			return part, err
 		}
+		allowed = allowed.Union(part)
 	}
-	allowed := b.Set()
 	if allowed.IsEmpty() {
 		return allowed, errors.New("nothing enters the tunnel")
 	}
@@ -141,8 +136,8 @@ func (r *renderer) readAllowed(comments, lines []string, v rules.Verdict, fams r
 			set = set.Union(allowed.Complement(f).Minus(unroutable))
 		}
 	}
-	if !r.allowed(set, fams, v).Equal(allowed) {
-		return set, errors.New("its prefixes are not those that such a list makes")
+	if strings.Join(text, "\n")+"\n" != lines(r.allowed(set, fams, v)) {
+		return set, errors.New("its lines are not those that such a list makes")
 	}
 	return set, nil
 }

@@ -373,28 +373,3 @@ func TestTheTunnelComesUpWithoutItsRoutes(t *testing.T) {
 		}
 	}
 }
-
-func BenchmarkRender(b *testing.B) {
-	p := bypass(rules.BothFamilies, routecheck.AzureCloud(b, 398))
-	for name, opt := range map[string]*Options{"routes": options(named), "allowed": options(allowed)} {
-		b.Run(name, func(b *testing.B) {
-			r, err := Kind().Build(opt, renderers.Env{Name: "edge", Path: "edge.conf"})
-			if err != nil {
-				b.Fatal(err)
-			}
-			for b.Loop() {
-				if _, err := r.Render(p); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
-}
-
-func TestWeekChangesFewLines(t *testing.T) {
-	for _, opt := range []*Options{options(named), options(allowed), options(func(*Options) {})} {
-		routecheck.Week(t, opt.Form == formAllowed, func(set ipranges.Set) []renderers.File {
-			return mustRender(t, opt, bypass(rules.BothFamilies, set))
-		})
-	}
-}

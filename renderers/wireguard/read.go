@@ -44,24 +44,16 @@ func (r *renderer) readScript(files []renderers.File, lines []string, v rules.Ve
 	if err != nil {
 		return ipranges.Set{}, err
 	}
-	comments, set, err := r.script.Read(file.Data)
-	if err != nil {
+	set, err := r.script.Read(file.Data, v, fams)
+	switch {
+	case err != nil:
 		return set, fmt.Errorf("%s: %w", file.Path, err)
-	}
-	switch sv, sf, err := renderers.ReadRouteHeader(comments); {
-	case err != nil || sv != v || sf != fams:
-		return set, fmt.Errorf("%s has another header", file.Path)
 	case len(files) != 2:
 		return set, fmt.Errorf("%d files, and two are ours", len(files))
 	case set.IsEmpty():
 		return set, fmt.Errorf("%s lists nothing", file.Path)
 	case !slices.Equal(lines, r.scriptHooks()):
 		return set, errors.New("its hooks do not run the script")
-	}
-	for _, f := range (rules.BothFamilies &^ fams).List() {
-		if set.Has(f) {
-			return set, fmt.Errorf("%s lists %s, of which the header does not speak", file.Path, f)
-		}
 	}
 	return set, nil
 }

@@ -138,7 +138,13 @@ func (r *renderer) caps() rules.Caps {
 		return caps
 	case len(r.routes.By) > 0:
 		hops := r.routes.Caps(r.routes.Form())
-		caps.RouteBytes, caps.NoBypass = hops.RouteBytes, hops.NoBypass
+		caps.NoBypass = hops.NoBypass
+		caps.RouteBytes = func(p netip.Prefix) int {
+			if caps.NoBypass[ipranges.FamilyOf(p.Addr())] != "" {
+				return scriptBytes(p) // only an include has it
+			}
+			return hops.RouteBytes(p)
+		}
 	}
 	return caps
 }
@@ -146,7 +152,7 @@ func (r *renderer) caps() rules.Caps {
 // scriptBytes counts the line of a prefix, its end included. It cannot know the list's
 // direction: where this is open it counts the longer of the two lines, which for a
 // script's list is the AllowedIPs of an include.
-func scriptBytes(p netip.Prefix) int { return routes.Row{Before: allowedKey}.Bytes(p) }
+func scriptBytes(p netip.Prefix) int { return rows.Bytes(p) }
 
 // claims: routes past the tunnel are kept under their numbers. AllowedIPs have none.
 func (r *renderer) claims() []renderers.Claim {

@@ -2,11 +2,9 @@ package wireguard
 
 import (
 	"errors"
-	"slices"
 	"strings"
 	"testing"
 
-	"sallyport/internal/testkit/routecheck"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/renderers/conformance"
@@ -26,60 +24,106 @@ func allowed(o *Options) { o.Form = formAllowed }
 func variants() []conformance.Variant {
 	return []conformance.Variant{
 		{Name: "script", Options: options(func(*Options) {})},
-		{Name: "routes", Options: options(named)},
-		{Name: "routes of IPv4", Options: options(func(o *Options) { o.Gateway4, o.Device = "192.0.2.1", "eth0" })},
-		{Name: "routes by PPP", Options: options(func(o *Options) { o.Device = "ppp0" })},
-		{Name: "allowed", Options: options(allowed), Complement: true},
+		{Name: "routes", Options: options(named), Cost: batchCost("192.0.2.1", "fe80::1", "eth0")},
+		{Name: "routes of IPv4", Options: options(func(o *Options) { o.Gateway4, o.Device = "192.0.2.1", "eth0" }), Cost: batchCost("192.0.2.1", "", "eth0")},
+		{Name: "routes by PPP", Options: options(func(o *Options) { o.Device = "ppp0" }), Cost: batchCost("", "", "ppp0")},
+		{Name: "allowed", Options: options(allowed), Complement: true, Cost: allowedCost},
 	}
 }
 
+func isPrefix(line string) bool {
+	_, err := ipranges.ParsePrefix(strings.TrimSuffix(line, "\n"))
+	return err == nil
+}
+
+// batchCost counts the line of a batch file, for lines of AllowedIPs, too: these are
+// shorter, and RouteBytes does not know which way a list goes.
+func batchCost(gateway4, gateway6, device string) func(line string) int {
+	return func(line string) int {
+		text, isAllowed := strings.CutPrefix(strings.TrimSuffix(line, "\n"), allowedKey)
+		if !isAllowed {
+			return len(line)
+		}
+		gateway := gateway4
+		if strings.Contains(text, ":") {
+			gateway = gateway6
+		}
+		switch {
+		case gateway != "":
+			gateway = " via " + gateway
+		case gateway4+gateway6 != "":
+			return len(line) // there are no batch files of this family
+		}
+		return len("route replace " + text + gateway + " dev " + device + " table main proto 213 metric 13\n")
+	}
+}
+
+// allowedCost leaves out the line for a whole family, of which the list does not speak.
+func allowedCost(line string) int {
+	if line == allowedKey+"0.0.0.0/0\n" || line == allowedKey+"::/0\n" {
+		return 0
+	}
+	return len(line)
+}
+
 func contract() conformance.Contract {
-	return conformance.Contract{Kind: Kind(), Variants: variants()}
+	return conformance.Contract{Kind: Kind(), Variants: variants(),
+		Route: func(line string) bool {
+			return isPrefix(line) || conformance.Begins(allowedKey)(line) || strings.HasPrefix(line, "route replace ") && strings.Contains(line, " proto 213 ")
+		},
+		Cost: func(line string) int {
+			if isPrefix(line) {
+				return len(allowedKey) + len(line) // as a line of an include, which is longer
+			}
+			return len(line)
+		},
+		Mistakes: []conformance.Mistake{
+			conformance.Wrong("form", options(func(o *Options) { o.Form = "script" })),
+			conformance.Wrong("form", options(func(o *Options) { named(o); o.Form = formAllowed })),
+			conformance.Wrong("form", options(func(o *Options) { allowed(o); o.Protocol = 99 })),
+			conformance.Wrong("form", options(func(o *Options) { allowed(o); o.Metric = 99 })),
+			conformance.Wrong("form", options(func(o *Options) { allowed(o); o.Folder = "/opt" })),
+			conformance.Wrong("protocol", options(func(o *Options) { o.Protocol = 3 })),
+			conformance.Wrong("metric", options(func(o *Options) { o.Metric = -1 })),
+			conformance.Wrong("folder", options(func(o *Options) { o.Folder = "/etc/$(id)" })),
+			conformance.Wrong("folder", options(func(o *Options) { named(o); o.Folder = "wireguard" })),
+			conformance.Wrong("folder", options(func(o *Options) { named(o); o.Folder = "/etc/$(id)" })),
+			conformance.Wrong("folder", options(func(o *Options) { named(o); o.Folder = "/etc/../root" })),
+			conformance.Wrong("device", options(func(o *Options) { o.Gateway4 = "192.0.2.1" })),
+			conformance.Wrong("gateway4", options(func(o *Options) { named(o); o.Gateway4 = "router" })),
+			conformance.Wrong("gateway6", options(func(o *Options) { named(o); o.Gateway6 = "192.0.2.1" })),
+			conformance.Wrong("protocol", options(func(o *Options) { named(o); o.Protocol = 3 })),
+			conformance.Wrong("metric", options(func(o *Options) { named(o); o.Metric = -1 })),
+			{Option: "path", Options: options(named), Path: "my vpn/$(id).conf"},
+		},
+		Damages: append(append(conformance.Damaged("script", map[string][2]string{
+			"no hook":                {"PreDown = sh /etc/wireguard/edge.sh down || true\n", ""},
+			"another script":         {"PostUp = sh /etc/wireguard/edge.sh ", "PostUp = sh /etc/wireguard/other.sh "},
+			"another number":         {"protocol=213", "protocol=99"},
+			"a command":              {"say() {", "reboot\nsay() {"},
+			"an empty list":          {"\n2603:1063::/38\n", "\n"},
+			"a list less":            {`listed="4 6"`, `listed="4"`},
+			"a command in the hooks": {"PostUp = ", "PostUp = reboot\nPostUp = "},
+		}), conformance.Damaged("routes", map[string][2]string{
+			"no hook":                {"PreDown = { flock 9; ip -6 route flush root ::/0 table main proto 213; } 9</proc/self/ns/net 2>/dev/null || true\n", ""},
+			"another file":           {"PostUp = { flock 9; ip -4 -batch /etc/wireguard/edge.v4.batch", "PostUp = { flock 9; ip -4 -batch /etc/wireguard/other.v4.batch"},
+			"another hop":            {"52.112.0.0/14 via 192.0.2.1", "52.112.0.0/14 via 192.0.2.9"},
+			"no flush":               {"\nroute flush root 0.0.0.0/0 table main proto 213\n", "\n"},
+			"a command in the hooks": {"PostUp = ", "PostUp = reboot\nPostUp = "},
+		})...), conformance.Damage{Name: "another key", Variant: "allowed", Old: "AllowedIPs = ", New: "DNS = "}),
+	}
 }
 
 func TestConformance(t *testing.T) { conformance.Run(t, contract()) }
 
 func FuzzFiles(f *testing.F) { conformance.Fuzz(f, contract()) }
 
-func TestOptionMistakes(t *testing.T) {
-	for _, tt := range []struct {
-		option string
-		change func(*Options)
-	}{
-		{"form", func(o *Options) { o.Form = "script" }},
-		{"form", func(o *Options) { named(o); o.Form = formAllowed }},
-		{"form", func(o *Options) { allowed(o); o.Protocol = 99 }},
-		{"form", func(o *Options) { allowed(o); o.Metric = 99 }},
-		{"form", func(o *Options) { allowed(o); o.Folder = "/opt" }},
-		{"protocol", func(o *Options) { o.Protocol = 3 }},
-		{"metric", func(o *Options) { o.Metric = -1 }},
-		{"folder", func(o *Options) { o.Folder = "/etc/$(id)" }},
-		{"folder", func(o *Options) { named(o); o.Folder = "wireguard" }},
-		{"folder", func(o *Options) { named(o); o.Folder = "/etc/$(id)" }},
-		{"folder", func(o *Options) { named(o); o.Folder = "/etc/../root" }},
-		{"device", func(o *Options) { o.Gateway4 = "192.0.2.1" }},
-		{"gateway4", func(o *Options) { named(o); o.Gateway4 = "router" }},
-		{"gateway6", func(o *Options) { named(o); o.Gateway6 = "192.0.2.1" }},
-		{"protocol", func(o *Options) { named(o); o.Protocol = 3 }},
-		{"metric", func(o *Options) { named(o); o.Metric = -1 }},
-	} {
-		_, err := Kind().Build(options(tt.change), renderers.Env{Name: "edge", Path: "edge.conf"})
-		var opt *renderers.OptionError
-		if !errors.As(err, &opt) || opt.Option != tt.option || opt.Cause == "" || opt.Fix == "" {
-			t.Errorf("%s: %v", tt.option, err)
-		}
-	}
-}
+func BenchmarkRender(b *testing.B) { conformance.Benchmark(b, contract()) }
 
-// TestPathsInHooks: a shell reads them, so names that it would divide are refused.
+// TestPathsInHooks: a shell reads the paths in hooks, and AllowedIPs have none.
 func TestPathsInHooks(t *testing.T) {
-	_, err := Kind().Build(options(named), renderers.Env{Name: "edge", Path: "my vpn/$(id).conf"})
-	var opt *renderers.OptionError
-	if !errors.As(err, &opt) || opt.Option != "path" || opt.Fix == "" {
-		t.Error(err)
-	}
 	if _, err := Kind().Build(options(allowed), renderers.Env{Name: "edge", Path: "my vpn.conf"}); err != nil {
-		t.Errorf("AllowedIPs name no path: %v", err)
+		t.Error(err)
 	}
 }
 
@@ -134,14 +178,6 @@ func TestScriptWithoutOptions(t *testing.T) {
 	if conf := string(files[1].Data); !strings.Contains(conf, "\nPostUp = sh /etc/wireguard/edge.sh up %i || true\n") || strings.Contains(conf, "batch") {
 		t.Errorf("the hooks are\n%s", conf)
 	}
-	for _, from := range []string{"bypass of IPv4 and IPv6:", "2603:1063::/38\n", "20.202.0.0/16\n"} {
-		text := strings.Replace(string(files[0].Data), from, map[bool]string{true: "bypass of IPv6:"}[strings.HasPrefix(from, "bypass")], 1)
-		r, _ := Kind().Build(options(func(*Options) {}), renderers.Env{Name: "edge", Path: "edge.conf"})
-		got, err := r.ReadBack([]renderers.File{{Path: "edge.sh", Data: []byte(text)}, files[1]})
-		if err == nil && rules.Compare(bypass(rules.BothFamilies, relays), got) == nil {
-			t.Errorf("without %q it reads back the same", from)
-		}
-	}
 }
 
 // TestTheOtherFamilyStaysInTheTunnel lists IPv4 alone past a tunnel: IPv6, of which
@@ -170,104 +206,6 @@ func TestOnePrefixALine(t *testing.T) {
 					t.Errorf("%s has a line of %d bytes: %s", f.Path, len(line), line)
 				}
 			}
-		}
-	}
-}
-
-// TestDamage takes every line that is no comment out of each file.
-func TestDamage(t *testing.T) {
-	for name, opt := range map[string]*Options{"script": options(func(*Options) {}), "routes": options(named), "allowed": options(allowed)} {
-		for _, v := range []rules.Verdict{rules.Bypass, rules.Tunnel} {
-			p := rules.RoutePlan("edge", rules.BothFamilies, v, relays)
-			files, err := render(t, opt, p)
-			if err != nil {
-				t.Fatal(err)
-			}
-			r, _ := Kind().Build(opt, renderers.Env{Name: "edge", Path: "edge.conf"})
-			for i, f := range files {
-				lines := strings.SplitAfter(string(f.Data), "\n")
-				for j, l := range lines {
-					if l == "" || l == "\n" || strings.HasPrefix(l, "#") {
-						continue
-					}
-					broken := append([]renderers.File{}, files...)
-					broken[i].Data = []byte(strings.Join(append(append([]string{}, lines[:j]...), lines[j+1:]...), ""))
-					if got, err := r.ReadBack(broken); err == nil && rules.Compare(p, got) == nil {
-						t.Errorf("%s %v: without %q of %s it reads back the same", name, v, l, f.Path)
-					}
-				}
-			}
-		}
-	}
-}
-
-// TestBytes: what a budget of bytes counts is what stands in the files; where the options
-// leave the direction open, it is the longer of the two lines.
-func TestBytes(t *testing.T) {
-	n := routecheck.Lengths.NumPrefixes(ipranges.IPv4) + routecheck.Lengths.NumPrefixes(ipranges.IPv6)
-	both := routecheck.Lengths.Complement(ipranges.IPv4).Minus(ipranges.MustParse("0.0.0.0/8")).Union(routecheck.Lengths.Complement(ipranges.IPv6))
-	isPrefix := func(line string) bool {
-		_, err := ipranges.ParsePrefix(strings.TrimSuffix(line, "\n"))
-		return err == nil
-	}
-	isRoute := func(line string) bool {
-		return strings.HasPrefix(line, "route replace ") && strings.Contains(line, " proto 213 ")
-	}
-	for name, tt := range map[string]struct {
-		change  func(*Options)
-		v       rules.Verdict
-		isRoute func(string) bool
-		written ipranges.Set
-		over    int // bytes counted beside those written
-	}{
-		"allowed_ips, bypass":  {allowed, rules.Bypass, routecheck.Begins(allowedKey), both, 0},
-		"allowed_ips, include": {allowed, rules.Tunnel, routecheck.Begins(allowedKey), routecheck.Lengths, 0},
-		"batch":                {named, rules.Bypass, isRoute, routecheck.Lengths, 0},
-		"script":               {func(*Options) {}, rules.Bypass, isPrefix, routecheck.Lengths, n * len(allowedKey)},
-		"script's include":     {func(*Options) {}, rules.Tunnel, routecheck.Begins(allowedKey), routecheck.Lengths, 0},
-	} {
-		r, err := Kind().Build(options(tt.change), renderers.Env{Name: "edge", Path: "edge.conf"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		files, err := r.Render(rules.RoutePlan("edge", rules.BothFamilies, tt.v, routecheck.Lengths))
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, want := routecheck.Written(files, tt.isRoute), routecheck.Counted(t, r.Caps, tt.written)
-		if want != got+tt.over || got == 0 {
-			t.Errorf("%s: %d bytes of routes, and %d counted", name, got, want)
-		}
-	}
-}
-
-// TestClaims: routes past the tunnel have protocol numbers of their own, in both ways to
-// load them; AllowedIPs have none.
-func TestClaims(t *testing.T) {
-	claims := func(change func(*Options)) []string {
-		r, err := Kind().Build(options(change), renderers.Env{Name: "edge", Path: "edge.conf"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		var things []string
-		for _, c := range r.Claims {
-			if things = append(things, c.Thing); c.Option != "protocol" || !c.MayDiffer || c.Cost == "" || c.Fix == "" {
-				t.Errorf("%+v", c)
-			}
-		}
-		return things
-	}
-	byScript, byBatch := claims(func(*Options) {}), claims(named)
-	if len(byScript) != 4 || !slices.Equal(byScript, byBatch) || len(claims(allowed)) != 0 {
-		t.Errorf("%q and %q", byScript, byBatch)
-	}
-	only4 := claims(func(o *Options) { o.Gateway4, o.Device = "192.0.2.1", "eth0" })
-	if !slices.Equal(only4, byScript[:2]) {
-		t.Errorf("of one family %q", only4)
-	}
-	for _, thing := range claims(func(o *Options) { o.Protocol = 215 }) {
-		if slices.Contains(byScript, thing) {
-			t.Errorf("another pair has %q", thing)
 		}
 	}
 }

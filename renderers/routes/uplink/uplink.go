@@ -22,7 +22,9 @@ import (
 
 	"sallyport/ipranges"
 	"sallyport/renderers"
+	"sallyport/renderers/routes"
 	"sallyport/renderers/routes/linuxroutes"
+	"sallyport/rules"
 	"sallyport/templates"
 )
 
@@ -83,27 +85,31 @@ func (s Script) list(set ipranges.Set, f ipranges.Family) string {
 	return string(set.AppendPrefixes(nil, f, "", "\n"))
 }
 
-// Read returns the comments of a script, without marks, and the addresses that it
-// lists.
-func (s Script) Read(data []byte) (comments []string, set ipranges.Set, err error) {
+// Read returns the addresses that a script lists. Its header has to be the one of a list
+// that goes a way and speaks of families.
+func (s Script) Read(data []byte, way rules.Verdict, fams rules.Families) (set ipranges.Set, err error) {
 	comments, lines := uncomment(data)
-	var b ipranges.Builder
-	for _, l := range lines {
-		if p, err := ipranges.ParsePrefix(l); err == nil {
-			if err := b.AddPrefix(p); err != nil {
-				return nil, set, err
-			}
-		}
+	if v, of, err := renderers.ReadRouteHeader(comments); err != nil || v != way || of != fams {
+		return set, errors.New("it has another header than the configuration")
 	}
-	set = b.Set()
+	for _, f := range rules.BothFamilies.List() {
+		part, err := routes.Rows{}.Find(lines, f)
+		if err != nil {
+			return set, err
+		}
+		if !part.IsEmpty() && !fams.Has(f) {
+			return set, fmt.Errorf("it has %s, and its header speaks of %s", f, fams)
+		}
+		set = set.Union(part)
+	}
 	want, err := s.Render(nil, set)
 	if err != nil {
-		return nil, set, err
+		return set, err
 	}
 	if _, own := uncomment(want); !slices.Equal(lines, own) {
-		return nil, set, errors.New("it is not the script that its list makes")
+		return set, errors.New("it is not the script that its list makes")
 	}
-	return comments, set, nil
+	return set, nil
 }
 
 // uncomment divides a script into whole lines of comments, and others.
