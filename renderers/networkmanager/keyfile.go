@@ -14,34 +14,30 @@ import (
 // ReadBack implements renderers.Renderer. It finds the prefixes, and takes the file if
 // they make the very lines that it has.
 func (r *renderer) ReadBack(files []renderers.File) (*rules.Plan, error) {
-	f, err := renderers.FileAt(files, r.env.Path)
-	if err != nil {
-		return nil, err
-	}
 	if len(files) != 1 {
-		return nil, fmt.Errorf("%d files, and one is ours", len(files))
+		return nil, fmt.Errorf("there are %d files, and sallyport writes one", len(files))
 	}
-	own, ok := bytes.CutPrefix(f.Data, r.profile)
-	if !ok {
-		return nil, fmt.Errorf("%s: it does not begin with your profile", f.Path)
-	}
-	comments, lines := renderers.Uncomment(own, "#")
-	v, fams, err := renderers.ReadRouteHeader(comments)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", f.Path, err)
-	}
-	set, err := listedIn(lines)
-	switch {
-	case err != nil:
-	case set.IsEmpty():
-		err = errors.New("it lists nothing")
-	case strings.Join(lines, "\n")+"\n" != string(r.groups(set, fams, v)):
-		err = errors.New("its groups are not those that its prefixes make")
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", f.Path, err)
-	}
-	return rules.RoutePlan(r.env.Name, fams, v, set), nil
+	return renderers.ReadFile(files, r.env.Path, func(data []byte) (*rules.Plan, error) {
+		own, ok := bytes.CutPrefix(data, r.profile)
+		if !ok {
+			return nil, errors.New("it does not begin with your profile")
+		}
+		comments, lines := renderers.Uncomment(own, "#")
+		v, fams, err := renderers.ReadRouteHeader(comments)
+		if err != nil {
+			return nil, err
+		}
+		set, err := listedIn(lines)
+		switch {
+		case err != nil:
+			return nil, err
+		case set.IsEmpty():
+			return nil, errors.New("there is no route")
+		case strings.Join(lines, "\n")+"\n" != string(r.groups(set, fams, v)):
+			return nil, errors.New("its groups are not those that its prefixes make")
+		}
+		return rules.RoutePlan(r.env.Name, fams, v, set), nil
+	})
 }
 
 // listedIn finds the prefixes on lines of routes.

@@ -32,6 +32,7 @@ import (
 
 	"sallyport/ipranges"
 	"sallyport/renderers"
+	"sallyport/renderers/routes"
 	"sallyport/rules"
 )
 
@@ -46,12 +47,8 @@ var info = renderers.Info{
 	Name:    "networkmanager",
 	Title:   "NetworkManager",
 	Summary: "NetworkManager profiles: routes past a VPN by way of the uplink, or through it",
-	Caps: rules.Caps{
-		Families: rules.BothFamilies,
-		Verdicts: []rules.Verdict{rules.Bypass, rules.Tunnel},
-		Defaults: []rules.Verdict{rules.Tunnel, rules.Bypass},
-	},
-	Load: renderers.PerFamily,
+	Caps:    routes.Caps(),
+	Load:    renderers.PerFamily,
 	Limits: []renderers.Limit{
 		{Name: "routes", Value: "no limit known; all of AzureCloud, 3,117 prefixes, in 0.5 s", Source: "measured, NetworkManager 1.42.4"},
 		{Name: "profile", Value: "root's, of mode 0600", Source: "nm-settings-keyfile(5), NetworkManager 1.42"},
