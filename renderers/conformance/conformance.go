@@ -147,10 +147,7 @@ type unit struct {
 
 // groups is all that the suite does for the contract.
 func (c Contract) groups(t testing.TB) []group {
-	contract := group{"contract", []unit{{"info", func(t testing.TB) { checkInfo(t, c.Kind) }}}}
-	if c.Mistakes != nil || c.Damages != nil || c.Route != nil {
-		contract.units = append(contract.units, unit{"complete", c.complete})
-	}
+	contract := group{"contract", []unit{{"info", func(t testing.TB) { checkInfo(t, c.Kind) }}, {"complete", c.complete}}}
 	mistakes, damages := group{name: "mistakes"}, group{name: "damages"}
 	for _, m := range c.Mistakes {
 		mistakes.units = append(mistakes.units, unit{m.Option, func(t testing.TB) { c.mistake(t, m) }})

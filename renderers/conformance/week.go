@@ -58,7 +58,7 @@ func changedPrefixes(a, b ipranges.Set) int {
 	for i, set := range []ipranges.Set{a, b} {
 		lists[i] = set.AppendPrefixes(set.AppendPrefixes(nil, ipranges.IPv4, "", "\n"), ipranges.IPv6, "", "\n")
 	}
-	return ChangedLines(lists[0], lists[1])
+	return changedLines(lists[0], lists[1])
 }
 
 // changedUnits counts what changes in outputs. A file that only one of them has
@@ -74,7 +74,7 @@ func changedUnits(before, after []renderers.File) int {
 	}
 	changed := 0
 	for _, pair := range texts {
-		changed += ChangedLines(units(pair[0]), units(pair[1]))
+		changed += changedLines(units(pair[0]), units(pair[1]))
 	}
 	return changed
 }
@@ -94,9 +94,9 @@ func units(text []byte) []byte {
 	return []byte(out.String())
 }
 
-// ChangedLines counts the lines that a has and b lacks, and the other way round. A line
+// changedLines counts the lines that a has and b lacks, and the other way round. A line
 // that is somewhere else is no change.
-func ChangedLines(a, b []byte) int {
+func changedLines(a, b []byte) int {
 	count := map[string]int{}
 	for _, l := range strings.Split(string(a), "\n") {
 		count[l]++
