@@ -9,7 +9,8 @@
 //			Damages: conformance.Damaged("", map[string][2]string{
 //				"host bits": {"52.112.0.0/14", "52.112.0.1/14"},
 //			}),
-//			Route: conformance.Begins("route "),
+//			Route:    conformance.Begins("route "),
+//			LoadTest: "TestLoads",
 //		}
 //	}
 //
@@ -20,9 +21,10 @@
 // For each case and each variant of a target's options the suite lowers the plan, renders
 // it twice, reads it back and compares: as sets, exactly, and once more address by address
 // on every boundary of every set. It damages rendered files, by itself and as the contract
-// says, and expects to be told. It holds targets to their mistakes, to their limits, to the
-// size of the change between two weeks, and to golden files. The tests of a target itself
-// are about its device.
+// says, and expects to be told. It holds targets to their mistakes, to their limits and the
+// bytes that these count, to their claims, to the size of the change between two weeks, and
+// to golden files. The tests of a target itself are about its device. A contract that leaves
+// out what its target needs is a failure, and suite_test.go shows that faults are found.
 package conformance
 
 import (
