@@ -86,7 +86,7 @@ func decide(t *testing.T, res *Result, dst string, p rules.Protocol, port uint16
 
 // TestWrongOutputsFromThePolicy shows what is said, and where no file is made, of the
 // policies that other generators were seen to get wrong. The numbers are those of
-// renderers/conformance, which holds every packet filter's files to their plans: 1 to 4
+// internal/testkit/conformance, which holds every packet filter's files to their plans: 1 to 4
 // there, and 9 in each target's TestTwoWeeks. 5 and 6 are below.
 func TestWrongOutputsFromThePolicy(t *testing.T) {
 	rule := func(name, action, to string) string {

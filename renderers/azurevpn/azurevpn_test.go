@@ -9,10 +9,10 @@ import (
 	"strings"
 	"testing"
 
+	"sallyport/internal/testkit/conformance"
 	"sallyport/internal/testkit/need"
 	"sallyport/ipranges"
 	"sallyport/renderers"
-	"sallyport/renderers/conformance"
 	"sallyport/rules"
 )
 

@@ -4,8 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"sallyport/internal/testkit/conformance"
 	"sallyport/renderers"
-	"sallyport/renderers/conformance"
 	"sallyport/rules"
 )
 

@@ -4,9 +4,9 @@ import (
 	"errors"
 	"testing"
 
+	"sallyport/internal/testkit/conformance"
 	"sallyport/ipranges"
 	"sallyport/renderers"
-	"sallyport/renderers/conformance"
 	"sallyport/rules"
 )
 

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"sallyport/internal/testkit/conformance"
 	"sallyport/renderers"
-	"sallyport/renderers/conformance"
 	"sallyport/rules"
 )
 

@@ -9,11 +9,11 @@ import (
 	"strings"
 	"testing"
 
+	"sallyport/internal/testkit/conformance"
 	"sallyport/internal/testkit/lab"
 	"sallyport/internal/testkit/need"
 	"sallyport/ipranges"
 	"sallyport/renderers"
-	"sallyport/renderers/conformance"
 	"sallyport/rules"
 )
 

@@ -5,10 +5,10 @@ import (
 	"strings"
 	"testing"
 
+	"sallyport/internal/testkit/conformance"
 	"sallyport/internal/testkit/lab"
 	"sallyport/internal/testkit/need"
 	"sallyport/ipranges"
-	"sallyport/renderers/conformance"
 )
 
 // noted3 is the comment of a rule with a note that looks like a command.

@@ -7,9 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"sallyport/internal/testkit/conformance"
 	"sallyport/ipranges"
 	"sallyport/renderers"
-	"sallyport/renderers/conformance"
 	"sallyport/rules"
 )
 

@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"sallyport/internal/testkit/conformance"
 	"sallyport/renderers"
-	"sallyport/renderers/conformance"
 )
 
 // TestInsecureLists: what is insecure has to be asked for, and then is said to

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"testing"
 
-	"sallyport/renderers/conformance"
+	"sallyport/internal/testkit/conformance"
 )
 
 func edl() Options {

@@ -3,8 +3,8 @@ package pfsense
 import (
 	"testing"
 
+	"sallyport/internal/testkit/conformance"
 	"sallyport/ipranges"
-	"sallyport/renderers/conformance"
 	"sallyport/rules"
 )
 

@@ -8,9 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	"sallyport/internal/testkit/conformance"
 	"sallyport/internal/testkit/lab"
 	"sallyport/ipranges"
-	"sallyport/renderers/conformance"
 	"sallyport/rules"
 )
 
