@@ -103,7 +103,7 @@ func (b *budget) take(n int) error {
 }
 
 // longest is how long the longest of args can be as text; what is neither text nor small
-// is data of ours, whose size the plan bounds.
+// is our own data, whose size the plan bounds.
 func longest(args []any) (n, sum int) {
 	for _, a := range args {
 		size := 64

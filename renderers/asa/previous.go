@@ -26,7 +26,7 @@ func (r *renderer) previous() (rules.Verdict, []string) {
 	return v, lines
 }
 
-// withdrawn are the commands that take away the entries that an earlier file of ours made
+// withdrawn are the commands that take away the entries that one of our earlier files made
 // or took away, and set has no more.
 func (r *renderer) withdrawn(before []string, set ipranges.Set) []string {
 	listed := map[netip.Prefix]bool{}
@@ -56,7 +56,7 @@ func (r *renderer) withdrawn(before []string, set ipranges.Set) []string {
 type command struct{ mode, text string }
 
 // undo are the commands that take back what lines set, or took back themselves: uses, in
-// the modes of group policies, and things that were used. Lines that no file of ours has
+// the modes of group policies, and things that were used. Lines that none of our files has
 // are passed over.
 func undo(lines []string) (uses, things []command) {
 	add := func(list *[]command, mode, format string, args ...any) {

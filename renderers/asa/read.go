@@ -68,7 +68,7 @@ func cut(lines []string, in func(string) bool) (begin, rest []string) {
 	return lines[:n], lines[n:]
 }
 
-// checkTakenBack holds what is taken back to commands of ours that undo nothing of the
+// checkTakenBack holds what is taken back to our commands that undo nothing of the
 // file's own settings.
 func (r *renderer) checkTakenBack(first, last, settings []string, v rules.Verdict) error {
 	uses, things := undo(first)

@@ -18,7 +18,7 @@ type slot struct {
 	before     string   // what ours begins with, before its first element
 	elements   []string // that are missing around the routes, outermost first
 	after      string   // what ours ends with
-	indent     string   // of ours
+	indent     string   // of our text
 	step       string
 }
 
@@ -119,7 +119,7 @@ func (p *profile) theirs(v rules.Verdict) ([]netip.Prefix, error) {
 	return found, nil
 }
 
-// checkOverlap refuses a profile that has routes of ours already: those of an earlier
+// checkOverlap refuses a profile that has our routes already: those of an earlier
 // merge would stay when they are withdrawn.
 func (r *renderer) checkOverlap(set ipranges.Set, v rules.Verdict) error {
 	routes, err := r.profile.theirs(v)

@@ -2,7 +2,7 @@
 // dial-up IPsec the subnets that its clients keep out of the tunnel or send through it,
 // for SSL VPN the routing addresses of a portal.
 //
-// Addresses become address objects, named by their content under a prefix of ours, in one
+// Addresses become address objects, named by their content under our prefix, in one
 // group a family, which the tunnel names. The group is filled by set and append, in lines
 // that are cut by content, and saved at next: its list is replaced in one step, whatever it
 // held. Objects come before

@@ -10,10 +10,10 @@ import (
 	"sallyport/rules"
 )
 
-// use is a tunnel's attribute that refers to a group of ours.
+// use is a tunnel's attribute that refers to one of our groups.
 type use struct{ vdom, table, tunnel, attribute string }
 
-// published is what the file published before makes, or takes away: things of ours by
+// published is what the file published before makes, or takes away: our things by
 // their tables, and uses of them.
 type published struct {
 	direction rules.Verdict // zero: there was no file
@@ -57,7 +57,7 @@ func (r *renderer) previous() published {
 	return out
 }
 
-// isOurs reports whether a name can be one that a file of ours makes: it holds nothing
+// isOurs reports whether a name can be one that one of our files makes: it holds nothing
 // that would end a command.
 func isOurs(name string) bool { return renderers.IsName(name, maxName, "._-:") }
 

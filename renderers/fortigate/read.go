@@ -60,7 +60,7 @@ func (r *renderer) read(data []byte) (*rules.Plan, error) {
 		}
 	}
 	if len(lines) > len(want) {
-		return nil, fmt.Errorf("%.200q is no command of ours", lines[len(want)])
+		return nil, fmt.Errorf("%.200q is no command that sallyport writes", lines[len(want)])
 	}
 	return rules.RoutePlan(r.env.Name, fams, v, set), nil
 }
@@ -88,7 +88,7 @@ func (r *renderer) checkGone(gone map[string][]string, set ipranges.Set) error {
 	return nil
 }
 
-// checkUnset holds what is unset to attributes of ours that nothing sets, in order.
+// checkUnset holds what is unset to our attributes that nothing sets, in order.
 func (r *renderer) checkUnset(unset []string, settings []setting, v rules.Verdict) error {
 	next := 0
 	all := r.attributes(v)

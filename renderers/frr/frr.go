@@ -138,7 +138,7 @@ func running(sed string) string {
 	return "vtysh -c 'show running-config' | sed -nE '" + sed + "'"
 }
 
-// ours prints the routes of ours that FRR has, as it has them; show is what sed does
+// ours prints our routes that FRR has, as it has them; show is what sed does
 // with them.
 func (r *renderer) ours(show string) string {
 	return running(fmt.Sprintf("/^ip(v6)? route .* tag %d( |$)/%s", r.opt.Tag, show))

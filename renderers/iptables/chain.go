@@ -24,7 +24,7 @@ var dialects = []dialect{
 	{ipranges.IPv6, "v6", "ip6tables", "inet6", rules.ICMPv6, "icmp6-adm-prohibited"},
 }
 
-// dest is where a rule sends its packets: a chain of ours or a verdict.
+// dest is where a rule sends its packets: one of our chains or a verdict.
 type dest struct{ chain, verdict string }
 
 // jump comes back when a chain falls through; goTo does not.
@@ -37,7 +37,7 @@ func (d dest) goTo() string {
 	return "-j " + d.verdict
 }
 
-// chain is a chain of ours with its rules, a line each, as iptables-save writes them.
+// chain is one of our chains with its rules, a line each, as iptables-save writes them.
 type chain struct {
 	name  string
 	rules []byte

@@ -1,8 +1,8 @@
 // Package iptables renders plans for iptables and ip6tables, with or without ipset.
 //
-// A file per family holds chains of ours for the table filter, loaded with
+// A file per family holds our chains for the table filter, loaded with
 // iptables-restore --noflush: one transaction that leaves every other chain as it
-// is. The admin's chain jumps to the first of ours. Addresses are hash:net sets
+// is. The admin's chain jumps to our first one. Addresses are hash:net sets
 // that a third file fills and swaps in, or, without ipset, a shallow trie of chains.
 // A script loads the files, and afterwards deletes what nothing names any more;
 // another removes everything. They take turns, and a load mends what one that was killed
@@ -19,7 +19,7 @@
 //
 // Quirks, iptables 1.8.9 and ipset 7.17 (Debian 12), both back-ends, Linux 6.18,
 // tried 2026-11:
-//   - with --noflush, declaring a chain of ours (":NAME - [0:0]") makes it or
+//   - with --noflush, declaring one of our chains (":NAME - [0:0]") makes it or
 //     flushes it; a chain that is to go is declared and then deleted with -X. The
 //     whole file is refused where something still refers to that chain.
 //   - -p 0 is every protocol, and --icmp-type 255 every ICMP type: both are refused

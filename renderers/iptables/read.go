@@ -54,7 +54,7 @@ func (r *renderer) ReadBack(files []renderers.File) (*rules.Plan, error) {
 	return r.readPlan(byPath[r.paths.ipset()], running)
 }
 
-// foreign is the first chain or set in a file of ours that is somebody else's: to
+// foreign is the first chain or set in one of our files that is somebody else's: to
 // declare it would flush it. A listing of a running system has the admin's, too.
 func (r *renderer) foreign(src string) string {
 	for line := range strings.Lines(src) {
@@ -218,7 +218,7 @@ func (rd *reader) withoutEssentials(lines []string) ([]string, error) {
 	return lines[len(want):], nil
 }
 
-// complete reports a chain of ours that nothing leads to.
+// complete reports one of our chains that nothing leads to.
 func (rd *reader) complete() error {
 	for name := range rd.chains {
 		if _, read := rd.cache[name]; !read && rd.r.names.ours(name) && name != rd.r.names.main {
@@ -242,7 +242,7 @@ func (rd *reader) chain(name string) ([]outcome, error) {
 	}
 	lines, ok := rd.chains[name]
 	if !ok || !rd.r.names.ours(name) {
-		return nil, fmt.Errorf("no chain %s of ours", name)
+		return nil, fmt.Errorf("none of our chains is called %s", name)
 	}
 	rd.cache[name] = nil
 	list := []outcome{}

@@ -30,7 +30,7 @@ type view struct {
 	Name         string   // the files' name in common, for comments
 	Fragment     bool
 	Hook         string
-	Main, Prefix string // our first chain; what all other names of ours begin with
+	Main, Prefix string // our first chain; what all our other names begin with
 	Pattern      string // Prefix as a basic regular expression
 	Jump         string // a command
 

@@ -54,7 +54,7 @@ func (s *set) appendTo(b []byte, n names) []byte {
 	return fmt.Appendf(b, "swap %s %s\ndestroy %s\n", fresh, s.name, fresh)
 }
 
-// setNames are the sets that a file of ours leaves, in its order.
+// setNames are the sets that one of our files leaves, in its order.
 func setNames(file []byte, n names) []string {
 	var list []string
 	for line := range strings.Lines(string(file)) {

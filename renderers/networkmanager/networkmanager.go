@@ -104,7 +104,7 @@ func (r *renderer) readProfile(name string) error {
 	}
 	r.profile, r.from = data, name
 	if r.keys, err = readProfile(data); err != nil {
-		return &renderers.OptionError{Option: "profile", Cause: err.Error(), Fix: "name your own .nmconnection file, without routes of ours"}
+		return &renderers.OptionError{Option: "profile", Cause: err.Error(), Fix: "name your own .nmconnection file, without routes that sallyport wrote"}
 	}
 	return nil
 }

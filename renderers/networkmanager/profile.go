@@ -93,7 +93,7 @@ func readProfile(data []byte) (keys, error) {
 	case bytes.HasPrefix(data, []byte("\ufeff")):
 		return nil, errors.New("it begins with a byte order mark, which NetworkManager does not take")
 	case bytes.Contains(data, []byte("\n# routes: ")):
-		return nil, errors.New("it is an output of ours already")
+		return nil, errors.New("it is an output of sallyport already")
 	}
 	k, err := readKeyfile(data)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"sallyport/rules"
 )
 
-// chain is one chain of ours with its rules, a line each.
+// chain is one of our chains with its rules, a line each.
 type chain struct {
 	name  string
 	hook  string // "{ type filter ... }" of a base chain; empty for a regular one
@@ -83,7 +83,7 @@ func (r *renderer) prologue(p *rules.Plan) []string {
 }
 
 // relatedPass says whether our chain accepts established and related itself. A
-// fragment leaves that to the admin's chain. In a base chain of ours it means "not
+// fragment leaves that to the admin's chain. In our own base chain it means "not
 // ours": a deny would otherwise cut the replies of connections from outside.
 func (r *renderer) relatedPass(p *rules.Plan) bool {
 	return p.Default == rules.Deny || r.opt.Established || r.opt.Placement == standalone

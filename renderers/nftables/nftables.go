@@ -2,7 +2,7 @@
 //
 // A fragment lives in the admin's own table: named sets and one regular chain,
 // filled in one transaction, that the admin's chain jumps to. A standalone rule
-// set is a whole table of ours. Both load with nft -f, and loading B after A
+// set is a whole table that is ours. Both load with nft -f, and loading B after A
 // equals loading B alone.
 //
 // Every address set is a named interval set per family, every service's ports

@@ -9,7 +9,7 @@ import (
 )
 
 // Some tables are made by a program, which deletes and makes them anew as it likes, or
-// cannot read them any more with something of ours inside. A fragment has no place there.
+// cannot read them any more with our objects inside. A fragment has no place there.
 // Names as of 2026-11: iptables (nft.c), firewalld 2.2, Docker 29, kube-proxy, libvirt
 // 10.4, Podman (netavark), NetworkManager, systemd, wg-quick.
 var programTables = map[string]string{
@@ -28,7 +28,7 @@ func checkOwner(table string) error {
 	family, name, _ := strings.Cut(table, " ")
 	switch {
 	case family != "inet" && slices.Contains(iptablesTables, name):
-		return refuse("is the table of iptables-nft: with a set of ours in it, iptables and iptables-save fail for the whole machine",
+		return refuse("is the table of iptables-nft: with a set of sallyport in it, iptables and iptables-save fail for the whole machine",
 			fmt.Sprintf(`use target "iptables" where rules are made with iptables; where nothing uses it, name a table that is not called so, such as "inet filter" or "%s firewall"`, family))
 	case strings.HasPrefix(name, "firewalld"):
 		return refuse("is firewalld's own: it makes the table anew at each reload, and since version 2.2 the kernel refuses others there (NftablesTableOwner)",

@@ -45,7 +45,7 @@ func (r *renderer) ReadBack(files []renderers.File) (*rules.Plan, error) {
 		return nil, fmt.Errorf("%s: %w", removePath(r.env.Path), err)
 	}
 	if t := rs.tables[r.table]; t != nil && len(t.chains)+len(t.sets) > 0 {
-		return nil, fmt.Errorf("%s leaves objects of ours behind", removePath(r.env.Path))
+		return nil, fmt.Errorf("%s leaves objects of sallyport behind", removePath(r.env.Path))
 	}
 	return p, nil
 }

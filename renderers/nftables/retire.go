@@ -76,12 +76,12 @@ func (r *renderer) readDeclared() (*table, error) {
 func (r *renderer) damaged(err error) error {
 	file, remove := renderers.Clean(r.env.Path), renderers.Clean(removePath(r.env.Path))
 	return &renderers.OptionError{Option: "path",
-		Cause: fmt.Sprintf("%s and %s of an earlier run are damaged (%s), so nothing tells which sets and chains of ours are loaded and not needed any more", file, remove, renderers.Clean(err.Error())),
+		Cause: fmt.Sprintf("%s and %s of an earlier run are damaged (%s), so nothing tells which sets and chains of sallyport are loaded and not needed any more", file, remove, renderers.Clean(err.Error())),
 		Fix: fmt.Sprintf("put them back from a copy; or, where they were loaded, delete your jump and then each chain and set that begins with %s from table %s, delete both files, and run again",
 			r.chain, r.table)}
 }
 
-// ours reports whether a chain or set of a shared table is one of ours by its name.
+// ours reports whether a chain or set of a shared table is ours by its name.
 func (r *renderer) ours(name string) bool {
 	return name == r.chain || strings.HasPrefix(name, r.chain+".")
 }
@@ -140,7 +140,7 @@ func (l leftover) delete(table string) []string {
 	return lines
 }
 
-// deleteAll removes every object of ours, there or not: first the chains, whose
+// deleteAll removes each of our objects, there or not: first the chains, whose
 // rules hold the sets.
 func deleteAll(table string, chains []chain, objects []*set, left leftover) []string {
 	names := slices.Clone(left.chains)

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// ref is the command that deletes one thing of ours, and its turn when all is deleted:
+// ref is the command that deletes one of our things, and its turn when all is deleted:
 // what refers to others goes before them.
 type ref struct {
 	turn turn
@@ -71,7 +71,7 @@ func (c *config) kinds() [][]string {
 	return list
 }
 
-// turnOf is the turn of the thing of ours called name, of a kind by its path below the
+// turnOf is the turn of our thing called name, of a kind by its path below the
 // scope; false where we make no such kind.
 func turnOf(kind, name string) (turn, bool) {
 	switch kind {
@@ -171,7 +171,7 @@ func (r *renderer) retired(now []ref) []ref {
 		}
 		gone, err := parseRef(path)
 		if err != nil {
-			return nil // not a file of ours
+			return nil // not one of our files
 		}
 		if !made[gone.path()] {
 			made[gone.path()] = true

@@ -63,7 +63,7 @@ func (r *renderer) check() error {
 	return all.Err()
 }
 
-// isForm reports whether the form is one of ours: what other options have to be depends
+// isForm reports whether there is such a form: what other options have to be depends
 // on it.
 func (r *renderer) isForm() bool { return r.opt.Form == formEDL || r.opt.Form == formObjects }
 

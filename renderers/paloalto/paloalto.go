@@ -10,7 +10,7 @@
 // Both come as set commands or as an element tree in XML with a script of
 // commands that loads it; both are written from one tree (tree.go) by one table of
 // known elements (schema.go). A rule is one set command, so that one that fails leaves
-// no rule that is wider than it should be. Everything of ours has a name with our prefix. Set adds
+// no rule that is wider than it should be. Everything that is ours has a name with our prefix. Set adds
 // to lists of members and never takes away, so each load first deletes, inside the
 // candidate configuration, our rules and those lists of all else; address objects and
 // services are named by content. A commit makes the whole effective at once.

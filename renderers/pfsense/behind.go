@@ -216,7 +216,7 @@ func (e *theirRule) meets(b box) string {
 	return ""
 }
 
-// checkBehind refuses a rule of ours that takes traffic from one of the user's that
+// checkBehind refuses one of our rules that takes traffic from one of the user's that
 // passes it in a way of its own: by a gateway, with a tag, through a limiter.
 func (r *renderer) checkBehind(o *objects, first, behind []theirRule) error {
 	for _, f := range o.rules {

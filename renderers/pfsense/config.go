@@ -14,7 +14,7 @@ import (
 type config struct {
 	data    []byte // ours taken out, and room for aliases made
 	root    *node
-	retired []string // names of the aliases of ours that were taken out
+	retired []string // names of our aliases that were taken out
 }
 
 // openConfig reads a configuration and takes out what an earlier merge put in: the

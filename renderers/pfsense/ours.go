@@ -8,7 +8,7 @@ import (
 )
 
 // ours tells what an earlier merge made from what only has a description like it, such
-// as a copy that somebody made of a rule of ours. A merge deletes the first, and must
+// as a copy that somebody made of one of our rules. A merge deletes the first, and must
 // not touch the second.
 type ours struct {
 	owner, prefix string

@@ -10,7 +10,7 @@
 //	import    a text file per set to paste into Bulk Import, and the rest as XML
 //	merge     the user's config.xml with our part in it and all else byte-equal
 //
-// Objects of ours are recognised by their description, "sallyport TARGET: ...", with
+// Our objects are recognised by their description, "sallyport TARGET: ...", with
 // the tracker or name that goes with it (ours.go).
 //
 // Quirks, from pfSense's own source (filter.inc, util.inc, xmlparse.inc; config

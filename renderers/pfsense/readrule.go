@@ -9,7 +9,7 @@ import (
 	"sallyport/rules"
 )
 
-// rule reads one rule of ours from its element.
+// rule reads one of our rules from its element.
 func (rd *reader) rule(n *node) (rules.Rule, error) {
 	label, ours := strings.CutPrefix(n.value("descr"), rd.r.owner())
 	name, _, _ := strings.Cut(label, " ")

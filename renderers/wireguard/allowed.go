@@ -170,7 +170,7 @@ func readLeftOut(comments []string) (ipranges.Set, error) {
 func one(p netip.Prefix) ipranges.Set {
 	s, err := ipranges.FromPrefixes(p)
 	if err != nil {
-		return ipranges.Set{} // of a prefix that none of ours is
+		return ipranges.Set{} // of a prefix that we do not write
 	}
 	return s
 }

@@ -55,7 +55,7 @@ func checkInfo(t testing.TB, kind renderers.Kind) {
 		t.Errorf("%q lacks a name, title, summary or extension", i.Name)
 	}
 	if !slices.Contains([]renderers.LoadContract{renderers.Transaction, renderers.PerFamily, renderers.Additive, renderers.Restart, renderers.NotLoaded}, i.Load) {
-		t.Errorf("load contract %q is none of ours", i.Load)
+		t.Errorf("load contract %q is not one of renderers", i.Load)
 	}
 	for _, l := range i.Limits {
 		if l.Name == "" || l.Value == "" || l.Source == "" {

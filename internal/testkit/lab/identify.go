@@ -120,7 +120,7 @@ func (w wire) tcpTagAt() int {
 	return -1
 }
 
-// id returns the number of a packet of ours.
+// id returns the number of one of our packets.
 func (w wire) id() (uint32, bool) {
 	at, ok := w.tagAt()
 	if !ok {
@@ -139,7 +139,7 @@ type sighting struct {
 type sightingKind int
 
 const (
-	stranger  sightingKind = iota // nothing about any packet of ours
+	stranger  sightingKind = iota // nothing about any of our packets
 	itself                        // the packet itself
 	icmpError                     // an ICMP error about it
 	reset                         // a TCP reset, which has no room for the number
