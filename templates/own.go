@@ -190,7 +190,7 @@ func Execute(t *template.Template, users bool, data any) ([]byte, error) {
 				return nil, fmt.Errorf("template %s: %w", t.Name(), bound)
 			}
 		}
-		return nil, fmt.Errorf("%w: mend the template", err)
+		return nil, fmt.Errorf("%w: correct the template", err)
 	}
 	return out.Bytes(), nil
 }

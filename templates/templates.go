@@ -88,7 +88,7 @@ func isScript(file string) bool {
 func parseWith(name, src string, funcs template.FuncMap) (*template.Template, error) {
 	t, err := template.New(name).Option("missingkey=error").Funcs(funcs).Parse(src)
 	if err != nil {
-		return nil, fmt.Errorf("%w: mend the template", err)
+		return nil, fmt.Errorf("%w: correct the template", err)
 	}
 	return t, nil
 }

@@ -148,7 +148,7 @@ func (r *renderer) renderMerge(header []string, set ipranges.Set, v rules.Verdic
 	}
 	s, err := r.profile.slot(v)
 	if err != nil {
-		return nil, &rules.RuleError{Option: "config", Cause: fmt.Sprintf("%s: %v", renderers.Clean(r.opt.Config), err), Fix: "mend it, or download it anew"}
+		return nil, &rules.RuleError{Option: "config", Cause: fmt.Sprintf("%s: %v", renderers.Clean(r.opt.Config), err), Fix: "correct it, or download it again"}
 	}
 	steps, err := renderers.Execute("azurevpn", "merge.txt.tmpl", r.env.Templates, map[string]any{
 		"Header": header, "Bypass": v == rules.Bypass, "List": lists[v], "File": renderers.Clean(path.Base(r.env.Path)), "Config": renderers.Clean(r.opt.Config),

@@ -124,7 +124,7 @@ func (p *profile) theirs(v rules.Verdict) ([]netip.Prefix, error) {
 func (r *renderer) checkOverlap(set ipranges.Set, v rules.Verdict) error {
 	routes, err := r.profile.theirs(v)
 	if err != nil {
-		return &rules.RuleError{Option: "config", Cause: fmt.Sprintf("%s: %v", renderers.Clean(r.opt.Config), err), Fix: "mend it, or download it anew"}
+		return &rules.RuleError{Option: "config", Cause: fmt.Sprintf("%s: %v", renderers.Clean(r.opt.Config), err), Fix: "correct it, or download it again"}
 	}
 	for _, p := range routes {
 		if set.Overlaps(setOf(p)) {

@@ -180,5 +180,5 @@ func (f *templateFormat) read([]byte) (*rules.Plan, error) {
 
 // templateCause is text/template's message without its own prefix.
 func templateCause(err error) string {
-	return strings.TrimSuffix(strings.TrimPrefix(err.Error(), "template: "), ": mend the template")
+	return strings.TrimSuffix(strings.TrimPrefix(err.Error(), "template: "), ": correct the template")
 }

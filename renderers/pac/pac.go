@@ -3,7 +3,7 @@
 //
 // The proxy stands where other targets have the VPN: bypass is a list of what browsers
 // reach directly, include of what they reach by way of the proxy. It steers the web
-// traffic of programs that use the file. Media of calls takes no heed of it.
+// traffic of programs that use the file. Media of calls does not use it.
 //
 // The list is sorted, and looked up by halving: isInNet for each of thousands of prefixes
 // would take its time on every URL. The script is in the oldest JavaScript, which every
