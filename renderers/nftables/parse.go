@@ -1,6 +1,7 @@
 package nftables
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -34,84 +35,73 @@ type parsedChain struct {
 	rules [][]string // the words of each rule
 }
 
-// scanner hands out words: punctuation, quoted strings without their quotes but
-// marked, line ends, and everything else up to a blank.
+// scanner hands out the words of a text, one at a time, so that a list of a million elements
+// takes no more room than the text: punctuation, strings in their quotes, line ends, and
+// everything else up to a blank.
 type scanner struct {
-	words []string
-	lines []int // of each word
-	at    int
+	rest string // of the text, behind word
+	word string // the next one; empty at the end
+	line int    // of word
+	read int    // the line of the word that was read last
+	err  error  // the text is no text of nft's
 }
 
 const lineEnd = "\n"
 
-func scan(src string) (*scanner, error) {
-	s := &scanner{}
-	for i, line := range strings.Split(src, "\n") {
-		if err := s.scanLine(line, i+1); err != nil {
-			return nil, err
-		}
-		s.add(lineEnd, i+1)
-	}
-	return s, nil
-}
-
-func (s *scanner) add(word string, line int) {
-	s.words = append(s.words, word)
-	s.lines = append(s.lines, line)
+// scan begins at the first word of src.
+func scan(src string) *scanner {
+	s := &scanner{rest: src + lineEnd, line: 1}
+	s.advance()
+	return s
 }
 
 // endsWord are the bytes that end a word: a list has a million of other bytes.
-var endsWord = [256]bool{' ': true, '\t': true, '\r': true, '{': true, '}': true, ',': true, ';': true, '"': true, '#': true}
+var endsWord = [256]bool{' ': true, '\t': true, '\r': true, '\n': true, '{': true, '}': true, ',': true, ';': true, '"': true, '#': true}
 
-func (s *scanner) scanLine(line string, number int) error {
-	for i := 0; i < len(line); {
-		switch c := line[i]; {
-		case c == '#':
-			return nil
-		case c == ' ' || c == '\t' || c == '\r':
-			i++
-		case c == '{' || c == '}' || c == ',' || c == ';':
-			s.add(line[i:i+1], number)
-			i++
-		case c == '"':
-			end := strings.IndexByte(line[i+1:], '"')
-			if end < 0 {
-				return fmt.Errorf("line %d: a string does not end", number)
-			}
-			s.add(line[i:i+end+2], number)
-			i += end + 2
-		default:
-			end := i
-			for end < len(line) && !endsWord[line[end]] {
-				end++
-			}
-			s.add(line[i:end], number)
-			i = end
+// advance goes on to the next word.
+func (s *scanner) advance() {
+	s.read = s.line
+	if s.word == lineEnd {
+		s.line++
+	}
+	s.rest = strings.TrimLeft(s.rest, " \t\r")
+	if strings.HasPrefix(s.rest, "#") {
+		s.rest = s.rest[strings.IndexByte(s.rest, '\n'):]
+	}
+	n := 0
+	switch {
+	case s.rest == "":
+	case s.rest[0] == '"':
+		n = 1 + strings.IndexAny(s.rest[1:], "\"\n")
+		if s.rest[n] == '\n' {
+			s.err = fmt.Errorf("line %d: a string does not end", s.line)
+			s.word, s.rest = "", ""
+			return
+		}
+		n++
+	case endsWord[s.rest[0]]:
+		n = 1
+	default:
+		for !endsWord[s.rest[n]] {
+			n++
 		}
 	}
-	return nil
+	s.word, s.rest = s.rest[:n], s.rest[n:]
 }
 
-func (s *scanner) done() bool { return s.at >= len(s.words) }
+func (s *scanner) done() bool { return s.word == "" }
 
 // peek is the next word that is not a line end; "" at the end.
 func (s *scanner) peek() string {
-	s.skipLines()
-	if s.done() {
-		return ""
+	for s.word == lineEnd {
+		s.advance()
 	}
-	return s.words[s.at]
-}
-
-func (s *scanner) skipLines() {
-	for !s.done() && s.words[s.at] == lineEnd {
-		s.at++
-	}
+	return s.word
 }
 
 func (s *scanner) next() string {
 	w := s.peek()
-	s.at++
+	s.advance()
 	return w
 }
 
@@ -127,8 +117,8 @@ func (s *scanner) expect(word string) error {
 func (s *scanner) statement() []string {
 	var words []string
 	depth := 0
-	for ; !s.done(); s.at++ {
-		w := s.words[s.at]
+	for ; !s.done(); s.advance() {
+		w := s.word
 		if depth == 0 && (w == lineEnd || w == ";" || w == "}") {
 			break
 		}
@@ -142,18 +132,14 @@ func (s *scanner) statement() []string {
 		}
 		words = append(words, w)
 	}
-	if !s.done() && s.words[s.at] != "}" {
-		s.at++
+	if !s.done() && s.word != "}" {
+		s.advance()
 	}
 	return words
 }
 
 func (s *scanner) errorf(format string, args ...any) error {
-	line := 0
-	if i := min(s.at, len(s.lines)) - 1; i >= 0 {
-		line = s.lines[i]
-	}
-	return fmt.Errorf("line %d: %s", line, fmt.Sprintf(format, args...))
+	return fmt.Errorf("line %d: %s", s.read, fmt.Sprintf(format, args...))
 }
 
 func parse(src string) (*ruleset, error) {
@@ -163,16 +149,13 @@ func parse(src string) (*ruleset, error) {
 
 // run carries out the commands of a file.
 func (rs *ruleset) run(src string) error {
-	s, err := scan(src)
-	if err != nil {
-		return err
-	}
+	s := scan(src)
 	for s.peek() != "" {
 		if err := rs.command(s); err != nil {
-			return err
+			return cmp.Or(s.err, err)
 		}
 	}
-	return nil
+	return s.err
 }
 
 func (rs *ruleset) table(family, name string) *table {

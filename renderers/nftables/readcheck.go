@@ -41,11 +41,7 @@ func (r *renderer) nothingElse(rs *ruleset, p *rules.Plan) error {
 func (rd *reader) complete() error {
 	var want []string
 	for _, g := range rd.r.gates() {
-		s, err := scan(g)
-		if err != nil {
-			return err
-		}
-		want = append(want, strings.Join(s.statement(), " "))
+		want = append(want, strings.Join(scan(g).statement(), " "))
 	}
 	deny := rd.plan.Default == rules.Deny
 	switch {
