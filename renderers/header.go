@@ -37,7 +37,7 @@ func Header(p *rules.Plan) []string {
 }
 
 // Marked reports whether the beginning of a file carries the first line of Header for
-// the target: whether it is one of our outputs, of whatever version.
+// the target: whether it is an output of sallyport's, of whatever version.
 func Marked(head []byte, target string) bool {
 	for line := range bytes.Lines(head) {
 		_, rest, ok := bytes.Cut(line, []byte("made by sallyport "))

@@ -5,9 +5,9 @@ import "strings"
 // maxHost is the length of a host name (RFC 1035, 2.3.4).
 const maxHost = 253
 
-// IsHostPattern reports whether s is written with what host names are written with: ASCII
-// letters, digits, dots, dashes and underscores, behind one * or none. Policies hold names
-// to more; a renderer that writes names into commands holds them to this.
+// IsHostPattern reports whether s has only characters of host names: ASCII letters, digits,
+// dots, dashes and underscores, after at most one *. Policies check names more strictly;
+// this check is for renderers that write names into commands.
 func IsHostPattern(s string) bool {
 	s = strings.TrimPrefix(s, "*")
 	for _, c := range []byte(s) {

@@ -53,7 +53,7 @@ type Claim struct {
 	Thing  string // equal for equal things, in words: "protocol 213 of table main"
 	File   string // in place of Thing: a file that the policy names
 	Option string // the option that chooses it
-	Cost   string // what becomes of two that have it, as a clause
+	Cost   string // what happens to two targets that have it, as a clause
 	Fix    string
 	// MayDiffer says that two targets can mean different machines, so that sharing
 	// is worth a warning and no more.
@@ -73,10 +73,11 @@ type File struct {
 	On string
 	// Hand is what somebody has to do by hand: before Use, or where no command loads the file.
 	Hand string
-	// Once are commands that are wanted after the first load, and never again.
+	// Once are commands to run once, after the first load. They are printed as they are: {}
+	// has no meaning in them.
 	Once []string
-	// From is the file of the user's, as a policy names it, whose content is in this one:
-	// what is published is no more open than that.
+	// From is the user's file, as the policy names it, whose content is in this one. The
+	// published file gets no permission that the user's lacks.
 	From string
 }
 
@@ -138,13 +139,14 @@ type OptionError struct {
 
 func (e *OptionError) Error() string { return fmt.Sprintf("option %s: %s", e.Option, e.Cause) }
 
-// Wrong is a mistake in an option: what to write, and what is wrong, as a format.
+// Wrong is a mistake in an option: fix is what to write, and cause, a format for args, what
+// is wrong.
 func Wrong(option, fix, cause string, args ...any) error {
 	return &OptionError{Option: option, Cause: fmt.Sprintf(cause, args...), Fix: fix}
 }
 
-// Mistakes gathers what is wrong with a target's options, so that all of it is said at
-// once: build functions that find several return Err of them.
+// Mistakes collects the errors in a target's options, so that the user sees all of them at
+// once. Build functions return its Err.
 type Mistakes []error
 
 // Option adds a mistake in an option. Cause is what is wrong, and fix what to write.

@@ -13,8 +13,8 @@ import (
 	"sallyport/templates"
 )
 
-// RouteHeader is Header for a plan of routes. It says besides which addresses go
-// which way, on a line that ReadRouteHeader understands: a list of prefixes alone
+// RouteHeader is Header for a plan of routes. It also says which addresses go which
+// way, on a line that ReadRouteHeader understands: a list of prefixes alone
 // does not tell its direction.
 func RouteHeader(p *rules.Plan) []string {
 	way, rest := "go past the VPN", "through it"
@@ -46,8 +46,7 @@ func Routes(p *rules.Plan) (rules.RouteList, error) {
 	return list, nil
 }
 
-// ReadFile reads the file at path back with read. What is wrong with it is said with its
-// path.
+// ReadFile reads the file at path back with read. Errors name the path.
 func ReadFile(files []File, path string, read func(data []byte) (*rules.Plan, error)) (*rules.Plan, error) {
 	f, err := FileAt(files, path)
 	if err != nil {
@@ -62,7 +61,7 @@ func ReadFile(files []File, path string, read func(data []byte) (*rules.Plan, er
 
 const routesMark = "routes: "
 
-// words for plans by their default: what the list is of.
+// words are the policy's words for a list of routes, by the plan's default.
 var words = map[rules.Verdict]string{rules.Tunnel: "bypass", rules.Bypass: "include"}
 
 // ReadRouteHeader finds the line of RouteHeader among the comments of a file,
@@ -121,8 +120,8 @@ func FileAt(files []File, path string) (File, error) {
 	return File{}, fmt.Errorf("no file %s among the rendered ones", path)
 }
 
-// FamilyPath is where the part of an output goes that is of one family:
-// vpn.batch is divided into vpn.v4.batch and vpn.v6.batch.
+// FamilyPath is the path of one family's part of an output: vpn.batch is divided into
+// vpn.v4.batch and vpn.v6.batch.
 func FamilyPath(p string, f ipranges.Family) string {
 	ext := path.Ext(p)
 	return fmt.Sprintf("%s.v%d%s", strings.TrimSuffix(p, ext), f, ext)

@@ -9,8 +9,8 @@ import (
 // Addresses is one side of a rule: any address, a named set, or a list of host
 // names.
 //
-// "Any" is a type of its own, never an empty set: the zero value holds no
-// address and matches nothing. It is immutable.
+// "Any" is a flag of its own, never an empty set: the zero value holds no address
+// and matches nothing. Addresses are immutable.
 type Addresses struct {
 	any      bool
 	name     string
@@ -46,8 +46,8 @@ func (a Addresses) Set() ipranges.Set {
 // Contains reports whether addr matches, whatever its name.
 func (a Addresses) Contains(addr netip.Addr) bool { return a.any || a.set.Contains(addr) }
 
-// Has reports whether addresses of family f match. Names may have addresses of
-// both.
+// Has reports whether addresses of family f match. Host names may have addresses of
+// both families.
 func (a Addresses) Has(f ipranges.Family) bool { return a.any || a.ByName() || a.set.Has(f) }
 
 // only is a without the families outside fams. Any stays Any: a plan's own
@@ -71,7 +71,7 @@ func everything() ipranges.Set {
 // Families is a set of address families.
 type Families uint8
 
-// The families a plan or a target speaks of.
+// The sets of families that a plan or a target can have.
 const (
 	OnlyIPv4     Families = 1
 	OnlyIPv6     Families = 2

@@ -96,8 +96,8 @@ func (f *fitting) meant(written ipranges.Set) ipranges.Set {
 	return out
 }
 
-// flipped says that the target writes the complement in a family, in which holding more
-// is leaving out.
+// flipped reports whether the target writes the complement in a family: what is added to
+// it is left out of the list.
 func (f *fitting) flipped(fam ipranges.Family) bool {
 	v := opposite[f.p.Default]
 	return f.caps.writesOpposite(v, fam)
@@ -186,7 +186,7 @@ func (f *fitting) priced(written ipranges.Set) (*Plan, []Loss, []*RuleError) {
 	return &out, losses, nil
 }
 
-// limitWord is the budget's argument for the direction, and what it says.
+// limitWord is the name of the budget's argument that bounds the price, and its value.
 func (f *fitting) limitWord() (word string, limit *Percent) {
 	if f.over {
 		return "max_added", f.p.Budget.Added
@@ -194,8 +194,8 @@ func (f *fitting) limitWord() (word string, limit *Percent) {
 	return "max_missing", f.p.Budget.Missing
 }
 
-// allowed is the highest price that the budget lets a family have; false where it says
-// none.
+// allowed is the highest price that the budget lets a family have; false where it sets
+// no bound.
 func (f *fitting) allowed(fam ipranges.Family) (cover.Count, bool) {
 	_, limit := f.limitWord()
 	if limit == nil {
@@ -204,8 +204,8 @@ func (f *fitting) allowed(fam ipranges.Family) (cover.Count, bool) {
 	return cover.CountOf(f.listed, fam).Part(float64(*limit)), true
 }
 
-// tooMuch reports a price over what the budget allows, with the nearest budget that
-// would do; and one that the budget does not speak of.
+// tooMuch is the error for a price that the budget does not mention, or that is over what
+// it allows, with the nearest budget that would do.
 func (f *fitting) tooMuch(p *Price) *RuleError {
 	word, limit := f.limitWord()
 	enough := roundUp(p.Percent())
@@ -287,8 +287,8 @@ func (f *fitting) curve(fam ipranges.Family, most int) (*cover.Curve, error) {
 	return c.Of(whole), nil
 }
 
-// never is what no list may come to hold, as far as what is written goes: special-use
-// addresses and the protected ones; for a complement that grows, what must stay out.
+// never is what must not be added to what is written: special-use and protected
+// addresses; in a complement, the addresses that the list must keep.
 func (f *fitting) never(fam ipranges.Family) ipranges.Set {
 	v := opposite[f.p.Default]
 	if f.flipped(fam) {
@@ -309,7 +309,7 @@ func (f *fitting) always(fam ipranges.Family) ipranges.Set {
 func setOf(list []netip.Prefix) ipranges.Set {
 	s, err := ipranges.FromPrefixes(list...)
 	if err != nil {
-		panic(fmt.Sprintf("a cover of prefixes that are none: %v", err)) // they come from a set
+		panic(fmt.Sprintf("a cover has an invalid prefix: %v", err)) // they come from a set
 	}
 	return s
 }

@@ -32,8 +32,8 @@ type Caps struct {
 	Log       bool
 	Ranges    bool // elements may be ranges; otherwise they are prefixes
 	MaxRules  int  // 0: no limit known
-	// NoBypass tells for which families, and why, routes past the VPN cannot be
-	// had where routes through it can. Nobody writes to it.
+	// NoBypass has the families for which the target has routes through the VPN and none
+	// past it, each with the reason. Nobody writes to it.
 	NoBypass map[ipranges.Family]string
 	// RouteLimits bound a list of routes. RouteBytes counts one of them in the
 	// target's own text, and is nil where no limit counts bytes.
@@ -154,7 +154,7 @@ func Lower(p *Plan, caps Caps) (*Plan, []Loss, []*RuleError) {
 	return fitted, losses, nil
 }
 
-// noDefault says why the target cannot do with the rest of the traffic what p says.
+// noDefault is the error of a target that cannot have p's default.
 func noDefault(p *Plan, caps Caps) *RuleError {
 	e := &RuleError{Option: "default", Cause: fmt.Sprintf("the target cannot have the default %q", p.Default), Fix: "choose another target"}
 	if p.Default != Deny {

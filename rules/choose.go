@@ -137,7 +137,7 @@ func (f *fitting) prices(written ipranges.Set, fam ipranges.Family) (*cover.Byte
 	return cover.UnderBytes(written, fam, f.caps.RouteBytes, f.always(fam))
 }
 
-// tooSmall says that no list at all is as small.
+// tooSmall is the error for a limit that no list can meet.
 func (f *fitting) tooSmall(fam ipranges.Family, have, least string) *RuleError {
 	why := "must cannot be left out"
 	if f.over {
@@ -178,9 +178,9 @@ func (f *fitting) share(written ipranges.Set, shared bounds) (ipranges.Set, *Rul
 	return list, err
 }
 
-// sides are the curves of both families, with the bounds of their own, at least one route
-// each where both asks for it, and, where the budget limits the price and priced asks for
-// it, the fewest routes that keep to it.
+// sides are the curves of both families with their bounds. With both, each listed family
+// has at least one route; with priced, at least as many as keep its price within what the
+// budget allows.
 func (f *fitting) sides(k int, most map[ipranges.Family]int, both, priced bool) (list [2]cover.Side, err error) {
 	for i, fam := range BothFamilies.List() {
 		curve, err := f.curve(fam, k)
@@ -228,7 +228,7 @@ func (f *fitting) shareRoutes(k, most4, most6 int) (ipranges.Set, *RuleError) {
 	return best, nil
 }
 
-// noise is a difference of two sums of percentages that is no difference.
+// noise is how far two equal sums of percentages can differ by rounding.
 const noise = 1e-9
 
 // noSplit says why no split of k routes will do: because none is as short, or because
@@ -263,7 +263,7 @@ func (f *fitting) noSplit(k int, most map[ipranges.Family]int) *RuleError {
 		Fix: fmt.Sprintf("the nearest that can be: %s = %q, with %d IPv4 and %d IPv6 routes", word, roundUp(lowest), at, k-at)}
 }
 
-// splits is into how many steps a budget of bytes for both families is divided.
+// splits is the number of steps that a budget of bytes for both families is divided into.
 const splits = 64
 
 // shareBytes is share where bytes are shared: of the splits in steps, and of those that

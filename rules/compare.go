@@ -183,8 +183,8 @@ func possible(fam ipranges.Family, p Protocol) bool {
 	return !(p == ICMP && fam == ipranges.IPv6) && !(p == ICMPv6 && fam == ipranges.IPv4)
 }
 
-// addressClass is one address, and one host name for a destination, for all that the
-// same rules hold.
+// addressClass stands for all addresses that the same rules hold: it has one of them and,
+// for a destination, one host name.
 type addressClass struct {
 	addr  netip.Addr
 	rules ruleBits
@@ -207,8 +207,8 @@ func (c *comparison) withNames(classes []addressClass) []addressClass {
 	return out
 }
 
-// nameClasses is one host name for all that the same rules match. Names that no rule
-// matches are decided as those that nobody knows.
+// nameClasses has a class, with one host name, for all names that the same rules match.
+// Names that no rule matches are decided like no name at all.
 func (c *comparison) nameClasses() []addressClass {
 	seen := map[string]bool{c.none().key(): true}
 	var classes []addressClass
@@ -233,7 +233,7 @@ func (c *comparison) nameClasses() []addressClass {
 	return classes
 }
 
-// edge is a place at which rules begin to match, or end: each rule of the list changes.
+// edge is a place at which each of its rules begins or ceases to match.
 type edge[P any] struct {
 	at    P
 	rules []int
@@ -323,8 +323,8 @@ func (c *comparison) addressClasses(fam ipranges.Family, side func(*Rule) Addres
 	return classes
 }
 
-// pointClass is one point of protocol and port space for all that the same rules
-// match.
+// pointClass stands for all points of protocol and port space that the same rules match:
+// it has one of them.
 type pointClass struct {
 	match     Match // a single point
 	rules     ruleBits

@@ -15,7 +15,7 @@ type RouteLimit struct {
 	Shared   bool     // one bound for both families together; otherwise for each
 	Families Families // that it bounds; a limit of none bounds nothing
 	Of       Verdict  // the direction of lists that it bounds, Bypass or Tunnel; zero: either
-	Device   string   // what has it, as a sentence begins: "the GlobalProtect app"
+	Device   string   // what has the limit, to begin a sentence: "the GlobalProtect app"
 	Source   string   // where it is documented or was measured
 	Option   string   // the target's option that changes it; empty when none does
 }
@@ -34,7 +34,7 @@ func (l RouteLimit) units(n int) string {
 	return fmt.Sprintf("%d routes", n)
 }
 
-// String says what the limit is, of whom, and who says so.
+// String has the device, the limit and the source.
 func (l RouteLimit) String() string {
 	var each string
 	switch {
@@ -60,8 +60,8 @@ func (l RouteLimit) size(set ipranges.Set, f ipranges.Family, cost func(netip.Pr
 	return n
 }
 
-// overRoutes are the limits that the routes of p are over, for caps whose budget
-// has been spent, or that had none.
+// overRoutes has an error for each limit that the routes of p exceed. Any budget has
+// been spent by then.
 func overRoutes(p *Plan, caps Caps) []*RuleError {
 	list, ok := p.Routes()
 	if !ok {

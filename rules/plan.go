@@ -27,7 +27,7 @@ type Verdict uint8
 // Continue is the zero value on purpose: a flow that nothing decides is left to
 // the firewall's own rules, neither opened nor cut.
 const (
-	Continue Verdict = iota // left to the rules that come after ours
+	Continue Verdict = iota // left to the rules that come after sallyport's
 	Allow
 	Deny
 	Bypass // routed outside the VPN

@@ -31,8 +31,8 @@ type Price struct {
 	Family ipranges.Family
 	Added  bool         // addresses that the list holds and its set does not; otherwise those it leaves out
 	Routes int          // of the list
-	Exact  int          // that an exact list would have
-	Limit  RouteLimit   // that made it so
+	Exact  int          // routes of an exact list
+	Limit  RouteLimit   // that binds the family most
 	Set    ipranges.Set // the addresses
 	Count  cover.Count  // how many
 	Whole  cover.Count  // how many the set has
@@ -71,8 +71,8 @@ func ShortPercent(p float64) string {
 	return strconv.FormatFloat(p, 'f', digits, 64) + "%"
 }
 
-// Amount says how many addresses c is, in groups of three digits; of more than anybody
-// can read, how many /64 networks of IPv6.
+// Amount writes c as a number of addresses, in groups of three digits, or as a number of
+// /64 networks of IPv6 if it has more than 15 digits.
 func Amount(c cover.Count) string {
 	if s := c.String(); len(s) <= 15 {
 		return grouped(s) + " addresses"

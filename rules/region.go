@@ -132,7 +132,7 @@ func Shadowed(p *Plan, work *int) (shadows []Shadow, all bool) {
 		}
 		h := hunt{earlier: regions[:i], by: make([]bool, i), steps: maxSteps, work: work}
 		for j := range h.earlier {
-			to := p.Rules[j].To // one to names hides rules to names that it has, and no others
+			to := p.Rules[j].To // a rule to names hides only rules to some of these names
 			h.skip = append(h.skip, to.ByName() && !to.HasNames(p.Rules[i].To))
 		}
 		if slices.ContainsFunc(rest, func(g region) bool { return h.survives(g, 0) }) {

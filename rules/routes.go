@@ -8,7 +8,7 @@ type RouteList struct {
 	Set      ipranges.Set // within Families
 	Way      Verdict      // of Set: Bypass for what leaves the VPN, Tunnel for what enters it
 	Families Families     // that the list speaks of; routes of the others stay as they are
-	Rule     *Rule        // that mistakes in the list are told of: the plan's first; nil where there is none
+	Rule     *Rule        // that errors about the list name: the plan's first; nil where there is none
 }
 
 // Routes is p as a list of routes. ok is false when p is none: when its default is
@@ -41,7 +41,7 @@ func (p *Plan) Routes() (list RouteList, ok bool) {
 	return list, true
 }
 
-// opposite is the other way of a way.
+// opposite maps each direction to the other one.
 var opposite = map[Verdict]Verdict{Tunnel: Bypass, Bypass: Tunnel}
 
 // Refuse is the error of a target that cannot carry the list.

@@ -102,8 +102,8 @@ func (b *budget) take(n int) error {
 	return nil
 }
 
-// longest is how long the longest of args can be as text; what is neither text nor small
-// is our own data, whose size the plan bounds.
+// longest is how long the longest of args can be as text. What is neither text nor small
+// comes from the plan, which bounds its size.
 func longest(args []any) (n, sum int) {
 	for _, a := range args {
 		size := 64

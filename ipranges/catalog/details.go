@@ -10,7 +10,7 @@ import (
 // Details is what some feeds say of a tag beside its addresses. Most feeds say
 // nothing: the zero value.
 type Details struct {
-	// Ports are the destination ports that the tag's addresses are asked on,
+	// Ports are the destination ports on which the tag's addresses are contacted,
 	// in the order of the feed.
 	Ports []Port
 	// Names are host names, and patterns of them with "*", that belong to the
@@ -151,7 +151,7 @@ func (c *Catalog) Details(name string) (Details, bool) {
 	return c.store.details(i)
 }
 
-// Ports returns the destination ports that all addresses of a tag are asked on, sorted,
+// Ports returns the destination ports on which all addresses of a tag are contacted, sorted,
 // and joined where they touch. A tag that unites others has ports only if all its parts
 // that hold addresses have the same ones: otherwise Ports returns the parts that
 // differ, each of which has its own ports. Both are nil when the feed names no ports.

@@ -64,7 +64,7 @@ const (
 	fixWide   = "list what is meant in narrower prefixes"
 	fixCut    = "get the list again"
 	fixObject = "make a list with one prefix, range or address a line of it, for instance with jq -r"
-	fixOwn    = "take it out: addresses of your own belong into a set of the policy"
+	fixOwn    = "take it out: addresses of your own belong in a set of the policy"
 )
 
 // Decode reads a list, which must be UTF-8. A byte order mark is skipped. Addresses may

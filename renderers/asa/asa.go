@@ -3,10 +3,10 @@
 // them out of the tunnel or sends them through it, and, on demand, domains that go the
 // same way.
 //
-// The access list is ours and its entries name themselves: entering one that is there
-// changes nothing, and each that is withdrawn is taken away by its own words, known from
-// the file published before (Env.Previous), after all others have been entered. So there
-// is no moment without a list, and a week's change is a line a prefix. Withdrawn entries
+// The access list is sallyport's alone, and an entry is known by its text: entering one
+// that is there changes nothing, and one that is withdrawn is removed by its text, known
+// from the file published before (Env.Previous), after all others have been entered. So
+// there is no moment without a list, and a week's change is a line a prefix. Withdrawn entries
 // stay in the file however many versions were never loaded. A list named by its content
 // would need every line anew each time, and clearing the list would leave clients that
 // connect at that moment without it. Settings of an earlier file that this one does not

@@ -12,8 +12,8 @@ import (
 	"sallyport/rules"
 )
 
-// previous is the direction and the commands of the file published before. One that is
-// not ours has none.
+// previous is the direction and the commands of the file published before. A file that
+// sallyport did not write has none.
 func (r *renderer) previous() (rules.Verdict, []string) {
 	if r.env.Previous == nil {
 		return 0, nil
@@ -26,8 +26,8 @@ func (r *renderer) previous() (rules.Verdict, []string) {
 	return v, lines
 }
 
-// withdrawn are the commands that take away the entries that one of our earlier files made
-// or took away, and set has no more.
+// withdrawn are the commands that remove the entries that an earlier file made or removed
+// and that set no longer has.
 func (r *renderer) withdrawn(before []string, set ipranges.Set) []string {
 	listed := map[netip.Prefix]bool{}
 	for _, f := range rules.BothFamilies.List() {
@@ -52,12 +52,12 @@ func (r *renderer) withdrawn(before []string, set ipranges.Set) []string {
 	return lines
 }
 
-// command is one that is entered in a mode, which a command begins; none is the top.
+// command is a command, and the one that begins the mode it is entered in; empty: no mode.
 type command struct{ mode, text string }
 
-// undo are the commands that take back what lines set, or took back themselves: uses, in
-// the modes of group policies, and things that were used. Lines that none of our files has
-// are passed over.
+// undo are the commands that undo what lines set, or undid themselves: uses, in the modes
+// of group policies, and things that were used. Lines that sallyport never writes are
+// ignored.
 func undo(lines []string) (uses, things []command) {
 	add := func(list *[]command, mode, format string, args ...any) {
 		if c := (command{mode, fmt.Sprintf(format, args...)}); !slices.Contains(*list, c) {
@@ -85,7 +85,8 @@ func undo(lines []string) (uses, things []command) {
 	return listsLast(uses), things
 }
 
-// listsLast takes back a list after the policies that go by it, in each mode.
+// listsLast moves, in each mode, the command that undoes the list behind those for the
+// policies that use it.
 func listsLast(uses []command) []command {
 	for from := 0; from < len(uses); {
 		to := from
@@ -107,14 +108,14 @@ func isList(c command) int {
 
 func clearing(acl string) string { return "clear configure access-list " + acl }
 
-// attributes are those of a group policy that its settings have, but for domains.
+// attributes are those of a group policy that settings set, without domains.
 var attributes = []string{"split-tunnel-policy", "ipv6-split-tunnel-policy", "split-tunnel-network-list"}
 
 func isDomainKind(s string) bool {
 	return s == domainKinds[rules.Bypass] || s == domainKinds[rules.Tunnel]
 }
 
-// modeOf is a line that begins the attributes of a group policy, or none.
+// modeOf is the line if it begins the attributes of a group policy, or empty.
 func modeOf(line string) string {
 	name, ok := strings.CutPrefix(strings.TrimSuffix(line, " attributes"), "group-policy ")
 	name = strings.Trim(name, `"`)
@@ -124,8 +125,8 @@ func modeOf(line string) string {
 	return line
 }
 
-// typed are commands as they are typed, with those that begin their modes; in stands
-// before those that are entered in one.
+// typed are commands as they are typed, with those that begin their modes; in is the
+// indent of commands in a mode.
 func typed(list []command, in string) []string {
 	var lines []string
 	mode := ""
@@ -143,7 +144,7 @@ func typed(list []command, in string) []string {
 	return lines
 }
 
-// made is how all that this file makes is taken back: what uses it, then the rest.
+// made are the commands that undo all that this file makes: first its uses, then the rest.
 func (r *renderer) made(settings []string) []command {
 	uses, things := undo(append([]string{"access-list " + r.opt.ACL + " extended"}, settings...))
 	return append(uses, things...)

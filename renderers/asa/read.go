@@ -17,8 +17,8 @@ func (r *renderer) ReadBack(files []renderers.File) (*rules.Plan, error) {
 	return renderers.ReadFile(files, r.env.Path, r.read)
 }
 
-// read takes what is taken back first, the entries, the settings as they have to be, what
-// is withdrawn, and what is taken back last.
+// read reads, in order: what is undone first, the entries, the settings, the entries that
+// are withdrawn, and what is undone last.
 func (r *renderer) read(data []byte) (*rules.Plan, error) {
 	comments, lines := renderers.Uncomment(data, "!")
 	v, fams, err := renderers.ReadRouteHeader(comments)
@@ -59,7 +59,7 @@ func (r *renderer) read(data []byte) (*rules.Plan, error) {
 	return rules.RoutePlan(r.env.Name, fams, v, b.Set()), nil
 }
 
-// cut divides lines before the first that in does not take.
+// cut splits lines before the first for which in is false.
 func cut(lines []string, in func(string) bool) (begin, rest []string) {
 	n := slices.IndexFunc(lines, func(l string) bool { return !in(l) })
 	if n < 0 {
@@ -68,8 +68,8 @@ func cut(lines []string, in func(string) bool) (begin, rest []string) {
 	return lines[:n], lines[n:]
 }
 
-// checkTakenBack holds what is taken back to our commands that undo nothing of the
-// file's own settings.
+// checkTakenBack checks that what is undone is of a kind that sallyport makes, and is not
+// a setting of this file.
 func (r *renderer) checkTakenBack(first, last, settings []string, v rules.Verdict) error {
 	uses, things := undo(first)
 	_, gone := undo(last)

@@ -3,7 +3,7 @@
 //
 // The script compares what the endpoint has with the list, makes what is missing and
 // takes away what is no longer listed. Its routes and authorization rules are those that
-// carry our description: others' are neither changed nor counted as ours.
+// carry sallyport's description; others are neither changed nor counted.
 //
 // Quirks, with where they are documented (2026-11-23); the script was run with the AWS CLI
 // of Debian 12 against an imitation of EC2, and never against AWS:

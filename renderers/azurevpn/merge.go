@@ -135,8 +135,8 @@ func (r *renderer) checkOverlap(set ipranges.Set, v rules.Verdict) error {
 	return nil
 }
 
-// advice: routes of the user's that send a part of the list
-// the other way, because the longer prefix wins.
+// advice warns of the user's routes that send a part of the list the other way, because
+// the longer prefix wins.
 func (r *renderer) advice(p *rules.Plan) []*renderers.OptionError {
 	list, ok := p.Routes()
 	set, v := list.Set, list.Way

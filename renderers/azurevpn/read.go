@@ -66,8 +66,8 @@ func (p *profile) readMerged(data []byte, v rules.Verdict) (ipranges.Set, error)
 	return set, err
 }
 
-// routesIn are the routes that stand on lines of text. What should be one and is not is
-// missed when the text is compared.
+// routesIn are the routes that stand on lines of text. A line that is no route although it
+// should be is found when the text is compared.
 func routesIn(text []byte) (ipranges.Set, error) {
 	var lines []string
 	for line := range strings.Lines(string(text)) {

@@ -5,11 +5,10 @@
 // Addresses become address objects, named by their content under our prefix, in one
 // group a family, which the tunnel names. The group is filled by set and append, in lines
 // that are cut by content, and saved at next: its list is replaced in one step, whatever it
-// held. Objects come before
-// groups, groups before their use, and what the file published before (Env.Previous) has
-// and this one has not is deleted at the end, when nothing refers to it. Objects that
-// stay in the file to be deleted do so however many versions were never loaded, and so do
-// attributes that are unset, because a family has gone. A list of the other direction is
+// held. Objects come before groups, groups before their use, and what the file published
+// before (Env.Previous) has and this one has not is deleted at the end, when nothing refers
+// to it. Commands that delete objects, or unset the attributes of a family that has gone,
+// stay in the file, however many versions were never loaded. A list of the other direction is
 // refused after one: the group would hold it while the tunnel has the old direction.
 //
 // FortiOS goes on after a command that fails. So a group of what goes past the tunnel is
@@ -217,8 +216,8 @@ func bit(f ipranges.Family) rules.Families {
 	return rules.OnlyIPv6
 }
 
-// header does without counts: an address takes three lines and a place in a fourth, and a
-// week's change need not be any longer. A question mark would call for help.
+// header leaves out the counts, so that a week's change is no longer than it has to be: an
+// address takes three lines and a place in a fourth. A question mark would call for help.
 func header(p *rules.Plan) []string {
 	lines := slices.DeleteFunc(renderers.RouteHeader(p), func(l string) bool { return strings.HasPrefix(l, "counts: ") })
 	for i := range lines {

@@ -21,7 +21,7 @@ type published struct {
 	uses      []use
 }
 
-// previous reads the file published before. One that is not ours says nothing.
+// previous reads the file published before. One that sallyport did not write is ignored.
 func (r *renderer) previous() published {
 	out := published{things: map[string][]string{}}
 	if r.env.Previous == nil {
@@ -57,8 +57,8 @@ func (r *renderer) previous() published {
 	return out
 }
 
-// isOurs reports whether a name can be one that one of our files makes: it holds nothing
-// that would end a command.
+// isOurs reports whether sallyport can have made the name: it holds nothing that would end
+// a command.
 func isOurs(name string) bool { return renderers.IsName(name, maxName, "._-:") }
 
 // withdrawn are the things that an earlier file made or deleted and this one does not
@@ -150,8 +150,8 @@ func (r *renderer) attributes(v rules.Verdict) []string {
 	return list
 }
 
-// names says which groups and addresses are those of the files before: each prefix of
-// ours has begun the name of a group.
+// names describes the groups and addresses of earlier files. The prefixes of addresses are
+// taken from the names of the groups.
 func (p *published) names() string {
 	var groups, prefixes []string
 	for _, table := range deleteOrder[:2] {

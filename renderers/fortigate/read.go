@@ -65,8 +65,8 @@ func (r *renderer) read(data []byte) (*rules.Plan, error) {
 	return rules.RoutePlan(r.env.Name, fams, v, set), nil
 }
 
-// valueIn is the prefix that a line sets in an address object of the table. What should be
-// one and is not is missed when the commands are compared.
+// valueIn is the prefix that a line sets in an address object of the table. A line
+// that sets none although it should is found when the commands are compared.
 func valueIn(line, table string) (p netip.Prefix, ok bool) {
 	for f, t := range tablesOf {
 		if p, ok = value(f).Parse(line); ok && table == t.address && ipranges.FamilyOf(p.Addr()) == f {

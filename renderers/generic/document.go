@@ -12,8 +12,8 @@ import (
 	"sallyport/rules"
 )
 
-// The versions of the JSON document. The second is that of documents with host names,
-// in sets that have no addresses: who knows the first alone must not read them.
+// The versions of the JSON document. The second is for documents with host names, in sets
+// that have no addresses: a program that knows only the first must not read them.
 const (
 	Format      = "sallyport-plan/1"
 	FormatHosts = "sallyport-plan/2"

@@ -102,7 +102,7 @@ func (r *renderer) caps() rules.Caps {
 	return caps
 }
 
-// defaultPath is another ending where the policy names no path.
+// defaultPath is the output path, with the extension where the policy names no path.
 func (r *renderer) defaultPath(env renderers.Env, extension string) string {
 	if env.PathGiven {
 		return env.Path

@@ -5,9 +5,9 @@
 // is. The admin's chain jumps to our first one. Addresses are hash:net sets
 // that a third file fills and swaps in, or, without ipset, a shallow trie of chains.
 // A script loads the files, and afterwards deletes what nothing names any more;
-// another removes everything. They take turns, and a load mends what one that was killed
-// has left, so that any sequence of them ends in one whole version. Rules are written as iptables-save writes them, so that
-// the reader of our own output reads the running rules too.
+// another removes everything. They take turns, and a load repairs what a killed one left,
+// so that any sequence of them ends in one whole version. Rules are written as iptables-save
+// writes them, so that the reader of our own output reads the running rules too.
 //
 // Sets cannot change in one transaction with each other, nor with the rules: filled
 // under the rules in force, new sets would meet old rules, or the old of other sets.

@@ -37,7 +37,7 @@ type view struct {
 	Program, Suffix string   // of one family
 	Declare         string   // chains of one family
 	Body            string   // rules or sets
-	Retire          []string // how the chains go that an earlier file made
+	Retire          []string // commands that remove the chains of an earlier file
 
 	Programs []program // of every family that has a file
 	Others   []string  // the programs of those that have none

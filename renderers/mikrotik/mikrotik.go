@@ -55,7 +55,7 @@ func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 		},
 		Around: func(_ rules.RouteList, f ipranges.Family) (before, after []string) {
 			menu := map[ipranges.Family]string{ipranges.IPv4: "/ip firewall address-list", ipranges.IPv6: "/ipv6 firewall address-list"}[f]
-			// What an import left that ended between the last two lines is the list.
+			// An import that ended between the last two lines left the whole list in LIST_next.
 			return []string{menu, fmt.Sprintf(":if ([:len [%[1]s find list=%[2]s]] = 0) do={%[1]s set [%[1]s find list=%[2]s_next] list=%[2]s}", menu, opt.List),
 					"remove [find list=" + opt.List + "_next]"},
 				[]string{"remove [find list=" + opt.List + "]", "set [find list=" + opt.List + "_next] list=" + opt.List}

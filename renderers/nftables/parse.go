@@ -43,7 +43,7 @@ type scanner struct {
 	word string // the next one; empty at the end
 	line int    // of word
 	read int    // the line of the word that was read last
-	err  error  // the text is no text of nft's
+	err  error  // the text cannot be divided into words
 }
 
 const lineEnd = "\n"

@@ -63,7 +63,7 @@ func (rd *reader) complete() error {
 	return nil
 }
 
-// essentials takes what a default of deny lets pass before all rules away from the plan.
+// essentials removes from the plan what a default of deny lets pass before all rules.
 func (rd *reader) essentials() error {
 	for _, f := range rd.plan.Families.List() {
 		for _, m := range rules.Essential(f) {

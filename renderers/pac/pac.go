@@ -15,8 +15,8 @@
 //   - dnsResolve gives one IPv4 address, or nothing: so the list is of IPv4, and a host
 //     that has IPv6 alone goes with the rest.
 //   - it asks the browser's resolver, for every URL that no name decides.
-//   - Chromium takes a file of up to 1 MiB, and leaves localhost and link-local
-//     addresses out of every file's hands.
+//   - Chromium takes a file of up to 1 MiB, and never asks a file about localhost and
+//     link-local addresses.
 package pac
 
 import (

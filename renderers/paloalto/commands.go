@@ -22,11 +22,11 @@ func (n ref) path() string { return n.line[len(deleteWord):] }
 type turn int
 
 // The turns. Rules are deleted at the beginning of each load and made anew: nothing
-// refers to them. All else may be in use by rules and groups of the administrator's,
-// and then PAN-OS refuses to delete it. So what stays is never deleted, and of each
-// thing only that goes which set would add to or leave as it was (resets): members,
-// tags, and what a list may have or not. Its single values set replaces, and what the
-// administrator gave a list, a user or exceptions, it keeps.
+// refers to them. All else may be in use by the administrator's rules and groups, and then
+// PAN-OS refuses to delete it. So a thing that stays is never deleted; only those of its
+// parts are (resets) that set would add to or leave as they were: members, tags, and
+// optional parts of a list. Set replaces single values. What the administrator gave a list
+// (a user, exceptions) stays.
 const (
 	turnRule turn = iota
 	turnGroup
@@ -147,8 +147,8 @@ func parseRef(path string) (ref, error) {
 	return ref{t, deleteWord + joinWords(all)}, nil // one way to write it, to know it again
 }
 
-// retired is what the file published before at the path of the remove file
-// deletes and now is not there any more. That file carries its own leftovers in
+// retired is what the remove file published before deletes and this version no
+// longer makes. That file carries its own leftovers in
 // the same way, so they stay until the target is removed, however many versions
 // were never loaded.
 func (r *renderer) retired(now []ref) []ref {

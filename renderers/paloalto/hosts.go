@@ -25,8 +25,8 @@ import (
 //   - a * stands for whole parts between dots, one or more.
 //   - lists and categories have no comments.
 
-// What the names of groups and of lists of URLs end in: sets have no dash in theirs,
-// and so share none with names of the same label.
+// What the names of groups and of lists of URLs end in. Names of sets have no dash, so
+// that a set and a list of host names with one label do not share a name.
 const (
 	groupEnding = "-names"
 	urlsEnding  = "-urls"

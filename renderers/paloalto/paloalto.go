@@ -3,9 +3,9 @@
 // The form edl, the default, writes one list file for each address set, which the
 // device fetches over the network, and the lists, services and rules that use
 // them. Lists take effect without a commit, and a device keeps the last good copy;
-// the configuration changes with the policy only, and with what rules deny: that is
-// objects in either form, since a list may not be enforced. The form objects writes address
-// objects in groups: it needs no server, and a commit for each change.
+// the configuration changes only with the policy, and with the addresses that rules deny:
+// those are objects in either form, since a device may fail to enforce a list. The form
+// objects writes address objects in groups: it needs no server, and a commit for each change.
 //
 // Both come as set commands or as an element tree in XML with a script of
 // commands that loads it; both are written from one tree (tree.go) by one table of
@@ -225,9 +225,9 @@ func startOf(path string) []byte {
 
 // header says where the output comes from. It does without counts, and with lists also
 // without feeds, which the lists name themselves: a week's change must not look like one
-// of the configuration, which would take a commit. Names and what is denied are
-// otherwise: as objects they are part of the configuration, and lists of URLs have no
-// comments.
+// of the configuration, which would take a commit. Feeds stay where
+// rules go to names or deny addresses: as objects these are part of the configuration, and
+// lists of URLs have no comments.
 func (r *renderer) header(p *rules.Plan) []string {
 	q := *p
 	if r.opt.Form == formEDL {

@@ -44,8 +44,8 @@ func (rd *reader) checkScript(s *script, objects, ours *node) error {
 	return nil
 }
 
-// checkDeletes holds what is deleted to what is ours: no more at a load, and all of
-// it, no more and no less, in the file that removes.
+// checkDeletes checks that a load deletes nothing but sallyport's own, and that the remove
+// file deletes exactly that.
 func (rd *reader) checkDeletes(s *script, c *config) error {
 	now := c.refs()
 	old := rd.r.retired(now)

@@ -14,7 +14,7 @@ const (
 	entries             // named entries, each of them a branch
 	members             // a list of values
 	text                // one value
-	flag                // nothing: that it is there says it
+	flag                // nothing: it is there or not
 )
 
 // element is one row of the table.

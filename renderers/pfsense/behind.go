@@ -166,7 +166,7 @@ func (f *filterRule) boxes() []box {
 }
 
 // maxBoxes bounds the pieces that rules cut traffic into: with more, what a rule decides
-// is not taken out any more, and the check refuses rather more than it would.
+// is no longer taken out, and the check may refuse more than it has to.
 const maxBoxes = 300
 
 // minus is boxes without what e decides for sure.

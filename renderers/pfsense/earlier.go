@@ -206,7 +206,7 @@ func (c *config) read(rule *node, out bool) theirRule {
 	return e
 }
 
-// overlaps says for what e decides before f, or "" if they never meet.
+// overlaps says what e decides before f does, or "" if they never meet.
 func (e *theirRule) overlaps(f *filterRule) string {
 	from, to := f.origin.From, f.origin.To
 	common := e.matches.Intersect(f.matches)

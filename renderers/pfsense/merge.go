@@ -99,8 +99,8 @@ func (r *renderer) placeOf() (place, error) {
 	return at, nil
 }
 
-// onlyPlace is that of an interface without rules: behind those of all others, whose
-// order among each other means nothing.
+// onlyPlace is the place on an interface without rules: behind the rules of all others. The
+// order between interfaces means nothing.
 func (r *renderer) onlyPlace() (place, error) {
 	c := r.config
 	if rule := c.firstRule(r.opt.Interface); rule != nil {

@@ -251,8 +251,8 @@ func shorten(name string) string {
 // Trackers of our rules: above the times that pfSense uses until 2033, below 2^31.
 const firstTracker, trackerRoom = 2_000_000_000, 147_483_647
 
-// ownTracker is the number that a rule with the description begins to look from, less
-// firstTracker.
+// ownTracker is where the search for the tracker of a rule with the description begins,
+// less firstTracker.
 func ownTracker(descr string) uint32 {
 	sum := sha256.Sum256([]byte(descr))
 	return binary.BigEndian.Uint32(sum[:]) % trackerRoom

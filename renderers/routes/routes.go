@@ -6,11 +6,12 @@
 // one file has to say, and is its renderer.
 //
 // Reading back finds the routes in a file by their rows, writes the file again for them,
-// and takes it only where both are the same. So nothing stands in a file that is read but
-// what its routes make.
+// and takes it only where both are the same. So a file that is accepted has
+// nothing in it but what its routes make.
 //
 // The packages below are for programs of Linux: nexthop for the options that say where
-// routes lead, linuxroutes for ip -batch files, uplink for a script that finds its way.
+// routes lead, linuxroutes for ip -batch files, uplink for a script that finds the
+// default route.
 package routes
 
 import (
@@ -43,8 +44,8 @@ type Form struct {
 	Mark string // begins a comment: "#"
 	// Rows are the lines of a family in a list that goes a way.
 	Rows func(f ipranges.Family, way rules.Verdict) Rows
-	// Around are the lines before and after the rows of a family, also of one that the list
-	// does not speak of. Nil: there are none.
+	// Around are the lines before and after the rows of a family, even of one that the list
+	// does not cover. Nil: there are none.
 	Around func(list rules.RouteList, f ipranges.Family) (before, after []string)
 	// Body is all of the file that is no comment, for a list whose rows are given, IPv4
 	// before IPv6, with the lines around them. Nil: these alone.
@@ -53,7 +54,7 @@ type Form struct {
 	// Body with its own comments. Otherwise comments and empty lines can stand anywhere.
 	Script bool
 	First  string // what a script begins with: Shell; empty: the header
-	// Divide parts a file into its comments and the rest, in place of Mark and Script.
+	// Divide splits a file into its comments and the rest, in place of Mark and Script.
 	Divide func(data []byte) (comments []string, body []byte, err error)
 	// Complement are the families of a bypass that are written as all other addresses.
 	Complement rules.Families
@@ -143,7 +144,7 @@ func (x Form) Read(data []byte) (list rules.RouteList, err error) {
 	return list, nil
 }
 
-// divide parts a file into the comments that its header is among, and its body.
+// divide splits a file into the comments that its header is among, and its body.
 func (x Form) divide(data []byte) (comments []string, body []byte, err error) {
 	if x.Divide != nil {
 		return x.Divide(data)

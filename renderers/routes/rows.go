@@ -16,9 +16,9 @@ import (
 type Row struct {
 	Before, After string
 	Mask          string // between an IPv4 network and its mask, as in "10.0.0.0 255.0.0.0"; empty: "10.0.0.0/8"
-	Slash         string // between an address and its length, where a slash does not stand there
-	// Write appends what stands between Before and After where that is another text, and
-	// Find is the prefix in it. Both nil: it is the prefix.
+	Slash         string // between an address and its length; empty: a slash
+	// Write appends the text between Before and After where that is not the prefix itself,
+	// and Find reads the prefix from it. Both nil: it is the prefix.
 	Write func(dst []byte, p netip.Prefix) []byte
 	Find  func(text string) string
 }
@@ -102,7 +102,7 @@ type Rows struct {
 
 // Append appends the routes of family f to the addresses of set, one a line, in address
 // order. With exceptions the longest come first: so a program that sets one after the
-// other never has an exception in force without what it contains.
+// other never has a route in force without the longer ones inside it.
 func (r Rows) Append(dst []byte, set ipranges.Set, f ipranges.Family) []byte {
 	if r.Other == nil && r.Slash == "" && r.Write == nil && (r.Mask == "" || f == ipranges.IPv6) {
 		dst = slices.Grow(dst, set.NumPrefixes(f)*(len(r.Before)+20+len(r.After)))
