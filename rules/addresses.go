@@ -79,7 +79,7 @@ const (
 )
 
 // Has reports whether f is among fams.
-func (fams Families) Has(f ipranges.Family) bool { return fams&familyBit(f) != 0 }
+func (fams Families) Has(f ipranges.Family) bool { return fams&Only(f) != 0 }
 
 // List is the families in their order, IPv4 first.
 func (fams Families) List() []ipranges.Family {
@@ -104,7 +104,8 @@ func (fams Families) String() string {
 	return "no family"
 }
 
-func familyBit(f ipranges.Family) Families {
+// Only is f as a set of families.
+func Only(f ipranges.Family) Families {
 	if f == ipranges.IPv6 {
 		return OnlyIPv6
 	}

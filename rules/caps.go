@@ -263,7 +263,7 @@ func unmatched(r *Rule, fams Families, caps Caps) []*RuleError {
 		fix := "leave the rule out of this target, with rules = [rule.NAME]"
 		for _, other := range fams.List() {
 			if other != f && r.From.Has(other) && r.To.Has(other) {
-				fix += fmt.Sprintf(", or say families = [%q] in the target if you mean %s alone", FamilyWord(familyBit(other)), other)
+				fix += fmt.Sprintf(", or say families = [%q] in the target if you mean %s alone", FamilyWord(Only(other)), other)
 			}
 		}
 		errs = append(errs, &RuleError{Rule: r.Name, Place: r.Place, Fix: fix,
@@ -324,7 +324,7 @@ func noBypass(p *Plan, caps Caps) []*RuleError {
 		if !lacks || !list.Set.Has(f) {
 			continue
 		}
-		other := p.Families &^ familyBit(f)
+		other := p.Families &^ Only(f)
 		fix := fmt.Sprintf("say families = [%q] in the target to leave %s in the VPN on purpose", FamilyWord(other), f)
 		if other == 0 {
 			fix = "leave the target out, or list what goes through the VPN with include"

@@ -25,7 +25,6 @@ package globalprotect
 import (
 	"bytes"
 	"fmt"
-	"io/fs"
 	"path"
 	"slices"
 	"strings"
@@ -162,12 +161,12 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 		"File": fileName(r.main), "Script": fileName(r.script), "Delete": r.deletes(v), "Tree": string(body),
 	}
 	if r.opt.Form == formSet {
-		data["Commands"] = string(body[len(strings.Join(r.deletes(v), "\n"))+1:])
+		data["Commands"] = strings.TrimPrefix(string(body), r.deleting(v))
 		text, err := renderers.Execute("globalprotect", "main.set.tmpl", r.env.Templates, data)
 		if err != nil {
 			return nil, err
 		}
-		return []renderers.File{{Path: r.main, Mode: mode, Data: text, Use: useSet, On: useOn}}, nil
+		return []renderers.File{{Path: r.main, Mode: routes.Plain, Data: text, Use: useSet, On: useOn}}, nil
 	}
 	data["Load"] = r.loads(v)
 	script, err := renderers.Execute("globalprotect", "load.set.tmpl", r.env.Templates, data)
@@ -185,12 +184,10 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 		return nil, err
 	}
 	return []renderers.File{
-		{Path: r.main, Mode: mode, Data: tree, On: "the firewall", Hand: "scp import configuration from USER@HOST:{}"},
-		{Path: r.script, Mode: mode, Data: script, Use: useSet, On: useOn},
+		{Path: r.main, Mode: routes.Plain, Data: tree, On: "the firewall", Hand: "scp import configuration from USER@HOST:{}"},
+		{Path: r.script, Mode: routes.Plain, Data: script, Use: useSet, On: useOn},
 	}, nil
 }
-
-const mode = fs.FileMode(0o644)
 
 // useOn is where useSet runs.
 const useOn = "a machine that reaches the firewall by ssh"
@@ -243,13 +240,16 @@ func (r *renderer) rows(_ ipranges.Family, v rules.Verdict) routes.Rows {
 	return routes.Rows{Row: routes.Row{Before: "set " + r.path() + " " + routeElement[v] + " "}}
 }
 
+// deleting is the commands that begin each load, as text.
+func (r *renderer) deleting(v rules.Verdict) string { return strings.Join(r.deletes(v), "\n") + "\n" }
+
 // body is the tree, or the commands: what deletes the lists first, then one route or name a
 // line.
 func (r *renderer) body(list rules.RouteList, rows []byte) ([]byte, error) {
 	if r.opt.Form == formXML {
 		return r.tree(list.Way, rows), nil
 	}
-	dst := append([]byte(strings.Join(r.deletes(list.Way), "\n")+"\n"), rows...)
+	dst := append([]byte(r.deleting(list.Way)), rows...)
 	for _, d := range r.opt.Domains.Patterns {
 		dst = append(dst, "set "+r.path()+" "+domainElement[list.Way]+" list "+d+"\n"...)
 	}

@@ -45,7 +45,7 @@ func (s *suite) limits(t testing.TB) {
 			}
 			plan := func(n int) *rules.Plan {
 				p := routes(s.verdict(t), rules.In("many", isolated(f, n)))
-				p.Families = map[ipranges.Family]rules.Families{ipranges.IPv4: rules.OnlyIPv4, ipranges.IPv6: rules.OnlyIPv6}[f]
+				p.Families = rules.Only(f)
 				return p
 			}
 			most := sort.Search(l.Max+1, func(n int) bool {

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/rules"
 )
@@ -139,8 +138,7 @@ func (s *suite) planOf(t testing.TB, v rules.Verdict, to rules.Addresses) *rules
 	p.Families = caps.Families
 	for _, f := range p.Families.List() {
 		if _, lacks := caps.NoBypass[f]; lacks && v == rules.Bypass {
-			without := map[ipranges.Family]rules.Families{ipranges.IPv4: rules.OnlyIPv6, ipranges.IPv6: rules.OnlyIPv4}
-			p.Families &= without[f]
+			p.Families &^= rules.Only(f)
 		}
 	}
 	return p
