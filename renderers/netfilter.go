@@ -18,7 +18,8 @@ func CheckNetfilter(hook string, ingress, egress []string, refused string) error
 	}{{"ingress", ingress}, {"egress", egress}} {
 		for i, name := range o.names {
 			if cause, fix := ifname.Problem(name, true, refused); cause != "" {
-				all.Option(fmt.Sprintf("%s.%d", o.option, i), cause, fix)
+				all.Option(fmt.Sprintf("%s.%d", o.option, i), fix,
+					"%s", cause)
 			}
 		}
 	}

@@ -149,9 +149,9 @@ func Wrong(option, fix, cause string, args ...any) error {
 // once. Build functions return its Err.
 type Mistakes []error
 
-// Option adds a mistake in an option. Cause is what is wrong, and fix what to write.
-func (m *Mistakes) Option(option, cause, fix string) {
-	m.Add(&OptionError{Option: option, Cause: cause, Fix: fix})
+// Option adds Wrong.
+func (m *Mistakes) Option(option, fix, cause string, args ...any) {
+	m.Add(Wrong(option, fix, cause, args...))
 }
 
 // Add adds the errors that err joins, or err alone; nil is none.

@@ -108,13 +108,13 @@ func (r *renderer) check() error {
 	var all renderers.Mistakes
 	o := &r.opt
 	if !isPolicy(o.GroupPolicy) {
-		all.Add(renderers.Wrong("group_policy", "write it as show running-config group-policy does: letters, digits, blanks and . _ - @ /", "%.80q is no name of a group policy", o.GroupPolicy))
+		all.Option("group_policy", "write it as show running-config group-policy does: letters, digits, blanks and . _ - @ /", "%.80q is no name of a group policy", o.GroupPolicy)
 	}
 	if !isACL(o.ACL) {
-		all.Add(renderers.Wrong("acl", "choose a name of at most 64 letters, digits, dots, dashes and underscores", "%.80q is no name of an access list", o.ACL))
+		all.Option("acl", "choose a name of at most 64 letters, digits, dots, dashes and underscores", "%.80q is no name of an access list", o.ACL)
 	}
 	if o.MaxRoutes < 1 {
-		all.Add(renderers.Wrong("max_routes", "write what your clients take: 2500", "%d is no number of routes", o.MaxRoutes))
+		all.Option("max_routes", "write what your clients take: 2500", "%d is no number of routes", o.MaxRoutes)
 	}
 	var err error
 	r.domains, err = suffixes(o.Domains.Patterns)
@@ -122,10 +122,10 @@ func (r *renderer) check() error {
 	case err != nil:
 		all.Add(err)
 	case o.MaxDomainCharacters < 1:
-		all.Add(renderers.Wrong("max_domain_characters", "write what your clients take: 5000, or 20000 from 4.10 on", "%d is no length", o.MaxDomainCharacters))
+		all.Option("max_domain_characters", "write what your clients take: 5000, or 20000 from 4.10 on", "%d is no length", o.MaxDomainCharacters)
 	case n > o.MaxDomainCharacters:
-		all.Add(renderers.Wrong("domains", "leave some out, or say max_domain_characters = 20000 where every client is 4.10 or later",
-			"%d characters of domains, and Cisco's client cuts the list after %d without a word", n, o.MaxDomainCharacters))
+		all.Option("domains", "leave some out, or say max_domain_characters = 20000 where every client is 4.10 or later",
+			"%d characters of domains, and Cisco's client cuts the list after %d without a word", n, o.MaxDomainCharacters)
 	}
 	return all.Err()
 }

@@ -99,23 +99,26 @@ func isGroup(s string) bool {
 func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 	var all renderers.Mistakes
 	if !isID("cvpn-endpoint-", opt.Endpoint) {
-		all.Option("endpoint", fmt.Sprintf("%.80q is no Client VPN endpoint", opt.Endpoint),
-			"write its ID, cvpn-endpoint- and hexadecimal digits, as aws ec2 describe-client-vpn-endpoints shows it")
+		all.Option("endpoint", "write its ID, cvpn-endpoint- and hexadecimal digits, as aws ec2 describe-client-vpn-endpoints shows it",
+			"%.80q is no Client VPN endpoint", opt.Endpoint)
 	}
 	if len(opt.Subnets) == 0 {
-		all.Option("subnets", "a route needs a subnet", "list those that are associated with the endpoint")
+		all.Option("subnets", "list those that are associated with the endpoint",
+			"a route needs a subnet")
 	}
 	if !isGroup(opt.Authorize) {
-		all.Option("authorize", fmt.Sprintf("%.80q is no group", opt.Authorize), "write all, none, or the group's ID")
+		all.Option("authorize", "write all, none, or the group's ID",
+			"%.80q is no group", opt.Authorize)
 	}
 	if opt.MaxRoutes < 1 {
-		all.Option("max_routes", fmt.Sprintf("%d routes are none", opt.MaxRoutes), "say how many a subnet takes")
+		all.Option("max_routes", "say how many a subnet takes",
+			"%d routes are none", opt.MaxRoutes)
 	}
 	seen := map[string]bool{}
 	for i, s := range opt.Subnets {
 		if !isID("subnet-", s) || seen[s] {
-			all.Option(fmt.Sprintf("subnets.%d", i), fmt.Sprintf("%.80q is no subnet, or there twice", s),
-				"write each once, subnet- and hexadecimal digits, as aws ec2 describe-client-vpn-target-networks shows them")
+			all.Option(fmt.Sprintf("subnets.%d", i), "write each once, subnet- and hexadecimal digits, as aws ec2 describe-client-vpn-target-networks shows them",
+				"%.80q is no subnet, or there twice", s)
 		}
 		seen[s] = true
 	}

@@ -70,8 +70,8 @@ func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 		{"device", opt.Device, opt.Gateway4 + opt.Gateway6}, {"other_device", opt.OtherDevice, opt.OtherGateway4 + opt.OtherGateway6},
 	} {
 		if d.gateways != "" && strings.ContainsAny(d.device, "@+=,") && !all.Has(d.option) {
-			all.Option(d.option, fmt.Sprintf("BIRD takes no device called %q behind a gateway", d.device),
-				"rename the link: letters, digits, dots, dashes and underscores")
+			all.Option(d.option, "rename the link: letters, digits, dots, dashes and underscores",
+				"BIRD takes no device called %q behind a gateway", d.device)
 		}
 	}
 	protocols := map[ipranges.Family]protocol{}
@@ -80,8 +80,8 @@ func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 	}
 	for _, f := range rules.BothFamilies.List() {
 		if !isSymbol(protocols[f].Table) {
-			all.Option(fmt.Sprintf("table%d", f), fmt.Sprintf("%.80q is no name of a table", protocols[f].Table),
-				fmt.Sprintf("write it as bird.conf declares it; without the option it is master%d", f))
+			all.Option(fmt.Sprintf("table%d", f), fmt.Sprintf("write it as bird.conf declares it; without the option it is master%d", f),
+				"%.80q is no name of a table", protocols[f].Table)
 		}
 	}
 	form := ways.Form("#", func(ipranges.Family) nexthop.Words { return words })

@@ -91,12 +91,13 @@ func Kind() renderers.Kind {
 func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 	var all renderers.Mistakes
 	if why := badName(opt.Resource); why != "" {
-		all.Option("resource", fmt.Sprintf("%.80q %s", opt.Resource, why),
-			"write it as Access > Connectivity / VPN > Network Access Lists does, with its partition or without")
+		all.Option("resource", "write it as Access > Connectivity / VPN > Network Access Lists does, with its partition or without",
+			"%.80q %s", opt.Resource, why)
 	}
 	for i, p := range opt.Profiles {
 		if why := badName(p); why != "" {
-			all.Option(fmt.Sprintf("profiles.%d", i), fmt.Sprintf("%.80q %s", p, why), "write it as Access > Profiles / Policies does")
+			all.Option(fmt.Sprintf("profiles.%d", i), "write it as Access > Profiles / Policies does",
+				"%.80q %s", p, why)
 		}
 	}
 	names := 0
@@ -111,12 +112,13 @@ func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 		value  int
 	}{{"max_bytes", opt.MaxBytes}, {"max_total_bytes", opt.MaxTotalBytes - names}} {
 		if n.value < 1 {
-			all.Option(n.option, fmt.Sprintf("%d bytes are left for routes", n.value), "say how many your clients take")
+			all.Option(n.option, "say how many your clients take",
+				"%d bytes are left for routes", n.value)
 		}
 	}
 	if names > opt.MaxBytes && opt.MaxBytes > 0 {
-		all.Option("domains", fmt.Sprintf("the names are %d bytes, and the Edge Client on Windows takes %d (%s)", names, opt.MaxBytes, limitSource),
-			"list fewer names; or say max_bytes = N where your clients take more")
+		all.Option("domains", "list fewer names; or say max_bytes = N where your clients take more",
+			"the names are %d bytes, and the Edge Client on Windows takes %d (%s)", names, opt.MaxBytes, limitSource)
 	}
 	caps := info.Caps
 	caps.RouteLimits = routeLimits(opt.MaxBytes, opt.MaxTotalBytes-names)

@@ -117,20 +117,20 @@ func (r *renderer) check() error {
 	case formIPsec:
 		most = maxPhase1
 	default:
-		all.Add(renderers.Wrong("form", "ipsec or ssl", "no form %.60q", o.Form))
+		all.Option("form", "ipsec or ssl", "no form %.60q", o.Form)
 	}
 	if !renderers.IsName(o.Tunnel, most, "._- ") || o.Tunnel != strings.TrimSpace(o.Tunnel) {
-		all.Add(renderers.Wrong("tunnel", fmt.Sprintf("write it as the FortiGate shows it: at most %d letters, digits, blanks, dots, dashes and underscores", most), "%.80q is no name of a tunnel", o.Tunnel))
+		all.Option("tunnel", fmt.Sprintf("write it as the FortiGate shows it: at most %d letters, digits, blanks, dots, dashes and underscores", most), "%.80q is no name of a tunnel", o.Tunnel)
 	}
 	if o.VDOM != "" && !renderers.IsName(o.VDOM, maxVDOM, "_-") {
-		all.Add(renderers.Wrong("vdom", "write it as the FortiGate shows it", "%.80q is no name of a virtual domain", o.VDOM))
+		all.Option("vdom", "write it as the FortiGate shows it", "%.80q is no name of a virtual domain", o.VDOM)
 	}
 	if !renderers.IsName(o.Prefix, maxPrefix, "._-") {
-		all.Add(renderers.Wrong("prefix", "choose a shorter one of letters, digits, dots, dashes and underscores, such as prefix = \"sp-\"",
-			"names cannot begin with %.80q: at most %d characters, so that every address has a name", o.Prefix, maxPrefix))
+		all.Option("prefix", "choose a shorter one of letters, digits, dots, dashes and underscores, such as prefix = \"sp-\"",
+			"names cannot begin with %.80q: at most %d characters, so that every address has a name", o.Prefix, maxPrefix)
 	}
 	if o.MaxRoutes < 1 {
-		all.Add(renderers.Wrong("max_routes", "write what print tablesize shows for firewall.addrgrp:member", "%d is no number of routes", o.MaxRoutes))
+		all.Option("max_routes", "write what print tablesize shows for firewall.addrgrp:member", "%d is no number of routes", o.MaxRoutes)
 	}
 	return all.Err()
 }
@@ -204,16 +204,9 @@ func missingFamily(list rules.RouteList) error {
 			continue
 		}
 		return list.Refuse(fmt.Sprintf("it has no %s, and where the tunnel gives out %[1]s addresses clients would send all %[1]s through it", f),
-			fmt.Sprintf("say families = [%q] in the target, and give out no addresses of the other; or list some of both", rules.FamilyWord(list.Families&^bit(f))))
+			fmt.Sprintf("say families = [%q] in the target, and give out no addresses of the other; or list some of both", rules.FamilyWord(list.Families&^rules.Only(f))))
 	}
 	return nil
-}
-
-func bit(f ipranges.Family) rules.Families {
-	if f == ipranges.IPv4 {
-		return rules.OnlyIPv4
-	}
-	return rules.OnlyIPv6
 }
 
 // header leaves out the counts, so that a week's change is no longer than it has to be: an

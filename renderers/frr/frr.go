@@ -83,7 +83,8 @@ func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 	all.Add(err)
 	mistake := func(is bool, option, fix, cause string, args ...any) {
 		if is {
-			all.Option(option, fmt.Sprintf(cause, args...), fix)
+			all.Option(option, fix,
+				cause, args...)
 		}
 	}
 	const answer = "FRR takes %q for a word of its own, and would drop the packets"

@@ -15,26 +15,26 @@ func (r *renderer) check() error {
 	var all renderers.Mistakes
 	o := &r.opt
 	if o.Form != formSet && o.Form != formXML {
-		all.Add(renderers.Wrong("form", "set or xml", "no form %.60q", o.Form))
+		all.Option("form", "set or xml", "no form %.60q", o.Form)
 	}
 	if !isName(o.Gateway, maxName, "") {
-		all.Add(renderers.Wrong("gateway", "write it as the firewall shows it: at most 31 letters, digits, blanks, dashes and underscores", "%.80q is no name of a gateway", o.Gateway))
+		all.Option("gateway", "write it as the firewall shows it: at most 31 letters, digits, blanks, dashes and underscores", "%.80q is no name of a gateway", o.Gateway)
 	}
 	if !isName(o.Config, maxName, "") {
-		all.Add(renderers.Wrong("config", "write it as the gateway's Agent > Client Settings shows it: at most 31 letters, digits, blanks, dashes and underscores", "%.80q is no name of a client setting", o.Config))
+		all.Option("config", "write it as the gateway's Agent > Client Settings shows it: at most 31 letters, digits, blanks, dashes and underscores", "%.80q is no name of a client setting", o.Config)
 	}
 	if o.Template != "" && !isName(o.Template, maxTemplate, ".") {
-		all.Add(renderers.Wrong("template", "write it as Panorama shows it", "%.80q is no name of a template", o.Template))
+		all.Option("template", "write it as Panorama shows it", "%.80q is no name of a template", o.Template)
 	}
 	if o.MaxRoutes < 1 {
-		all.Add(renderers.Wrong("max_routes", "write what your apps take: 100, or 200 with app 4.1 and later", "%d is no number of routes", o.MaxRoutes))
+		all.Option("max_routes", "write what your apps take: 100, or 200 with app 4.1 and later", "%d is no number of routes", o.MaxRoutes)
 	}
 	if base := path.Base(r.env.Path); o.Form == formXML && !isName(base, maxTemplate, ".") {
-		all.Add(renderers.Wrong("path", "choose a name of letters, digits, dots, dashes and underscores", "PAN-OS cannot be told to load a file called %.80q", base))
+		all.Option("path", "choose a name of letters, digits, dots, dashes and underscores", "PAN-OS cannot be told to load a file called %.80q", base)
 	}
 	all.Add(checkDomains(o.Domains.Patterns))
 	if n, err := strconv.ParseUint(strings.TrimPrefix(o.VSYS, "vsys"), 10, 8); o.VSYS != "" && (err != nil || n == 0 || o.VSYS != fmt.Sprintf("vsys%d", n)) {
-		all.Add(renderers.Wrong("vsys", `write it as "vsys2"`, "%.60q is no virtual system", o.VSYS))
+		all.Option("vsys", `write it as "vsys2"`, "%.60q is no virtual system", o.VSYS)
 	}
 	return all.Err()
 }
@@ -46,9 +46,9 @@ func checkDomains(patterns []string) error {
 	var all renderers.Mistakes
 	for _, d := range patterns {
 		if !renderers.IsHostPattern(d) {
-			all.Add(renderers.Wrong("domains", "write it in letters, digits, dots and dashes", "%.80q is no host name", d))
+			all.Option("domains", "write it in letters, digits, dots and dashes", "%.80q is no host name", d)
 		} else if rest, wild := strings.CutPrefix(d, "*"); wild && !strings.HasPrefix(rest, ".") {
-			all.Add(renderers.Wrong("domains", "list the names themselves, or leave it out", "GlobalProtect has a * for whole labels only: %.80q is not *.NAME", d))
+			all.Option("domains", "list the names themselves, or leave it out", "GlobalProtect has a * for whole labels only: %.80q is not *.NAME", d)
 		}
 	}
 	return all.Err()

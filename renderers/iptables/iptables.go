@@ -108,10 +108,12 @@ func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 func (r *renderer) checkWords() error {
 	var all renderers.Mistakes
 	if r.opt.Placement != fragment && r.opt.Placement != standalone {
-		all.Option("placement", fmt.Sprintf("no placement %q", r.opt.Placement), "fragment or standalone")
+		all.Option("placement", "fragment or standalone",
+			"no placement %q", r.opt.Placement)
 	}
 	if r.opt.Sets != ipset && r.opt.Sets != trie {
-		all.Option("sets", fmt.Sprintf("no kind of sets %q", r.opt.Sets), "ipset, or chains where there is no ipset")
+		all.Option("sets", "ipset, or chains where there is no ipset",
+			"no kind of sets %q", r.opt.Sets)
 	}
 	return all.Err()
 }

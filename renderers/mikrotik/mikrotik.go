@@ -46,7 +46,8 @@ func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 		opt.List = "sallyport_" + env.Name
 	}
 	if !renderers.IsName(opt.List, maxName, "._-") {
-		all.Option("list", fmt.Sprintf("%.80q is no name of an address list", opt.List), "choose at most 64 letters, digits, dots, dashes and underscores")
+		all.Option("list", "choose at most 64 letters, digits, dots, dashes and underscores",
+			"%.80q is no name of an address list", opt.List)
 	}
 	form := routes.Form{
 		Mark: "#",

@@ -78,7 +78,8 @@ func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 		}
 		g, why := gateway(texts[f], f)
 		if why != "" {
-			all.Option(gatewayOption(f), fmt.Sprintf("%.60q %s", texts[f], why), "write the router's address, as ip route shows it behind via")
+			all.Option(gatewayOption(f), "write the router's address, as ip route shows it behind via",
+				"%.60q %s", texts[f], why)
 		}
 		r.gateways[f] = g
 	}

@@ -91,12 +91,14 @@ type renderer struct {
 func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 	var all renderers.Mistakes
 	if opt.Side != client && opt.Side != server {
-		all.Option("side", fmt.Sprintf("no side %q", opt.Side), "client or server")
+		all.Option("side", "client or server",
+			"no side %q", opt.Side)
 	}
 	// The file's own line names it, and OpenVPN neither takes blanks and quotes there
 	// nor a line of over 256 bytes.
 	if base := path.Base(env.Path); len(base) > 150 || strings.ContainsAny(base, " \t\"'\\#;") {
-		all.Option("path", fmt.Sprintf("OpenVPN cannot be given a file called %.40q", base), "choose a short name without blanks, quotes and marks")
+		all.Option("path", "choose a short name without blanks, quotes and marks",
+			"OpenVPN cannot be given a file called %.40q", base)
 	}
 	all.Add(checkWays(opt, env))
 	r := &renderer{side: opt.Side}
@@ -134,33 +136,38 @@ func checkWays(opt Options, env renderers.Env) error {
 	var all renderers.Mistakes
 	own := Options{Side: opt.Side, IPv6: opt.IPv6, Folder: defaults.Folder, Protocol: defaults.Protocol, Metric: defaults.Metric}
 	if opt.IPv4 != "" && opt.IPv4 != script {
-		all.Option("ipv4", fmt.Sprintf("no way %q", opt.IPv4), `"script", or leave it out for net_gateway`)
+		all.Option("ipv4", `"script", or leave it out for net_gateway`,
+			"no way %q", opt.IPv4)
 	}
 	if opt.IPv6 != "" && opt.IPv6 != script && opt.IPv6 != complement {
-		all.Option("ipv6", fmt.Sprintf("no way %q", opt.IPv6), `"script" or "complement"`)
+		all.Option("ipv6", `"script" or "complement"`,
+			"no way %q", opt.IPv6)
 	}
 	if all.Err() != nil {
 		return all.Err()
 	}
 	if opt.IPv6 == script && opt.Side == server {
-		all.Option("ipv6", "a server pushes no scripts to its clients", `ipv6 = "complement", or side = "client" and a script on each client`)
+		all.Option("ipv6", `ipv6 = "complement", or side = "client" and a script on each client`,
+			"a server pushes no scripts to its clients")
 	}
 	if opt.IPv4 == script && opt.Side == server {
-		all.Option("ipv4", "a server pushes no scripts to its clients", `leave it out, or say side = "client" and put a script on each client`)
+		all.Option("ipv4", `leave it out, or say side = "client" and put a script on each client`,
+			"a server pushes no scripts to its clients")
 	}
 	if opt.IPv4 != script && opt.IPv6 != script {
 		if opt != own {
-			all.Option("ipv6", "folder, protocol and metric are of a script, and there is none", `remove them, or say ipv6 = "script"`)
+			all.Option("ipv6", `remove them, or say ipv6 = "script"`,
+				"folder, protocol and metric are of a script, and there is none")
 		}
 		return all.Err()
 	}
 	if !uplink.IsPath(opt.Folder) || !path.IsAbs(opt.Folder) || path.Clean(opt.Folder) != opt.Folder || len(opt.Folder) > 60 {
-		all.Option("folder", fmt.Sprintf("%.80q is no plain absolute path of at most 60 bytes", opt.Folder),
-			"write the client's folder, of letters, digits, dots, dashes, underscores and slashes")
+		all.Option("folder", "write the client's folder, of letters, digits, dots, dashes, underscores and slashes",
+			"%.80q is no plain absolute path of at most 60 bytes", opt.Folder)
 	}
 	if !uplink.IsPath(path.Base(env.Path)) {
-		all.Option("path", fmt.Sprintf("%.80q is no plain file name, and a shell reads that of the script", path.Base(env.Path)),
-			"use letters, digits, dots, dashes and underscores")
+		all.Option("path", "use letters, digits, dots, dashes and underscores",
+			"%.80q is no plain file name, and a shell reads that of the script", path.Base(env.Path))
 	}
 	return all.Err()
 }

@@ -88,24 +88,28 @@ func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 	var all renderers.Mistakes
 	switch {
 	case opt.Form != formFile && opt.Form != formFunction:
-		all.Option("form", fmt.Sprintf("no form %.60q", opt.Form), "file or function")
+		all.Option("form", "file or function",
+			"no form %.60q", opt.Form)
 	case opt.Form == formFunction && (len(opt.Proxies) > 0 || opt.Fallback):
-		all.Option("form", "a function says nothing of proxies and fallback: your own file does", `remove these options, or use form = "file"`)
+		all.Option("form", `remove these options, or use form = "file"`,
+			"a function says nothing of proxies and fallback: your own file does")
 	case opt.Form == formFile && len(opt.Proxies) == 0:
-		all.Option("proxies", "a PAC file without a proxy steers nothing",
-			`add proxies = ["PROXY proxy.example.com:8080"], or use form = "function"`)
+		all.Option("proxies", `add proxies = ["PROXY proxy.example.com:8080"], or use form = "function"`,
+			"a PAC file without a proxy steers nothing")
 	}
 	if opt.MaxBytes <= frame {
-		all.Option("max_bytes", fmt.Sprintf("%d bytes leave no room for routes", opt.MaxBytes), fmt.Sprintf("say how many your browsers take, more than %d", frame))
+		all.Option("max_bytes", fmt.Sprintf("say how many your browsers take, more than %d", frame),
+			"%d bytes leave no room for routes", opt.MaxBytes)
 	}
 	for i, p := range opt.Proxies {
 		if !isProxy(p) {
-			all.Option(fmt.Sprintf("proxies.%d", i), fmt.Sprintf("%.80q is no proxy", p),
-				`write the kind, the host and the port: "PROXY proxy.example.com:8080"; kinds are PROXY, HTTPS, SOCKS, SOCKS4 and SOCKS5`)
+			all.Option(fmt.Sprintf("proxies.%d", i), `write the kind, the host and the port: "PROXY proxy.example.com:8080"; kinds are PROXY, HTTPS, SOCKS, SOCKS4 and SOCKS5`,
+				"%.80q is no proxy", p)
 		}
 	}
 	if n := len(opt.names()); n > frame/2 {
-		all.Option("names", fmt.Sprintf("the names are %d bytes, and there is room for %d", n, frame/2), "list fewer, with a * for many")
+		all.Option("names", "list fewer, with a * for many",
+			"the names are %d bytes, and there is room for %d", n, frame/2)
 	}
 	caps := info.Caps
 	caps.RouteLimits = routeLimits(opt.MaxBytes)

@@ -70,13 +70,13 @@ func (r *renderer) isForm() bool { return r.opt.Form == formEDL || r.opt.Form ==
 func (r *renderer) checkForm() error {
 	var all renderers.Mistakes
 	if !r.isForm() {
-		all.Add(renderers.Wrong("form", "edl or objects", "no form %q", r.opt.Form))
+		all.Option("form", "edl or objects", "no form %q", r.opt.Form)
 	}
 	if r.opt.Syntax != syntaxSet && r.opt.Syntax != syntaxXML {
-		all.Add(renderers.Wrong("syntax", "set or xml", "no syntax %q", r.opt.Syntax))
+		all.Option("syntax", "set or xml", "no syntax %q", r.opt.Syntax)
 	}
 	if r.opt.Names != namesFQDN && r.opt.Names != namesURL {
-		all.Add(renderers.Wrong("names", "fqdn or url", "names cannot be %q", r.opt.Names))
+		all.Option("names", "fqdn or url", "names cannot be %q", r.opt.Names)
 	}
 	return all.Err()
 }
@@ -91,17 +91,17 @@ func (r *renderer) checkZones() error {
 		most   int
 	}{{"from_zones", r.opt.FromZones, maxZone}, {"to_zones", r.opt.ToZones, maxZone}, {"applications", r.opt.Applications, maxName}} {
 		if len(o.names) == 0 {
-			all.Add(renderers.Wrong(o.option, `write it out, as ["trust"], or ["any"]`, "the list is empty"))
+			all.Option(o.option, `write it out, as ["trust"], or ["any"]`, "the list is empty")
 		}
 		for i, n := range o.names {
 			path := fmt.Sprintf("%s.%d", o.option, i)
 			switch {
 			case !isName(n, o.most):
-				all.Add(renderers.Wrong(path, fmt.Sprintf("at most %d letters, digits, blanks, dots, dashes and underscores", o.most), "%q is not a name that PAN-OS takes", n))
+				all.Option(path, fmt.Sprintf("at most %d letters, digits, blanks, dots, dashes and underscores", o.most), "%q is not a name that PAN-OS takes", n)
 			case n == "any" && len(o.names) > 1:
-				all.Add(renderers.Wrong(path, "write any alone, or leave it out", "any beside other names"))
+				all.Option(path, "write any alone, or leave it out", "any beside other names")
 			case slices.Index(o.names, n) < i:
-				all.Add(renderers.Wrong(path, "remove one of the two", "%q is listed twice", n))
+				all.Option(path, "remove one of the two", "%q is listed twice", n)
 			}
 		}
 	}
@@ -123,21 +123,21 @@ func (r *renderer) checkPlace() error {
 	var all renderers.Mistakes
 	o := &r.opt
 	if o.DeviceGroup != "" && !isName(o.DeviceGroup, maxName) {
-		all.Add(renderers.Wrong("device_group", "write it as Panorama shows it", "%q is not a name that PAN-OS takes", o.DeviceGroup))
+		all.Option("device_group", "write it as Panorama shows it", "%q is not a name that PAN-OS takes", o.DeviceGroup)
 	}
 	switch {
 	case o.Rulebase != "" && o.DeviceGroup == "":
-		all.Add(renderers.Wrong("rulebase", "remove it, or name the device_group", "only Panorama has two rule bases"))
+		all.Option("rulebase", "remove it, or name the device_group", "only Panorama has two rule bases")
 	case o.Rulebase != "" && o.Rulebase != "pre" && o.Rulebase != "post":
-		all.Add(renderers.Wrong("rulebase", "pre or post", "no rule base %q", o.Rulebase))
+		all.Option("rulebase", "pre or post", "no rule base %q", o.Rulebase)
 	}
 	n, err := strconv.ParseUint(strings.TrimPrefix(o.VSYS, "vsys"), 10, 8)
 	switch {
 	case o.VSYS == "":
 	case o.DeviceGroup != "":
-		all.Add(renderers.Wrong("vsys", "remove one of the two", "a device group is on Panorama, and vsys on a firewall"))
+		all.Option("vsys", "remove one of the two", "a device group is on Panorama, and vsys on a firewall")
 	case err != nil || n == 0 || o.VSYS != fmt.Sprintf("vsys%d", n):
-		all.Add(renderers.Wrong("vsys", `write it as "vsys2"`, "%q is no virtual system", o.VSYS))
+		all.Option("vsys", `write it as "vsys2"`, "%q is no virtual system", o.VSYS)
 	}
 	return all.Err()
 }
@@ -149,8 +149,8 @@ func (r *renderer) checkNames() error {
 		r.prefix = "sp-" + r.env.Name + "-"
 	}
 	if !isName(r.prefix, maxPrefix) || strings.ContainsAny(r.prefix, " .") {
-		all.Add(renderers.Wrong("prefix", `write a shorter one of letters, digits, dashes and underscores, such as prefix = "sp-`+r.env.Name[:min(8, len(r.env.Name))]+`-"`,
-			"names cannot begin with %q: at most %d characters, so that every address has a name", r.prefix, maxPrefix))
+		all.Option("prefix", `write a shorter one of letters, digits, dashes and underscores, such as prefix = "sp-`+r.env.Name[:min(8, len(r.env.Name))]+`-"`,
+			"names cannot begin with %q: at most %d characters, so that every address has a name", r.prefix, maxPrefix)
 	}
 	for _, o := range []struct {
 		option, name string
@@ -158,7 +158,7 @@ func (r *renderer) checkNames() error {
 	}{{"log_setting", r.opt.LogSetting, maxName}, {"profile_group", r.opt.ProfileGroup, maxName}, {"tag", r.opt.Tag, maxTag},
 		{"certificate_profile", r.opt.CertificateProfile, maxName}} {
 		if o.name != "" && !isName(o.name, o.most) {
-			all.Add(renderers.Wrong(o.option, fmt.Sprintf("at most %d letters, digits, blanks, dots, dashes and underscores", o.most), "%q is not a name that PAN-OS takes", o.name))
+			all.Option(o.option, fmt.Sprintf("at most %d letters, digits, blanks, dots, dashes and underscores", o.most), "%q is not a name that PAN-OS takes", o.name)
 		}
 	}
 	return all.Err()
@@ -177,22 +177,22 @@ func (r *renderer) checkLists() error {
 			given  bool
 		}{{"url", o.URL != ""}, {"certificate_profile", o.CertificateProfile != ""}, {"insecure", o.Insecure}} {
 			if l.given {
-				all.Add(renderers.Wrong(l.option, `remove it, or say form = "edl"`, "objects are not fetched from anywhere"))
+				all.Option(l.option, `remove it, or say form = "edl"`, "objects are not fetched from anywhere")
 			}
 		}
 		return all.Err()
 	}
 	if o.URL == "" {
-		all.Add(renderers.Wrong("url", `add url = "https://lists.example.com/sallyport", or say form = "objects"`, "an external dynamic list needs the address that the device fetches it from"))
+		all.Option("url", `add url = "https://lists.example.com/sallyport", or say form = "objects"`, "an external dynamic list needs the address that the device fetches it from")
 	} else {
 		all.Add(r.checkURL())
 	}
 	hour, err := strconv.ParseUint(o.At, 10, 8)
 	if err != nil || hour > 23 || len(o.At) != 2 {
-		all.Add(renderers.Wrong("at", "two digits, 00 to 23", "%q is no hour", o.At))
+		all.Option("at", "two digits, 00 to 23", "%q is no hour", o.At)
 	}
 	if !slices.Contains([]string{"five-minute", "hourly", "daily", "weekly", "monthly"}, o.Recurring) {
-		all.Add(renderers.Wrong("recurring", "five-minute, hourly, daily, weekly or monthly", "the device cannot fetch %q", o.Recurring))
+		all.Option("recurring", "five-minute, hourly, daily, weekly or monthly", "the device cannot fetch %q", o.Recurring)
 	}
 	return all.Err()
 }
@@ -242,7 +242,7 @@ func (r *renderer) checkLimits() error {
 		n, low int
 	}{{"max_addresses", o.MaxAddresses, 1}, {"max_objects", o.MaxObjects, 1}, {"max_names", o.MaxNames, 1}, {"max_members", o.MaxMembers, 2}, {"max_groups", o.MaxGroups, 1}, {"max_lists", o.MaxLists, 1}} {
 		if l.n < l.low && (l.n != 0 || r.isForm()) {
-			all.Add(renderers.Wrong(l.option, "write what your model has room for", "%d is less than %d", l.n, l.low))
+			all.Option(l.option, "write what your model has room for", "%d is less than %d", l.n, l.low)
 		}
 	}
 	return all.Err()

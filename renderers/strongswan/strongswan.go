@@ -79,15 +79,15 @@ type renderer struct {
 func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 	var all renderers.Mistakes
 	if opt.MaxSelectors < 1 || opt.MaxSelectors > maxSelectors {
-		all.Option("max_selectors", fmt.Sprintf("%d is no number of selectors that a payload can hold", opt.MaxSelectors),
-			fmt.Sprintf("use a number from 1 to %d: IKEv2 counts them in one byte", maxSelectors))
+		all.Option("max_selectors", fmt.Sprintf("use a number from 1 to %d: IKEv2 counts them in one byte", maxSelectors),
+			"%d is no number of selectors that a payload can hold", opt.MaxSelectors)
 	}
 	var list []rules.Match
 	for i, s := range opt.Ports {
 		m, err := parsePorts(s)
 		if err != nil {
-			all.Option(fmt.Sprintf("ports.%d", i), fmt.Sprintf("%.60q is no protocol with ports: %v", s, err),
-				`write protocol and ports, such as "udp/3478-3481", "tcp/443" or "udp"`)
+			all.Option(fmt.Sprintf("ports.%d", i), `write protocol and ports, such as "udp/3478-3481", "tcp/443" or "udp"`,
+				"%.60q is no protocol with ports: %v", s, err)
 			continue
 		}
 		list = append(list, m)

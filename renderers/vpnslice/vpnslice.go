@@ -21,7 +21,6 @@
 package vpnslice
 
 import (
-	"fmt"
 	"net/netip"
 	"path"
 
@@ -60,7 +59,8 @@ func Kind() renderers.Kind { return renderers.Define(info, Options{MaxBytes: def
 func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 	var all renderers.Mistakes
 	if opt.MaxBytes < 0 {
-		all.Option("max_bytes", fmt.Sprintf("%d bytes hold no route", opt.MaxBytes), "use a number above 0")
+		all.Option("max_bytes", "use a number above 0",
+			"%d bytes hold no route", opt.MaxBytes)
 	}
 	if opt.MaxBytes == 0 {
 		opt.MaxBytes = defaultMaxBytes

@@ -99,15 +99,17 @@ func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 	var all renderers.Mistakes
 	r := &renderer{opt: opt, env: env}
 	if !slices.Contains([]string{formProfile, formRoutes, formPowerShell}, opt.Form) {
-		all.Option("form", fmt.Sprintf("no form %.60q", opt.Form), "profile, routes or powershell")
+		all.Option("form", "profile, routes or powershell",
+			"no form %.60q", opt.Form)
 		return nil, all.Err()
 	}
 	if opt.Form != formProfile && (opt.Server+opt.EAP+opt.TrustedNetwork != "" || opt.AlwaysOn) {
-		all.Option("form", fmt.Sprintf("the form %.40q says nothing of server, eap, always_on and trusted_network", opt.Form),
-			`remove these options, or use form = "profile"`)
+		all.Option("form", `remove these options, or use form = "profile"`,
+			"the form %.40q says nothing of server, eap, always_on and trusted_network", opt.Form)
 	}
 	if opt.Form != formPowerShell && (opt.Connection != "" || opt.AllUsers) {
-		all.Option("form", "connection and all_users are of a script", `remove these options, or use form = "powershell"`)
+		all.Option("form", `remove these options, or use form = "powershell"`,
+			"connection and all_users are of a script")
 	}
 	switch opt.Form {
 	case formPowerShell:
@@ -127,20 +129,23 @@ func (r *renderer) checkProfile(all *renderers.Mistakes) {
 	opt := &r.opt
 	switch {
 	case opt.Server == "":
-		all.Option("server", "a profile needs the server that it connects to", `add server = "vpn.example.com", or use form = "routes"`)
+		all.Option("server", `add server = "vpn.example.com", or use form = "routes"`,
+			"a profile needs the server that it connects to")
 	case !isServer(opt.Server):
-		all.Option("server", fmt.Sprintf("%.80q is no host", opt.Server), "write a name or an address")
+		all.Option("server", "write a name or an address",
+			"%.80q is no host", opt.Server)
 	}
 	if opt.TrustedNetwork != "" && !isTrusted(opt.TrustedNetwork) {
-		all.Option("trusted_network", fmt.Sprintf("%.80q is no list of DNS suffixes", opt.TrustedNetwork),
-			`write them with commas between, such as "corp.example.com,example.net"`)
+		all.Option("trusted_network", `write them with commas between, such as "corp.example.com,example.net"`,
+			"%.80q is no list of DNS suffixes", opt.TrustedNetwork)
 	}
 	switch {
 	case !slices.Contains(protocols, opt.Protocol):
-		all.Option("protocol", fmt.Sprintf("no protocol %q", opt.Protocol), strings.Join(protocols, ", "))
+		all.Option("protocol", strings.Join(protocols, ", "),
+			"no protocol %q", opt.Protocol)
 	case opt.EAP == "" && opt.Protocol != "IKEv2":
-		all.Option("eap", "the machine's certificate is a method of IKEv2 alone",
-			`name the file with your connection's EapHostConfig, or use protocol = "IKEv2"`)
+		all.Option("eap", `name the file with your connection's EapHostConfig, or use protocol = "IKEv2"`,
+			"the machine's certificate is a method of IKEv2 alone")
 	}
 	all.Add(r.authenticate())
 }

@@ -103,12 +103,12 @@ func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 	}
 	var all renderers.Mistakes
 	if !uplink.IsPath(opt.Folder) || !path.IsAbs(opt.Folder) || path.Clean(opt.Folder) != opt.Folder {
-		all.Option("folder", fmt.Sprintf("%.80q is no plain absolute path", opt.Folder),
-			"write the client's folder, of letters, digits, dots, dashes, underscores and slashes")
+		all.Option("folder", "write the client's folder, of letters, digits, dots, dashes, underscores and slashes",
+			"%.80q is no plain absolute path", opt.Folder)
 	}
 	if !uplink.IsPath(path.Base(env.Path)) {
-		all.Option("path", fmt.Sprintf("%.80q is no plain file name, and hooks are read by a shell", path.Base(env.Path)),
-			"use letters, digits, dots, dashes and underscores")
+		all.Option("path", "use letters, digits, dots, dashes and underscores",
+			"%.80q is no plain file name, and hooks are read by a shell", path.Base(env.Path))
 	}
 	r.script = uplink.Script{Name: env.Name, File: path.Join(opt.Folder, path.Base(r.scriptPath())), Past: "the tunnel",
 		Families: rules.BothFamilies.List(), Protocol: opt.Protocol, Metric: opt.Metric}

@@ -42,7 +42,8 @@ func routesKind(fault string) renderers.Kind {
 			if fault == "says a mistake without a fix" {
 				fix = ""
 			}
-			all.Option("device", "it is no device", fix)
+			all.Option("device", fix,
+				"it is no device")
 		}
 		x := &toyRoutes{fault, opt, env}
 		caps := caps

@@ -70,17 +70,21 @@ func (r Routes) Check() error {
 	var all renderers.Mistakes
 	own := "use a number from 5 to 254 that no other program and no other target on the machine has, nor the one after it"
 	if !isTable(r.Table) {
-		all.Option("table", fmt.Sprintf("%q is no routing table", r.Table), `write "main", a name from /etc/iproute2/rt_tables, or a number`)
+		all.Option("table", `write "main", a name from /etc/iproute2/rt_tables, or a number`,
+			"%q is no routing table", r.Table)
 	}
 	switch {
 	case r.Protocol < 5 || r.Protocol > 254:
-		all.Option("protocol", fmt.Sprintf("%d is no protocol number of our own", r.Protocol), own)
+		all.Option("protocol", own,
+			"%d is no protocol number of our own", r.Protocol)
 	case assigned[r.Protocol] != "" || assigned[r.Protocol+1] != "":
-		all.Option("protocol", fmt.Sprintf("%d and %d are ours then, and one is that of %s", r.Protocol, r.Protocol+1,
-			assigned[r.Protocol]+assigned[r.Protocol+1]), own)
+		all.Option("protocol", own,
+			"%d and %d are ours then, and one is that of %s", r.Protocol, r.Protocol+1,
+			assigned[r.Protocol]+assigned[r.Protocol+1])
 	}
 	if r.Metric < 1 || r.Metric > 1<<31-1 {
-		all.Option("metric", fmt.Sprintf("%d is no metric of our own", r.Metric), "use a number from 1")
+		all.Option("metric", "use a number from 1",
+			"%d is no metric of our own", r.Metric)
 	}
 	return all.Err()
 }

@@ -94,8 +94,8 @@ func Parse(to ToOptions, other OtherOptions) (Ways, error) {
 	var wrong renderers.Mistakes
 	o := ToOptions{other.OtherGateway4, other.OtherGateway6, other.OtherDevice}
 	if !other.Exceptions && o != (ToOptions{}) {
-		wrong.Option("exceptions", "the other next hop is that of exceptions, and there are none",
-			"say exceptions = true, or leave the other next hop out")
+		wrong.Option("exceptions", "say exceptions = true, or leave the other next hop out",
+			"the other next hop is that of exceptions, and there are none")
 	}
 	hops := to.hops("", &wrong)
 	var others map[ipranges.Family]Hop
@@ -107,8 +107,8 @@ func Parse(to ToOptions, other OtherOptions) (Ways, error) {
 		h, listed := hops[f]
 		o, ok := others[f]
 		if listed && ok && o == h && !wrong.Has(prefixOther+"device") {
-			wrong.Option(prefixOther+"device", fmt.Sprintf("exceptions would go the way of the list, %s", h),
-				"name the next hop of all that is not on the list: of a bypass, the VPN's")
+			wrong.Option(prefixOther+"device", "name the next hop of all that is not on the list: of a bypass, the VPN's",
+				"exceptions would go the way of the list, %s", h)
 		}
 		if listed && (ok || !other.Exceptions) {
 			ways.By[f] = Way{h, o}
@@ -128,7 +128,8 @@ func (o ToOptions) hops(prefix string, all *renderers.Mistakes) map[ipranges.Fam
 		good := true
 		wrong := func(option, cause, fix string) {
 			if good = false; !all.Has(prefix + option) {
-				all.Option(prefix+option, cause, fix)
+				all.Option(prefix+option, fix,
+					"%s", cause)
 			}
 		}
 		switch a, err := netip.ParseAddr(text); {
