@@ -17,7 +17,6 @@ import (
 	"sync"
 	"testing"
 
-	"sallyport/internal/testkit/quickfuzz"
 	"sallyport/renderers"
 )
 
@@ -323,8 +322,6 @@ func (c *cloud) query(command, q string) string {
 	}
 	return b.String()
 }
-
-func TestMain(m *testing.M) { quickfuzz.Main(m) }
 
 // command is a run of a script, with aws as the program of that name or, where it is
 // empty, with a few lines of shell in its place that ask this test.

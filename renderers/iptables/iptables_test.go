@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"sallyport/internal/testkit/conformance"
+	"sallyport/internal/testkit/quickfuzz"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/rules"
@@ -265,6 +266,7 @@ func fileNamed(t testing.TB, files []renderers.File, suffix string) string {
 
 // FuzzReaders feeds the readers of our own output with anything.
 func FuzzReaders(f *testing.F) {
+	quickfuzz.Prepare()
 	golden, err := filepath.Glob("testdata/golden/*/*.v4.rules")
 	if err != nil || len(golden) == 0 {
 		f.Fatalf("no golden files: %v", err)

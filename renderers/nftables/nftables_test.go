@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"sallyport/internal/testkit/conformance"
+	"sallyport/internal/testkit/quickfuzz"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/rules"
@@ -212,6 +213,7 @@ func smallPlan() *rules.Plan {
 
 // FuzzParse feeds the reader of our own output with anything.
 func FuzzParse(f *testing.F) {
+	quickfuzz.Prepare()
 	golden, err := filepath.Glob("testdata/golden/*/*.nft")
 	if err != nil || len(golden) == 0 {
 		f.Fatalf("no golden files: %v", err)

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"sallyport/internal/testkit/conformance"
+	"sallyport/internal/testkit/quickfuzz"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/rules"
@@ -14,6 +15,7 @@ import (
 // FuzzMerge merges into a configuration that was edited: what comes out reads back, and
 // begins nothing anew when it is merged into again.
 func FuzzMerge(f *testing.F) {
+	quickfuzz.Prepare()
 	small, err := os.ReadFile("testdata/small.xml")
 	if err != nil {
 		f.Fatal(err)

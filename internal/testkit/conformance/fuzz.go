@@ -4,6 +4,7 @@ import (
 	"slices"
 	"testing"
 
+	"sallyport/internal/testkit/quickfuzz"
 	"sallyport/renderers"
 	"sallyport/rules"
 )
@@ -17,6 +18,7 @@ import (
 // new to it, which takes it minutes where an input has some thousand bytes. So the texts
 // that are put in are short.
 func Fuzz(f *testing.F, c Contract) {
+	quickfuzz.Prepare()
 	list := fuzzed(f, c)
 	for i, x := range list {
 		for at, file := range x.files {

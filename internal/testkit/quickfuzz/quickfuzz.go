@@ -5,6 +5,9 @@
 // -fuzzminimizetime.
 //
 //	func TestMain(m *testing.M) { quickfuzz.Main(m) }
+//
+// or, in a package with one fuzz test, quickfuzz.Prepare() at its beginning, as
+// conformance.Fuzz does.
 package quickfuzz
 
 import (
@@ -19,10 +22,17 @@ func Main(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// Prepare is for a TestMain that does other things besides.
+const minimizeTime = "test.fuzzminimizetime" // a flag of package testing
+
+// Prepare is for a fuzz test, before it calls Fuzz of testing.F, and for a TestMain that
+// does other things besides. The command line has the last word.
 func Prepare() {
-	// The command line is read by m.Run, and has the last word.
-	if err := flag.Set("test.fuzzminimizetime", "1x"); err != nil {
-		panic(err) // the flag is one of package testing
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == minimizeTime })
+	if given {
+		return
+	}
+	if err := flag.Set(minimizeTime, "1x"); err != nil {
+		panic(err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"sallyport/internal/testkit/quickfuzz"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/renderers/routes/nexthop"
@@ -91,6 +92,7 @@ func TestCheck(t *testing.T) {
 }
 
 func FuzzRead(f *testing.F) {
+	quickfuzz.Prepare()
 	r := via(f)
 	text, err := r.Text(list, ipranges.IPv4)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"sallyport/internal/testkit/quickfuzz"
 	"sallyport/ipranges"
 	"sallyport/rules"
 )
@@ -83,6 +84,7 @@ func TestPaths(t *testing.T) {
 }
 
 func FuzzRead(f *testing.F) {
+	quickfuzz.Prepare()
 	f.Add([]byte(render(f, both, relays)))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if set, err := read(both, string(data)); err == nil {

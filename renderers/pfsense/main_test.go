@@ -1,9 +1,0 @@
-package pfsense
-
-import (
-	"testing"
-
-	"sallyport/internal/testkit/quickfuzz"
-)
-
-func TestMain(m *testing.M) { quickfuzz.Main(m) }
