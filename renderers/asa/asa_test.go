@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"sallyport/internal/testkit/conformance"
+	"sallyport/internal/testkit/rendered"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/rules"
@@ -130,15 +131,8 @@ func bypass() *rules.Plan { return rules.RoutePlan("edge", rules.BothFamilies, r
 
 func render(t testing.TB, opt *Options, p *rules.Plan, previous []byte) (*renderers.Target, []byte) {
 	t.Helper()
-	r, err := Kind().Build(opt, renderers.Env{Name: "edge", Path: "edge.cfg", Previous: func(string) []byte { return previous }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	files, err := r.Render(p)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r, files[0].Data
+	r := rendered.Target(t, Kind(), opt, renderers.File{Path: "edge.cfg", Data: previous})
+	return r, rendered.Files(t, r, p)[0].Data
 }
 
 // TestAnotherListIsRefused: one of the other direction, or of another name, with all
@@ -157,11 +151,7 @@ func TestAnotherListIsRefused(t *testing.T) {
 	} {
 		_, first := render(t, options(tt.before), plan(rules.Bypass, "9.9.9.0/24", "2620:fe::/48"), nil)
 		_, previous := render(t, options(tt.before), bypass(), first)
-		r, err := Kind().Build(options(tt.now), renderers.Env{Name: "edge", Path: "edge.cfg", Previous: func(string) []byte { return previous }})
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = r.Render(tt.plan)
+		_, err := rendered.Try(rendered.Target(t, Kind(), options(tt.now), renderers.File{Path: "edge.cfg", Data: previous}), tt.plan)
 		var rule *rules.RuleError
 		if !errors.As(err, &rule) {
 			t.Errorf("%s: %v", name, err)
@@ -204,10 +194,7 @@ func TestNoQuestionMarks(t *testing.T) {
 
 // TestLocalNetwork refuses the entry by which Cisco's client means its own network.
 func TestLocalNetwork(t *testing.T) {
-	r, err := Kind().Build(options(plain), renderers.Env{Name: "edge", Path: "edge.cfg"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := rendered.Target(t, Kind(), options(plain))
 	var refused *rules.RuleError
 	if _, err := r.Render(plan(rules.Bypass, "0.0.0.0", "52.112.0.0/14")); !errors.As(err, &refused) || refused.Fix == "" || refused.Rule == "" {
 		t.Errorf("0.0.0.0/32 past the tunnel: %v", err)

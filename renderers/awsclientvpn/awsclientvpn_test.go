@@ -13,6 +13,7 @@ import (
 
 	"sallyport/internal/testkit/conformance"
 	"sallyport/internal/testkit/need"
+	"sallyport/internal/testkit/rendered"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/rules"
@@ -94,28 +95,16 @@ func include(prefixes ...string) *rules.Plan {
 	return rules.RoutePlan("edge", rules.BothFamilies, rules.Tunnel, ipranges.MustParse(prefixes...))
 }
 
-func render(t testing.TB, opt *Options, p *rules.Plan) (*renderers.Target, renderers.File) {
+func render(t testing.TB, opt *Options, p *rules.Plan) renderers.File {
 	t.Helper()
-	r, err := Kind().Build(opt, renderers.Env{Name: "edge", Path: "edge.sh"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	files, err := r.Render(p)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r, files[0]
+	return rendered.Files(t, rendered.Target(t, Kind(), opt), p)[0]
 }
 
 func TestLeftBehind(t *testing.T) {
-	_, before := render(t, options(plain), include("10.0.0.0/8"))
+	before := render(t, options(plain), include("10.0.0.0/8"))
 	for other, refused := range map[string]bool{endpoint: false, "cvpn-endpoint-0aaaaaaaa": true} {
-		r, err := Kind().Build(options(func(o *Options) { o.Endpoint = other }),
-			renderers.Env{Name: "edge", Path: "edge.sh", Previous: func(string) []byte { return before.Data }})
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = r.Render(include("10.0.0.0/8"))
+		r := rendered.Target(t, Kind(), options(func(o *Options) { o.Endpoint = other }), before)
+		_, err := r.Render(include("10.0.0.0/8"))
 		var e *rules.RuleError
 		if errors.As(err, &e) != refused || refused && (e.Option != "endpoint" || !strings.Contains(e.Fix, "remove")) {
 			t.Errorf("%s: %v", other, err)
@@ -144,7 +133,7 @@ func (c *cloud) state() string {
 func (c *cloud) load(opt *Options, p *rules.Plan, args ...string) string {
 	c.t.Helper()
 	c.log = nil
-	_, f := render(c.t, opt, p)
+	f := render(c.t, opt, p)
 	out, err := c.run(f, "", args...)
 	if err != nil {
 		c.t.Fatalf("%v\n%s", err, out)
@@ -216,7 +205,7 @@ func TestQuota(t *testing.T) {
 }
 
 func TestScriptStops(t *testing.T) {
-	_, f := render(t, options(plain), include("10.0.0.0/16"))
+	f := render(t, options(plain), include("10.0.0.0/16"))
 	c := newCloud(t)
 	c.split = false
 	if out, err := c.run(f, ""); err == nil || !strings.Contains(out, "--split-tunnel") || len(c.log) > 0 {
@@ -250,14 +239,14 @@ func TestRealCLI(t *testing.T) {
 	c := newCloud(t)
 	c.routes = []route{{"172.31.0.0/16", subnetA, "Default Route", "active"}, {"10.1.0.0/16", subnetA, "sallyport-edge", "active"}}
 	c.rules = []rule{{"172.31.0.0/16", "S-1-5-21-7", "", "active"}, {"fd20::/48", everybody, "", "active"}, {"10.1.0.0/16", "S-1-5-21-7", "sallyport-edge", "active"}}
-	_, f := render(t, options(plain), include("fd20::/48"))
+	f := render(t, options(plain), include("fd20::/48"))
 	if out, err := c.run(f, aws); err != nil || out != "routes: 1 new, 1 withdrawn; rules: 0 new, 1 withdrawn\n" {
 		t.Errorf("%v\n%s", err, out)
 	}
 	if testing.Short() {
 		return // the AWS CLI takes a second for each call
 	}
-	_, f = render(t, options(func(o *Options) { o.Authorize = "S-1-5-21-8" }), include("fd20::/48"))
+	f = render(t, options(func(o *Options) { o.Authorize = "S-1-5-21-8" }), include("fd20::/48"))
 	if out, err := c.run(f, aws); err != nil || out != "routes: 0 new, 0 withdrawn; rules: 1 new, 0 withdrawn\n" {
 		t.Errorf("%v\n%s", err, out)
 	}
@@ -271,7 +260,7 @@ func TestRealCLI(t *testing.T) {
 func TestShellcheck(t *testing.T) {
 	shellcheck := need.Program(t, "shellcheck")
 	for i, change := range []func(*Options){plain, both, func(o *Options) { o.Authorize = nobody }} {
-		_, f := render(t, options(change), include("10.0.0.0/16"))
+		f := render(t, options(change), include("10.0.0.0/16"))
 		name := filepath.Join(t.TempDir(), fmt.Sprintf("%d.sh", i))
 		if err := os.WriteFile(name, f.Data, 0o600); err != nil {
 			t.Fatal(err)

@@ -83,7 +83,7 @@ func TestBusyForEver(t *testing.T) {
 			}
 			return ""
 		}
-		_, f := render(t, options(plain), p)
+		f := render(t, options(plain), p)
 		cmd := c.command(f, "")
 		cmd.Env = append(cmd.Env, "SALLYPORT_TRIES=3")
 		out, err := cmd.CombinedOutput()
@@ -202,7 +202,7 @@ func TestTwoAtOnce(t *testing.T) {
 		var runs [2]*exec.Cmd
 		var said [2]strings.Builder
 		for j, p := range []*rules.Plan{lists[0], second} {
-			_, f := render(t, options(plain), p)
+			f := render(t, options(plain), p)
 			runs[j] = c.command(f, "")
 			runs[j].Stdout, runs[j].Stderr = &said[j], &said[j]
 			if err := runs[j].Start(); err != nil {
@@ -243,7 +243,7 @@ func TestKilled(t *testing.T) {
 		c := newCloud(t)
 		c.load(options(plain), first)
 		c.takes = 2
-		_, f := render(t, options(plain), second)
+		f := render(t, options(plain), second)
 		cmd := c.command(f, "")
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 		changes := 0
@@ -285,7 +285,7 @@ func TestRealCLIWaits(t *testing.T) {
 	c := newCloud(t)
 	c.limit, c.takes = 2, 4
 	p := networks(t, 1, 3)
-	_, f := render(t, options(func(o *Options) { o.Authorize = nobody }), p)
+	f := render(t, options(func(o *Options) { o.Authorize = nobody }), p)
 	seen := 0
 	c.refuse = func(string) string {
 		if c.limit > 0 && c.busy >= c.limit {
@@ -302,7 +302,7 @@ func TestRealCLIWaits(t *testing.T) {
 		}
 		return ""
 	}
-	_, f = render(t, options(func(o *Options) { o.Authorize = nobody }), networks(t, 1, 4))
+	f = render(t, options(func(o *Options) { o.Authorize = nobody }), networks(t, 1, 4))
 	if out, err := c.run(f, aws); err == nil || !strings.Contains(out, "(UnauthorizedOperation)") || !strings.Contains(out, fmt.Sprintf("0 of %d changes are made", 1)) {
 		t.Errorf("%v: %s", err, out)
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"sallyport/internal/testkit/conformance"
+	"sallyport/internal/testkit/rendered"
 	"sallyport/renderers"
 	"sallyport/rules"
 )
@@ -73,25 +74,7 @@ func FuzzFiles(f *testing.F) { conformance.Fuzz(f, contract()) }
 
 func BenchmarkRender(b *testing.B) { conformance.Benchmark(b, contract()) }
 
-func built(t testing.TB, opt *Options) *renderers.Target {
-	t.Helper()
-	r, err := Kind().Build(opt, renderers.Env{Name: "edge", Path: "edge.conf"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
-}
-
 func render(t testing.TB, opt *Options, p *rules.Plan) []renderers.File {
 	t.Helper()
-	r := built(t, opt)
-	lowered, _, errs := rules.Lower(p, r.Caps)
-	if len(errs) > 0 {
-		t.Fatal(errs[0])
-	}
-	files, err := r.Render(lowered)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return files
+	return rendered.Files(t, rendered.Target(t, Kind(), opt), p)
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"sallyport/internal/testkit/need"
+	"sallyport/internal/testkit/rendered"
 	"sallyport/internal/testkit/routecheck"
 	"sallyport/ipranges"
 	"sallyport/renderers"
@@ -228,10 +229,7 @@ func TestCutOnItsWay(t *testing.T) {
 		return err == nil
 	}
 	for _, opt := range []*Options{options(plain), options(full)} {
-		r, err := Kind().Build(opt, renderers.Env{Name: "edge", Path: "edge.sh"})
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := rendered.Target(t, Kind(), opt)
 		files, err := r.Render(plan(rules.Bypass, ipranges.MustParse("52.112.0.0/14", "2603:1063::/38")))
 		if err != nil {
 			t.Fatal(err)

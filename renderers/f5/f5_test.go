@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"sallyport/internal/testkit/conformance"
+	"sallyport/internal/testkit/rendered"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/rules"
@@ -101,17 +102,7 @@ func plan(v rules.Verdict, set ipranges.Set) *rules.Plan {
 // render makes the files with before as what was published.
 func render(t testing.TB, opt *Options, p *rules.Plan, before []renderers.File) ([]renderers.File, error) {
 	t.Helper()
-	r, err := Kind().Build(opt, renderers.Env{Name: "edge", Path: "edge.sh", Previous: func(path string) []byte {
-		for _, f := range before {
-			if f.Path == path {
-				return f.Data
-			}
-		}
-		return nil
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := rendered.Target(t, Kind(), opt, before...)
 	files, err := r.Render(p)
 	if err == nil {
 		if got, err := r.ReadBack(files); err != nil || rules.Compare(p, got) != nil {
@@ -156,10 +147,7 @@ func TestNamesAreRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := Kind().Build(opt, renderers.Env{Name: "edge", Path: "edge.sh"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := rendered.Target(t, Kind(), opt)
 	files[0].Data = []byte(strings.Replace(string(files[0].Data), "login.example.com", "login.example.net", 1))
 	if _, err := r.ReadBack(files); err == nil {
 		t.Error("another name is read")

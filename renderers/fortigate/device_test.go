@@ -332,7 +332,7 @@ func TestAnotherPrefixTakesTheOldNamesAway(t *testing.T) {
 
 // TestRealWeek loads change 398 after change 396.
 func TestRealWeek(t *testing.T) {
-	opt := options(plain)
+	opt := options(func(o *Options) { o.MaxRoutes = 5000 })
 	old := rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, routecheck.AzureCloud(t, 396))
 	now := rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, routecheck.AzureCloud(t, 398))
 	_, a := render(t, opt, old, nil)

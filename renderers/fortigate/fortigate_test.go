@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"sallyport/internal/testkit/conformance"
+	"sallyport/internal/testkit/rendered"
 	"sallyport/internal/testkit/routecheck"
 	"sallyport/ipranges"
 	"sallyport/renderers"
@@ -133,15 +134,8 @@ func bypass() *rules.Plan { return rules.RoutePlan("edge", rules.BothFamilies, r
 
 func render(t testing.TB, opt *Options, p *rules.Plan, previous []byte) (*renderers.Target, []byte) {
 	t.Helper()
-	r, err := Kind().Build(opt, renderers.Env{Name: "edge", Path: "edge.conf", Previous: func(string) []byte { return previous }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	files, err := r.Render(p)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r, files[0].Data
+	r := rendered.Target(t, Kind(), opt, renderers.File{Path: "edge.conf", Data: previous})
+	return r, rendered.Files(t, r, p)[0].Data
 }
 
 // TestWhatStaysIsRefused: another tunnel, or another direction, with all commands that it
@@ -162,11 +156,7 @@ func TestWhatStaysIsRefused(t *testing.T) {
 	} {
 		_, first := render(t, options(tt.before), plan(rules.Bypass, "9.9.9.0/24", "2620:fe::/48"), nil)
 		_, previous := render(t, options(tt.before), bypass(), first)
-		r, err := Kind().Build(options(tt.now), renderers.Env{Name: "edge", Path: "edge.conf", Previous: func(string) []byte { return previous }})
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = r.Render(tt.plan)
+		_, err := rendered.Try(rendered.Target(t, Kind(), options(tt.now), renderers.File{Path: "edge.conf", Data: previous}), tt.plan)
 		var rule *rules.RuleError
 		if !errors.As(err, &rule) || !strings.Contains(rule.Fix, tt.fix) {
 			t.Errorf("%s: %+v", name, err)
@@ -194,10 +184,7 @@ func loadedTable(change func(*Options)) string {
 // of a family takes all of it.
 func TestIncludeOfOneFamily(t *testing.T) {
 	for _, change := range []func(*Options){plain, portal} {
-		r, err := Kind().Build(options(change), renderers.Env{Name: "edge", Path: "edge.conf"})
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := rendered.Target(t, Kind(), options(change))
 		for text, word := range map[string]string{"10.0.0.0/8": `families = ["ipv4"]`, "fd00::/8": `families = ["ipv6"]`} {
 			_, err := r.Render(plan(rules.Tunnel, text))
 			var rule *rules.RuleError

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"sallyport/internal/testkit/conformance"
+	"sallyport/internal/testkit/rendered"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/rules"
@@ -76,32 +77,14 @@ func FuzzFiles(f *testing.F) { conformance.Fuzz(f, contract()) }
 
 func BenchmarkRender(b *testing.B) { conformance.Benchmark(b, contract()) }
 
-func built(t testing.TB, opt *Options) *renderers.Target {
-	t.Helper()
-	r, err := Kind().Build(opt, renderers.Env{Name: "edge", Path: "edge.conf"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
-}
-
 func render(t testing.TB, opt *Options, p *rules.Plan) []renderers.File {
 	t.Helper()
-	r := built(t, opt)
-	lowered, _, errs := rules.Lower(p, r.Caps)
-	if len(errs) > 0 {
-		t.Fatal(errs[0])
-	}
-	files, err := r.Render(lowered)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return files
+	return rendered.Files(t, rendered.Target(t, Kind(), opt), p)
 }
 
 // TestAddressesThatFRRShowsOtherwise: the script would take them out again at once.
 func TestAddressesThatFRRShowsOtherwise(t *testing.T) {
-	r := built(t, options(gateways))
+	r := rendered.Target(t, Kind(), options(gateways))
 	for text, refused := range map[string]bool{"::1.2.3.0/120": true, "::/96": false, "::1:0:0/96": false, "2603:1063::/38": false} {
 		_, err := r.Render(rules.RoutePlan("edge", rules.BothFamilies, rules.Tunnel, ipranges.MustParse(text)))
 		var rule *rules.RuleError
@@ -114,7 +97,7 @@ func TestAddressesThatFRRShowsOtherwise(t *testing.T) {
 // TestClaims: a tag is one target's, whatever its table and distance.
 func TestClaims(t *testing.T) {
 	claim := func(change func(*Options)) renderers.Claim {
-		list := built(t, options(change)).Claims
+		list := rendered.Target(t, Kind(), options(change)).Claims
 		if len(list) != 1 || list[0].Option != "tag" || !list[0].MayDiffer || list[0].Cost == "" || list[0].Fix == "" {
 			t.Fatalf("%+v", list)
 		}

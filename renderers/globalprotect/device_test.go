@@ -168,7 +168,7 @@ func TestLoadingReplaces(t *testing.T) {
 			opt := options(change)
 			opt.Form = form
 			_, a := render(t, opt, bypass(), nil)
-			_, b := render(t, opt, next, published(a))
+			_, b := render(t, opt, next, a)
 			fresh, after := maps.Clone(admin), maps.Clone(admin)
 			for _, load := range []struct {
 				d     device
@@ -188,12 +188,4 @@ func TestLoadingReplaces(t *testing.T) {
 			t.Errorf("the forms differ: %v and %v", states[formSet], states[formXML])
 		}
 	}
-}
-
-func published(files []renderers.File) map[string][]byte {
-	m := map[string][]byte{}
-	for _, f := range files {
-		m[f.Path] = f.Data
-	}
-	return m
 }

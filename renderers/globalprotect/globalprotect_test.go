@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"sallyport/internal/testkit/conformance"
+	"sallyport/internal/testkit/rendered"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/rules"
@@ -118,22 +119,15 @@ var relays = ipranges.MustParse("20.202.0.0/16", "52.112.0.0/14", "52.122.0.0/15
 
 func bypass() *rules.Plan { return rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, relays) }
 
-func render(t testing.TB, opt *Options, p *rules.Plan, published map[string][]byte) (*renderers.Target, []renderers.File) {
+func render(t testing.TB, opt *Options, p *rules.Plan, published []renderers.File) (*renderers.Target, []renderers.File) {
 	t.Helper()
-	r, err := Kind().Build(opt, renderers.Env{Name: "edge", Path: "edge.set", Previous: func(path string) []byte { return published[path] }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	files, err := r.Render(p)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r, files
+	r := rendered.Target(t, Kind(), opt, published...)
+	return r, rendered.Files(t, r, p)
 }
 
 // TestTheLimitIsForBothFamilies, because they share a list.
 func TestTheLimitIsForBothFamilies(t *testing.T) {
-	r, _ := render(t, options(func(o *Options) { o.MaxRoutes = 3 }), bypass(), nil)
+	r := rendered.Target(t, Kind(), options(func(o *Options) { o.MaxRoutes = 3 }))
 	p := rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, relays)
 	_, _, errs := rules.Lower(p, r.Caps)
 	if len(errs) != 1 || !strings.Contains(errs[0].Cause, "4 routes") || !strings.Contains(errs[0].Fix, "max_routes") {
@@ -150,10 +144,6 @@ func TestWhatStaysIsRefused(t *testing.T) {
 	for _, form := range []string{formSet, formXML} {
 		start := func(o *Options) { o.Form, o.Domains = form, saas }
 		_, files := render(t, options(start), bypass(), nil)
-		published := map[string][]byte{}
-		for _, f := range files {
-			published[f.Path] = f.Data
-		}
 		for name, tt := range map[string]struct {
 			change func(*Options)
 			plan   *rules.Plan
@@ -163,17 +153,13 @@ func TestWhatStaysIsRefused(t *testing.T) {
 			"the other direction":    {start, rules.RoutePlan("edge", rules.BothFamilies, rules.Tunnel, relays), "split-tunneling exclude-domains"},
 			"no names":               {func(o *Options) { o.Form = form }, bypass(), "split-tunneling exclude-domains"},
 		} {
-			r, err := Kind().Build(options(tt.change), renderers.Env{Name: "edge", Path: "edge.set", Previous: func(path string) []byte { return published[path] }})
-			if err != nil {
-				t.Fatal(err)
-			}
-			_, err = r.Render(tt.plan)
+			_, err := rendered.Try(rendered.Target(t, Kind(), options(tt.change), files...), tt.plan)
 			var rule *rules.RuleError
 			if !errors.As(err, &rule) || !strings.Contains(rule.Fix, "delete global-protect") || !strings.Contains(rule.Fix, tt.left) {
 				t.Errorf("%s, %s: %v", form, name, err)
 			}
 		}
-		render(t, options(start), bypass(), published)
+		render(t, options(start), bypass(), files)
 	}
 }
 
@@ -222,9 +208,9 @@ func TestClaims(t *testing.T) {
 func TestWhatAnotherFormLeft(t *testing.T) {
 	for _, given := range []bool{false, true} {
 		for before, now := range map[string]string{formSet: formXML, formXML: formSet} {
-			published := map[string][]byte{}
+			var published []renderers.File
 			build := func(change func(*Options)) *renderers.Target {
-				r, err := Kind().Build(options(change), renderers.Env{Name: "edge", Path: "edge.set", PathGiven: given, Previous: func(path string) []byte { return published[path] }})
+				r, err := Kind().Build(options(change), renderers.Env{Name: "edge", Path: "edge.set", PathGiven: given, Previous: rendered.Previous(published)})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -234,9 +220,7 @@ func TestWhatAnotherFormLeft(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, f := range files {
-				published[f.Path] = f.Data
-			}
+			published = files
 			if _, err := build(func(o *Options) { o.Form = now }).Render(bypass()); err != nil {
 				t.Errorf("%s after %s, for the same gateway: %v", now, before, err)
 			}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"sallyport/internal/testkit/conformance"
+	"sallyport/internal/testkit/rendered"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/rules"
@@ -138,10 +139,7 @@ func TestEarlierVersions(t *testing.T) {
 // common, and others have none.
 func TestClaims(t *testing.T) {
 	claims := func(change func(*Options)) []string {
-		r, err := Kind().Build(options(change), renderers.Env{Name: "edge", Path: "edge.batch"})
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := rendered.Target(t, Kind(), options(change))
 		var things []string
 		for _, c := range r.Claims {
 			if things = append(things, c.Thing); c.Option != "protocol" || !c.MayDiffer || c.Cost == "" || c.Fix == "" {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"sallyport/internal/testkit/lab"
+	"sallyport/internal/testkit/rendered"
 	"sallyport/internal/testkit/routecheck"
 	"sallyport/ipranges"
 	"sallyport/renderers"
@@ -18,21 +19,9 @@ import (
 // These tests load what is rendered into the kernel, in a namespace of its own: a
 // client whose VPN, the device vpn0, took the default routes, as OpenVPN does.
 
-func render(t *testing.T, opt *Options, p *rules.Plan) []renderers.File {
+func render(t testing.TB, opt *Options, p *rules.Plan) []renderers.File {
 	t.Helper()
-	r, err := Kind().Build(opt, renderers.Env{Name: "edge", Path: "edge.batch"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	lowered, _, errs := rules.Lower(p, r.Caps)
-	if len(errs) > 0 {
-		t.Fatal(errs[0])
-	}
-	files, err := r.Render(lowered)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return files
+	return rendered.Files(t, rendered.Target(t, Kind(), opt), p)
 }
 
 // script writes the files and runs the script among them.

@@ -10,6 +10,7 @@ import (
 
 	"sallyport/internal/testkit/conformance"
 	"sallyport/internal/testkit/quickfuzz"
+	"sallyport/internal/testkit/rendered"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/rules"
@@ -161,17 +162,9 @@ func TestWhatIptablesMistakes(t *testing.T) {
 		{"protocol 43 in IPv4", four, rules.All(43), true},
 		{"AH", six, rules.All(rules.AH), true},
 	} {
-		r, err := Kind().Build(&Options{Placement: fragment, Sets: trie, Hook: "output"}, renderers.Env{Name: "edge", Path: "edge.rules"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		lowered, _, errs := rules.Lower(&rules.Plan{Name: "edge", Families: rules.BothFamilies, Rules: []rules.Rule{{Name: "x", Verdict: rules.Allow,
-			From: rules.Any(), To: tt.to, Services: []rules.Service{rules.NewService("s", tt.match)}}}}, r.Caps)
-		if len(errs) > 0 {
-			err = errs[0]
-		} else {
-			_, err = r.Render(lowered)
-		}
+		r := rendered.Target(t, Kind(), &Options{Placement: fragment, Sets: trie, Hook: "output"})
+		_, err := rendered.Try(r, &rules.Plan{Name: "edge", Families: rules.BothFamilies, Rules: []rules.Rule{{Name: "x", Verdict: rules.Allow,
+			From: rules.Any(), To: tt.to, Services: []rules.Service{rules.NewService("s", tt.match)}}}})
 		var refused *rules.RuleError
 		if (err == nil) != tt.fine || err != nil && (!errors.As(err, &refused) || refused.Rule != "x" || refused.Fix == "") {
 			t.Errorf("%s: %v", tt.name, err)
@@ -229,28 +222,11 @@ func cloudPlan(s ipranges.Set) *rules.Plan {
 // renderAs renders p for the target name, with previous as what was published before.
 func renderAs(t testing.TB, opt Options, name string, p *rules.Plan, previous []renderers.File) (*renderer, []renderers.File) {
 	t.Helper()
-	env := renderers.Env{Name: name, Path: name + ".rules", Previous: func(path string) []byte {
-		for _, f := range previous {
-			if f.Path == path {
-				return f.Data
-			}
-		}
-		return nil
-	}}
-	built, err := Kind().Build(&opt, env)
+	built, err := Kind().Build(&opt, renderers.Env{Name: name, Path: name + ".rules", Previous: rendered.Previous(previous)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := built.Renderer.(*renderer)
-	lowered, _, errs := rules.Lower(p, r.caps())
-	if len(errs) > 0 {
-		t.Fatal(errs[0])
-	}
-	files, err := r.Render(lowered)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r, files
+	return built.Renderer.(*renderer), rendered.Files(t, built, p)
 }
 
 func fileNamed(t testing.TB, files []renderers.File, suffix string) string {

@@ -12,6 +12,7 @@ import (
 	"sallyport/internal/testkit/conformance"
 	"sallyport/internal/testkit/lab"
 	"sallyport/internal/testkit/need"
+	"sallyport/internal/testkit/rendered"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/rules"
@@ -347,10 +348,7 @@ func TestKernelReadsBack(t *testing.T) {
 				read := 0
 				for _, c := range conformance.FilterCases() {
 					opt := *v.Options.(*Options)
-					built, err := Kind().Build(&opt, renderers.Env{Name: "edge", Path: "edge.rules"})
-					if err != nil {
-						t.Fatal(err)
-					}
+					built := rendered.Target(t, Kind(), &opt)
 					lowered, _, errs := rules.Lower(c.Plan, built.Caps)
 					if len(errs) > 0 {
 						continue
@@ -401,10 +399,7 @@ func TestAnotherHook(t *testing.T) {
 			dir := t.TempDir()
 			publish := func(opt Options) {
 				t.Helper()
-				r, err := Kind().Build(&opt, renderers.Env{Name: "edge", Path: "edge.rules"})
-				if err != nil {
-					t.Fatal(err)
-				}
+				r := rendered.Target(t, Kind(), &opt)
 				p := &rules.Plan{Name: "edge", Families: rules.BothFamilies, Rules: []rules.Rule{{Name: "calls", Verdict: rules.Allow,
 					From: rules.Any(), To: rules.In("acs", ipranges.MustParse("20.202.0.0/16", "2603:1063::/38")),
 					Services: []rules.Service{rules.NewService("media", rules.Ports(rules.UDP, 3478, 3481))}}}}

@@ -5,8 +5,8 @@ import (
 	"testing"
 
 	"sallyport/internal/testkit/lab"
+	"sallyport/internal/testkit/rendered"
 	"sallyport/ipranges"
-	"sallyport/renderers"
 	"sallyport/rules"
 )
 
@@ -27,15 +27,8 @@ func takes(t *testing.T, dst string, proto rules.Protocol) bool {
 	t.Helper()
 	p := cloudPlan(ipranges.MustParse(dst))
 	p.Rules[0].Services = []rules.Service{rules.NewService("protocol", rules.All(proto))}
-	lowered, _, errs := rules.Lower(p, info.Caps)
-	if len(errs) > 0 {
-		return false
-	}
-	r, err := Kind().Build(&Options{Placement: fragment, Sets: trie, Hook: "forward", Ingress: []string{"lan0"}}, renderers.Env{Name: "edge", Path: "edge.rules"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = r.Render(lowered)
+	r := rendered.Target(t, Kind(), &Options{Placement: fragment, Sets: trie, Hook: "forward", Ingress: []string{"lan0"}})
+	_, err := rendered.Try(r, p)
 	return err == nil
 }
 

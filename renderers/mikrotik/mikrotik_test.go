@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"sallyport/internal/testkit/conformance"
+	"sallyport/internal/testkit/rendered"
 	"sallyport/ipranges"
-	"sallyport/renderers"
 	"sallyport/rules"
 )
 
@@ -49,15 +49,8 @@ func BenchmarkRender(b *testing.B) { conformance.Benchmark(b, contract()) }
 
 func render(t testing.TB, fams rules.Families, prefixes ...string) string {
 	t.Helper()
-	r, err := Kind().Build(Kind().NewOptions(), renderers.Env{Name: "edge", Path: "edge.rsc"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	files, err := r.Render(rules.RoutePlan("edge", fams, rules.Bypass, ipranges.MustParse(prefixes...)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(files[0].Data)
+	r := rendered.Target(t, Kind(), Kind().NewOptions())
+	return string(rendered.Files(t, r, rules.RoutePlan("edge", fams, rules.Bypass, ipranges.MustParse(prefixes...)))[0].Data)
 }
 
 // router is the address lists of a router: by menu and name of the list, the addresses.

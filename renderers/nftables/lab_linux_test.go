@@ -9,6 +9,7 @@ import (
 	"sallyport/internal/testkit/conformance"
 	"sallyport/internal/testkit/lab"
 	"sallyport/internal/testkit/need"
+	"sallyport/internal/testkit/rendered"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/rules"
@@ -270,10 +271,7 @@ func TestKernelReadsBack(t *testing.T) {
 			h := lab.NewInjector(t).Host()
 			h.MustExec(t, adminTables, "nft", "-f", "-")
 			opt := *v.Options.(*Options)
-			built, err := Kind().Build(&opt, renderers.Env{Name: "edge", Path: "edge.nft"})
-			if err != nil {
-				t.Fatal(err)
-			}
+			built := rendered.Target(t, Kind(), &opt)
 			r := built.Renderer.(*renderer)
 			var previous []renderers.File
 			for _, c := range conformance.FilterCases() {

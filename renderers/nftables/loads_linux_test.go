@@ -13,8 +13,8 @@ import (
 
 	"sallyport/internal/testkit/lab"
 	"sallyport/internal/testkit/need"
+	"sallyport/internal/testkit/rendered"
 	"sallyport/ipranges"
-	"sallyport/renderers"
 	"sallyport/rules"
 )
 
@@ -176,13 +176,7 @@ func TestEveryChangeOfOptions(t *testing.T) {
 		before := render(t, a.opt, a.plan, nil)
 		load(t, h, before)
 		for _, b := range list {
-			r, err := Kind().Build(&b.opt, renderers.Env{Name: "edge", Path: "edge.nft", Previous: func(path string) []byte {
-				f, _ := renderers.FileAt(before, path)
-				return f.Data
-			}})
-			if err != nil {
-				t.Fatal(err)
-			}
+			r := rendered.Target(t, Kind(), &b.opt, before...)
 			lowered, _, errs := rules.Lower(b.plan, r.Caps)
 			if len(errs) > 0 {
 				t.Fatal(errs[0])
@@ -223,10 +217,7 @@ func TestContainerWithoutRights(t *testing.T) {
 	} {
 		for _, f := range rules.BothFamilies.List() {
 			t.Run(opt.Placement+" "+f.String(), func(t *testing.T) {
-				built, err := Kind().Build(&opt, renderers.Env{Name: "edge", Path: "edge.nft"})
-				if err != nil {
-					t.Fatal(err)
-				}
+				built := rendered.Target(t, Kind(), &opt)
 				r := built.Renderer.(*renderer)
 				plan := func(n int) *rules.Plan {
 					p := cloudPlan(manyRanges(0, n).Only(f))

@@ -10,6 +10,7 @@ import (
 
 	"sallyport/internal/testkit/conformance"
 	"sallyport/internal/testkit/quickfuzz"
+	"sallyport/internal/testkit/rendered"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/rules"
@@ -171,12 +172,7 @@ func TestDamagedFilesBefore(t *testing.T) {
 	files := render(t, opt, before, nil)
 	const gone = "delete set inet filter sallyport_edge.renamed_v6\n"
 	again := func(main, remove []byte) (string, error) {
-		r, err := Kind().Build(&opt, renderers.Env{Name: "edge", Path: "edge.nft", Previous: func(path string) []byte {
-			return map[string][]byte{"edge.nft": main, "edge.remove.nft": remove}[path]
-		}})
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := rendered.Target(t, Kind(), &opt, renderers.File{Path: "edge.nft", Data: main}, renderers.File{Path: "edge.remove.nft", Data: remove})
 		out, err := r.Render(smallPlan())
 		if err != nil {
 			return "", err
@@ -225,11 +221,7 @@ func FuzzParse(f *testing.F) {
 		}
 		f.Add(string(data))
 	}
-	built, err := Kind().Build(&Options{Placement: fragment, Table: "inet filter", Hook: "forward", Ingress: []string{"lan0"}},
-		renderers.Env{Name: "edge", Path: "edge.nft"})
-	if err != nil {
-		f.Fatal(err)
-	}
+	built := rendered.Target(f, Kind(), &Options{Placement: fragment, Table: "inet filter", Hook: "forward", Ingress: []string{"lan0"}})
 	f.Fuzz(func(t *testing.T, src string) {
 		r := *built.Renderer.(*renderer)
 		rs, err := parse(src)
@@ -252,25 +244,5 @@ func FuzzParse(f *testing.F) {
 
 func render(t *testing.T, opt Options, p *rules.Plan, previous []renderers.File) []renderers.File {
 	t.Helper()
-	env := renderers.Env{Name: "edge", Path: "edge.nft", Previous: func(path string) []byte {
-		for _, f := range previous {
-			if f.Path == path {
-				return f.Data
-			}
-		}
-		return nil
-	}}
-	r, err := Kind().Build(&opt, env)
-	if err != nil {
-		t.Fatal(err)
-	}
-	lowered, _, errs := rules.Lower(p, r.Caps)
-	if len(errs) > 0 {
-		t.Fatal(errs[0])
-	}
-	files, err := r.Render(lowered)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return files
+	return rendered.Files(t, rendered.Target(t, Kind(), &opt, previous...), p)
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"sallyport/internal/testkit/conformance"
+	"sallyport/internal/testkit/rendered"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/rules"
@@ -104,27 +105,11 @@ func render(t testing.TB, side string, p *rules.Plan) []renderers.File {
 	return renderWith(t, options(side, ""), p)
 }
 
-func mustBuild(t testing.TB, opt *Options) *renderers.Target {
-	t.Helper()
-	r, err := Kind().Build(opt, renderers.Env{Name: "edge", Path: "edge.conf"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
-}
+func mustBuild(t testing.TB, opt *Options) *renderers.Target { return rendered.Target(t, Kind(), opt) }
 
 func renderWith(t testing.TB, opt *Options, p *rules.Plan) []renderers.File {
 	t.Helper()
-	r := mustBuild(t, opt)
-	lowered, _, errs := rules.Lower(p, r.Caps)
-	if len(errs) > 0 {
-		t.Fatal(errs[0])
-	}
-	files, err := r.Render(lowered)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return files
+	return rendered.Files(t, mustBuild(t, opt), p)
 }
 
 // TestIPv6IsNotSentPastTheTunnel, because OpenVPN would send it in.

@@ -9,6 +9,7 @@ import (
 
 	"sallyport/internal/testkit/conformance"
 	"sallyport/internal/testkit/need"
+	"sallyport/internal/testkit/rendered"
 	"sallyport/internal/testkit/routecheck"
 	"sallyport/ipranges"
 	"sallyport/renderers"
@@ -120,15 +121,8 @@ func TestFileFits(t *testing.T) {
 
 func render(t testing.TB, opt *Options, p *rules.Plan) (*renderers.Target, []renderers.File) {
 	t.Helper()
-	r, err := Kind().Build(opt, renderers.Env{Name: "edge", Path: "edge.pac"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	files, err := r.Render(p)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r, files
+	r := rendered.Target(t, Kind(), opt)
+	return r, rendered.Files(t, r, p)
 }
 
 var relays = ipranges.MustParse("20.202.0.0/16", "52.112.0.0/14", "52.122.0.0/15")

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"sallyport/internal/testkit/conformance"
+	"sallyport/internal/testkit/rendered"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/rules"
@@ -32,39 +33,21 @@ func plan() *rules.Plan {
 
 func newRenderer(t testing.TB, opt Options, previous []renderers.File) *renderers.Target {
 	t.Helper()
-	env := renderers.Env{Name: "edge", Path: "edge.set", Previous: func(path string) []byte {
-		for _, f := range previous {
-			if f.Path == path {
-				return f.Data
-			}
-		}
-		return nil
-	}}
-	r, err := Kind().Build(&opt, env)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
+	return rendered.Target(t, Kind(), &opt, previous...)
 }
 
 func renderWith(t testing.TB, opt Options, p *rules.Plan, previous []renderers.File) []renderers.File {
 	t.Helper()
-	files, err := newRenderer(t, opt, previous).Render(p)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return files
+	return rendered.Files(t, newRenderer(t, opt, previous), p)
 }
 
 func file(t testing.TB, files []renderers.File, path string) string {
 	t.Helper()
-	for _, f := range files {
-		if f.Path == path {
-			return string(f.Data)
-		}
+	f, err := renderers.FileAt(files, path)
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatalf("no file %s", path)
-	return ""
+	return string(f.Data)
 }
 
 // TestRefusals: what PAN-OS would do otherwise than the plan, or not take, is

@@ -8,9 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	"sallyport/internal/testkit/rendered"
 	"sallyport/internal/testkit/routecheck"
 	"sallyport/ipranges"
-	"sallyport/renderers"
 	"sallyport/rules"
 )
 
@@ -131,10 +131,7 @@ func TestTheLongestMessage(t *testing.T) {
 	var b ipranges.Builder
 	for i := range 6000 {
 		b.AddSet(ipranges.MustParse(fmt.Sprintf("2603:1000:%x:8000::/50", 0x1000+2*i)))
-		r, err := Kind().Build(options(), renderers.Env{Name: "edge", Path: "edge.conf"})
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := rendered.Target(t, Kind(), options())
 		if i%50 != 0 {
 			continue
 		}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"sallyport/internal/testkit/conformance"
+	"sallyport/internal/testkit/rendered"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/rules"
@@ -120,15 +121,8 @@ func include(set ipranges.Set) *rules.Plan {
 
 func render(t testing.TB, opt *Options, p *rules.Plan) (*renderer, []renderers.File, error) {
 	t.Helper()
-	built, err := Kind().Build(opt, renderers.Env{Name: "edge", Path: "edge.conf"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	lowered, _, errs := rules.Lower(p, built.Caps)
-	if len(errs) > 0 {
-		return nil, nil, errs[0]
-	}
-	files, err := built.Render(lowered)
+	built := rendered.Target(t, Kind(), opt)
+	files, err := rendered.Try(built, p)
 	return built.Renderer.(*renderer), files, err
 }
 
@@ -202,10 +196,7 @@ func TestIncludeFitsOnePayload(t *testing.T) {
 // TestPortsOfABypass: what goes past the tunnel of the listed addresses.
 func TestPortsOfABypass(t *testing.T) {
 	bypassed := func(ports ...string) rules.Matches {
-		r, err := Kind().Build(options(ports...), renderers.Env{Name: "edge", Path: "edge.conf"})
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := rendered.Target(t, Kind(), options(ports...))
 		return r.Ports
 	}
 	if got := bypassed(); len(got) != 0 {

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"sallyport/internal/testkit/conformance"
+	"sallyport/internal/testkit/rendered"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/rules"
@@ -53,25 +54,6 @@ func TestNoLimit(t *testing.T) {
 	}
 }
 
-func built(t testing.TB) *renderers.Target {
-	t.Helper()
-	r, err := Kind().Build(options(1<<30), renderers.Env{Name: "edge", Path: "edge.sh"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
-}
+func built(t testing.TB) *renderers.Target { return rendered.Target(t, Kind(), options(1<<30)) }
 
-func render(t testing.TB, p *rules.Plan) []renderers.File {
-	t.Helper()
-	r := built(t)
-	lowered, _, errs := rules.Lower(p, r.Caps)
-	if len(errs) > 0 {
-		t.Fatal(errs[0])
-	}
-	files, err := r.Render(lowered)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return files
-}
+func render(t testing.TB, p *rules.Plan) []renderers.File { return rendered.Files(t, built(t), p) }

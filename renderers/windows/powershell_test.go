@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"sallyport/internal/testkit/rendered"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/rules"
@@ -19,10 +20,7 @@ func include() *rules.Plan {
 
 // TestScriptIncludesAlone, and says why.
 func TestScriptIncludesAlone(t *testing.T) {
-	r, err := Kind().Build(options(script), renderers.Env{Name: "edge", Path: "edge.xml"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := rendered.Target(t, Kind(), options(script))
 	caps := r.Caps
 	_, _, errs := rules.Lower(rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, relays), caps)
 	var text string
@@ -120,10 +118,7 @@ func TestAdvice(t *testing.T) {
 		{func(*Options) {}, rules.RoutePlan("edge", rules.BothFamilies, rules.Tunnel, relays), false},
 		{script, include(), false},
 	} {
-		r, err := Kind().Build(options(tt.change), renderers.Env{Name: "edge", Path: "edge.xml"})
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := rendered.Target(t, Kind(), options(tt.change))
 		advice := r.Advice(tt.plan)
 		if (len(advice) == 1) != tt.told || tt.told && (advice[0].Option != "families" || advice[0].Fix == "") {
 			t.Errorf("%v: %v", tt.plan.Families, advice)

@@ -4,12 +4,12 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 
 	"sallyport/internal/testkit/conformance"
+	"sallyport/internal/testkit/rendered"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/rules"
@@ -115,15 +115,8 @@ var relays = ipranges.MustParse("20.202.0.0/16", "52.112.0.0/14", "52.122.0.0/15
 
 func render(t testing.TB, opt *Options, p *rules.Plan) (*renderers.Target, []renderers.File) {
 	t.Helper()
-	r, err := Kind().Build(opt, renderers.Env{Name: "edge", Path: "edge.xml", Read: os.ReadFile})
-	if err != nil {
-		t.Fatal(err)
-	}
-	files, err := r.Render(p)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r, files
+	r := rendered.Target(t, Kind(), opt)
+	return r, rendered.Files(t, r, p)
 }
 
 // TestDirections says what Windows needs besides the routes in each direction.

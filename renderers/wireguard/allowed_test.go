@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"sallyport/internal/testkit/rendered"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/rules"
@@ -108,10 +109,7 @@ func TestBudgetsOfWhatIsWritten(t *testing.T) {
 			if added {
 				p.Budget.Missing, p.Budget.Added = nil, &hundred
 			}
-			r, err := Kind().Build(options(allowed), renderers.Env{Name: "edge", Path: "edge.conf"})
-			if err != nil {
-				t.Fatal(err)
-			}
+			r := rendered.Target(t, Kind(), options(allowed))
 			lowered, losses, errs := rules.Lower(p, r.Caps)
 			if len(errs) > 0 {
 				t.Errorf("%v, added %v: %v", tt.v, added, errs[0])
@@ -163,10 +161,7 @@ func TestAdvice(t *testing.T) {
 		{allowed, rules.Tunnel, relays, false},
 		{func(*Options) {}, rules.Bypass, b.Set(), false},
 	} {
-		r, err := Kind().Build(options(tt.change), renderers.Env{Name: "edge", Path: "edge.conf"})
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := rendered.Target(t, Kind(), options(tt.change))
 		advice := r.Advice(rules.RoutePlan("edge", rules.OnlyIPv4, tt.v, tt.list))
 		if (len(advice) > 0) != tt.told || tt.told && (advice[0].Fix == "" || !strings.Contains(advice[0].Cause, "AllowedIPs")) {
 			t.Errorf("%v of %d prefixes: %v", tt.v, tt.list.NumPrefixes(ipranges.IPv4), advice)

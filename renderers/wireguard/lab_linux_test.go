@@ -11,6 +11,7 @@ import (
 
 	"sallyport/internal/testkit/lab"
 	"sallyport/internal/testkit/need"
+	"sallyport/internal/testkit/rendered"
 	"sallyport/internal/testkit/routecheck"
 	"sallyport/ipranges"
 	"sallyport/renderers"
@@ -91,11 +92,7 @@ func uplinkOf(folder string) *Options {
 
 func mustRender(t *testing.T, opt *Options, p *rules.Plan) []renderers.File {
 	t.Helper()
-	files, err := render(t, opt, p)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return files
+	return rendered.Files(t, rendered.Target(t, Kind(), opt), p)
 }
 
 // install writes the batch files to the client's folder and returns the fragment.

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"sallyport/internal/testkit/conformance"
+	"sallyport/internal/testkit/rendered"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/rules"
@@ -129,15 +130,7 @@ func TestPathsInHooks(t *testing.T) {
 
 func render(t *testing.T, opt *Options, p *rules.Plan) ([]renderers.File, error) {
 	t.Helper()
-	r, err := Kind().Build(opt, renderers.Env{Name: "edge", Path: "edge.conf"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	lowered, _, errs := rules.Lower(p, r.Caps)
-	if len(errs) > 0 {
-		return nil, errs[0]
-	}
-	return r.Render(lowered)
+	return rendered.Try(rendered.Target(t, Kind(), opt), p)
 }
 
 var relays = ipranges.MustParse("20.202.0.0/16", "52.112.0.0/14", "52.122.0.0/15", "2603:1063::/38")

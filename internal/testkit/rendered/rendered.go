@@ -1,0 +1,48 @@
+// Package rendered makes targets and their files for tests of what loads them.
+package rendered
+
+import (
+	"os"
+	"testing"
+
+	"sallyport/renderers"
+	"sallyport/rules"
+)
+
+// Target is the target called edge of a kind with options, at the path that a policy gives
+// it. An earlier run has published files.
+func Target(tb testing.TB, kind renderers.Kind, options any, published ...renderers.File) *renderers.Target {
+	tb.Helper()
+	r, err := kind.Build(options, renderers.Env{Name: "edge", Path: "edge" + kind.Extension, Read: os.ReadFile, Previous: Previous(published)})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return r
+}
+
+// Previous finds what an earlier run published, for renderers.Env.
+func Previous(published []renderers.File) func(path string) []byte {
+	return func(path string) []byte {
+		f, _ := renderers.FileAt(published, path)
+		return f.Data
+	}
+}
+
+// Files are those of a plan, as the target can carry it out.
+func Files(tb testing.TB, r *renderers.Target, p *rules.Plan) []renderers.File {
+	tb.Helper()
+	files, err := Try(r, p)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return files
+}
+
+// Try is Files for plans that the target may refuse.
+func Try(r *renderers.Target, p *rules.Plan) ([]renderers.File, error) {
+	lowered, _, errs := rules.Lower(p, r.Caps)
+	if len(errs) > 0 {
+		return nil, errs[0]
+	}
+	return r.Render(lowered)
+}
