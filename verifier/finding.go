@@ -60,6 +60,8 @@ const (
 	CheckReach    Check = "reach"    // tcp, tls, http, https, stun: the target is reached
 	CheckCert     Check = "cert"     // tls, https: chain, name, issuer
 	CheckLoss     Check = "loss"     // stun: datagrams were lost on ports that answer
+	CheckQuality  Check = "quality"  // stun: round trips to a relay, one exchange at a time
+	CheckLink     Check = "link"     // path: this machine's interface, and the first router
 	CheckMapping  Check = "mapping"  // nat: how destinations change the mapping
 	CheckPublic   Check = "public"   // nat: one public address, or several
 	CheckPersist  Check = "persist"  // nat: the mapping outlives an idle time

@@ -4,7 +4,8 @@
 //	plan -> probe.Run + media.Measure -> verifier.Report
 //
 // Trains and probes run at the same time: the probes send too little to disturb a
-// train, and the run stays under a minute.
+// train, and the run stays under a minute. What is measured alone comes after both: the
+// round trips to relays, and then the bandwidth to reflectors.
 package measure
 
 import (
@@ -54,6 +55,8 @@ func Run(ctx context.Context, plan *verifier.Plan, opt Options) *verifier.Report
 	}
 	trains := make([][]verifier.Finding, len(opt.Reflectors))
 	var all sync.WaitGroup
+	opt.Probe.Quiet = func(context.Context) { all.Wait() } // trains end with the context
+	opt.Probe.RoundTrip = limitsOf(plan).RoundTrip
 	for i, to := range opt.Reflectors {
 		all.Go(func() {
 			trains[i] = opt.train(ctx, plan, to)
@@ -96,13 +99,17 @@ func (opt Options) persister() *probe.Persister {
 	}}
 }
 
+// limitsOf are the limits at the plan's vantage, by default a client's.
+func limitsOf(plan *verifier.Plan) media.Limits {
+	if limits, ok := media.At(plan.Vantage); ok {
+		return limits
+	}
+	return media.Client()
+}
+
 // train sends a train to one reflector and judges it.
 func (opt Options) train(ctx context.Context, plan *verifier.Plan, to netip.AddrPort) []verifier.Finding {
 	base := verifier.Finding{Kind: verifier.Media, Check: verifier.CheckTrain, Host: opt.Host, Address: to.Addr(), Port: to.Port(), Protocol: "udp"}
-	limits, _ := media.At(plan.Vantage)
-	if plan.Vantage == "" {
-		limits = media.Client()
-	}
 	t, err := opt.measure(ctx, to)
 	if err != nil {
 		f := base
@@ -113,7 +120,7 @@ func (opt Options) train(ctx context.Context, plan *verifier.Plan, to netip.Addr
 		plan.Finish(&f)
 		return []verifier.Finding{f}
 	}
-	judged := media.Judge(t, limits)
+	judged := media.Judge(t, limitsOf(plan))
 	list := judged.Findings(base)
 	for i := range list {
 		if list[i].Outcome == verifier.Undecided && list[i].Remedy == "" {

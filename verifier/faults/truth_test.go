@@ -125,8 +125,9 @@ type facts struct {
 	stops     []stop
 	names     map[string][]netip.Addr
 	resolvers map[netip.AddrPort]resolverFact
-	loses     bool // the line loses packets
-	lost      bool // programs do not resolve names, though a server knows them
+	loses     bool          // the line loses packets
+	delay     time.Duration // of the line, there and back, at least
+	lost      bool          // programs do not resolve names, though a server knows them
 	nat       nat
 	several   bool          // a name leads to addresses by several ways out
 	mapping   time.Duration // how long the NAT keeps a mapping of UDP; 0: longer than any run
@@ -192,6 +193,15 @@ func (f *facts) lie(x *verifier.Finding, p *verifier.Plan) string {
 		return unless(lost == (x.Outcome == verifier.Fail) || f.names[x.Host] != nil && !f.lost, "programs' lookup of %s is a %s, and it is lost: %v", x.Host, x.Outcome, lost)
 	case verifier.CheckLoss:
 		return unless(f.loses, "the line is said to be lossy (%s), and it is not", x.Summary)
+	case verifier.CheckQuality:
+		rtt := time.Duration(x.Metrics[0].Value * float64(time.Second))
+		return unless(rtt >= f.delay, "a round trip of %s on a line of %s", rtt, f.delay)
+	case verifier.CheckLink:
+		gateway, tunnelled := by(firewall, target{addr: relay4}), f.ways[x.Family].vpn
+		if x.Family == "ipv6" {
+			gateway = by(firewall, target{addr: relay6})
+		}
+		return unless(tunnelled || x.Address == gateway && strings.Contains(x.Summary, "eth0"), "the first link is said to be: %s, at %s", x.Summary, x.Address)
 	case verifier.CheckResolve, verifier.CheckRanges, verifier.CheckHijack:
 		return f.lieNames(x, p)
 	case verifier.CheckMapping, verifier.CheckPublic, verifier.CheckPersist:

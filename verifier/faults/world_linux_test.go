@@ -171,11 +171,12 @@ func newWorld(tb testing.TB, bundles map[bool][]byte, faults ...fault) *world {
 	need.Program(tb, "nft")
 	w := &world{tb: tb, scale: 1.0 / 25}
 	var there, back lab.Carrier
-	routes, loses := false, false
+	routes, loses, delay := false, false, time.Duration(0)
 	for i, f := range faults {
 		routes = routes || f.routes
 		if f.there != nil || f.back != nil {
 			loses = loses || f.there.Loss > 0 || f.back.Loss > 0
+			delay = f.there.Delay + f.back.Delay
 			there, back = mediaOnly(f.there, uint64(2*i+1)), mediaOnly(f.back, uint64(2*i+2))
 		}
 	}
@@ -191,7 +192,7 @@ func newWorld(tb testing.TB, bundles map[bool][]byte, faults ...fault) *world {
 	w.dns = map[netip.AddrPort]*nameServer{resolver: {zone: zone{relayName: {relay4, relay6}, otherName: {other4, other6}, signalName: {signal4, signal6}}}}
 	w.facts = facts{resolvers: map[netip.AddrPort]resolverFact{resolver: {answers: true, knows: true}},
 		names: map[string][]netip.Addr{relayName: {relay4, relay6}, otherName: {other4, other6}, signalName: {signal4, signal6}},
-		ways:  map[string]way{"ipv4": {routed: true}, "ipv6": {routed: true}}, loses: loses}
+		ways:  map[string]way{"ipv4": {routed: true}, "ipv6": {routed: true}}, loses: loses, delay: delay}
 	w.signal = pageBy(labCA(), time.Now().Add(time.Hour))
 	w.watch()
 	for _, f := range faults {

@@ -125,6 +125,9 @@ func judgeResolved(t target, r *resolved, known bool) verifier.Finding {
 		}
 		f.Note("%s: %s", q.typ, q.answer.describe())
 	}
+	if r.a.ok || r.aaa.ok {
+		f.Metrics = []verifier.Metric{{Name: "answer_seconds", Value: max(r.a.answered(), r.aaa.answered()).Seconds()}}
+	}
 	n := len(r.addrs())
 	switch {
 	case n > 0:

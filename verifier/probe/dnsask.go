@@ -28,6 +28,14 @@ type queried struct {
 	ruling ruling // when there is none
 }
 
+// answered is how long an answer took; 0 where there is none.
+func (q *queried) answered() time.Duration {
+	if !q.ok {
+		return 0
+	}
+	return q.took
+}
+
 // query asks one name server one question, over UDP and, when the answer does not
 // fit, over TCP.
 func (e *env) query(ctx context.Context, server netip.AddrPort, name string, typ dnsmessage.Type) queried {

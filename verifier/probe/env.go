@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/pion/stun/v3"
+
 	"sallyport/verifier"
 )
 
@@ -164,6 +166,7 @@ type pending struct {
 type answered struct {
 	to            netip.AddrPort
 	mapped, local netip.AddrPort
+	answer        answer
 	probe         *verifier.Probe
 }
 
@@ -177,6 +180,17 @@ func (p *pending) list() []answered {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return append([]answered(nil), p.known...)
+}
+
+// method is the kind of request that a port answered. It is false for a port that
+// allocates a relay without credentials: that is not asked for once more.
+func (p *pending) method(to netip.AddrPort) (stun.Method, bool) {
+	for _, a := range p.list() {
+		if a.to == to {
+			return a.answer.method, !a.answer.allocated
+		}
+	}
+	return 0, false
 }
 
 // wait returns when every port has been asked, or ctx is done.

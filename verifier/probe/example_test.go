@@ -35,11 +35,12 @@ func Example() {
 	}
 	report := probe.Run(context.Background(), plan, probe.Options{Kinds: []verifier.Kind{verifier.STUN}})
 	for _, f := range report.Findings {
-		fmt.Println(f.Outcome, f.Address, f.Words())
+		fmt.Println(f.Outcome, f.Address, f.Check)
 	}
 	fmt.Println("exit code", report.ExitCode())
 	// Output:
-	// pass 127.0.0.1 reachable
+	// pass 127.0.0.1 quality
+	// pass 127.0.0.1 reach
 	// exit code 0
 }
 

@@ -3,6 +3,7 @@ package probe
 import (
 	"cmp"
 	"fmt"
+	"net/netip"
 	"slices"
 	"sync"
 
@@ -31,6 +32,18 @@ func (l *losses) add(p portOf, sent, lost int) {
 	}
 	l.list[at].sent += sent
 	l.list[at].lost += lost
+}
+
+// of sums up the ports of an address.
+func (l *losses) of(a netip.Addr) (sent, lost int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, x := range l.list {
+		if x.port.to.Addr() == a {
+			sent, lost = sent+x.sent, lost+x.lost
+		}
+	}
+	return sent, lost
 }
 
 // lossy reports whether too many datagrams were lost: three, or two that are at least a

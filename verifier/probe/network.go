@@ -70,7 +70,9 @@ type Interface struct {
 	Name   string
 	Type   string // as the system calls it: on Linux veth, tun, wireguard ...; else empty
 	Tunnel bool   // it is recognised as a tunnel: see isTunnel
-	Addrs  []netip.Addr
+	// Wireless says that it is Wi-Fi, as far as the system tells (Linux does).
+	Wireless bool
+	Addrs    []netip.Addr
 }
 
 // A Flow is packets of one kind whose way is looked up. A zero field means no
@@ -183,7 +185,7 @@ func (System) Interfaces() ([]Interface, error) {
 		if one.Flags&net.FlagUp == 0 {
 			continue
 		}
-		i := Interface{Name: one.Name, Type: types[one.Name]}
+		i := Interface{Name: one.Name, Type: types[one.Name], Wireless: isWireless(one.Name)}
 		addrs, err := one.Addrs()
 		if err != nil {
 			return nil, err

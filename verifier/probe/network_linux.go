@@ -3,6 +3,8 @@ package probe
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 
 	"github.com/vishvananda/netlink"
 )
@@ -19,6 +21,13 @@ func linkTypes() map[string]string {
 		types[l.Attrs().Name] = l.Type()
 	}
 	return types
+}
+
+// isWireless asks sysfs, where an interface of Wi-Fi has the radio that it belongs to
+// (Documentation/ABI/testing/sysfs-class-net in Linux's source).
+func isWireless(name string) bool {
+	_, err := os.Stat(filepath.Join("/sys/class/net", filepath.Base(name), "phy80211"))
+	return err == nil
 }
 
 // Sent implements [Network] with the kernel's counters. Packets that an interface

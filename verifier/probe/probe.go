@@ -34,6 +34,11 @@ type Options struct {
 	// Progress is called with each finding as it is made, one call at a time. Outcomes
 	// may still be softened when the whole run is known.
 	Progress func(verifier.Finding)
+	// Quiet waits until nothing else of the caller's uses the line. It is called before
+	// round trips are measured.
+	Quiet func(ctx context.Context)
+	// RoundTrip is what the round trip to a relay has to stay under; 0: it is not judged.
+	RoundTrip time.Duration
 	// Proxy is the proxy for HTTPS that programs of this machine are told to use.
 	Proxy string
 	// Version is sallyport's own, for the report.
@@ -77,6 +82,7 @@ func Run(ctx context.Context, plan *verifier.Plan, opt Options) *verifier.Report
 		}
 	}
 	all.Wait()
+	e.alone(ctx)
 	if e.runs(verifier.STUN) {
 		e.report(e.losses.finding())
 	}

@@ -40,7 +40,6 @@ type exchange struct {
 	// answered of counted requests got an answer; methods that the relay never answers
 	// are not counted.
 	answered, counted int
-	rtt               time.Duration // since the last send
 	done              bool
 }
 
@@ -57,7 +56,9 @@ type reached struct {
 	evidence []string
 	mapped   netip.AddrPort
 	local    netip.AddrPort
-	rtt      time.Duration // 0: unknown, because more than one request was under way
+	rtt      time.Duration // of a connection over TCP
+	shook    time.Duration // of the TLS handshake that followed
+	answer   answer        // over UDP
 	tls      *tlsPeer      // of a port that was asked by TLS
 	// undecided says that something did not happen, and that there was too little time for
 	// it.
@@ -103,11 +104,7 @@ func (e *env) stunUDP(ctx context.Context, to netip.AddrPort) reached {
 	x := &exchange{e: e, to: to, conn: conn, began: time.Now(), asked: map[stun.Method]int{}, sends: e.stunSchedule(e.timers, binding, allocate)}
 	x.run(ctx, binding, allocate)
 	e.examine(ctx, portOf{"udp", to}, &x.ruling)
-	out := reached{ruling: x.ruling, mapped: x.answer.mapped, local: conn.LocalAddr(), evidence: x.evidence()}
-	if x.sent == 1 {
-		out.rtt = x.rtt
-	}
-	return out
+	return reached{ruling: x.ruling, mapped: x.answer.mapped, local: conn.LocalAddr(), evidence: x.evidence(), answer: x.answer}
 }
 
 // run sends the requests when they are due, and reads until an answer decides or the
@@ -205,7 +202,7 @@ func (x *exchange) received(b []byte, binding, allocate transaction) {
 		x.strays++
 		return
 	}
-	x.answer, x.rtt, x.done = a, time.Since(x.sentAt[len(x.sentAt)-1]), true
+	x.answer, x.done = a, true
 	x.e.rtts.learn(anyOf(x.to.Addr()), time.Since(x.began))
 	x.ruling = ruling{facts: anAnswer, why: a.describe()}
 	if !plausible(a.mapped, x.to.Addr()) {

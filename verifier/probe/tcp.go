@@ -77,6 +77,9 @@ func (e *env) finish(t target, k verifier.Kind, r reached) verifier.Finding {
 	if r.rtt > 0 && r.verdict == verifier.Reachable {
 		f.Metrics = []verifier.Metric{{Name: verifier.MetricRTT, Value: r.rtt.Seconds()}}
 	}
+	if r.shook > 0 {
+		f.Metrics = append(f.Metrics, verifier.Metric{Name: "handshake_seconds", Value: r.shook.Seconds()})
+	}
 	return f
 }
 
@@ -120,7 +123,7 @@ func probeSTUN(ctx context.Context, e *env, t target) []verifier.Finding {
 	r := e.ports.get(key, func() reached {
 		r := e.stunUDP(ctx, t.dest())
 		if r.verdict == verifier.Reachable {
-			e.asked.add(answered{to: t.dest(), mapped: r.mapped, local: r.local, probe: t.probe})
+			e.asked.add(answered{to: t.dest(), mapped: r.mapped, local: r.local, answer: r.answer, probe: t.probe})
 		}
 		return r
 	})

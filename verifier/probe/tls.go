@@ -114,6 +114,7 @@ func (e *env) askTLS(ctx context.Context, t target, page bool) reached {
 		r.evidence = append(r.evidence, r.why)
 		return r
 	}
+	r.shook = time.Since(began)
 	state := c.ConnectionState()
 	r.tls = e.judgeChain(state.PeerCertificates, name, t.probe.IssuersFor())
 	if state.Version < tls.VersionTLS12 && r.tls.trouble == "" {

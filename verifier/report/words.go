@@ -36,7 +36,7 @@ func roleOf(o verifier.Outcome) Role {
 var checkWords = map[verifier.Check]string{
 	verifier.CheckPrograms: "programs resolve", verifier.CheckResolve: "name resolves", verifier.CheckRanges: "name in ranges",
 	verifier.CheckHijack: "invents no name", verifier.CheckAgree: "servers agree",
-	verifier.CheckCert: "certificate", verifier.CheckLoss: "loss", verifier.CheckMapping: "NAT mapping",
+	verifier.CheckCert: "certificate", verifier.CheckLoss: "loss", verifier.CheckQuality: "quality by STUN", verifier.CheckLink: "first link", verifier.CheckMapping: "NAT mapping",
 	verifier.CheckPublic: "public address", verifier.CheckPersist: "NAT lasts",
 	verifier.CheckWay: "routes", verifier.CheckCounted: "counted", verifier.CheckEgress: "way out",
 	verifier.CheckTrain: "media", verifier.CheckCovered: "covered",

@@ -82,7 +82,7 @@ func (f *Forwarder) here(p *Path) {
 // send gets data itself, and must not keep it.
 func (p *Path) Carry(data []byte, send func([]byte)) {
 	now := time.Now()
-	for _, at := range p.pass(now) {
+	for _, at := range p.pass(now, len(data)) {
 		if !at.After(now) {
 			send(data)
 			continue

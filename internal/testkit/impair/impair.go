@@ -22,6 +22,12 @@ type Faults struct {
 	HoldBack  time.Duration // for how long
 	Duplicate float64       // part of packets that arrive twice
 	Spare     int           // the first packets, which suffer no Loss: those that open a session
+	// Rate is how many bytes a second pass, and Queue the longest that a packet waits for
+	// its turn before it is lost. A Rate of 0 has no limit.
+	Rate  float64
+	Queue time.Duration
+	// Longest is the length of the longest packet that passes; 0: any.
+	Longest int
 	// Drop, if set, loses packets by their number, from 0, before all else.
 	Drop func(n int) bool
 }
@@ -35,6 +41,7 @@ type Path struct {
 	lost   int
 	bad    bool // within a burst
 	last   time.Time
+	free   time.Time // when the line has sent all that came so far
 }
 
 // NewPath makes a path whose random choices follow from seed.
@@ -49,16 +56,27 @@ func (p *Path) Counts() (packets, lost int) {
 	return p.n, p.lost
 }
 
-// pass says when a packet that is sent now arrives: never, once or twice.
-func (p *Path) pass(now time.Time) []time.Time {
+// pass says when a packet of size bytes that is sent now arrives: never, once or twice.
+func (p *Path) pass(now time.Time, size int) []time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	f := &p.faults
 	n := p.n
 	p.n++
-	if f.Drop != nil && f.Drop(n) || p.drop() {
+	if f.Drop != nil && f.Drop(n) || f.Longest > 0 && size > f.Longest || p.drop() {
 		p.lost++
 		return nil
+	}
+	if f.Rate > 0 {
+		if p.free.Before(now) {
+			p.free = now
+		}
+		if p.free.Sub(now) > f.Queue {
+			p.lost++
+			return nil
+		}
+		p.free = p.free.Add(time.Duration(float64(size) / f.Rate * float64(time.Second)))
+		now = p.free
 	}
 	at := now.Add(f.Delay)
 	if f.Jitter > 0 {

@@ -19,8 +19,8 @@ func TestChances(t *testing.T) {
 		before, last := true, start
 		for i := range n {
 			now := start.Add(time.Duration(i) * 20 * time.Millisecond)
-			at := p.pass(now)
-			same := again.pass(now)
+			at := p.pass(now, 200)
+			same := again.pass(now, 200)
 			if len(at) != len(same) || len(at) > 0 && at[0] != same[0] {
 				t.Fatalf("%+v: packet %d differs with the same seed", f, i)
 			}
@@ -63,5 +63,26 @@ func TestChances(t *testing.T) {
 		if packets, dropped := p.Counts(); packets != n || dropped != lost {
 			t.Errorf("%+v: counted %d and %d", f, packets, dropped)
 		}
+	}
+}
+
+// TestRate: a line passes so many bytes a second, after a queue, and no long packet.
+func TestRate(t *testing.T) {
+	p := NewPath(Faults{Rate: 10_000, Queue: 50 * time.Millisecond, Longest: 1000}, 1)
+	start := time.Unix(0, 0)
+	arrived := 0
+	for i := range 1000 { // 100,000 bytes a second
+		now := start.Add(time.Duration(i) * time.Millisecond)
+		for _, at := range p.pass(now, 100) {
+			if arrived++; at.Sub(now) > 60*time.Millisecond {
+				t.Fatalf("packet %d waits %v", i, at.Sub(now))
+			}
+		}
+	}
+	if arrived < 100 || arrived > 107 { // those of a second, and of the queue
+		t.Errorf("%d packets arrived", arrived)
+	}
+	if at := p.pass(start.Add(time.Hour), 1001); len(at) > 0 {
+		t.Error("a long packet passed")
 	}
 }

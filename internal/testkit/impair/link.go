@@ -94,7 +94,7 @@ func (c *clientEnd) Read(b []byte) (int, error) {
 
 func (c *clientEnd) Write(b []byte) (int, error) {
 	from := (*Link)(c).out()
-	for _, at := range c.forward.pass(time.Now()) {
+	for _, at := range c.forward.pass(time.Now(), len(b)) {
 		c.toServer.put(item{at, bytes.Clone(b), from})
 	}
 	return len(b), nil
@@ -113,7 +113,7 @@ func (s *serverEnd) ReadFrom(b []byte) (int, reflector.Peer, error) {
 }
 
 func (s *serverEnd) WriteTo(b []byte, to reflector.Peer) error {
-	for _, at := range s.backward.pass(time.Now()) {
+	for _, at := range s.backward.pass(time.Now(), len(b)) {
 		s.toClient.put(item{at, bytes.Clone(b), to.From})
 	}
 	return nil
