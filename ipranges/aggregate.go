@@ -23,6 +23,9 @@ type ReadOptions struct {
 	// NoWords refuses words after an entry that are neither a comment nor fields with
 	// separators between. Without it, words are ignored that cannot belong to an entry.
 	NoWords bool
+	// Size is how many bytes the text is thought to have, such as the size of its file; 0
+	// is unknown. It saves memory, and decides nothing.
+	Size int64
 }
 
 // ReadStats tell what [ReadSet] read.
@@ -52,15 +55,16 @@ func (e *LineError) Unwrap() error { return e.Err }
 // refused. The first mistake is a *[LineError]; an error of r is returned as it is.
 // Neither comes with a set.
 //
-// It needs memory for the ranges, twice while they are sorted, and not for the whole
-// text. Up to four processors share the work. A text of more than [MaxLines] lines or
-// [MaxText] bytes is refused: it may never end.
+// It needs memory for the ranges and not for the text: 8 bytes for a range of IPv4 and 32
+// for one of IPv6, and twice that if opt.Size is 0. Up to four processors share the work.
+// A text of more than [MaxLines] lines or [MaxText] bytes is refused: it may never end.
 func ReadSet(r io.Reader, opt ReadOptions) (Set, ReadStats, error) {
 	return readSet(r, opt, 128<<10)
 }
 
 func readSet(r io.Reader, opt ReadOptions, blockSize int) (Set, ReadStats, error) {
-	src := &source{r: r, blockSize: blockSize}
+	src := &source{r: r, blockSize: blockSize, size: opt.Size}
+	src.turn.L = &src.mu
 	src.work(opt, 1)
 	if !src.ended {
 		var wg sync.WaitGroup
@@ -69,49 +73,54 @@ func readSet(r io.Reader, opt ReadOptions, blockSize int) (Set, ReadStats, error
 		}
 		wg.Wait()
 	}
-	return src.result()
+	if src.err != nil {
+		return Set{}, src.stats, src.err
+	}
+	return Set{normal4(src.v4.take()), normal6(src.v6.take())}, src.stats, nil
 }
 
 // workers is how many goroutines share the work on a large set.
 func workers() int { return min(4, runtime.GOMAXPROCS(0)) }
 
-// source is text that several goroutines take in blocks, in turns, and parse
-// at the same time. Each block ends with a line.
+// source is text that several goroutines take in blocks, in turns, parse at the same
+// time, and hand back in the order of the text. Each block ends with a line.
 type source struct {
 	blockSize int
+	size      int64 // what the text is thought to have; 0: nobody knows
 
-	mu     sync.Mutex // guards all below
-	r      io.Reader
-	tail   []byte   // what was read after the last line of the last block
-	lines  int      // in all blocks
-	bytes  int64    // in all blocks
-	blocks []*block // in the order of the text
-	ended  bool     // nothing more to take
-	err    error    // why, unless at the end of the text
+	mu    sync.Mutex // guards all below
+	r     io.Reader
+	tail  []byte // what was read after the last line of the last block
+	lines int    // in all blocks
+	bytes int64  // in all blocks
+	taken int    // blocks
+	ended bool   // nothing more to take
+	late  error  // a mistake after the last block
+
+	turn   sync.Cond // joined has changed
+	joined int       // blocks
+	stats  ReadStats // of these
+	v4     pile[word4]
+	v6     pile[word6]
+	err    error // the first mistake
 }
 
-// work takes and parses blocks, at most limit of them unless it is negative.
+// work takes, parses and joins blocks, at most limit of them unless it is negative.
 func (s *source) work(opt ReadOptions, limit int) {
 	buf := make([]byte, s.blockSize)
-	for ; limit != 0; limit-- {
-		b := s.take(buf)
-		if b == nil {
-			return
-		}
-		if b.parse(opt); b.err != nil {
-			s.mu.Lock()
-			s.ended = true // every block before this one is taken
-			s.mu.Unlock()
-		}
+	var b block
+	for ; limit != 0 && s.take(&b, buf); limit-- {
+		b.parse(opt)
+		s.join(&b)
 	}
 }
 
-// take reads the next block into buf, or returns nil at the end.
-func (s *source) take(buf []byte) *block {
+// take reads the next block into buf, and reports whether there is one.
+func (s *source) take(b *block, buf []byte) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended {
-		return nil
+		return false
 	}
 	n := copy(buf, s.tail)
 	m, err := io.ReadFull(s.r, buf[n:])
@@ -124,46 +133,61 @@ func (s *source) take(buf []byte) *block {
 		// leaves room to read more.
 		s.ended = len(s.tail) > len(buf)/2
 	} else if err != io.EOF && err != io.ErrUnexpectedEOF {
-		s.err = err
-		return nil
+		s.late, text = err, nil
 	}
 	if s.lines == 0 {
 		text = bytes.TrimPrefix(text, []byte("\ufeff")) // the mark of UTF-8 that some editors write
 	}
-	b := &block{text: text, before: s.lines, lines: bytes.Count(text, []byte{'\n'})}
+	b.text, b.number, b.before = text, s.taken, s.lines
+	s.taken++
+	s.lines += bytes.Count(text, []byte{'\n'})
 	if len(text) > 0 && text[len(text)-1] != '\n' {
-		b.lines++
+		s.lines++
 	}
-	s.lines += b.lines
 	s.bytes += int64(len(text))
 	switch {
 	case len(s.tail) > len(buf)/2:
-		s.err = &LineError{s.lines + 1, errLongLine}
+		s.late = &LineError{s.lines + 1, errLongLine}
 	case s.lines > MaxLines:
-		s.err, s.ended = &LineError{MaxLines, fmt.Errorf("the text goes on after %d lines: split it", MaxLines)}, true
+		s.late, s.ended = &LineError{MaxLines, fmt.Errorf("the text goes on after %d lines: split it", MaxLines)}, true
 	case s.bytes > MaxText:
-		s.err, s.ended = &LineError{s.lines, fmt.Errorf("the text is larger than %d GiB: split it", MaxText>>30)}, true
+		s.late, s.ended = &LineError{s.lines, fmt.Errorf("the text is larger than %d GiB: split it", MaxText>>30)}, true
 	}
-	s.blocks = append(s.blocks, b)
-	return b
+	return true
 }
 
-// result joins the blocks, once all of them are parsed.
-func (s *source) result() (Set, ReadStats, error) {
-	var b Builder
-	st := ReadStats{Lines: s.lines}
-	for _, part := range s.blocks {
-		if part.err != nil {
-			return Set{}, st, part.err
-		}
-		st.Entries += part.entries
-		st.Masked += part.masked
-		st.Unended = part.unended
-		b.v4.addChunk(part.v4, part.unsorted4 == 0)
-		b.v6.addChunk(part.v6, part.unsorted6 == 0)
+// join adds what a block holds, when those before it are joined.
+func (s *source) join(b *block) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.joined != b.number {
+		s.turn.Wait()
 	}
+	s.joined++
+	s.turn.Broadcast()
 	if s.err != nil {
-		return Set{}, st, s.err
+		return
 	}
-	return b.Set(), st, nil
+	if b.err != nil {
+		s.err, s.ended = b.err, true
+		return
+	}
+	if s.joined == s.taken && s.ended {
+		s.err = s.late
+	}
+	s.stats.Lines = s.lines
+	s.stats.Entries += b.entries
+	s.stats.Masked += b.masked
+	s.stats.Unended = b.unended
+	s.v4.add(b.v4, s.expected(len(b.v4.spans)))
+	s.v6.add(b.v6, s.expected(len(b.v6.spans)))
+}
+
+// expected is how many spans the whole text has, if the rest is like the first block,
+// which has n. It is 0 where nobody knows.
+func (s *source) expected(n int) int {
+	if s.size <= s.bytes || s.taken > 1 {
+		return 0
+	}
+	return min(MaxLines, int(1.1*float64(n)*float64(s.size)/float64(s.bytes)))
 }

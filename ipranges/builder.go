@@ -70,13 +70,21 @@ func (b *Builder) AddSet(s Set) {
 
 // Set returns the set of everything added so far. The Builder keeps its
 // content: more may be added for another Set, which does not change this one.
-func (b *Builder) Set() Set { return Set{normal4(&b.v4), normal6(&b.v6)} }
+func (b *Builder) Set() Set { return Set{normal4(b.v4.copy()), normal6(b.v6.copy())} }
 
 // Reset empties the Builder and keeps some of its memory for the next set.
 func (b *Builder) Reset() {
 	b.v4 = pile[word4]{open: b.v4.open[:0]}
 	b.v6 = pile[word6]{open: b.v6.open[:0]}
 }
+
+// run is spans in the order they came, in one piece of memory.
+type run[W word[W]] struct {
+	spans    []span[W]
+	unsorted uint64 // 1: a span started before the one before it
+}
+
+func (r *run[W]) reset() { r.spans, r.unsorted = r.spans[:0], 0 }
 
 // pile holds spans in the order they came: full chunks, then the open one. Chunks avoid
 // copying a million spans as the pile grows.
@@ -86,7 +94,7 @@ type pile[W word[W]] struct {
 	unsorted bool // a span started before the one before it
 }
 
-// chunkLen is the length of all chunks but the first.
+// chunkLen is the length of most chunks but the first.
 const chunkLen = 1 << 15
 
 // grow makes room for a span in the open chunk.
@@ -101,25 +109,50 @@ func (p *pile[W]) grow() {
 	p.open = make([]span[W], 0, chunkLen)
 }
 
-// addChunk adds spans that the pile may keep; sorted says whether they are.
-func (p *pile[W]) addChunk(c []span[W], sorted bool) {
-	if len(c) == 0 {
+// add adds the spans of r. Where it needs memory, expected is how many spans there may be in
+// the end; 0 is unknown. What is not written to in the end costs nothing: the system has
+// not handed it out.
+func (p *pile[W]) add(r run[W], expected int) {
+	if len(r.spans) == 0 {
 		return
 	}
-	if n := len(p.open); n > 0 {
-		sorted = sorted && !c[0].lo.less(p.open[n-1].lo)
-		p.full = append(p.full, p.open)
+	n := len(p.open)
+	p.unsorted = p.unsorted || r.unsorted != 0 || n > 0 && r.spans[0].lo.less(p.open[n-1].lo)
+	if n+len(r.spans) > cap(p.open) {
+		if n > 0 {
+			p.full = append(p.full, p.open)
+		}
+		p.open = make([]span[W], 0, max(expected, chunkLen, len(r.spans)))
 	}
-	p.open = c
-	p.unsorted = p.unsorted || !sorted
+	p.open = append(p.open, r.spans...)
 }
 
-// chunks returns the spans in the order they came, and how many they are.
-func (p *pile[W]) chunks() (chunks [][]span[W], n int) {
+// take returns the spans. The pile must not be used afterwards.
+func (p *pile[W]) take() run[W] {
+	if len(p.full) > 0 {
+		return p.copy()
+	}
+	return run[W]{p.open, p.order()}
+}
+
+// copy returns a copy of the spans.
+func (p *pile[W]) copy() run[W] {
+	n := len(p.open)
 	for _, c := range p.full {
 		n += len(c)
 	}
-	return append(p.full[:len(p.full):len(p.full)], p.open), n + len(p.open)
+	spans := make([]span[W], 0, n)
+	for _, c := range p.full {
+		spans = append(spans, c...)
+	}
+	return run[W]{append(spans, p.open...), p.order()}
+}
+
+func (p *pile[W]) order() (unsorted uint64) {
+	if p.unsorted {
+		return 1
+	}
+	return 0
 }
 
 func (b *Builder) add4(s span4) {

@@ -121,9 +121,9 @@ func TestNetipxOracle(t *testing.T) {
 
 // TestNetipxLarge is the same for sets of many chunks, read from text.
 func TestNetipxLarge(t *testing.T) {
-	n := 2 * chunkLen
+	n := 5 * spareLen // so many that several goroutines sort
 	if testing.Short() {
-		n = chunkLen / 8
+		n = 4*spareLen + 1
 	}
 	prefixes := slices.Concat(randomPrefixes(IPv4, n, 10, 32), randomPrefixes(IPv6, n, 20, 128), randomPrefixes(IPv6, n, 32, 48))
 	var ob netipx.IPSetBuilder
@@ -139,9 +139,12 @@ func TestNetipxLarge(t *testing.T) {
 		t.Fatal(err)
 	}
 	compareWithNetipx(t, got, want)
-	read, _, err := ReadSet(bytes.NewReader(prefixText(prefixes)), ReadOptions{})
-	if err != nil || !read.Equal(got) {
-		t.Errorf("read from text, the set differs (%v)", err)
+	text := prefixText(prefixes)
+	for _, size := range []int{0, 1000, len(text), 100 * len(text)} {
+		read, _, err := ReadSet(bytes.NewReader(text), ReadOptions{Size: int64(size)})
+		if err != nil || !read.Equal(got) {
+			t.Errorf("read from text that is said to have %d bytes, the set differs (%v)", size, err)
+		}
 	}
 }
 

@@ -14,16 +14,18 @@ import (
 // than the longest entry and what may follow it.
 const scanRoom = 48
 
-// entry is an address or prefix that was scanned.
+// entry is an address, prefix or range that was scanned.
 type entry struct {
 	a        word6 // IPv4 in the low 32 bits
+	last     word6 // of a range
 	next     int   // index of the first byte after it
 	length   int   // of the prefix; of an address 32 or 128
 	v6       bool
 	isPrefix bool
+	isRange  bool
 }
 
-// hostBits reports whether the address has bits set beyond the prefix length.
+// hostBits reports whether the address of a prefix has bits set beyond its length.
 func (e *entry) hostBits() bool {
 	if e.v6 {
 		return e.a.meets(hostMask6(e.length))
@@ -37,6 +39,7 @@ func (e *entry) scan(t []byte, i int) (ok bool) {
 	if i+scanRoom > len(t) {
 		return false
 	}
+	e.isRange = false
 	if a, next, ok := scan4(t, i); ok {
 		e.a, e.next, e.length, e.v6 = word6{0, uint64(a)}, next, 32, false
 	} else if e.a, e.next, ok = scan6(t, i); ok {
@@ -49,6 +52,22 @@ func (e *entry) scan(t []byte, i int) (ok bool) {
 		return ok
 	}
 	return true
+}
+
+// scanLast reads the last address of a range at t[i:], the first of which was read into e.
+func (e *entry) scanLast(t []byte, i int) (ok bool) {
+	if i+scanRoom > len(t) || e.isPrefix {
+		return false
+	}
+	if e.v6 {
+		e.last, e.next, ok = scan6(t, i)
+	} else {
+		var a uint32
+		a, e.next, ok = scan4(t, i)
+		e.last = word6{0, uint64(a)}
+	}
+	e.isRange = ok
+	return ok && !e.last.less(e.a)
 }
 
 // scanLength reads a prefix length: a number up to limit, without leading zeros.

@@ -1,6 +1,7 @@
 package ipranges
 
 import (
+	"cmp"
 	"errors"
 	"math/rand/v2"
 	"net/netip"
@@ -219,6 +220,29 @@ func TestSortSkewed(t *testing.T) {
 		}
 		if n := s.Count4() + s.Count(IPv6).Uint64(); n != uint64(len(addrs)) {
 			t.Fatalf("%s: %d addresses, want %d", name, n, len(addrs))
+		}
+	}
+}
+
+// TestSortInPlace sorts with little to spare, so that buckets are split again and again.
+func TestSortInPlace(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(12, 12))
+	for _, bits := range []int{0, 1, 9, 17, 32, 64, 70, 128} { // in which addresses differ
+		s4, s6 := make([]span4, 5000), make([]span6, 5000)
+		for i := range s4 {
+			a := word4(rnd.Uint32()) & hostMask4(max(0, 32-bits))
+			s4[i] = span4{0xa<<28 | a, 0xa<<28 | a}
+			m := hostMask6(128 - bits)
+			b := word6{rnd.Uint64() & m.hi, rnd.Uint64() & m.lo}
+			s6[i] = span6{b, b}
+		}
+		want4, want6 := slices.Clone(s4), slices.Clone(s6)
+		slices.SortFunc(want4, func(a, b span4) int { return cmp.Compare(a.lo, b.lo) })
+		slices.SortFunc(want6, func(a, b span6) int { return cmp.Or(cmp.Compare(a.lo.hi, b.lo.hi), cmp.Compare(a.lo.lo, b.lo.lo)) })
+		sort4(s4, make([]span4, 50))
+		sort6(s6, make([]span6, 50))
+		if !slices.Equal(s4, want4) || !slices.Equal(s6, want6) {
+			t.Errorf("addresses that differ in %d bits are not sorted", bits)
 		}
 	}
 }

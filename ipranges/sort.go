@@ -3,46 +3,62 @@ package ipranges
 import (
 	"math/bits"
 	"slices"
+	"sync"
+	"sync/atomic"
 )
 
-// Sorting is by radix, on the first address of each span: comparing a million
-// random spans costs ten times as much. Both families start with one pass
-// that moves the spans from the pile's chunks into one list, in 256 buckets.
-// With a million spans a bucket then fits the cache, where the rest of the
-// work is done.
+// Sorting is by radix, on the first address of each span: comparing a million random
+// spans costs ten times as much. It is done in place, because the spans are the largest
+// part of what a long list takes: they are moved into 256 buckets, and each bucket is
+// sorted in the same way, until one fits the cache and a spare piece of memory beside it.
 
-// normal4 returns the spans of p as a Set holds them, in memory of their own.
-func normal4(p *pile[word4]) []span4 {
-	chunks, n := p.chunks()
-	if n == 0 {
+// normal4 returns the spans of r, whose memory it takes over, as a Set holds them.
+func normal4(r run[word4]) []span4 {
+	if len(r.spans) == 0 {
 		return nil
 	}
-	out := make([]span4, 0, n)
-	if p.unsorted {
-		out = sorted4(chunks, out)
-	} else {
-		for _, c := range chunks {
-			out = append(out, c...)
-		}
+	if r.unsorted != 0 {
+		sortShared(r.spans, split4, sort4)
 	}
-	return trim(merge4(out))
+	return trim(merge4(r.spans))
 }
 
 // normal6 is normal4 for IPv6.
-func normal6(p *pile[word6]) []span6 {
-	chunks, n := p.chunks()
-	if n == 0 {
+func normal6(r run[word6]) []span6 {
+	if len(r.spans) == 0 {
 		return nil
 	}
-	out := make([]span6, 0, n)
-	if p.unsorted {
-		out = sorted6(chunks, out)
-	} else {
-		for _, c := range chunks {
-			out = append(out, c...)
-		}
+	if r.unsorted != 0 {
+		sortShared(r.spans, split6, sort6)
 	}
-	return trim(merge6(out))
+	return trim(merge6(r.spans))
+}
+
+// spareLen is how many spans are sorted with the help of as many spare ones.
+const spareLen = 1 << 13
+
+// sortShared sorts s. Several goroutines share the work if there is much.
+func sortShared[W word[W]](s []span[W], split func([]span[W]) [256]uint32, sort func(s, spare []span[W])) {
+	if len(s) <= 4*spareLen {
+		sort(s, make([]span[W], min(len(s), spareLen)))
+		return
+	}
+	end := split(s)
+	var next atomic.Int32
+	var wg sync.WaitGroup
+	for range workers() {
+		wg.Go(func() {
+			spare := make([]span[W], spareLen)
+			for b := int(next.Add(1)) - 1; b < len(end); b = int(next.Add(1)) - 1 {
+				start := uint32(0)
+				if b > 0 {
+					start = end[b-1]
+				}
+				sort(s[start:end[b]], spare)
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // trim returns a copy of s where most of its memory is unused.
@@ -100,45 +116,65 @@ func buckets(count []uint32) (largest uint32) {
 	return largest
 }
 
-// sorted4 appends the chunks to out, which has the room, in ascending order:
-// first by the high octet into buckets, then within each from the low octet up.
-func sorted4(chunks [][]span4, out []span4) []span4 {
-	var end [256]uint32
-	n := 0
-	for _, c := range chunks {
-		n += len(c)
-		for _, s := range c {
-			end[s.lo>>24]++
+// split4 moves the spans of s into 256 buckets, in place, by the highest bits in which
+// they differ, and returns where each bucket ends. (The American flag of McIlroy, Bostic
+// and McIlroy, Engineering Radix Sort, 1993.)
+func split4(s []span4) (end [256]uint32) {
+	shift := max(0, bits.Len32(differ4(s))-8)
+	var next [256]uint32
+	for i := range s {
+		next[byte(s[i].lo>>shift)]++
+	}
+	buckets(next[:])
+	copy(end[:], next[1:])
+	end[255] = uint32(len(s))
+	for b := range next {
+		for ; next[b] < end[b]; next[b]++ {
+			x := s[next[b]]
+			for to := byte(x.lo >> shift); int(to) != b; to = byte(x.lo >> shift) {
+				i := next[to]
+				next[to]++
+				x, s[i] = s[i], x
+			}
+			s[next[b]] = x
 		}
 	}
-	out = out[:n]
-	spare := make([]span4, buckets(end[:]))
-	for _, c := range chunks {
-		for _, s := range c {
-			i := &end[s.lo>>24]
-			out[*i] = s
-			*i++
-		}
-	}
-	start := uint32(0)
-	for _, end := range end {
-		sortLow4(out[start:end], spare)
-		start = end
-	}
-	return out
+	return end
 }
 
-// sortLow4 sorts spans that share their high octet. spare is as long as s.
-func sortLow4(s, spare []span4) {
-	if len(s) <= insertionMax {
-		insertion4(s)
-		return
+// differ4 has a one for each bit in which the first addresses differ.
+func differ4(s []span4) uint32 {
+	var differ uint32
+	for i := range s {
+		differ |= uint32(s[i].lo ^ s[0].lo)
 	}
-	var count [3][256]uint32
+	return differ
+}
+
+// sort4 sorts s.
+func sort4(s, spare []span4) {
+	switch {
+	case len(s) <= insertionMax:
+		insertion4(s)
+	case len(s) <= len(spare):
+		sortBeside4(s, spare)
+	case differ4(s) != 0:
+		start := uint32(0)
+		for _, end := range split4(s) {
+			sort4(s[start:end], spare)
+			start = end
+		}
+	}
+}
+
+// sortBeside4 sorts s, from the low octet up. spare is as long as s.
+func sortBeside4(s, spare []span4) {
+	var count [4][256]uint32
 	for _, r := range s {
 		count[0][byte(r.lo)]++
 		count[1][byte(r.lo>>8)]++
 		count[2][byte(r.lo>>16)]++
+		count[3][r.lo>>24]++
 	}
 	from, to := s, spare[:len(s)]
 	for octet := range count {
@@ -166,50 +202,56 @@ func insertion4(s []span4) {
 	}
 }
 
-// sorted6 appends the chunks to out, which has the room, in ascending order.
-func sorted6(chunks [][]span6, out []span6) []span6 {
-	var d digit6
-	n := 0
-	for _, c := range chunks {
-		n += len(c)
-		d.see(chunks[0][0].lo, c)
+// split6 is split4 for IPv6.
+func split6(s []span6) (end [256]uint32) {
+	d := digitOf(s, 8)
+	var next [256]uint32
+	for i := range s {
+		next[d.of(s[i].lo)]++
 	}
-	d.choose(8)
-	var end [256]uint32
-	for _, c := range chunks {
-		for i := range c {
-			end[d.of(c[i].lo)]++
+	buckets(next[:])
+	copy(end[:], next[1:])
+	end[255] = uint32(len(s))
+	for b := range next {
+		for ; next[b] < end[b]; next[b]++ {
+			x := s[next[b]]
+			for to := d.of(x.lo); to != uint64(b); to = d.of(x.lo) {
+				i := next[to]
+				next[to]++
+				x, s[i] = s[i], x
+			}
+			s[next[b]] = x
 		}
 	}
-	out = out[:n]
-	spare := make([]span6, buckets(end[:]))
-	for _, c := range chunks {
-		for i := range c {
-			at := &end[d.of(c[i].lo)]
-			out[*at] = c[i]
-			*at++
-		}
-	}
-	start := uint32(0)
-	for _, end := range end {
-		sort6(out[start:end], spare)
-		start = end
-	}
-	return out
+	return end
 }
 
-// sort6 sorts by the bits in which the spans differ, the highest first: addresses of
-// one cloud share their high bits, and the low bits of most are 0. spare is as long as
-// s.
+// sort6 sorts s.
 func sort6(s, spare []span6) {
+	switch {
+	case len(s) <= insertionMax:
+		insertion6(s)
+	case len(s) <= len(spare):
+		sortBeside6(s, spare)
+	case digitOf(s, 8).differ != word6{}:
+		start := uint32(0)
+		for _, end := range split6(s) {
+			sort6(s[start:end], spare)
+			start = end
+		}
+	}
+}
+
+// sortBeside6 sorts by the bits in which the spans differ, the highest first: addresses
+// of one cloud share their high bits, and the low bits of most are 0. spare is as long as
+// s.
+func sortBeside6(s, spare []span6) {
 	if len(s) <= insertionMax {
 		insertion6(s)
 		return
 	}
 	const width = 10
-	var d digit6
-	d.see(s[0].lo, s)
-	d.choose(width)
+	d := digitOf(s, width)
 	var end [1 << width]uint32
 	for i := range s {
 		end[d.of(s[i].lo)]++
@@ -225,7 +267,7 @@ func sort6(s, spare []span6) {
 	copy(s, spare)
 	start := uint32(0)
 	for _, end := range end {
-		sort6(s[start:end], spare)
+		sortBeside6(s[start:end], spare)
 		start = end
 	}
 }
@@ -240,8 +282,8 @@ func insertion6(s []span6) {
 	}
 }
 
-// digit6 picks the highest bits in which addresses differ, at most one half
-// of the address at a time.
+// digit6 is the highest bits in which addresses differ, at most one half of the address
+// at a time.
 type digit6 struct {
 	differ word6 // a one for each bit that differs
 	low    bool  // the digit is in the low half
@@ -249,20 +291,18 @@ type digit6 struct {
 	mask   uint64
 }
 
-func (d *digit6) see(first word6, s []span6) {
+func digitOf(s []span6, width int) (d digit6) {
 	for i := range s {
-		d.differ.hi |= s[i].lo.hi ^ first.hi
-		d.differ.lo |= s[i].lo.lo ^ first.lo
+		d.differ.hi |= s[i].lo.hi ^ s[0].lo.hi
+		d.differ.lo |= s[i].lo.lo ^ s[0].lo.lo
 	}
-}
-
-func (d *digit6) choose(width int) {
 	differ := d.differ.hi
 	if d.low = differ == 0; d.low {
 		differ = d.differ.lo
 	}
 	d.shift = max(0, bits.Len64(differ)-width)
 	d.mask = 1<<width - 1
+	return d
 }
 
 func (d *digit6) of(a word6) uint64 {

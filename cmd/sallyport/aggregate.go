@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -93,6 +94,7 @@ func (a *app) readSet(ctx context.Context, name string, opt ipranges.ReadOptions
 	open := func() (io.ReadCloser, error) { return readfile.Open(name) }
 	if name == "-" {
 		open = func() (io.ReadCloser, error) { return io.NopCloser(a.in), nil }
+		opt.Size = sizeOf(a.in)
 	}
 	set, stats, err := readInterruptibly(ctx, open, opt)
 	var line *ipranges.LineError
@@ -133,6 +135,7 @@ func readInterruptibly(ctx context.Context, open func() (io.ReadCloser, error), 
 			return
 		}
 		defer in.Close()
+		opt.Size = max(opt.Size, sizeOf(in))
 		set, stats, err := text.Read(utf8text.NewReader(in), opt)
 		done <- answer{set, stats, err}
 	}()
@@ -142,6 +145,16 @@ func readInterruptibly(ctx context.Context, open func() (io.ReadCloser, error), 
 	case <-ctx.Done():
 		return ipranges.Set{}, ipranges.ReadStats{}, context.Cause(ctx)
 	}
+}
+
+// sizeOf is how many bytes a regular file has, and 0 for everything else.
+func sizeOf(in io.Reader) int64 {
+	if file, ok := in.(*os.File); ok {
+		if info, err := file.Stat(); err == nil && info.Mode().IsRegular() {
+			return info.Size()
+		}
+	}
+	return 0
 }
 
 // onlyFamilies returns the part of s in one family if exactly one is asked for.
