@@ -35,6 +35,10 @@ func (m Metric) Words() string {
 	switch {
 	case strings.HasSuffix(m.Name, "_seconds"):
 		return FormatSeconds(m.Value)
+	case strings.HasSuffix(m.Name, "bits_per_second") && m.Value >= 1e6:
+		return fmt.Sprintf("%.3g Mbit/s", m.Value/1e6)
+	case strings.HasSuffix(m.Name, "bits_per_second"):
+		return fmt.Sprintf("%.0f kbit/s", m.Value/1e3)
 	case strings.HasSuffix(m.Name, "_ratio"):
 		return fmt.Sprintf("%.3g %%", 100*m.Value)
 	}

@@ -261,7 +261,7 @@ func (f *verifyFlags) options(ctx context.Context, a *app) (measure.Options, err
 		return measure.Options{}, err
 	}
 	opt := measure.Options{Probe: probe.Options{Timers: timers, Long: f.long, Version: a.version, Proxy: proxySet()},
-		Train: media.Options{Rate: f.rate, Duration: f.duration}, Sizes: true}
+		Train: media.Options{Rate: f.rate, Duration: f.duration}, Sizes: true, Bandwidth: true}
 	for _, k := range f.kinds {
 		opt.Probe.Kinds = append(opt.Probe.Kinds, verifier.Kind(k))
 	}

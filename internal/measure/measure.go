@@ -34,6 +34,8 @@ type Options struct {
 	Train media.Options
 	// Sizes asks whether longer datagrams than those of the train pass, too.
 	Sizes bool
+	// Bandwidth asks how much passes, at the end of the run.
+	Bandwidth bool
 	// Dial opens a socket to a reflector; nil: media.Dial with DSCP.
 	Dial func(ctx context.Context, to netip.AddrPort) (media.Conn, error)
 	DSCP int
@@ -53,24 +55,25 @@ func Run(ctx context.Context, plan *verifier.Plan, opt Options) *verifier.Report
 			told(f)
 		}
 	}
-	trains := make([][]verifier.Finding, len(opt.Reflectors))
+	trains := make([]measured, len(opt.Reflectors))
 	var all sync.WaitGroup
 	opt.Probe.Quiet = func(context.Context) { all.Wait() } // trains end with the context
 	opt.Probe.RoundTrip = limitsOf(plan).RoundTrip
 	for i, to := range opt.Reflectors {
 		all.Go(func() {
 			trains[i] = opt.train(ctx, plan, to)
-			for _, f := range trains[i] {
-				if opt.Probe.Progress != nil {
-					opt.Probe.Progress(f)
-				}
-			}
+			opt.tell(trains[i].findings)
 		})
 	}
 	found := probe.Run(ctx, plan, opt.Probe)
 	all.Wait()
-	for _, list := range trains {
-		found.Findings = append(found.Findings, list...)
+	for i, one := range trains {
+		found.Findings = append(found.Findings, one.findings...)
+		if opt.Bandwidth && one.train != nil && ctx.Err() == nil {
+			list := opt.bandwidth(ctx, plan, opt.Reflectors[i], one.train)
+			opt.tell(list)
+			found.Findings = append(found.Findings, list...)
+		}
 	}
 	if opt.Lost != nil {
 		f := verifier.Finding{Kind: verifier.Media, Check: verifier.CheckTrain, Host: opt.Host, Outcome: verifier.Undecided, Verdict: verifier.Inconclusive,
@@ -81,6 +84,26 @@ func Run(ctx context.Context, plan *verifier.Plan, opt Options) *verifier.Report
 	found.Diagnosis = verifier.Diagnose(found.Findings, opt.Probe.Proxy)
 	found.Finished = time.Now()
 	return found
+}
+
+// measured is what a train to one reflector came to; no train where there was none.
+type measured struct {
+	train    *media.Train
+	findings []verifier.Finding
+}
+
+// tell passes findings to Progress.
+func (opt Options) tell(list []verifier.Finding) {
+	for _, f := range list {
+		if opt.Probe.Progress != nil {
+			opt.Probe.Progress(f)
+		}
+	}
+}
+
+// about begins a finding about a reflector.
+func (opt Options) about(to netip.AddrPort) verifier.Finding {
+	return verifier.Finding{Kind: verifier.Media, Check: verifier.CheckTrain, Host: opt.Host, Address: to.Addr(), Port: to.Port(), Protocol: "udp"}
 }
 
 // persister asks the first reflector whether a mapping outlives a silence.
@@ -108,8 +131,8 @@ func limitsOf(plan *verifier.Plan) media.Limits {
 }
 
 // train sends a train to one reflector and judges it.
-func (opt Options) train(ctx context.Context, plan *verifier.Plan, to netip.AddrPort) []verifier.Finding {
-	base := verifier.Finding{Kind: verifier.Media, Check: verifier.CheckTrain, Host: opt.Host, Address: to.Addr(), Port: to.Port(), Protocol: "udp"}
+func (opt Options) train(ctx context.Context, plan *verifier.Plan, to netip.AddrPort) measured {
+	base := opt.about(to)
 	t, err := opt.measure(ctx, to)
 	if err != nil {
 		f := base
@@ -118,7 +141,7 @@ func (opt Options) train(ctx context.Context, plan *verifier.Plan, to netip.Addr
 		f.Note("%v", err)
 		f.Remedy = "see that sallyport reflect runs there with the same key, and that UDP to it passes"
 		plan.Finish(&f)
-		return []verifier.Finding{f}
+		return measured{nil, []verifier.Finding{f}}
 	}
 	judged := media.Judge(t, limitsOf(plan))
 	list := judged.Findings(base)
@@ -132,13 +155,13 @@ func (opt Options) train(ctx context.Context, plan *verifier.Plan, to netip.Addr
 		}
 		plan.Finish(&list[i])
 	}
-	if opt.Sizes && t.Size < sizes[0] {
-		if f, ok := opt.packetSize(ctx, base, to, t.Size); ok {
+	if opt.Sizes && t.Size < videoSize {
+		if f, ok := opt.packetSize(ctx, base, to, t); ok {
 			plan.Finish(&f)
 			list = append(list, f)
 		}
 	}
-	return list
+	return measured{t, list}
 }
 
 func (opt Options) measure(ctx context.Context, to netip.AddrPort) (*media.Train, error) {

@@ -10,53 +10,109 @@ import (
 	"sallyport/verifier/media"
 )
 
-// sizes are the lengths of datagrams, in bytes, that are tried after a train of audio:
-// that of video, and if it does not pass shorter ones.
-var sizes = []int{1200, 1000, 700, 400}
+// videoSize is how long the datagrams of video are, in bytes.
+const videoSize = 1200
 
-// sizePackets is how many of each size are sent.
+// sizePackets is how many of each size are sent, so that a lossy line passes one of
+// them.
 const sizePackets = 20
 
+// sizeStep is how near the largest size that passes is found.
+const sizeStep = 16
+
+// fullSize is the longest datagram that an Ethernet frame takes.
+func fullSize(a netip.Addr) int { return 1500 - headers(a) }
+
+// sizer tries lengths of datagrams to a reflector and back.
+type sizer struct {
+	opt  Options
+	to   netip.AddrPort
+	wait time.Duration // for the last answers
+	f    verifier.Finding
+	back bool // the shortest that vanished had arrived there
+	err  error
+}
+
 // packetSize finds out whether datagrams as long as those of video pass to the
-// reflector and back. base is of a train of shorter ones that was answered.
-func (opt Options) packetSize(ctx context.Context, base verifier.Finding, to netip.AddrPort, short int) (verifier.Finding, bool) {
-	f := base
+// reflector and back, and full ones, and which size does. base is of the
+// train audio, of shorter ones, which was answered. A system that learns by ICMP that a packet is too long cuts
+// it up, so what vanishes here does so without a word.
+func (opt Options) packetSize(ctx context.Context, base verifier.Finding, to netip.AddrPort, audio *media.Train) (verifier.Finding, bool) {
+	short := audio.Size
+	s := &sizer{opt: opt, to: to, f: base, wait: lingerAfter(audio.Stats(media.Client()))}
+	f := &s.f
 	f.Case = "packet_size"
-	passes := short
-	for i, size := range sizes {
-		if size <= short {
-			break
-		}
-		o := opt
-		o.Train.Size, o.Train.Progress = size, nil
-		rate := o.Train.Rate
-		if rate == 0 {
-			rate = 50
-		}
-		o.Train.Duration = time.Duration(sizePackets / rate * float64(time.Second))
-		t, err := o.measure(ctx, to)
-		if err != nil || ctx.Err() != nil {
-			return f, false // the train before was measured, so that this error shows nothing about sizes
-		}
-		answered := 0
-		for _, s := range t.Samples {
-			if s.Fate == media.Answered {
-				answered++
-			}
-		}
-		f.Note("%d bytes: %d of %d datagrams answered", size, answered, len(t.Samples))
-		if answered > 0 {
-			passes = size
-			if i == 0 {
-				f.Outcome = verifier.Pass
-				f.Summary = fmt.Sprintf("%s: datagrams of %d bytes pass, as long as those of video", f.Target(), size)
-				return f, true
-			}
-			break
+	full, passes := fullSize(to.Addr()), short
+	video := s.passes(ctx, videoSize)
+	whole := video && s.passes(ctx, full)
+	switch {
+	case whole:
+		passes, f.Outcome = full, verifier.Pass
+		f.Summary = fmt.Sprintf("%s: datagrams of %d bytes pass, as long as those of video, and full ones of %d, too", f.Target(), videoSize, full)
+	case video:
+		passes, f.Outcome = s.between(ctx, videoSize, full), verifier.Warn
+		f.Summary = fmt.Sprintf("%s: datagrams of %d bytes pass, as long as those of video; longer ones than %d vanish %s without a word", f.Target(), videoSize, passes, s.where())
+	default:
+		passes, f.Outcome = s.between(ctx, short, videoSize), verifier.Fail
+		f.Summary = fmt.Sprintf("%s: datagrams of %d bytes vanish %s, those of %d pass: audio works, and video does not", f.Target(), videoSize, s.where(), passes)
+	}
+	if s.err != nil || ctx.Err() != nil {
+		return *f, false // the train before was measured, so that this error shows nothing about sizes
+	}
+	f.Metrics = []verifier.Metric{{Name: "packet_size_bytes", Value: float64(passes)}}
+	if f.Outcome != verifier.Pass {
+		f.Remedy = "look for a tunnel with a small MTU, or a filter of fragments or lengths, on the way; let ICMP \"packet too big\" pass"
+	}
+	return *f, true
+}
+
+// where is the direction in which datagrams vanish.
+func (s *sizer) where() string {
+	if s.back {
+		return "on the way from the reflector"
+	}
+	return "on the way to the reflector"
+}
+
+// passes tries a size.
+func (s *sizer) passes(ctx context.Context, size int) bool {
+	if s.err != nil {
+		return false
+	}
+	o := s.opt
+	o.Train.Size, o.Train.Progress, o.Train.Linger = size, nil, s.wait
+	rate := o.Train.Rate
+	if rate == 0 {
+		rate = 50
+	}
+	o.Train.Duration = time.Duration(sizePackets / rate * float64(time.Second))
+	t, err := o.measure(ctx, s.to)
+	if err != nil {
+		s.err = err
+		return false
+	}
+	answered := 0
+	for _, one := range t.Samples {
+		if one.Fate == media.Answered {
+			answered++
 		}
 	}
-	f.Outcome = verifier.Fail
-	f.Summary = fmt.Sprintf("%s: datagrams of %d bytes vanish, those of %d pass: audio works, and video does not", f.Target(), sizes[0], passes)
-	f.Remedy = "look for a tunnel with a small MTU, or a filter of fragments or lengths, on the way; let ICMP \"packet too big\" pass"
-	return f, true
+	s.f.Note("%d bytes: %d of %d datagrams answered", size, answered, len(t.Samples))
+	if answered == 0 {
+		s.back = t.ArrivedThere > 0
+	}
+	return answered > 0
+}
+
+// between halves the sizes between one that passes and one that does not, and returns
+// the longest that passes.
+func (s *sizer) between(ctx context.Context, passes, not int) int {
+	for not-passes > sizeStep && s.err == nil {
+		if middle := (passes + not) / 2; s.passes(ctx, middle) {
+			passes = middle
+		} else {
+			not = middle
+		}
+	}
+	return passes
 }

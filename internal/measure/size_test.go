@@ -11,30 +11,47 @@ import (
 	"sallyport/verifier/media"
 )
 
-// cut is a socket on a path that drops what is longer.
+// cut is a socket on a path that drops what is longer, there or back.
 type cut struct {
 	media.Conn
-	longest int
+	there, back int
 }
 
 func (c cut) Write(b []byte) (int, error) {
-	if len(b) > c.longest {
+	if len(b) > c.there {
 		return len(b), nil
 	}
 	return c.Conn.Write(b)
 }
 
+func (c cut) Read(b []byte) (int, error) {
+	for {
+		n, err := c.Conn.Read(b)
+		if n <= c.back {
+			return n, err
+		}
+	}
+}
+
 func TestPacketSize(t *testing.T) {
-	for longest, want := range map[int]struct {
-		outcome verifier.Outcome
-		says    string
-	}{1472: {verifier.Pass, "1200 bytes pass"}, 800: {verifier.Fail, "those of 700 pass"}, 200: {verifier.Fail, "those of 172 pass"}} {
+	const any = 1 << 16
+	for _, c := range []struct {
+		there, back int
+		outcome     verifier.Outcome
+		says        string
+	}{
+		{any, any, verifier.Pass, "full ones of 1472, too"},
+		{1300, any, verifier.Warn, "1200 bytes pass"},
+		{800, any, verifier.Fail, "1200 bytes vanish on the way to the reflector"},
+		{any, 800, verifier.Fail, "1200 bytes vanish on the way from the reflector"},
+		{200, any, verifier.Fail, "1200 bytes vanish on the way to the reflector"},
+	} {
 		to, key := startReflector(t)
 		opt := Options{Reflectors: []netip.AddrPort{to}, Host: "reflector", Key: key, Sizes: true,
 			Train: media.Options{Rate: 500, Duration: 200 * time.Millisecond, Linger: 200 * time.Millisecond},
 			Dial: func(ctx context.Context, to netip.AddrPort) (media.Conn, error) {
-				c, err := media.Dial(ctx, to, media.DialOptions{})
-				return cut{c, longest}, err
+				conn, err := media.Dial(ctx, to, media.DialOptions{})
+				return cut{conn, c.there, c.back}, err
 			}}
 		found := false
 		for _, f := range Run(context.Background(), plan(), opt).Findings {
@@ -42,12 +59,16 @@ func TestPacketSize(t *testing.T) {
 				continue
 			}
 			found = true
-			if f.Outcome != want.outcome || !strings.Contains(f.Summary, want.says) || f.Outcome == verifier.Fail && f.Remedy == "" {
-				t.Errorf("up to %d bytes: %s: %s %q", longest, f.Outcome, f.Summary, f.Evidence)
+			longest := min(c.there, c.back, 1472)
+			if got := int(f.Metrics[0].Value); got > longest || got < longest-sizeStep {
+				t.Errorf("up to %d bytes: %d pass", longest, got)
+			}
+			if f.Outcome != c.outcome || !strings.Contains(f.Summary, c.says) || f.Outcome != verifier.Pass && f.Remedy == "" {
+				t.Errorf("up to %d bytes there, %d back: %s: %s %q", c.there, c.back, f.Outcome, f.Summary, f.Evidence)
 			}
 		}
 		if !found {
-			t.Errorf("up to %d bytes: nothing was found", longest)
+			t.Errorf("up to %d bytes: nothing was found", c.there)
 		}
 	}
 }

@@ -44,6 +44,8 @@ type path struct {
 	truth       map[string]quality
 	want        map[string]verifier.Outcome
 	exit        int
+	more        bool // long datagrams and bandwidth, too
+	limits      reflector.Options
 }
 
 // anyExit is the exit code where chance decides whether two packets are lost together.
@@ -136,9 +138,9 @@ func (p path) measure(t *testing.T, seed uint64) (report *verifier.Report) {
 		l := impair.NewLink(impair.NewPath(p.there, 2*seed), impair.NewPath(p.back, 2*seed+1), impair.NAT{})
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
-		go func() { ended <- reflector.NewServer(key, reflector.Options{}).Serve(ctx, l.Server()) }()
+		go func() { ended <- reflector.NewServer(key, p.limits).Serve(ctx, l.Server()) }()
 		report = measure.Run(t.Context(), plan, measure.Options{Probe: probe.Options{Network: noNetwork{}},
-			Reflectors: []netip.AddrPort{netip.MustParseAddrPort("198.51.100.1:3478")}, Host: "reflector", Key: key,
+			Reflectors: []netip.AddrPort{netip.MustParseAddrPort("198.51.100.1:3478")}, Host: "reflector", Key: key, Sizes: p.more, Bandwidth: p.more,
 			Train: media.Options{Rate: p.rate, Duration: p.duration, Sleep: untilThen},
 			Dial:  func(context.Context, netip.AddrPort) (media.Conn, error) { return l.Client(), nil }})
 		stop()
@@ -175,8 +177,12 @@ func (p path) judge(t *testing.T, report *verifier.Report) {
 			t.Errorf("%s: %s, want %s: %s", f.Case, f.Outcome, want, f.Summary)
 		}
 	}
-	if metrics != 6 {
-		t.Errorf("%d metrics", metrics)
+	want := 6
+	if p.more {
+		want = 8
+	}
+	if metrics != want {
+		t.Errorf("%d metrics, want %d", metrics, want)
 	}
 	if code := report.ExitCode(); p.exit != anyExit && code != p.exit {
 		t.Errorf("exit code %d, want %d", code, p.exit)

@@ -219,7 +219,7 @@ func (j *judge) burst() Judgement {
 
 // disturbs says whether a failing window may not be the path's fault.
 func (j *judge) disturbs(w windowOutcome) bool {
-	return j.t.disturbed() != "" && w.window.Lost+w.window.Unknown > 0
+	return j.t.Disturbed() != "" && w.window.Lost+w.window.Unknown > 0
 }
 
 // lossIn judges the worst window, without reasons for doubt.
@@ -236,7 +236,7 @@ func (j *judge) lossIn(c Criterion, limit float64, width time.Duration, w window
 	}
 	if out.Outcome == verifier.Fail && j.disturbs(w) {
 		out.Outcome = verifier.Undecided
-		out.Reason += ": " + j.t.disturbed()
+		out.Reason += ": " + j.t.Disturbed()
 	}
 	return out
 }
@@ -309,7 +309,7 @@ func (j *judge) notes() (list []string) {
 	if !j.timerOK {
 		add("this machine is busy: it sent %s late at the median, %s for 1 of 100 packets; run it again when it is idle", ms(j.s.Late.Median), ms(j.s.Late.P99))
 	}
-	if why := t.disturbed(); why != "" {
+	if why := t.Disturbed(); why != "" {
 		add("%s", why)
 	}
 	if t.SendErrors > 0 {

@@ -54,8 +54,8 @@ type Train struct {
 	LastSendError  error
 }
 
-// disturbed says why lost answers may be no loss of the path, or "".
-func (t *Train) disturbed() string {
+// Disturbed says why lost answers may be no loss of the path, or "".
+func (t *Train) Disturbed() string {
 	switch {
 	case t.DeclinedThere > 0:
 		return "the reflector held answers back for its rate limit"
