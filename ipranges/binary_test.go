@@ -55,6 +55,11 @@ func checkDecode(t *testing.T, data []byte) {
 	t.Helper()
 	before := MustParse("9.9.9.9", "9::9")
 	s := before
+	others := []Set{{}, before, MustParse("1.2.3.4", "1.2.3.6-1.2.3.255", "10.0.0.0/8", "255.255.255.255", "::2-::8", "2a01::/17"), MustParse("0.0.0.0/0", "::/0")}
+	var may []bool
+	for _, o := range others {
+		may = append(may, MayOverlap(data, o)) // of other data it must only end
+	}
 	if err := s.UnmarshalBinary(data); err != nil {
 		if !s.Equal(before) {
 			t.Fatalf("% x is refused but changed the set", data)
@@ -64,6 +69,11 @@ func checkDecode(t *testing.T, data []byte) {
 	checkInvariant(t, s)
 	if again, _ := s.MarshalBinary(); !bytes.Equal(again, data) {
 		t.Fatalf("% x and % x are both the form of %v", data, again, s)
+	}
+	for i, o := range others {
+		if may[i] != s.Overlaps(o) {
+			t.Fatalf("MayOverlap is %v for %v and %v", may[i], s, o)
+		}
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -175,6 +176,54 @@ func BenchmarkGenerateProcess(b *testing.B) {
 		ours = append(ours, m.timed(b, args...))
 	}
 	reportRuns(b, ours, idles)
+}
+
+// BenchmarkFeedFileProcess is the whole of commands that read a feed's file, which has the
+// same bytes as in the run before.
+func BenchmarkFeedFileProcess(b *testing.B) {
+	old, feed := realfeed.Path(b, "azure/ServiceTags_Public_change396.json"), realfeed.Path(b, "azure/ServiceTags_Public_change398.json")
+	dir := b.TempDir()
+	b.Setenv("SALLYPORT_CACHE", filepath.Join(dir, "cache"))
+	sallyport, nothing := program(b, dir, "sallyport", "."), idle(b, dir)
+	m := newMeter(b, dir)
+	policy := filepath.Join(dir, "policy.hcl")
+	if err := os.WriteFile(policy, fmt.Appendf(nil, cloudPolicy, "https://example.invalid/feed.json"), 0o644); err != nil {
+		b.Fatal(err)
+	}
+	for name, args := range map[string][]string{
+		"lookup of 100": append([]string{"ranges", "lookup", "--feed", feed}, addressesOf(b, feed, 100)...),
+		"diff":          {"ranges", "diff", old, feed},
+		"generate":      {"generate", "--policy", policy, "--feed", "azure=" + feed, "--out", filepath.Join(dir, "out")},
+	} {
+		b.Run(name, func(b *testing.B) {
+			args := append([]string{sallyport}, args...)
+			m.timed(b, args...)
+			var ours, idles []processUsage
+			for b.Loop() {
+				if err := os.RemoveAll(filepath.Join(dir, "out")); err != nil {
+					b.Fatal(err)
+				}
+				idles = append(idles, m.timed(b, nothing))
+				ours = append(ours, m.timed(b, args...))
+			}
+			reportRuns(b, ours, idles)
+		})
+	}
+}
+
+// addressesOf is n addresses of an Azure feed, from all over the file.
+func addressesOf(tb testing.TB, feed string, n int) []string {
+	tb.Helper()
+	data, err := os.ReadFile(feed)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	found := regexp.MustCompile(`"(\d+\.\d+\.\d+\.\d+)/\d+"`).FindAllSubmatch(data, -1)
+	var out []string
+	for i := range n {
+		out = append(out, string(found[i*len(found)/n][1]))
+	}
+	return out
 }
 
 // BenchmarkStartProcess is what every command pays before it does anything.

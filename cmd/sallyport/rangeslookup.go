@@ -85,14 +85,19 @@ type matchJSON struct {
 func (a *app) lookup(c *catalog.Catalog, queries []netip.Prefix, asJSON bool) error {
 	found := []matchJSON{}
 	missing := 0
+	tags := map[string]tagJSON{} // a tag is a match of many addresses
+	all := c.LookupAll(queries...)
 	for i, q := range queries {
-		matches := c.Lookup(q)
+		matches := all[i]
 		if len(matches) == 0 {
 			missing++
 		}
 		if asJSON {
 			for _, m := range matches {
-				found = append(found, matchJSON{jsonOfTag(c, m.Tag), q.String(), m.Whole, m.Prefix.String()})
+				if _, ok := tags[m.Name]; !ok {
+					tags[m.Name] = jsonOfTag(c, m.Tag)
+				}
+				found = append(found, matchJSON{tags[m.Name], q.String(), m.Whole, m.Prefix.String()})
 			}
 			continue
 		}

@@ -4,7 +4,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"io"
+	"os"
 	"path/filepath"
+
+	"sallyport/internal/readfile"
 )
 
 // A user's file is read in every run and never cached, but what was compiled of it is
@@ -23,19 +27,40 @@ func (f *Fetcher) fileKey(src Source) string {
 	return Source{Kind: "file-" + src.Kind, Cloud: src.Cloud, URL: filepath.ToSlash(path)}.key()
 }
 
+// unchanged takes what an earlier run compiled of the file as the result's, if the file has
+// the same bytes: the file is read through and compared by its checksum, but not kept in
+// memory. Its dates are no proof: a program can write to a file without changing them.
+func (r *Result) unchanged(f *Fetcher, src Source, m *meter) bool {
+	info, err := os.Stat(src.File)
+	if err != nil || !info.Mode().IsRegular() || info.Size() > f.maxBytes() {
+		return false
+	}
+	return r.decoded(f, src, info.Size(), func() (sum [sha256.Size]byte, err error) {
+		file, err := readfile.Open(src.File)
+		if err != nil {
+			return sum, err
+		}
+		defer file.Close()
+		m.say("reading "+r.From, info.Size())
+		h := sha256.New()
+		_, err = io.CopyBuffer(h, m.count(file), make([]byte, 128<<10))
+		return [sha256.Size]byte(h.Sum(nil)), err
+	})
+}
+
 // decoded takes what an earlier run compiled of the same bytes as the result's, and reports
-// whether there is such a blob. A blob that is damaged, or of another format, is none.
-func (r *Result) decoded(f *Fetcher, src Source, data []byte) bool {
+// whether there is such a blob. sum is asked where bytes of the same size were compiled. A
+// blob that is damaged, or of another format, is none.
+func (r *Result) decoded(f *Fetcher, src Source, size int64, sum func() ([sha256.Size]byte, error)) bool {
 	key := f.fileKey(src)
 	if key == "" || f.Refresh {
 		return false
 	}
 	e, err := f.Cache.get(key)
-	if err != nil {
+	if err != nil || e.Size != size {
 		return false
 	}
-	sum := sha256.Sum256(data)
-	if e.SHA256 != hex.EncodeToString(sum[:]) {
+	if is, err := sum(); err != nil || e.SHA256 != hex.EncodeToString(is[:]) {
 		return false
 	}
 	b, err := e.compiled(src.Format)
@@ -46,7 +71,7 @@ func (r *Result) decoded(f *Fetcher, src Source, data []byte) bool {
 		b.close()
 		return false
 	}
-	r.SHA256, r.Size, r.Change, r.raw, r.compiled = e.SHA256, int64(len(data)), e.Change, data, b
+	r.SHA256, r.Size, r.Change, r.compiled = e.SHA256, size, e.Change, b
 	return true
 }
 

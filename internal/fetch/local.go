@@ -16,54 +16,55 @@ import (
 // fetchLocal reads a file or standard input. It is checked like a download, but never
 // cached, because the user has it. What was compiled of it is kept.
 func (f *Fetcher) fetchLocal(ctx context.Context, src Source, m *meter) (*Result, error) {
-	from, data, err := f.readLocal(ctx, src, m)
-	if err != nil {
-		return nil, hinted(fmt.Errorf("reading %s: %w", from, err), hintFile)
-	}
 	now := f.now()
-	r := &Result{From: from, Fetched: now, Checked: now}
-	if r.decoded(f, src, data) {
+	r := &Result{From: clean(src.File), Fetched: now, Checked: now}
+	if src.File == "-" {
+		r.From = "standard input"
+	} else if r.unchanged(f, src, m) {
+		return r, nil
+	}
+	data, err := f.readLocal(ctx, src, r.From, m)
+	if err != nil {
+		return nil, hinted(fmt.Errorf("reading %s: %w", r.From, err), hintFile)
+	}
+	if r.decoded(f, src, int64(len(data)), func() ([sha256.Size]byte, error) { return sha256.Sum256(data), nil }) { // a packed file
 		return r, nil
 	}
 	if err := r.admit(src, data, nil); err != nil {
-		return nil, hinted(fmt.Errorf("%s: %w", from, err), cmp.Or(src.Fix, hintFile))
+		return nil, hinted(fmt.Errorf("%s: %w", r.From, err), cmp.Or(src.Fix, hintFile))
 	}
 	f.keepDecoded(ctx, src, r)
 	return r, nil
 }
 
-func (f *Fetcher) readLocal(ctx context.Context, src Source, m *meter) (from string, data []byte, err error) {
+// readLocal reads the file or standard input, which messages call from.
+func (f *Fetcher) readLocal(ctx context.Context, src Source, from string, m *meter) ([]byte, error) {
 	if src.File == "-" {
-		from = "standard input"
 		if first, ok := f.stdinOnce.claim(src.Name); !ok {
-			return from, nil, fmt.Errorf("feed %s has read it already, and it can be read only once", first)
+			return nil, fmt.Errorf("feed %s has read it already, and it can be read only once", first)
 		}
-		data, err = f.readStream(ctx, f.stdin(), from, m)
-		return from, data, err
+		return f.readStream(ctx, f.stdin(), from, m)
 	}
-	from = clean(src.File)
 	info, err := os.Stat(src.File)
 	switch {
 	case err != nil:
-		return from, nil, cause(err)
+		return nil, cause(err)
 	case info.IsDir():
-		return from, nil, errors.New("it is a folder, not a file")
+		return nil, errors.New("it is a folder, not a file")
 	case info.Size() > f.maxBytes():
-		return from, nil, tooLarge(f.maxBytes())
+		return nil, tooLarge(f.maxBytes())
 	}
 	// Opening a named pipe waits for its writer, so it is done by the reader.
 	lazy := &lazyFile{name: src.File}
 	defer lazy.Close()
 	if info.Mode().IsRegular() {
 		m.say("reading "+from, info.Size())
-		data, err = f.readAll(m.count(lazy), info.Size())
-	} else {
-		// A pipe that nobody writes to would hold up a timer's run for ever.
-		limit, cancel := context.WithTimeoutCause(ctx, f.timeout(), fmt.Errorf("%w: it did not end within %s", ErrTimeout, inWords(f.timeout())))
-		defer cancel()
-		data, err = f.readStream(limit, lazy, from, m)
+		return f.readAll(m.count(lazy), info.Size())
 	}
-	return from, data, err
+	// A pipe that nobody writes to would hold up a timer's run for ever.
+	limit, cancel := context.WithTimeoutCause(ctx, f.timeout(), fmt.Errorf("%w: it did not end within %s", ErrTimeout, inWords(f.timeout())))
+	defer cancel()
+	return f.readStream(limit, lazy, from, m)
 }
 
 // readStream reads what may come slowly, and gives up when ctx ends: the

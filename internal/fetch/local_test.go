@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 )
 
@@ -84,9 +85,10 @@ func TestDecodedOnce(t *testing.T) {
 	}
 	path := filepath.Join(dir, "feed.json")
 	checks, keep := 0, true
+	date := time.Now() // of all versions: that a file has other bytes shows nowhere else
 	fetch := func(data []byte, change int, format string, refresh bool) {
 		t.Helper()
-		if err := os.WriteFile(path, data, 0o600); err != nil {
+		if err := errors.Join(os.WriteFile(path, data, 0o600), os.Chtimes(path, date, date)); err != nil {
 			t.Fatal(err)
 		}
 		src := fileSource(path)
@@ -126,6 +128,10 @@ func TestDecodedOnce(t *testing.T) {
 		if checks != step.checks {
 			t.Fatalf("step %d: the file was decoded %d times, and not %d", i, checks, step.checks)
 		}
+	}
+	fetch(packed(doc(398)), 398, "b", false) // the same in a packed file
+	if checks != 6 {
+		t.Errorf("a packed file of the same bytes was decoded")
 	}
 	keep = false // the guard would have refused it
 	fetch(doc(400), 400, "b", false)

@@ -64,8 +64,9 @@ type store interface {
 	len() int
 	find(name string) (int, bool)
 	tag(i int) Tag
-	set(i int) (ipranges.Set, bool) // false: damaged
-	details(i int) (Details, bool)  // false: damaged
+	set(i int) (ipranges.Set, bool)        // false: damaged
+	mayOverlap(i int, s ipranges.Set) bool // false: the set has no address of s, or is damaged
+	details(i int) (Details, bool)         // false: damaged
 }
 
 const (
@@ -211,8 +212,9 @@ type inMemory []Entry
 func (m inMemory) len() int      { return len(m) }
 func (m inMemory) tag(i int) Tag { return m[i].Tag }
 
-func (m inMemory) set(i int) (ipranges.Set, bool) { return m[i].Set, true }
-func (m inMemory) details(i int) (Details, bool)  { return m[i].Details.clone(), true }
+func (m inMemory) set(i int) (ipranges.Set, bool)        { return m[i].Set, true }
+func (m inMemory) mayOverlap(i int, s ipranges.Set) bool { return m[i].Set.Overlaps(s) }
+func (m inMemory) details(i int) (Details, bool)         { return m[i].Details.clone(), true }
 
 func (m inMemory) find(name string) (int, bool) {
 	return slices.BinarySearchFunc(m, name, func(e Entry, name string) int { return cmp.Compare(e.Name, name) })

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"iter"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -198,6 +199,9 @@ func TestDiff(t *testing.T) {
 	to := both(t, changed)
 	for _, kind := range []string{"memory", "index"} {
 		got := Diff(from[kind], to["memory"])
+		if indexed := Diff(from[kind], to["index"]); !reflect.DeepEqual(indexed, got) {
+			t.Errorf("%s: to an index it is %+v, and to memory %+v", kind, indexed, got)
+		}
 		want := []struct {
 			name           string
 			isNew, gone    bool

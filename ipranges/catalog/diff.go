@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"bytes"
 	"strings"
 
 	"sallyport/ipranges"
@@ -44,6 +45,8 @@ func Diff(from, to *Catalog) []TagDiff {
 			d.Tag, d.New = b, true
 			d.Added, _ = to.store.set(j)
 			j++
+		case sameBytes(from.store, i, to.store, j):
+			i, j = i+1, j+1
 		default:
 			d.Tag = b
 			was, _ := from.store.set(i)
@@ -56,4 +59,12 @@ func Diff(from, to *Catalog) []TagDiff {
 		}
 	}
 	return diffs
+}
+
+// sameBytes reports whether both tags have one set, which shows without decoding it: equal
+// sets of indexes have equal binary forms.
+func sameBytes(a store, i int, b store, j int) bool {
+	x, inIndex := a.(*index)
+	y, alsoInIndex := b.(*index)
+	return inIndex && alsoInIndex && bytes.Equal(x.binary(i), y.binary(j))
 }

@@ -205,6 +205,16 @@ func TestLookupAgainstScan(t *testing.T) {
 			}
 		}
 	}
+	x, err := OpenIndex(c.AppendIndex(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, indexed := c.LookupAll(queries...), x.LookupAll(queries...)
+	for i, q := range queries {
+		if one := c.Lookup(q); !slices.Equal(one, all[i]) || !slices.Equal(one, indexed[i]) {
+			t.Errorf("%v is in %v alone, in %v with others, and in %v of an index", q, one, all[i], indexed[i])
+		}
+	}
 	for _, q := range queries {
 		got := map[string]Match{}
 		matches := c.Lookup(q)

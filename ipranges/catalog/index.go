@@ -255,9 +255,16 @@ func (x *index) details(i int) (Details, bool) {
 	return parseDetails(string(x.texts[from : from+uint64(binary.BigEndian.Uint32(r[8:]))]))
 }
 
-func (x *index) set(i int) (s ipranges.Set, ok bool) {
+// binary is the binary form of a set.
+func (x *index) binary(i int) []byte {
 	r := x.dir[i*recordSize:]
 	from, size := binary.BigEndian.Uint64(r[12:]), binary.BigEndian.Uint64(r[20:])
-	err := s.UnmarshalBinary(x.sets[from : from+size])
+	return x.sets[from : from+size]
+}
+
+func (x *index) set(i int) (s ipranges.Set, ok bool) {
+	err := s.UnmarshalBinary(x.binary(i))
 	return s, err == nil
 }
+
+func (x *index) mayOverlap(i int, s ipranges.Set) bool { return ipranges.MayOverlap(x.binary(i), s) }

@@ -29,28 +29,62 @@ type Match struct {
 // with the fewest addresses of p's family first, since it says most about p;
 // then by name. Host bits of p are ignored, an IPv4-mapped prefix is looked up
 // as IPv4, and an invalid prefix is in no tag.
-func (c *Catalog) Lookup(p netip.Prefix) []Match {
-	p = plain(p)
-	query, err := ipranges.FromPrefixes(p)
-	if err != nil {
-		return nil
+func (c *Catalog) Lookup(p netip.Prefix) []Match { return c.LookupAll(p)[0] }
+
+// LookupAll returns what [Catalog.Lookup] does for each prefix, in one pass over the tags.
+// Of a catalog from an index only sets that hold something that is asked for are decoded.
+func (c *Catalog) LookupAll(prefixes ...netip.Prefix) [][]Match {
+	queries := make([]lookup, len(prefixes))
+	var all ipranges.Builder
+	for i, p := range prefixes {
+		p = plain(p)
+		if all.AddPrefix(p) == nil { // an invalid prefix stays without addresses
+			queries[i].prefix = p
+			queries[i].set, _ = ipranges.FromPrefixes(p)
+		}
 	}
-	type hit struct {
-		Match
-		count *big.Int
-	}
-	family := ipranges.FamilyOf(p.Addr())
-	var hits []hit
+	asked := all.Set()
 	for i := range c.Len() {
-		set, ok := c.store.set(i)
-		if !ok || !set.Overlaps(query) {
+		if !c.store.mayOverlap(i, asked) {
 			continue
 		}
-		m := matchOf(set, p, query)
-		m.Tag = c.store.tag(i)
-		hits = append(hits, hit{m, set.Count(family)})
+		if set, ok := c.store.set(i); ok {
+			for q := range queries {
+				queries[q].look(set, func() Tag { return c.store.tag(i) })
+			}
+		}
 	}
-	slices.SortFunc(hits, func(a, b hit) int {
+	found := make([][]Match, len(queries))
+	for i := range queries {
+		found[i] = queries[i].matches()
+	}
+	return found
+}
+
+// lookup is a prefix that is looked up, and the tags that hold it or overlap it.
+type lookup struct {
+	prefix netip.Prefix
+	set    ipranges.Set
+	hits   []hit
+}
+
+type hit struct {
+	Match
+	count *big.Int // addresses of the tag, in the family asked for
+}
+
+func (q *lookup) look(set ipranges.Set, tag func() Tag) {
+	if !set.Overlaps(q.set) {
+		return
+	}
+	m := matchOf(set, q.prefix, q.set)
+	m.Tag = tag()
+	q.hits = append(q.hits, hit{m, set.Count(ipranges.FamilyOf(q.prefix.Addr()))})
+}
+
+// matches returns the hits, most specific first.
+func (q *lookup) matches() []Match {
+	slices.SortFunc(q.hits, func(a, b hit) int {
 		if a.Whole != b.Whole {
 			if a.Whole {
 				return -1
@@ -59,9 +93,9 @@ func (c *Catalog) Lookup(p netip.Prefix) []Match {
 		}
 		return cmp.Or(a.count.Cmp(b.count), cmp.Compare(a.Name, b.Name))
 	})
-	matches := make([]Match, len(hits))
-	for i, h := range hits {
-		matches[i] = h.Match
+	var matches []Match
+	for _, h := range q.hits {
+		matches = append(matches, h.Match)
 	}
 	return matches
 }
