@@ -13,6 +13,7 @@ import (
 	"sallyport/internal/testkit/routecheck"
 	"sallyport/ipranges"
 	"sallyport/renderers"
+	"sallyport/renderers/routes/nexthop"
 	"sallyport/rules"
 )
 
@@ -125,110 +126,17 @@ func bypass(s ipranges.Set) *rules.Plan {
 	return rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, s)
 }
 
-// TestRoutesOnEveryBoundary loads change 396 and then 398 of the whole Azure cloud
-// as a bypass: every boundary goes where 398 says, the state is that of a fresh 398,
-// nothing that both have was ever away, and after removal it is that of the start.
-func TestRoutesOnEveryBoundary(t *testing.T) {
-	old, now := routecheck.AzureCloud(t, 396), routecheck.AzureCloud(t, 398)
-	h := routecheck.Client(t)
-	routecheck.TakeDefault(t, h)
-	d := start(t, h, nil)
-	empty := routecheck.Table(t, h)
-	d.load(t, render(t, options(gateways), bypass(old)))
-	routecheck.Expect(t, h, bypass(old), old, "eth0", "vpn0")
-
-	withdrawn := routecheck.Withdrawn(t, h)
-	files := render(t, options(gateways), bypass(now))
-	d.load(t, files)
-	routecheck.Expect(t, h, bypass(now), now.Union(old), "eth0", "vpn0")
-	deleted := withdrawn()
-	for _, prefix := range deleted {
-		if strings.Contains(string(files[0].Data), "\troute "+prefix+" ") {
-			t.Errorf("%s was away for a moment", prefix)
-		}
-	}
-	if len(deleted) == 0 {
-		t.Error("no route was withdrawn: the monitor shows nothing")
-	}
-
-	loaded := routecheck.Table(t, h)
-	fresh := routecheck.Client(t)
-	routecheck.TakeDefault(t, fresh)
-	start(t, fresh, files)
-	if routecheck.Table(t, fresh) != loaded {
-		t.Error("change 398 loaded after 396 differs from 398 alone")
-	}
-	d.load(t, nil)
-	if got := routecheck.Table(t, h); got != empty {
-		t.Errorf("after removal the routes are\n%s\nnot\n%s", got, empty)
-	}
-}
-
-// TestNarrower loads a list of both families and then one of IPv4 alone: nothing of IPv6
-// is left.
-func TestNarrower(t *testing.T) {
-	set := ipranges.MustParse("20.202.0.0/16", "52.112.0.0/14", "2603:1063::/38")
-	narrow := render(t, options(gateways), rules.RoutePlan("edge", rules.OnlyIPv4, rules.Bypass, set.Only(ipranges.IPv4)))
-	h, fresh := routecheck.Client(t), routecheck.Client(t)
-	for _, host := range []*lab.Host{h, fresh} {
-		routecheck.TakeDefault(t, host)
-	}
-	start(t, fresh, narrow)
-	d := start(t, h, render(t, options(gateways), bypass(set)))
-	d.load(t, narrow)
-	if got, want := routecheck.Table(t, h), routecheck.Table(t, fresh); got != want || strings.Contains(got, "2603:1063::/38") {
-		t.Errorf("after a list of both families there is\n%s\nnot\n%s", got, want)
-	}
-}
-
-// TestExceptions loads change 396 and then 398 with routes both ways: every boundary
-// goes where the list says, by fewer routes.
-func TestExceptions(t *testing.T) {
-	old, now := routecheck.AzureCloud(t, 396), routecheck.AzureCloud(t, 398)
-	h := routecheck.Client(t)
-	routecheck.TakeDefault(t, h)
-	d := start(t, h, render(t, options(withExceptions), bypass(old)))
-	routecheck.Expect(t, h, bypass(old), old, "eth0", "vpn0")
-	d.load(t, render(t, options(withExceptions), bypass(now)))
-	routecheck.Expect(t, h, bypass(now), now.Union(old), "eth0", "vpn0")
-	some, all := strings.Count(routecheck.Table(t, h), " proto bird ")-1, now.NumPrefixes(ipranges.IPv4)+now.NumPrefixes(ipranges.IPv6)
-	t.Logf("%d routes instead of %d", some, all)
-	if some >= all {
-		t.Error("exceptions save nothing")
-	}
-}
-
-// TestExceptionsOfAnInclude go by the uplink.
-func TestExceptionsOfAnInclude(t *testing.T) {
-	set := ipranges.MustParse("20.0.0.0/10", "2603::/20").Minus(ipranges.MustParse("20.9.9.9", "20.33.0.0/16", "2603:8:8::/48"))
-	h := routecheck.Client(t)
-	p := rules.RoutePlan("edge", rules.BothFamilies, rules.Tunnel, set)
-	opt := options(func(o *Options) {
-		o.Device, o.Exceptions = "vpn0", true
-		o.OtherGateway4, o.OtherGateway6, o.OtherDevice = "10.20.0.1", "fd20::1", "eth0"
-	})
-	start(t, h, render(t, opt, p))
-	routecheck.Expect(t, h, p, set, "eth0", "vpn0")
-}
-
-// TestInclude lists what goes into the VPN, by its device and by a gateway behind it.
-// Then IPv6 leaves the list, and its routes leave the kernel.
-func TestInclude(t *testing.T) {
-	set := ipranges.MustParse("20.202.0.0/16", "52.112.0.0/14", "52.122.0.0/15", "2603:1063::/38", "9.9.9.9", "2620:fe::9")
-	for name, change := range map[string]func(*Options){
-		"device":   func(o *Options) { o.Device = "vpn0" },
-		"gateways": func(o *Options) { o.Device, o.Gateway4, o.Gateway6 = "vpn0", "198.51.100.1", "fd99::1" },
-	} {
-		t.Run(name, func(t *testing.T) {
-			h := routecheck.Client(t)
-			p := rules.RoutePlan("edge", rules.BothFamilies, rules.Tunnel, set)
-			d := start(t, h, render(t, options(change), p))
-			routecheck.Expect(t, h, p, set, "eth0", "vpn0")
-			less := rules.RoutePlan("edge", rules.BothFamilies, rules.Tunnel, set.Only(ipranges.IPv4))
-			d.load(t, render(t, options(change), less))
-			routecheck.Expect(t, h, less, set, "eth0", "vpn0")
-		})
-	}
+// TestRoutes loads lists into the kernel.
+func TestRoutes(t *testing.T) {
+	routecheck.NextHops{Kind: Kind(), Protocol: "bird",
+		Options: func(to nexthop.ToOptions, other nexthop.OtherOptions) any {
+			return options(func(o *Options) { o.ToOptions, o.OtherOptions = to, other })
+		},
+		Start: func(t *testing.T, h *lab.Host) func([]renderers.File) {
+			d := start(t, h, nil)
+			return func(files []renderers.File) { d.load(t, files) }
+		},
+	}.Run(t)
 }
 
 // TestAnotherTable has the routes in a table that the admin declares, and without his

@@ -37,7 +37,7 @@ func variants() []conformance.Variant {
 }
 
 func contract() conformance.Contract {
-	return conformance.Contract{Kind: Kind(), Variants: variants(), LoadTest: "TestRoutesOnEveryBoundary",
+	return conformance.Contract{Kind: Kind(), Variants: variants(), LoadTest: "TestRoutes",
 		Route: conformance.Begins("ip route ", "ipv6 route "),
 		Mistakes: []conformance.Mistake{
 			conformance.Wrong("device", options(func(o *Options) { o.Gateway4, o.Device = "192.0.2.1", "" })),

@@ -2,7 +2,6 @@ package frr
 
 import (
 	"fmt"
-	"net/netip"
 	"os"
 	"os/exec"
 	"os/user"
@@ -21,6 +20,7 @@ import (
 	"sallyport/internal/testkit/routecheck"
 	"sallyport/ipranges"
 	"sallyport/renderers"
+	"sallyport/renderers/routes/nexthop"
 	"sallyport/rules"
 )
 
@@ -153,140 +153,30 @@ func (r *router) remove(t *testing.T, files []renderers.File) {
 	r.mustShell(t, line)
 }
 
-// unnumbered is the routes of h without the numbers of the kernel's nexthop objects,
-// which tell only how many there have been.
-func unnumbered(t *testing.T, h *lab.Host) string {
-	words := strings.Split(routecheck.Table(t, h), " ")
-	for i := range words[:len(words)-1] {
-		if words[i] == "nhid" {
-			words[i+1] = "N"
-		}
-	}
-	return strings.Join(words, " ")
-}
-
-// prefixes are those of FRR's routes in the kernel.
-func prefixes(t *testing.T, h *lab.Host) ipranges.Set {
-	var b ipranges.Builder
-	for line := range strings.Lines(routecheck.Table(t, h)) {
-		if !strings.Contains(line, " proto static ") {
-			continue
-		}
-		text, _, _ := strings.Cut(line, " ")
-		p, err := netip.ParsePrefix(text)
-		if a, e := netip.ParseAddr(text); e == nil {
-			p, err = netip.PrefixFrom(a, a.BitLen()), nil
-		}
-		if err == nil {
-			err = b.AddPrefix(p)
-		}
-		if err != nil {
-			t.Fatalf("%q: %v", line, err)
-		}
-	}
-	return b.Set()
-}
-
 func bypass(s ipranges.Set) *rules.Plan {
 	return rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, s)
 }
 
-// TestRoutesOnEveryBoundary loads change 396 and then 398 of the whole Azure cloud
-// as a bypass: every boundary goes where 398 says, the state is that of a fresh 398,
-// nothing that both have was ever away, and after removal it is that of the start.
-func TestRoutesOnEveryBoundary(t *testing.T) {
-	old, now := routecheck.AzureCloud(t, 396), routecheck.AzureCloud(t, 398)
-	h := routecheck.Client(t)
-	routecheck.TakeDefault(t, h)
-	r := start(t, h)
-	empty := unnumbered(t, h)
-	r.load(t, render(t, options(gateways), bypass(old)), 0)
-	routecheck.Expect(t, h, bypass(old), old, "eth0", "vpn0")
-
-	withdrawn := routecheck.Withdrawn(t, h)
-	files := render(t, options(gateways), bypass(now))
-	r.load(t, files, 0)
-	routecheck.Expect(t, h, bypass(now), now.Union(old), "eth0", "vpn0")
-	deleted := withdrawn()
-	for _, prefix := range deleted {
-		if strings.Contains(string(files[0].Data), " route "+prefix+" ") {
-			t.Errorf("%s was away for a moment", prefix)
-		}
-	}
-	if len(deleted) == 0 {
-		t.Error("no route was withdrawn: the monitor shows nothing")
-	}
-
-	// Change 398 after 396 is 398 alone: the kernel has what the list has.
-	if got := prefixes(t, h); !got.Equal(now) {
-		plus, minus := ipranges.Diff(now, got)
-		t.Errorf("the kernel has %v too many, and lacks %v", plus, minus)
-	}
-	loaded := unnumbered(t, h)
-	r.load(t, files, 0)
-	if unnumbered(t, h) != loaded {
-		t.Error("loading it again changes the routes")
-	}
-	r.remove(t, files)
-	r.settle(t, 0)
-	if got := unnumbered(t, h); got != empty {
-		t.Errorf("after removal the routes are\n%s\nnot\n%s", got, empty)
-	}
-}
-
-// TestExceptions loads change 396 and then 398 with routes both ways: every boundary
-// goes where the list says, by fewer routes.
-func TestExceptions(t *testing.T) {
-	old, now := routecheck.AzureCloud(t, 396), routecheck.AzureCloud(t, 398)
-	h := routecheck.Client(t)
-	routecheck.TakeDefault(t, h)
-	r := start(t, h)
-	r.load(t, render(t, options(withExceptions), bypass(old)), 0)
-	routecheck.Expect(t, h, bypass(old), old, "eth0", "vpn0")
-	files := render(t, options(withExceptions), bypass(now))
-	r.load(t, files, 0)
-	routecheck.Expect(t, h, bypass(now), now.Union(old), "eth0", "vpn0")
-	some, all := count(files), now.NumPrefixes(ipranges.IPv4)+now.NumPrefixes(ipranges.IPv6)
-	t.Logf("%d routes instead of %d", some, all)
-	if some >= all {
-		t.Error("exceptions save nothing")
-	}
-	r.remove(t, files)
-	r.settle(t, 0)
-}
-
-// TestExceptionsOfAnInclude go by the uplink.
-func TestExceptionsOfAnInclude(t *testing.T) {
-	set := ipranges.MustParse("20.0.0.0/10", "2603::/20").Minus(ipranges.MustParse("20.9.9.9", "20.33.0.0/16", "2603:8:8::/48"))
-	h := routecheck.Client(t)
-	p := rules.RoutePlan("edge", rules.BothFamilies, rules.Tunnel, set)
-	opt := options(func(o *Options) {
-		o.Device, o.Exceptions = "vpn0", true
-		o.OtherGateway4, o.OtherGateway6, o.OtherDevice = "10.20.0.1", "fd20::1", "eth0"
-	})
-	start(t, h).load(t, render(t, opt, p), 0)
-	routecheck.Expect(t, h, p, set, "eth0", "vpn0")
-}
-
-// TestInclude lists what goes into the VPN, by its device and by a gateway behind it.
-// Then IPv6 leaves the list, and its routes leave the kernel.
-func TestInclude(t *testing.T) {
-	set := ipranges.MustParse("20.202.0.0/16", "52.112.0.0/14", "52.122.0.0/15", "2603:1063::/38", "9.9.9.9", "2620:fe::9")
-	for name, change := range map[string]func(*Options){
-		"device":   func(o *Options) { o.Device = "vpn0" },
-		"gateways": func(o *Options) { o.Device, o.Gateway4, o.Gateway6 = "vpn0", "198.51.100.1", "fd99::1" },
-	} {
-		t.Run(name, func(t *testing.T) {
-			h := routecheck.Client(t)
-			p := rules.RoutePlan("edge", rules.BothFamilies, rules.Tunnel, set)
+// TestRoutes loads lists into the kernel.
+func TestRoutes(t *testing.T) {
+	routecheck.NextHops{Kind: Kind(), Protocol: "static",
+		Options: func(to nexthop.ToOptions, other nexthop.OtherOptions) any {
+			return options(func(o *Options) { o.ToOptions, o.OtherOptions = to, other })
+		},
+		Start: func(t *testing.T, h *lab.Host) func([]renderers.File) {
 			r := start(t, h)
-			r.load(t, render(t, options(change), p), 0)
-			routecheck.Expect(t, h, p, set, "eth0", "vpn0")
-			less := rules.RoutePlan("edge", rules.BothFamilies, rules.Tunnel, set.Only(ipranges.IPv4))
-			r.load(t, render(t, options(change), less), 0)
-			routecheck.Expect(t, h, less, set, "eth0", "vpn0")
-		})
-	}
+			var last []renderers.File
+			return func(files []renderers.File) {
+				if len(files) > 0 {
+					r.load(t, files, 0)
+					last = files
+					return
+				}
+				r.remove(t, last)
+				r.settle(t, 0)
+			}
+		},
+	}.Run(t)
 }
 
 // TestTheAdminsRoutesStay has static routes of the admin's for prefixes of ours, by
@@ -299,7 +189,7 @@ func TestTheAdminsRoutesStay(t *testing.T) {
 		"ipv6 route 2603:1063::/38 fd20::9 eth0\nip route 198.18.7.0/24 vpn0 tag 2130\n"
 	r.admin(t, own)
 	r.settle(t, 3)
-	start := unnumbered(t, h)
+	start := routecheck.Table(t, h)
 	set := ipranges.MustParse("20.202.0.0/16", "52.112.0.0/14", "2603:1063::/38")
 	for _, s := range []ipranges.Set{set, set.Minus(ipranges.MustParse("52.112.0.0/14")), set} {
 		files := render(t, options(gateways), bypass(s))
@@ -307,7 +197,7 @@ func TestTheAdminsRoutesStay(t *testing.T) {
 		r.has(t, own)
 		r.remove(t, files)
 		r.settle(t, 3)
-		if got := unnumbered(t, h); got != start {
+		if got := routecheck.Table(t, h); got != start {
 			t.Errorf("after removal:\n%s\nat the start:\n%s", got, start)
 		}
 	}
@@ -412,23 +302,6 @@ func TestAWrongGateway(t *testing.T) {
 }
 
 var relays = ipranges.MustParse("20.202.0.0/16", "52.112.0.0/14", "52.122.0.0/15", "2603:1063::/38")
-
-// TestNarrower loads a list of both families and then one of IPv4 alone: FRR has what the
-// second one alone leaves.
-func TestNarrower(t *testing.T) {
-	only4 := relays.Only(ipranges.IPv4)
-	narrow := rules.RoutePlan("edge", rules.OnlyIPv4, rules.Bypass, only4)
-	h := routecheck.Client(t)
-	routecheck.TakeDefault(t, h)
-	r := start(t, h)
-	r.load(t, render(t, options(gateways), bypass(relays)), 0)
-	files := render(t, options(gateways), narrow)
-	r.load(t, files, 0)
-	r.settle(t, count(files))
-	if got := prefixes(t, h); !got.Equal(only4) {
-		t.Errorf("there is %v, not %v", got, only4)
-	}
-}
 
 // TestTwoAtOnce runs the scripts of two lists at once: FRR has one of the two, whole. A
 // load that is killed is put right by the next.

@@ -41,7 +41,7 @@ func variants() []conformance.Variant {
 }
 
 func contract() conformance.Contract {
-	return conformance.Contract{Kind: Kind(), Variants: variants(), LoadTest: "TestRoutesOnEveryBoundary",
+	return conformance.Contract{Kind: Kind(), Variants: variants(), LoadTest: "TestRoutes",
 		Route: isRoute,
 		Mistakes: []conformance.Mistake{
 			conformance.Wrong("device", options(func(o *Options) { o.Gateway4, o.Device = "192.0.2.1", "" })),

@@ -13,6 +13,7 @@ import (
 	"sallyport/internal/testkit/routecheck"
 	"sallyport/ipranges"
 	"sallyport/renderers"
+	"sallyport/renderers/routes/nexthop"
 	"sallyport/rules"
 )
 
@@ -62,55 +63,25 @@ func lists(files []renderers.File) []renderers.File {
 	return slices.DeleteFunc(slices.Clone(files), func(f renderers.File) bool { return strings.HasSuffix(f.Path, ".sh") })
 }
 
-// TestRoutesOnEveryBoundary loads change 396 and then 398 of the whole Azure cloud
-// as a bypass: every boundary of both goes where 398 says, the state is that of a
-// fresh 398, and after removal that of the start.
-func TestRoutesOnEveryBoundary(t *testing.T) {
-	old, now := routecheck.AzureCloud(t, 396), routecheck.AzureCloud(t, 398)
-	fresh, h := routecheck.Client(t), routecheck.Client(t)
-	routecheck.TakeDefault(t, fresh)
-	routecheck.TakeDefault(t, h)
-	start := routecheck.Table(t, h)
-	plan := func(s ipranges.Set) *rules.Plan { return rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, s) }
-	load(t, h, render(t, options(gateways), plan(old)))
-	routecheck.Expect(t, h, plan(old), old, "eth0", "vpn0")
-	files := render(t, options(gateways), plan(now))
-	load(t, h, files)
-	routecheck.Expect(t, h, plan(now), now.Union(old), "eth0", "vpn0")
-	routecheck.Expect(t, h, plan(now), old, "eth0", "vpn0")
-	load(t, h, files)
-	load(t, fresh, files)
-	if routecheck.Table(t, h) != routecheck.Table(t, fresh) {
-		t.Error("change 398 loaded after 396 differs from 398 alone")
-	}
-	remove(t, h, files)
-	if got := routecheck.Table(t, h); got != start {
-		t.Error("after removal the routes are not those of the start")
-	}
-}
-
-// TestExceptions loads change 396 and then 398 with routes both ways, and takes them
-// away: every boundary goes where the list says, by fewer routes.
-func TestExceptions(t *testing.T) {
-	old, now := routecheck.AzureCloud(t, 396), routecheck.AzureCloud(t, 398)
-	h := routecheck.Client(t)
-	routecheck.TakeDefault(t, h)
-	start := routecheck.Table(t, h)
-	plan := func(s ipranges.Set) *rules.Plan { return rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, s) }
-	load(t, h, render(t, options(withExceptions), plan(old)))
-	routecheck.Expect(t, h, plan(old), old, "eth0", "vpn0")
-	files := render(t, options(withExceptions), plan(now))
-	load(t, h, files)
-	routecheck.Expect(t, h, plan(now), now.Union(old), "eth0", "vpn0")
-	some, all := strings.Count(routecheck.Table(t, h), " proto 213 "), now.NumPrefixes(ipranges.IPv4)+now.NumPrefixes(ipranges.IPv6)
-	t.Logf("%d routes instead of %d", some, all)
-	if some >= all {
-		t.Error("exceptions save nothing")
-	}
-	remove(t, h, files)
-	if got := routecheck.Table(t, h); got != start {
-		t.Error("after removal the routes are not those of the start")
-	}
+// TestRoutes loads lists into the kernel.
+func TestRoutes(t *testing.T) {
+	routecheck.NextHops{Kind: Kind(), Protocol: "213", Tries: true,
+		Options: func(to nexthop.ToOptions, other nexthop.OtherOptions) any {
+			return options(func(o *Options) { o.ToOptions, o.OtherOptions = to, other })
+		},
+		Start: func(t *testing.T, h *lab.Host) func([]renderers.File) {
+			var last []renderers.File
+			return func(files []renderers.File) {
+				if len(files) > 0 {
+					load(t, h, files)
+					last = files
+					return
+				}
+				remove(t, h, last)
+				remove(t, h, last) // there is nothing to remove any more
+			}
+		},
+	}.Run(t)
 }
 
 // TestExceptionsOfAnInclude go by the uplink. A wrong next hop for them is refused
@@ -143,24 +114,20 @@ func into(o *Options) {
 	o.OtherGateway4, o.OtherGateway6, o.OtherDevice = "10.20.0.1", "fd20::1", "eth0"
 }
 
-// TestInclude lists what goes into the VPN, in a table of its own and in main.
-func TestInclude(t *testing.T) {
-	set := ipranges.MustParse("20.202.0.0/16", "52.112.0.0/14", "52.122.0.0/15", "2603:1063::/38", "9.9.9.9", "2620:fe::9")
+// TestAnotherTable is one that packets are looked up in before the main one.
+func TestAnotherTable(t *testing.T) {
+	h := routecheck.Client(t)
+	h.MustRun(t, "ip", "-4", "rule", "add", "pref", "100", "table", "177")
+	h.MustRun(t, "ip", "-6", "rule", "add", "pref", "100", "table", "177")
+	set := ipranges.MustParse("20.202.0.0/16", "9.9.9.9", "2603:1063::/38", "2620:fe::9")
 	p := rules.RoutePlan("edge", rules.BothFamilies, rules.Tunnel, set)
-	for _, table := range []string{"main", "177"} {
-		h := routecheck.Client(t)
-		if table != "main" {
-			h.MustRun(t, "ip", "-4", "rule", "add", "pref", "100", "table", table)
-			h.MustRun(t, "ip", "-6", "rule", "add", "pref", "100", "table", table)
-		}
-		files := render(t, options(func(o *Options) { o.Device, o.Table = "vpn0", table }), p)
-		load(t, h, files)
-		routecheck.Expect(t, h, p, set, "eth0", "vpn0")
-		remove(t, h, files)
-		for a, device := range routecheck.Devices(t, h, routecheck.Probes(set)) {
-			if device != "eth0" {
-				t.Errorf("after removal %s goes by %s", a, device)
-			}
+	files := render(t, options(func(o *Options) { o.Device, o.Table = "vpn0", "177" }), p)
+	load(t, h, files)
+	routecheck.Expect(t, h, p, set, "eth0", "vpn0")
+	remove(t, h, files)
+	for a, device := range routecheck.Devices(t, h, routecheck.Probes(set)) {
+		if device != "eth0" {
+			t.Errorf("after removal %s goes by %s", a, device)
 		}
 	}
 }

@@ -111,26 +111,3 @@ func TestKilledLoads(t *testing.T) {
 		}
 	}
 }
-
-// TestNarrowedFamilies loads a list of both families, and then that of one: what is loaded
-// is what a load into nothing makes.
-func TestNarrowedFamilies(t *testing.T) {
-	set := ipranges.MustParse("20.202.0.0/16", "2603:1063::/38")
-	both := render(t, options(gateways), rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, set))
-	for _, fams := range []rules.Families{rules.OnlyIPv4, rules.OnlyIPv6} {
-		h := routecheck.Client(t)
-		routecheck.TakeDefault(t, h)
-		start := routecheck.Table(t, h)
-		load(t, h, both)
-		one := render(t, options(gateways), rules.RoutePlan("edge", fams, rules.Bypass, set))
-		load(t, h, one)
-		if got, want := routecheck.Table(t, h), publish(t, one).state; got != want {
-			t.Errorf("%s alone:\n%s\nwanted:\n%s", fams, got, want)
-		}
-		remove(t, h, one)
-		remove(t, h, one) // there is nothing to remove any more
-		if got := routecheck.Table(t, h); got != start {
-			t.Errorf("after removal:\n%s\nat the start:\n%s", got, start)
-		}
-	}
-}

@@ -1,6 +1,7 @@
 package routecheck
 
 import (
+	"regexp"
 	"testing"
 
 	"sallyport/internal/testkit/lab"
@@ -31,8 +32,12 @@ func TakeDefault(tb testing.TB, h *lab.Host) {
 	}
 }
 
-// Table is the routes of both families in the main table of h.
+// Table is the routes of both families in the main table of h, without the numbers of the
+// kernel's nexthop objects, which tell only how many there have been.
 func Table(tb testing.TB, h *lab.Host) string {
 	tb.Helper()
-	return h.MustRun(tb, "ip", "-4", "route", "show", "table", "main") + h.MustRun(tb, "ip", "-6", "route", "show", "table", "main")
+	table := h.MustRun(tb, "ip", "-4", "route", "show", "table", "main") + h.MustRun(tb, "ip", "-6", "route", "show", "table", "main")
+	return numbered.ReplaceAllString(table, " nhid N ")
 }
+
+var numbered = regexp.MustCompile(` nhid \d+ `)
