@@ -9,15 +9,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
-	"time"
 
 	"sallyport/internal/testkit/await"
 	"sallyport/internal/testkit/lab"
 	"sallyport/internal/testkit/need"
 	"sallyport/internal/testkit/routecheck"
+	"sallyport/internal/testkit/turns"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/renderers/routes/nexthop"
@@ -306,70 +304,27 @@ var relays = ipranges.MustParse("20.202.0.0/16", "52.112.0.0/14", "52.122.0.0/15
 // TestTwoAtOnce runs the scripts of two lists at once: FRR has one of the two, whole. A
 // load that is killed is put right by the next.
 func TestTwoAtOnce(t *testing.T) {
-	pairs := 25
-	if testing.Short() {
-		pairs = 3
-	}
 	h := routecheck.Client(t)
 	routecheck.TakeDefault(t, h)
 	r := start(t, h)
 	// Of a client that was killed, while it was read from or written to.
 	r.expected = append(r.expected, "vtysh_read: read failed on vtysh client", "vtysh_flush: write error", "buffer_flush_available: write error")
-	lists := []ipranges.Set{relays, ipranges.MustParse("20.202.0.0/16", "52.120.0.0/14", "9.9.9.9", "2603:1063::/38", "2620:fe::/48")}
-	var loads [2]string
-	var whole [2]string
-	state := func() string {
+	loads := turns.Loads{Run: r.Run, State: func() string {
 		out, err := r.shell(t, "vtysh -c 'show running-config' | grep ' tag '")
 		if err != nil && out != "" {
 			t.Fatal(err)
 		}
 		return out
-	}
-	for i, set := range lists {
+	}}
+	for i, set := range []ipranges.Set{relays, ipranges.MustParse("20.202.0.0/16", "52.120.0.0/14", "9.9.9.9", "2603:1063::/38", "2620:fe::/48")} {
 		files := render(t, options(gateways), bypass(set))
 		for j := range files {
 			files[j].Path = fmt.Sprintf("list%d%s", i, strings.TrimPrefix(files[j].Path, "edge"))
 		}
 		r.write(t, files)
-		loads[i] = "sh " + r.file(files[1].Path)
-		r.mustShell(t, loads[i])
-		whole[i] = state()
+		r.mustShell(t, "sh "+r.file(files[1].Path))
+		loads.Of[i] = turns.Version{Command: "PATH=" + r.dir + ":$PATH; exec sh " + r.file(files[1].Path) + " 2>&1", State: loads.State()}
 	}
-	if whole[0] == whole[1] || whole[0] == "" {
-		t.Fatal("the lists leave the same")
-	}
-	won := map[string]int{}
-	for i := range pairs {
-		if i%5 == 4 { // one of them is killed, with what it has started
-			cmd := exec.Command("sh", "-c", "PATH="+r.dir+":$PATH; "+loads[i%2])
-			cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-			r.Do(func() {
-				if err := cmd.Start(); err != nil {
-					t.Fatal(err)
-				}
-			})
-			time.Sleep(time.Duration(i) * 7 * time.Millisecond)
-			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-			_ = cmd.Wait()
-			r.mustShell(t, loads[0])
-			if got := state(); got != whole[0] {
-				t.Errorf("after a load that was killed the next leaves\n%s\nnot\n%s", got, whole[0])
-			}
-			continue
-		}
-		var both sync.WaitGroup
-		for _, load := range loads {
-			both.Go(func() {
-				if out, err := r.Run("sh", "-c", "PATH="+r.dir+":$PATH; exec 2>&1; "+load); err != nil {
-					t.Errorf("%v: %s", err, out)
-				}
-			})
-		}
-		both.Wait()
-		got := state()
-		if won[got]++; got != whole[0] && got != whole[1] {
-			t.Fatalf("pair %d leaves a mixture:\n%s", i, got)
-		}
-	}
-	t.Logf("%d and %d times each list", won[whole[0]], won[whole[1]])
+	loads.AtOnce(t, turns.Rounds(20, 200))
+	loads.Killed(t, turns.Rounds(5, 50))
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"sallyport/internal/testkit/filtercheck"
 	"sallyport/internal/testkit/lab"
 	"sallyport/ipranges"
 	"sallyport/rules"
@@ -26,18 +27,7 @@ func besideAnAdminsRules(t *testing.T, on func(*lab.Host) *device, sets string) 
 	d := on(in.Host())
 	d.adminRules()
 	start := d.state()
-	verdicts := func(list []lab.Packet) []lab.Verdict {
-		t.Helper()
-		got, err := in.Decide(list)
-		if err != nil {
-			t.Fatal(err)
-		}
-		out := make([]lab.Verdict, len(got))
-		for i := range got {
-			out[i] = got[i].Verdict
-		}
-		return out
-	}
+	verdicts := func(list []lab.Packet) []lab.Verdict { return filtercheck.Verdicts(t, in, list...) }
 	addr := netip.MustParseAddr
 	everyday := []lab.Packet{
 		lab.Connect(addr("9.9.9.9"), 22), lab.Connect(addr("2620:fe::9"), 22), lab.UDP(addr("9.9.9.9"), 53), lab.UDP(addr("2620:fe::9"), 53),
@@ -56,7 +46,7 @@ func besideAnAdminsRules(t *testing.T, on func(*lab.Host) *device, sets string) 
 		t.Fatalf("calls pass before there is a rule for them: %v", got)
 	}
 
-	p := cloudPlan(ipranges.MustParse("20.202.0.0/16", "52.112.0.0/14", "52.122.0.0/15", "2603:1063::/38"))
+	p := filtercheck.Calls(ipranges.MustParse("20.202.0.0/16", "52.112.0.0/14", "52.122.0.0/15", "2603:1063::/38"))
 	p.Rules[0].Log = true
 	_, files := renderAs(t, Options{Placement: fragment, Sets: sets, Hook: "forward", Ingress: []string{"lan0"}}, "edge", p, nil)
 	d.load(files)
@@ -154,7 +144,7 @@ func TestStandaloneJump(t *testing.T) {
 		in := lab.NewInjector(t, lab.Lan("lan0", "10.20.0.1/16", "fd20::1/64"), lab.Lan("dmz0", "10.30.0.1/16", "fd30::1/64"))
 		d := on(in.Host())
 		start := d.state()
-		p := cloudPlan(ipranges.MustParse("20.202.0.0/16", "2603:1063::/38"))
+		p := filtercheck.Calls(ipranges.MustParse("20.202.0.0/16", "2603:1063::/38"))
 		p.Default = rules.Deny
 		no := p.Rules[0]
 		no.Name, no.Verdict, no.Reject, no.To = "no", rules.Deny, true, rules.In("nine", ipranges.MustParse("9.9.9.9", "2620:fe::9"))
@@ -176,12 +166,8 @@ func TestStandaloneJump(t *testing.T) {
 		} {
 			packet := lab.UDP(netip.MustParseAddr(tt.dst), 3478)
 			packet.In = tt.from
-			got, err := in.Decide([]lab.Packet{packet})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got[0].Verdict != tt.want {
-				t.Errorf("from %s to %s: %v, not %v", tt.from, tt.dst, got[0].Verdict, tt.want)
+			if got := filtercheck.Verdicts(t, in, packet); got[0] != tt.want {
+				t.Errorf("from %s to %s: %v, not %v", tt.from, tt.dst, got[0], tt.want)
 			}
 		}
 		d.remove(files)

@@ -212,13 +212,6 @@ func TestNames(t *testing.T) {
 	}
 }
 
-func cloudPlan(s ipranges.Set) *rules.Plan {
-	return &rules.Plan{Name: "edge", Families: rules.BothFamilies, Rules: []rules.Rule{{
-		Name: "calls", Verdict: rules.Allow, From: rules.Any(), To: rules.In("azure", s),
-		Services: []rules.Service{rules.NewService("media", rules.Ports(rules.UDP, 3478, 3481), rules.Ports(rules.TCP, 443, 443))},
-	}}}
-}
-
 // renderAs renders p for the target name, with previous as what was published before.
 func renderAs(t testing.TB, opt Options, name string, p *rules.Plan, previous []renderers.File) (*renderer, []renderers.File) {
 	t.Helper()

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"sallyport/internal/testkit/conformance"
+	"sallyport/internal/testkit/filtercheck"
 	"sallyport/internal/testkit/lab"
 	"sallyport/internal/testkit/need"
 	"sallyport/internal/testkit/rendered"
@@ -169,59 +170,12 @@ func (d *device) adminRules() {
 	d.run(adminRules, "ip6tables-restore")
 }
 
-func packets(flows []rules.Flow, in string) []lab.Packet {
-	list := make([]lab.Packet, len(flows))
-	for i, f := range flows {
-		if f.Proto == rules.TCP {
-			list[i] = lab.Connect(f.Dst, f.Point)
-		} else {
-			list[i] = lab.UDP(f.Dst, f.Point)
-		}
-		list[i].In = in
-		if in != lab.Local {
-			list[i].Src = f.Src
-		}
-	}
-	return list
-}
-
-// expect sends every flow and compares the kernel's verdict with the plan's.
-// What the plan leaves to the admin is dropped here, by the admin.
-func expect(t *testing.T, in *lab.Injector, p *rules.Plan, flows []rules.Flow, from string) {
-	t.Helper()
-	got, err := in.Decide(packets(flows, from))
-	if err != nil {
-		t.Fatal(err)
-	}
-	wrong, passed := 0, 0
-	for i, f := range flows {
-		v, _ := p.Decide(f)
-		want := lab.Dropped
-		if v == rules.Allow {
-			want = lab.Passed
-			passed++
-		}
-		if got[i].Verdict != want {
-			if wrong++; wrong <= 5 {
-				t.Errorf("%v: the plan says %v, the kernel %v", f, v, got[i].Verdict)
-			}
-		}
-	}
-	if wrong > 0 {
-		t.Fatalf("%d of %d verdicts are wrong", wrong, len(flows))
-	}
-	if passed == 0 || passed == len(flows) {
-		t.Fatalf("%d of %d flows pass: this test shows nothing", passed, len(flows))
-	}
-	t.Logf("%d packets, %d of them pass", len(flows), passed)
-}
-
 // TestVerdictsOnEveryBoundary decides every boundary of the whole Azure cloud with
 // packets, in both forms, placements and hooks.
 func TestVerdictsOnEveryBoundary(t *testing.T) {
 	need.Time(t, "a long laboratory")
 	set := conformance.AzureCloud(t, 398)
-	flows := boundaryFlows(set, lab.Forwardable)
+	flows := filtercheck.Flows(set, lab.Forwardable)
 	lan := []string{"lan0"}
 	backends(t, func(t *testing.T, on func(*lab.Host) *device) {
 		for _, opt := range []Options{
@@ -233,7 +187,7 @@ func TestVerdictsOnEveryBoundary(t *testing.T) {
 			t.Run(opt.Placement+" "+opt.Sets, func(t *testing.T) {
 				in := lab.NewInjector(t)
 				d := on(in.Host())
-				p := cloudPlan(set)
+				p := filtercheck.Calls(set)
 				from := "lan0"
 				if opt.Placement == standalone {
 					p.Default, from = rules.Deny, lab.Local
@@ -243,19 +197,10 @@ func TestVerdictsOnEveryBoundary(t *testing.T) {
 				_, files := renderAs(t, opt, "edge", p, nil)
 				d.load(files)
 				if opt.Placement == fragment {
-					// Without the jump nothing of ours takes part.
-					some, err := in.Decide(packets(flows[:12], from))
-					if err != nil {
-						t.Fatal(err)
-					}
-					for i, o := range some {
-						if o.Verdict != lab.Dropped {
-							t.Fatalf("without the jump, %v is %v", flows[i], o.Verdict)
-						}
-					}
+					filtercheck.Dropped(t, in, flows, from, "without the jump")
 					d.jump("FORWARD", "sallyport_edge")
 				}
-				expect(t, in, p, flows, from)
+				filtercheck.Expect(t, in, p, flows, from)
 			})
 		}
 	})
@@ -265,7 +210,7 @@ func TestVerdictsOnEveryBoundary(t *testing.T) {
 // of 398 alone.
 func TestReloadEqualsFresh(t *testing.T) {
 	need.Time(t, "a long laboratory")
-	old, now := cloudPlan(conformance.AzureCloud(t, 396)), cloudPlan(conformance.AzureCloud(t, 398))
+	old, now := filtercheck.Calls(conformance.AzureCloud(t, 396)), filtercheck.Calls(conformance.AzureCloud(t, 398))
 	backends(t, func(t *testing.T, on func(*lab.Host) *device) {
 		for _, sets := range []string{ipset, trie} {
 			t.Run(sets, func(t *testing.T) {
@@ -296,7 +241,7 @@ func TestRetiredObjectsGo(t *testing.T) {
 	backends(t, func(t *testing.T, on func(*lab.Host) *device) {
 		set := conformance.AzureCloud(t, 398)
 		plan := func(name string, families rules.Families) *rules.Plan {
-			p := cloudPlan(set)
+			p := filtercheck.Calls(set)
 			p.Rules[0].To, p.Families = rules.In(name, set), families
 			return p
 		}

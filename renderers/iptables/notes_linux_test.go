@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"sallyport/internal/testkit/conformance"
+	"sallyport/internal/testkit/filtercheck"
 	"sallyport/internal/testkit/lab"
 	"sallyport/ipranges"
 	"sallyport/renderers"
@@ -17,7 +18,7 @@ var noted3 = regexp.MustCompile(`# calls_3: .*"; drop`)
 // TestLoadsNotes loads rules with notes that mean something to iptables-restore: the
 // kernel has the same as without them.
 func TestLoadsNotes(t *testing.T) {
-	noted, without := conformance.WithHostileNotes(cloudPlan(ipranges.MustParse("20.202.0.0/16", "2603:1063::/38")))
+	noted, without := conformance.WithHostileNotes(filtercheck.Calls(ipranges.MustParse("20.202.0.0/16", "2603:1063::/38")))
 	opt := Options{Placement: fragment, Sets: ipset, Hook: "forward", Ingress: []string{"lan0"}}
 	backends(t, func(t *testing.T, on func(*lab.Host) *device) {
 		with, plain := on(lab.NewInjector(t).Host()), on(lab.NewInjector(t).Host())

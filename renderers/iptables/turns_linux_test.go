@@ -2,32 +2,19 @@ package iptables
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"sallyport/internal/testkit/await"
 	"sallyport/internal/testkit/lab"
 	"sallyport/internal/testkit/need"
+	"sallyport/internal/testkit/turns"
 	"sallyport/ipranges"
 	"sallyport/rules"
 )
-
-// rounds is many with SALLYPORT_LONG=1, and few otherwise.
-func rounds(few, many int) int {
-	switch {
-	case os.Getenv("SALLYPORT_LONG") == "1":
-		return many
-	case testing.Short():
-		return 2
-	}
-	return few
-}
 
 // version is a folder with what one policy makes.
 type version struct {
@@ -62,62 +49,32 @@ func two(t *testing.T, on func(*lab.Host) *device, sets string) [2]*version {
 
 var forms = []string{ipset, trie}
 
-// TestLoadsTakeTurns loads two versions at once, again and again: both loads succeed, and
-// what is loaded is always one of the two, whole.
+// loads are the versions on a device.
+func loads(d *device, of [2]*version) turns.Loads {
+	l := turns.Loads{State: d.state, Run: func(name string, args ...string) (string, error) {
+		return d.try("", append([]string{name}, args...)...)
+	}}
+	for i, v := range of {
+		l.Of[i] = turns.Version{Command: "exec sh " + v.script, State: v.state}
+	}
+	return l
+}
+
 func TestLoadsTakeTurns(t *testing.T) {
 	backends(t, func(t *testing.T, on func(*lab.Host) *device) {
 		for _, sets := range forms {
-			t.Run(sets, func(t *testing.T) { loadsTakeTurns(t, on, two(t, on, sets), on(lab.NewInjector(t).Host())) })
+			t.Run(sets, func(t *testing.T) {
+				loads(on(lab.NewInjector(t).Host()), two(t, on, sets)).AtOnce(t, turns.Rounds(8, 200))
+			})
 		}
 	})
 }
 
-func loadsTakeTurns(t *testing.T, on func(*lab.Host) *device, of [2]*version, d *device) {
-	seen := [2]int{}
-	start := time.Now()
-	for range rounds(8, 200) {
-		var wg sync.WaitGroup
-		for _, v := range of {
-			wg.Go(func() {
-				if _, err := d.try("", "sh", v.script); err != nil {
-					t.Error(err)
-				}
-			})
-		}
-		wg.Wait()
-		switch d.state() {
-		case of[0].state:
-			seen[0]++
-		case of[1].state:
-			seen[1]++
-		default:
-			t.Fatalf("loaded is neither of the two:\n%s", d.state())
-		}
-	}
-	t.Logf("%v times the one and the other, in %v", seen, time.Since(start).Round(time.Millisecond))
-}
-
-// TestKilledLoads kills a load at any moment, alone or with all its children: what the
-// next load makes is the same as on a machine where nothing was.
 func TestKilledLoads(t *testing.T) {
 	backends(t, func(t *testing.T, on func(*lab.Host) *device) {
 		for _, sets := range forms {
 			t.Run(sets, func(t *testing.T) {
-				of, d := two(t, on, sets), on(lab.NewInjector(t).Host())
-				start := time.Now()
-				d.run("", "sh", of[0].script)
-				takes := time.Since(start)
-				rnd := rand.New(rand.NewPCG(1, 2))
-				for i := range rounds(8, 200) {
-					whom := []string{"$!", "-$!"}[i%2]
-					at := time.Duration(rnd.Int64N(int64(takes)))
-					d.run("", "sh", "-c", fmt.Sprintf("setsid sh %s >/dev/null 2>&1 & sleep %f; kill -9 %s; wait; true", of[1].script, at.Seconds(), whom))
-					next := of[rnd.IntN(2)]
-					d.run("", "sh", next.script)
-					if got := d.state(); got != next.state {
-						t.Fatalf("killed after %v of %v, then %s:\n%s\nwanted:\n%s", at, takes, next.name, got, next.state)
-					}
-				}
+				loads(on(lab.NewInjector(t).Host()), two(t, on, sets)).Killed(t, turns.Rounds(8, 200))
 			})
 		}
 	})
@@ -198,7 +155,7 @@ func TestPublishedMeanwhile(t *testing.T) {
 		put(of[0])
 		d := on(lab.NewInjector(t).Host())
 		script := filepath.Join(folder, "edge.load.sh")
-		for range rounds(8, 100) {
+		for range turns.Rounds(8, 100) {
 			done := make(chan struct{})
 			go func() {
 				defer close(done)
@@ -263,11 +220,11 @@ func TestWithoutFlock(t *testing.T) {
 			_, err := os.Lstat(held)
 			return err != nil
 		})
-		loadsTakeTurns(t, on, of, d)
+		loads(d, of).AtOnce(t, turns.Rounds(8, 200))
 		if err := os.Symlink("999999999", held); err != nil {
 			t.Fatal(err)
 		}
-		loadsTakeTurns(t, on, of, d)
+		loads(d, of).AtOnce(t, turns.Rounds(8, 200))
 		if err := os.Symlink(fmt.Sprint(os.Getpid()), held); err != nil {
 			t.Fatal(err)
 		}

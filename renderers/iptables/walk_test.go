@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"sallyport/internal/testkit/conformance"
+	"sallyport/internal/testkit/filtercheck"
 	"sallyport/ipranges"
 	"sallyport/rules"
 )
@@ -105,7 +106,7 @@ func (w *walker) walk(chain string, f rules.Flow, depth int) (verdict string, ex
 // TestTrieIsShort walks every boundary of the whole Azure cloud through the chains:
 // each packet meets at most 40 rules where it hits, and the verdict is the plan's.
 func TestTrieIsShort(t *testing.T) {
-	p := cloudPlan(conformance.AzureCloud(t, 398))
+	p := filtercheck.Calls(conformance.AzureCloud(t, 398))
 	_, files := renderAs(t, Options{Placement: fragment, Sets: trie, Hook: "forward", Ingress: []string{"lan0"}}, "edge", p, nil)
 	for _, f := range []struct {
 		family ipranges.Family
@@ -113,7 +114,7 @@ func TestTrieIsShort(t *testing.T) {
 	}{{ipranges.IPv4, ".v4.rules"}, {ipranges.IPv6, ".v6.rules"}} {
 		w := newWalker(t, fileNamed(t, files, f.file))
 		hits, sum, most, mostMiss, deepest := 0, 0, 0, 0, 0
-		for _, flow := range boundaryFlows(p.Rules[0].To.Set().Only(f.family), func(netip.Addr) bool { return true }) {
+		for _, flow := range filtercheck.Flows(p.Rules[0].To.Set().Only(f.family), func(netip.Addr) bool { return true }) {
 			got, n, row := w.walk("sallyport_edge", flow, 1)
 			v, _ := p.Decide(flow)
 			if (got == "ACCEPT") != (v == rules.Allow) || got != "ACCEPT" && got != "" {
@@ -139,7 +140,7 @@ func TestTrieIsShort(t *testing.T) {
 func TestTrieStaysShallow(t *testing.T) {
 	one := ipranges.MustParse("2603:1063::77", "20.202.1.2")
 	holes := ipranges.Full(ipranges.IPv4).Union(ipranges.Full(ipranges.IPv6)).Minus(one)
-	p := cloudPlan(holes)
+	p := filtercheck.Calls(holes)
 	p.Rules[0].From, p.Rules[0].Log = rules.In("from", holes), true
 	r, files := renderAs(t, Options{Placement: fragment, Sets: trie, Hook: "forward", Ingress: []string{"lan0"}}, "edge", p, nil)
 	got, err := r.ReadBack(files)
@@ -151,7 +152,7 @@ func TestTrieStaysShallow(t *testing.T) {
 	}
 	w := newWalker(t, fileNamed(t, files, ".v6.rules"))
 	deepest := 0
-	for _, flow := range boundaryFlows(holes.Only(ipranges.IPv6), func(netip.Addr) bool { return true }) {
+	for _, flow := range filtercheck.Flows(holes.Only(ipranges.IPv6), func(netip.Addr) bool { return true }) {
 		for a := range holes.Ranges(ipranges.IPv6) {
 			flow.Src = a.From()
 			_, _, row := w.walk("sallyport_edge", flow, 1)
@@ -161,29 +162,4 @@ func TestTrieStaysShallow(t *testing.T) {
 	if deepest > 14 || deepest < 5 {
 		t.Errorf("%d chains in a row", deepest)
 	}
-}
-
-// boundaryFlows asks about the first, the last and the just-outside addresses of
-// every range, at the ports on both sides of what is allowed.
-func boundaryFlows(s ipranges.Set, wanted func(netip.Addr) bool) []rules.Flow {
-	src4, src6 := netip.MustParseAddr("10.20.0.2"), netip.MustParseAddr("fd20::2")
-	var flows []rules.Flow
-	for r := range s.All() {
-		for _, a := range []netip.Addr{r.From(), r.To(), r.From().Prev(), r.To().Next()} {
-			if !a.IsValid() || !wanted(a) {
-				continue
-			}
-			src := src4
-			if a.Is6() {
-				src = src6
-			}
-			for _, port := range []uint16{3477, 3478, 3481, 3482} {
-				flows = append(flows, rules.Flow{Src: src, Dst: a, Proto: rules.UDP, Point: port})
-			}
-			for _, port := range []uint16{443, 444} {
-				flows = append(flows, rules.Flow{Src: src, Dst: a, Proto: rules.TCP, Point: port})
-			}
-		}
-	}
-	return flows
 }

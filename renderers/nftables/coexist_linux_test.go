@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"sallyport/internal/testkit/filtercheck"
 	"sallyport/internal/testkit/lab"
 	"sallyport/internal/testkit/need"
 	"sallyport/ipranges"
@@ -112,7 +113,7 @@ func visitOnce(l *lab.Lab, v visit) bool {
 }
 
 func mediaPlan() *rules.Plan {
-	p := cloudPlan(ipranges.MustParse("20.202.0.0/16", "52.112.0.0/14", "52.122.0.0/15", "2603:1063::/38"))
+	p := filtercheck.Calls(ipranges.MustParse("20.202.0.0/16", "52.112.0.0/14", "52.122.0.0/15", "2603:1063::/38"))
 	p.Rules[0].To = rules.In("acs_media", p.Rules[0].To.Set())
 	return p
 }

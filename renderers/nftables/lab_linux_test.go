@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"sallyport/internal/testkit/conformance"
+	"sallyport/internal/testkit/filtercheck"
 	"sallyport/internal/testkit/lab"
 	"sallyport/internal/testkit/need"
 	"sallyport/internal/testkit/rendered"
@@ -33,88 +34,9 @@ table ip6 fw {
 }
 `
 
-func cloudPlan(s ipranges.Set) *rules.Plan {
-	return &rules.Plan{Name: "edge", Families: rules.BothFamilies, Rules: []rules.Rule{{
-		Name: "calls", Verdict: rules.Allow, From: rules.Any(), To: rules.In("azure", s),
-		Services: []rules.Service{rules.NewService("media", rules.Ports(rules.UDP, 3478, 3481), rules.Ports(rules.TCP, 443, 443))},
-	}}}
-}
-
 func load(t *testing.T, h *lab.Host, files []renderers.File) {
 	t.Helper()
 	h.MustExec(t, string(files[0].Data), "nft", "-f", "-")
-}
-
-// boundaryFlows asks about the first, the last and the just-outside addresses of
-// every range, at the ports on both sides of what is allowed.
-func boundaryFlows(s ipranges.Set) []rules.Flow {
-	src4, src6 := netip.MustParseAddr("10.20.0.2"), netip.MustParseAddr("fd20::2")
-	var flows []rules.Flow
-	for r := range s.All() {
-		for _, a := range []netip.Addr{r.From(), r.To(), r.From().Prev(), r.To().Next()} {
-			if !a.IsValid() || !lab.Forwardable(a) {
-				continue
-			}
-			src := src4
-			if a.Is6() {
-				src = src6
-			}
-			for _, port := range []uint16{3477, 3478, 3481, 3482} {
-				flows = append(flows, rules.Flow{Src: src, Dst: a, Proto: rules.UDP, Point: port})
-			}
-			for _, port := range []uint16{443, 444} {
-				flows = append(flows, rules.Flow{Src: src, Dst: a, Proto: rules.TCP, Point: port})
-			}
-		}
-	}
-	return flows
-}
-
-func packets(flows []rules.Flow, in string) []lab.Packet {
-	list := make([]lab.Packet, len(flows))
-	for i, f := range flows {
-		if f.Proto == rules.TCP {
-			list[i] = lab.Connect(f.Dst, f.Point)
-		} else {
-			list[i] = lab.UDP(f.Dst, f.Point)
-		}
-		list[i].In = in
-		if in != lab.Local {
-			list[i].Src = f.Src
-		}
-	}
-	return list
-}
-
-// expect sends every flow and compares the kernel's verdict with the plan's.
-// What the plan leaves to the admin is dropped here, by the admin.
-func expect(t *testing.T, in *lab.Injector, p *rules.Plan, flows []rules.Flow, device string) {
-	t.Helper()
-	got, err := in.Decide(packets(flows, device))
-	if err != nil {
-		t.Fatal(err)
-	}
-	wrong, passed := 0, 0
-	for i, f := range flows {
-		v, _ := p.Decide(f)
-		want := lab.Dropped
-		if v == rules.Allow {
-			want = lab.Passed
-			passed++
-		}
-		if got[i].Verdict != want {
-			if wrong++; wrong <= 5 {
-				t.Errorf("%v: the plan says %v, the kernel %v", f, v, got[i].Verdict)
-			}
-		}
-	}
-	if wrong > 0 {
-		t.Fatalf("%d of %d verdicts are wrong", wrong, len(flows))
-	}
-	if passed == 0 || passed == len(flows) {
-		t.Fatalf("%d of %d flows pass: this test shows nothing", passed, len(flows))
-	}
-	t.Logf("%d packets, %d of them pass", len(flows), passed)
 }
 
 // TestVerdictsOnEveryBoundary decides every boundary of the whole Azure cloud with
@@ -123,7 +45,7 @@ func TestVerdictsOnEveryBoundary(t *testing.T) {
 	need.Time(t, "a long laboratory")
 	need.Program(t, "nft")
 	set := conformance.AzureCloud(t, 398)
-	flows := boundaryFlows(set)
+	flows := filtercheck.Flows(set, lab.Forwardable)
 	for _, tt := range []struct {
 		name string
 		opt  Options
@@ -136,7 +58,7 @@ func TestVerdictsOnEveryBoundary(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			in := lab.NewInjector(t)
-			p := cloudPlan(set)
+			p := filtercheck.Calls(set)
 			if tt.jump != "" {
 				in.Host().MustExec(t, adminTables, "nft", "-f", "-")
 			} else {
@@ -148,19 +70,10 @@ func TestVerdictsOnEveryBoundary(t *testing.T) {
 				device = lab.Local
 			}
 			if tt.jump != "" {
-				// Without the jump nothing of ours takes part.
-				some, err := in.Decide(packets(flows[:12], device))
-				if err != nil {
-					t.Fatal(err)
-				}
-				for i, o := range some {
-					if o.Verdict != lab.Dropped {
-						t.Fatalf("without the jump, %v is %v", flows[i], o.Verdict)
-					}
-				}
+				filtercheck.Dropped(t, in, flows, device, "without the jump")
 				in.Host().MustRun(t, "nft", "add", "rule", "inet", "filter", tt.jump, "jump", "sallyport_edge")
 			}
-			expect(t, in, p, flows, device)
+			filtercheck.Expect(t, in, p, flows, device)
 		})
 	}
 }
@@ -169,7 +82,7 @@ func TestVerdictsOnEveryBoundary(t *testing.T) {
 // policy does not name.
 func TestOtherInterfacesAreLeftAlone(t *testing.T) {
 	need.Program(t, "nft")
-	p := cloudPlan(ipranges.MustParse("20.202.0.0/16", "2603:1063::/38"))
+	p := filtercheck.Calls(ipranges.MustParse("20.202.0.0/16", "2603:1063::/38"))
 	p.Default = rules.Deny
 	in := lab.NewInjector(t, lab.Lan("lan0", "10.20.0.1/16", "fd20::1/64"), lab.Lan("dmz0", "10.30.0.1/16", "fd30::1/64"))
 	load(t, in.Host(), render(t, Options{Placement: standalone, Hook: "forward", Ingress: []string{"lan0"}}, p, nil))
@@ -180,12 +93,8 @@ func TestOtherInterfacesAreLeftAlone(t *testing.T) {
 	}{{"lan0", lab.Dropped}, {"dmz0", lab.Passed}} {
 		pkt := lab.UDP(dst, 53)
 		pkt.In = tt.device
-		got, err := in.Decide([]lab.Packet{pkt})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got[0].Verdict != tt.want {
-			t.Errorf("from %s: %v, not %v", tt.device, got[0].Verdict, tt.want)
+		if got := filtercheck.Verdicts(t, in, pkt); got[0] != tt.want {
+			t.Errorf("from %s: %v, not %v", tt.device, got[0], tt.want)
 		}
 	}
 }
@@ -195,7 +104,7 @@ func TestOtherInterfacesAreLeftAlone(t *testing.T) {
 func TestReloadEqualsFresh(t *testing.T) {
 	need.Time(t, "a long laboratory")
 	need.Program(t, "nft")
-	old, now := cloudPlan(conformance.AzureCloud(t, 396)), cloudPlan(conformance.AzureCloud(t, 398))
+	old, now := filtercheck.Calls(conformance.AzureCloud(t, 396)), filtercheck.Calls(conformance.AzureCloud(t, 398))
 	for _, opt := range []Options{
 		{Placement: fragment, Table: "inet filter", Hook: "forward", Ingress: []string{"lan0"}},
 		{Placement: standalone, Hook: "forward", Ingress: []string{"lan0"}, DSCP: true},
@@ -227,10 +136,10 @@ func TestRetiredObjectsGo(t *testing.T) {
 	marked := opt
 	marked.DSCP = true
 	set := ipranges.MustParse("20.202.0.0/16", "2603:1063::/38")
-	first := cloudPlan(set)
-	second := cloudPlan(set)
+	first := filtercheck.Calls(set)
+	second := filtercheck.Calls(set)
 	second.Rules[0].To = rules.In("renamed", set)
-	third := cloudPlan(set)
+	third := filtercheck.Calls(set)
 	third.Rules[0].To = rules.In("again", set.Only(ipranges.IPv4))
 
 	fresh := lab.NewInjector(t).Host()
@@ -310,7 +219,7 @@ func TestMarks(t *testing.T) {
 	h := in.Host()
 	h.MustExec(t, adminTables, "nft", "-f", "-")
 	opt := Options{Placement: fragment, Table: "inet filter", Hook: "forward", Ingress: []string{"lan0"}, DSCP: true}
-	load(t, h, render(t, opt, cloudPlan(ipranges.MustParse("20.202.0.0/16", "2603:1063::/38")), nil))
+	load(t, h, render(t, opt, filtercheck.Calls(ipranges.MustParse("20.202.0.0/16", "2603:1063::/38")), nil))
 	h.MustRun(t, "nft", "add rule inet filter forward ct state established,related accept")
 	h.MustRun(t, "nft", "add rule inet filter forward jump sallyport_edge")
 	want := map[uint16]uint8{3478: 0, 3479: 46, 3480: 34, 3481: 18}

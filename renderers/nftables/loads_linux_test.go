@@ -3,17 +3,17 @@ package nftables
 import (
 	"fmt"
 	"net/netip"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"sort"
 	"strings"
-	"sync"
 	"testing"
 
+	"sallyport/internal/testkit/filtercheck"
 	"sallyport/internal/testkit/lab"
 	"sallyport/internal/testkit/need"
 	"sallyport/internal/testkit/rendered"
+	"sallyport/internal/testkit/turns"
 	"sallyport/ipranges"
 	"sallyport/rules"
 )
@@ -24,7 +24,7 @@ import (
 func TestFromNothing(t *testing.T) {
 	need.Program(t, "nft")
 	opt := Options{Placement: fragment, Table: "inet filter", Hook: "forward", Ingress: []string{"lan0"}}
-	p := cloudPlan(ipranges.MustParse("20.202.0.0/16", "2603:1063::/38"))
+	p := filtercheck.Calls(ipranges.MustParse("20.202.0.0/16", "2603:1063::/38"))
 	hole := p.Rules[0]
 	hole.Name, hole.Verdict, hole.To = "hole", rules.Deny, rules.In("hole", ipranges.MustParse("20.202.7.0/24", "2603:1063:7::/48"))
 	p.Rules = append([]rules.Rule{hole}, p.Rules...)
@@ -56,12 +56,8 @@ func TestFromNothing(t *testing.T) {
 			}
 			for dst, want := range map[string]lab.Verdict{"20.202.0.1": lab.Passed, "2603:1063::1": lab.Passed, "20.202.7.1": lab.Dropped, "2603:1063:7::1": lab.Dropped,
 				"9.9.9.9": tt.other, "2620:fe::9": tt.other} {
-				got, err := in.Decide([]lab.Packet{lab.UDP(netip.MustParseAddr(dst), 3478)})
-				if err != nil {
-					t.Fatal(err)
-				}
-				if got[0].Verdict != want {
-					t.Errorf("to %s: %v, not %v", dst, got[0].Verdict, want)
+				if got := filtercheck.Verdicts(t, in, lab.UDP(netip.MustParseAddr(dst), 3478)); got[0] != want {
+					t.Errorf("to %s: %v, not %v", dst, got[0], want)
 				}
 			}
 			h.MustRun(t, "sh", "-c", strings.ReplaceAll(files[0].Use, "{}", path))
@@ -76,46 +72,26 @@ func TestFromNothing(t *testing.T) {
 // always one of the two, whole. A load that is killed is done or not begun.
 func TestLoadsAtOnce(t *testing.T) {
 	need.Program(t, "nft")
-	rounds := 10
-	switch {
-	case os.Getenv("SALLYPORT_LONG") == "1":
-		rounds = 200
-	case testing.Short():
-		rounds = 2
-	}
 	for _, opt := range []Options{
 		{Placement: fragment, Table: "inet filter", Hook: "forward", Ingress: []string{"lan0"}, DSCP: true},
 		{Placement: standalone, Hook: "forward", Ingress: []string{"lan0"}},
 	} {
 		t.Run(opt.Placement, func(t *testing.T) {
-			var scripts, states [2]string
-			for i, set := range []ipranges.Set{manyRanges(0, 3000), manyRanges(1, 3000)} {
-				scripts[i] = filepath.Join(t.TempDir(), "edge.nft")
-				writeFile(t, scripts[i], render(t, opt, cloudPlan(set), nil)[0].Data)
-				h := lab.NewInjector(t).Host()
-				h.MustRun(t, "nft", "-f", scripts[i])
-				states[i] = h.MustRun(t, "nft", "list", "ruleset")
-			}
 			h := lab.NewInjector(t).Host()
-			check := func(when string) {
-				t.Helper()
-				if got := h.MustRun(t, "nft", "list", "ruleset"); got != states[0] && got != states[1] {
-					t.Fatalf("%s: loaded is neither of the two", when)
-				}
+			loads := turns.Loads{Run: h.Run, State: func() string { return h.MustRun(t, "nft", "list", "ruleset") }}
+			for i, set := range []ipranges.Set{manyRanges(0, 3000), manyRanges(1, 3000)} {
+				script := filepath.Join(t.TempDir(), "edge.nft")
+				writeFile(t, script, render(t, opt, filtercheck.Calls(set), nil)[0].Data)
+				fresh := lab.NewInjector(t).Host()
+				fresh.MustRun(t, "nft", "-f", script)
+				loads.Of[i] = turns.Version{Command: "nft -f " + script, State: fresh.MustRun(t, "nft", "list", "ruleset")}
 			}
-			for i := range rounds {
-				var wg sync.WaitGroup
-				for _, s := range scripts {
-					wg.Go(func() {
-						if _, err := h.Run("nft", "-f", s); err != nil {
-							t.Error(err)
-						}
-					})
+			for i := range turns.Rounds(10, 200) {
+				loads.AtOnce(t, 1)
+				h.MustRun(t, "sh", "-c", fmt.Sprintf("%s & sleep 0.0%02d; kill -9 $!; wait; true", loads.Of[i%2].Command, i*37%100))
+				if got := loads.State(); got != loads.Of[0].State && got != loads.Of[1].State {
+					t.Fatal("killed: loaded is neither of the two")
 				}
-				wg.Wait()
-				check("two at once")
-				h.MustRun(t, "sh", "-c", fmt.Sprintf("nft -f %s & sleep 0.0%02d; kill -9 $!; wait; true", scripts[i%2], i*37%100))
-				check("killed")
 			}
 		})
 	}
@@ -150,17 +126,17 @@ func TestEveryChangeOfOptions(t *testing.T) {
 	host := output
 	host.Placement = standalone
 	set := ipranges.MustParse("20.202.0.0/16", "2603:1063::/38")
-	four := cloudPlan(set)
+	four := filtercheck.Calls(set)
 	four.Families = rules.OnlyIPv4
-	renamed := cloudPlan(set)
+	renamed := filtercheck.Calls(set)
 	renamed.Rules[0].To = rules.In("another_name", set)
 	type version struct {
 		name string
 		opt  Options
 		plan *rules.Plan
 	}
-	list := []version{{"plain", forward, cloudPlan(set)}, {"marked", marked, renamed}, {"one family", forward, four}, {"output", output, renamed},
-		{"another table", other, cloudPlan(set)}, {"standalone", alone, cloudPlan(set)}, {"standalone host", host, four}}
+	list := []version{{"plain", forward, filtercheck.Calls(set)}, {"marked", marked, renamed}, {"one family", forward, four}, {"output", output, renamed},
+		{"another table", other, filtercheck.Calls(set)}, {"standalone", alone, filtercheck.Calls(set)}, {"standalone host", host, four}}
 	state := func(h *lab.Host) string {
 		var kept []string
 		for line := range strings.Lines(h.MustRun(t, "nft", "list", "ruleset")) {
@@ -177,11 +153,7 @@ func TestEveryChangeOfOptions(t *testing.T) {
 		load(t, h, before)
 		for _, b := range list {
 			r := rendered.Target(t, Kind(), &b.opt, before...)
-			lowered, _, errs := rules.Lower(b.plan, r.Caps)
-			if len(errs) > 0 {
-				t.Fatal(errs[0])
-			}
-			files, err := r.Render(lowered)
+			files, err := rendered.Try(r, b.plan)
 			if err != nil {
 				refused++
 				if a.opt.Placement == standalone || a.opt.Placement == b.opt.Placement && a.opt.Hook == b.opt.Hook && a.opt.Table == b.opt.Table {
@@ -220,7 +192,7 @@ func TestContainerWithoutRights(t *testing.T) {
 				built := rendered.Target(t, Kind(), &opt)
 				r := built.Renderer.(*renderer)
 				plan := func(n int) *rules.Plan {
-					p := cloudPlan(manyRanges(0, n).Only(f))
+					p := filtercheck.Calls(manyRanges(0, n).Only(f))
 					if opt.Placement == standalone {
 						p.Default = rules.Deny
 					}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"sallyport/internal/testkit/conformance"
+	"sallyport/internal/testkit/filtercheck"
 	"sallyport/internal/testkit/lab"
 	"sallyport/internal/testkit/need"
 	"sallyport/ipranges"
@@ -18,7 +19,7 @@ var noted3 = regexp.MustCompile(`# calls_3: .*"; drop`)
 // same as without them.
 func TestLoadsNotes(t *testing.T) {
 	need.Program(t, "nft")
-	noted, without := conformance.WithHostileNotes(cloudPlan(ipranges.MustParse("20.202.0.0/16", "2603:1063::/38")))
+	noted, without := conformance.WithHostileNotes(filtercheck.Calls(ipranges.MustParse("20.202.0.0/16", "2603:1063::/38")))
 	for _, opt := range []Options{
 		{Placement: fragment, Table: "inet filter", Hook: "forward", Ingress: []string{"lan0"}},
 		{Placement: standalone, Hook: "output"},

@@ -6,13 +6,13 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"sallyport/internal/testkit/lab"
 	"sallyport/internal/testkit/need"
 	"sallyport/internal/testkit/rendered"
 	"sallyport/internal/testkit/routecheck"
+	"sallyport/internal/testkit/turns"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/rules"
@@ -251,13 +251,8 @@ func TestNarrower(t *testing.T) {
 // TestTwoAtOnce loads the batch files of two lists at once, by the commands that are
 // printed: the result is one of the two, whole.
 func TestTwoAtOnce(t *testing.T) {
-	pairs := 60
-	if testing.Short() {
-		pairs = 8
-	}
 	h := routecheck.Client(t)
-	lists := []ipranges.Set{relays, ipranges.MustParse("20.202.0.0/16", "52.120.0.0/14", "9.9.9.9", "2603:1063::/38", "2620:fe::/48")}
-	state := func() string {
+	loads := turns.Loads{Run: h.Run, State: func() string {
 		var list []string
 		for line := range strings.Lines(routecheck.Table(t, h)) {
 			if strings.Contains(line, " proto 213") || strings.Contains(line, " proto 214") {
@@ -266,40 +261,18 @@ func TestTwoAtOnce(t *testing.T) {
 		}
 		slices.Sort(list)
 		return strings.Join(list, "")
-	}
-	var commands [2]string
-	var whole [2]string
-	for i, set := range lists {
+	}}
+	for i, set := range []ipranges.Set{relays, ipranges.MustParse("20.202.0.0/16", "52.120.0.0/14", "9.9.9.9", "2603:1063::/38", "2620:fe::/48")} {
 		folder := t.TempDir()
 		files := mustRender(t, uplinkOf(folder), bypass(rules.BothFamilies, set))
 		install(t, folder, files)
-		var all []string
-		for _, f := range files {
-			if f.Use != "" {
-				all = append(all, strings.ReplaceAll(f.Use, "{}", filepath.Join(folder, f.Path)))
-			}
-		}
-		commands[i] = strings.Join(all[:1], " && ") // of IPv4: families have files of their own
-		h.MustRun(t, "sh", "-c", commands[i])
-		whole[i] = state()
+		v := &loads.Of[i]
+		at := slices.IndexFunc(files, func(f renderers.File) bool { return f.Use != "" })
+		v.Command = strings.ReplaceAll(files[at].Use, "{}", filepath.Join(folder, files[at].Path)) // of IPv4: families have files of their own
+		h.MustRun(t, "sh", "-c", v.Command)
+		v.State = loads.State()
 	}
-	if whole[0] == whole[1] || whole[0] == "" {
-		t.Fatal("the lists leave the same")
-	}
-	for i := range pairs {
-		var both sync.WaitGroup
-		for _, command := range commands {
-			both.Go(func() {
-				if _, err := h.Run("sh", "-c", command); err != nil {
-					t.Error(err)
-				}
-			})
-		}
-		both.Wait()
-		if got := state(); got != whole[0] && got != whole[1] {
-			t.Fatalf("pair %d leaves a mixture:\n%s", i, got)
-		}
-	}
+	loads.AtOnce(t, turns.Rounds(60, 400))
 }
 
 // TestScriptTellsOfAKillSwitch has the one that wg-quick(8) shows.

@@ -10,15 +10,13 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
-	"time"
 
 	"sallyport/internal/testkit/await"
 	"sallyport/internal/testkit/lab"
 	"sallyport/internal/testkit/need"
 	"sallyport/internal/testkit/routecheck"
+	"sallyport/internal/testkit/turns"
 	"sallyport/ipranges"
 	"sallyport/rules"
 )
@@ -286,10 +284,12 @@ func (l *laptop) ours(t *testing.T) string {
 	return strings.Join(list, "")
 }
 
-// lists are two that have some in common, and what each leaves by itself.
-func lists(t *testing.T) (sets [2]ipranges.Set, whole [2]string) {
+// loads are those of two lists that have some in common.
+func loads(t *testing.T) turns.Loads {
 	t.Helper()
-	for i := range sets {
+	l := newLaptop(t, relays)
+	loads := turns.Loads{Run: l.Run, State: func() string { return l.ours(t) }}
+	for i := range loads.Of {
 		var b ipranges.Builder
 		for j := range 40 {
 			p := netip.PrefixFrom(netip.AddrFrom4([4]byte{20, byte(i + j%2), byte(j), 0}), 24)
@@ -298,97 +298,29 @@ func lists(t *testing.T) (sets [2]ipranges.Set, whole [2]string) {
 				t.Fatal(err)
 			}
 		}
-		sets[i] = b.Set()
-		l := newLaptop(t, sets[i])
-		l.run(t, "up", "vpn0")
-		whole[i] = l.ours(t)
+		fresh := newLaptop(t, b.Set())
+		fresh.run(t, "up", "vpn0")
+		loads.Of[i] = turns.Version{Command: "exec sh " + fresh.script + " up vpn0 2>&1", State: fresh.ours(t)}
 	}
-	if whole[0] == whole[1] || whole[0] == "" {
-		t.Fatal("the lists leave the same")
-	}
-	return sets, whole
+	return loads
 }
 
-// TestTwoAtOnce runs the scripts of two lists at once: the result is one of the two, whole.
+// goes is a removal beside the second list.
+func goes(l turns.Loads) turns.Loads {
+	l.Of[0] = turns.Version{Command: strings.Replace(l.Of[0].Command, " up ", " down ", 1)}
+	return l
+}
+
+// TestTwoAtOnce runs the scripts of two lists at once, and one beside a removal.
 func TestTwoAtOnce(t *testing.T) {
-	pairs := 200
-	if testing.Short() {
-		pairs = 10
-	}
-	sets, whole := lists(t)
-	l := newLaptop(t, sets[0])
-	other := &laptop{l.Host, l.script + ".new"}
-	other.install(t, sets[1])
-	won := map[string]int{}
-	for i := range pairs {
-		words := []string{"up", "up"}
-		if i%5 == 4 {
-			words[i%2] = "down"
-		}
-		var both sync.WaitGroup
-		for j, script := range []string{l.script, other.script} {
-			both.Go(func() {
-				if out, err := l.Run("sh", script, words[j], "vpn0"); err != nil {
-					t.Errorf("%v: %s", err, out)
-				}
-			})
-		}
-		both.Wait()
-		got := l.ours(t)
-		won[got]++
-		if got != whole[0] && got != whole[1] && !(slices.Contains(words, "down") && got == "") {
-			t.Fatalf("pair %d of %v leaves a mixture:\n%s", i, words, got)
-		}
-	}
-	t.Logf("%d pairs: %d and %d times each list, %d times none", pairs, won[whole[0]], won[whole[1]], won[""])
+	l := loads(t)
+	l.AtOnce(t, turns.Rounds(160, 1000))
+	goes(l).AtOnce(t, turns.Rounds(40, 200))
 }
 
-// TestKilled ends a load at many moments, with all that it has started: the next one
-// finishes it, and so does a removal.
+// TestKilled ends a load at many moments: the next one finishes it, and so does a removal.
 func TestKilled(t *testing.T) {
-	times := 60
-	if testing.Short() {
-		times = 6
-	}
-	sets, whole := lists(t)
-	l := newLaptop(t, sets[0])
-	other := &laptop{l.Host, l.script + ".new"}
-	other.install(t, sets[1])
-	start := time.Now()
-	l.run(t, "up", "vpn0")
-	took := time.Since(start)
-	killed := 0
-	for i := range times {
-		l.run(t, "up", "vpn0")
-		cmd := exec.Command("sh", other.script, "up", "vpn0")
-		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-		l.Do(func() {
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
-		})
-		time.Sleep(took * time.Duration(i) / time.Duration(times))
-		if syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) == nil {
-			killed++
-		}
-		_ = cmd.Wait()
-		if i%3 == 2 {
-			other.run(t, "down")
-			if got := l.ours(t); got != "" {
-				t.Fatalf("after a killed load, down leaves\n%s", got)
-			}
-			continue
-		}
-		again, want := other, whole[1]
-		if i%3 == 1 {
-			again, want = l, whole[0]
-		}
-		again.run(t, "up", "vpn0")
-		if got := l.ours(t); got != want {
-			t.Fatalf("after a killed load, the next leaves\n%s\nnot\n%s", got, want)
-		}
-	}
-	if killed == 0 {
-		t.Error("no load was killed: this test shows nothing")
-	}
+	l := loads(t)
+	l.Killed(t, turns.Rounds(40, 400))
+	goes(l).Killed(t, turns.Rounds(20, 200))
 }
