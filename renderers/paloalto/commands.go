@@ -14,7 +14,7 @@ type ref struct {
 	line string
 }
 
-const deleteWord = "delete "
+const deleteWord, setWord = "delete ", "set "
 
 // path is that of the thing, in words.
 func (n ref) path() string { return n.line[len(deleteWord):] }
@@ -191,20 +191,6 @@ var resets = map[turn][]string{
 	turnURLs:     {"type url recurring", "type url certificate-profile"},
 	turnCategory: {"list"},
 	turnService:  {"tag"},
-}
-
-// isReset reports whether path is that of such a part.
-func isReset(path string) bool {
-	for turn, parts := range resets {
-		for _, part := range parts {
-			if own, cut := strings.CutSuffix(path, " "+part); cut {
-				if whole, err := parseRef(own); err == nil && whole.turn == turn {
-					return true
-				}
-			}
-		}
-	}
-	return false
 }
 
 // atLoad are the paths that a load deletes of a thing that stays: all of a rule, and

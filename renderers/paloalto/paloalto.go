@@ -220,7 +220,7 @@ func (c *config) commands() []byte {
 
 // startOf begins a set command, with room for the rest of its path.
 func startOf(path string) []byte {
-	return append(append(make([]byte, 0, 512), "set "...), path...)
+	return append(append(make([]byte, 0, 512), setWord...), path...)
 }
 
 // header says where the output comes from. It does without counts, and with lists also

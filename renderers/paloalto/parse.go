@@ -1,66 +1,30 @@
 package paloalto
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
+
+	"sallyport/renderers"
 )
 
-// script is what a file of commands says, in the three parts that it has.
-type script struct {
-	deletes map[string]bool // paths
-	sets    [][]string      // the words of each, without the first
-	loads   []string
-	moves   []string
+// commandLines are the lines of a file of commands that the device takes.
+func commandLines(src []byte) []string {
+	_, lines := renderers.Uncomment(bytes.ReplaceAll(src, []byte("\r\n"), []byte("\n")), "#")
+	return lines
 }
 
-// parseScript reads a file of commands. It is strict: a command that is unknown
-// or out of its turn is an error.
-func parseScript(src string) (*script, error) {
-	s := &script{deletes: map[string]bool{}}
-	number := 0
-	for line := range strings.Lines(src) {
-		number++
-		line = strings.TrimRight(line, "\r\n")
-		if line == "" || line[0] == '#' {
-			continue
-		}
-		if err := s.command(line); err != nil {
-			return nil, fmt.Errorf("line %d: %w", number, err)
+// sameLines refuses lines that are not those that are written for what they were read as:
+// so a reader need not know in which other ways a device would take them.
+func sameLines(file string, got, want []string) error {
+	for i, line := range got {
+		if i >= len(want) || line != want[i] {
+			return fmt.Errorf("%s: %.120q is not what is written there", file, line)
 		}
 	}
-	return s, nil
-}
-
-func (s *script) command(line string) error {
-	verb, rest, _ := strings.Cut(line, " ")
-	switch verb {
-	case "delete":
-		if len(s.sets)+len(s.loads)+len(s.moves) > 0 {
-			return errors.New("a delete after what it could delete again")
-		}
-		_, err := parseRef(rest)
-		if err != nil && isReset(rest) {
-			err = nil
-		}
-		s.deletes[rest] = true
-		return err
-	case "set":
-		if len(s.moves) > 0 {
-			return errors.New("a set after the moves")
-		}
-		words, err := splitWords(rest)
-		s.sets = append(s.sets, words)
-		return err
-	case "load":
-		if len(s.moves) > 0 {
-			return errors.New("a load after the moves")
-		}
-		s.loads = append(s.loads, line)
-	case "move":
-		s.moves = append(s.moves, line)
-	default:
-		return fmt.Errorf("unknown command %.40q", verb)
+	if len(got) < len(want) {
+		return fmt.Errorf("%s: it ends before %.120q", file, want[len(got)])
 	}
 	return nil
 }
@@ -104,55 +68,26 @@ func (n *node) apply(words []string) error {
 	return n.fill(words)
 }
 
-// applyRule carries out a set command below n, the entries of a rule base. What makes a
-// rule has to say all that narrows it: were the category of a rule, say, in a command of
-// its own, then without it, or once it has failed, the rule would go to any address.
+// applyRule carries out a set command below n, the entries of a rule base, that says several
+// fields of a rule.
 func (n *node) applyRule(words []string) error {
-	if len(words) < 3 {
-		return errors.New("a rule without fields")
-	}
-	old := n.find(words[0])
 	rule, err := n.child(words[0])
-	if err != nil {
-		return err
-	}
-	said := map[string]bool{}
-	for words = words[1:]; len(words) > 0; {
-		field, leaf := words[0], rule
-		for leaf.elem.kind == branch {
-			if len(words) < 2 {
-				return fmt.Errorf("no value for %q", field)
-			}
-			if leaf, err = leaf.child(words[0]); err != nil {
-				return err
-			}
+	for words = words[1:]; err == nil && len(words) > 0; {
+		leaf := rule
+		for err == nil && leaf.elem.kind == branch && len(words) > 1 {
+			leaf, err = leaf.child(words[0])
 			words = words[1:]
 		}
-		if said[field] {
-			return fmt.Errorf("%q twice in one command", field)
-		}
-		said[field] = true
-		if err := leaf.fill(words[:1]); err != nil {
-			return err
-		}
-		words = words[1:]
-		if old != nil && (leaf.elem.kind != members || len(leaf.values) < 2 || field == "category" || len(words) > 0) {
-			return fmt.Errorf("%q of a rule that is there already", field)
+		if err == nil {
+			err = leaf.fill(words[:1])
+			words = words[1:]
 		}
 	}
-	for _, field := range []string{"from", "to", "source", "destination", "service", "application", "action"} {
-		if old == nil && !said[field] {
-			return fmt.Errorf("a rule that begins without %q", field)
-		}
-	}
-	return nil
+	return err
 }
 
 // fill gives a leaf its values.
 func (n *node) fill(values []string) error {
-	if len(values) > 2 && values[0] == "[" && values[len(values)-1] == "]" {
-		values = values[1 : len(values)-1]
-	}
 	switch {
 	case n.elem.kind == flag && len(values) == 0:
 		return nil

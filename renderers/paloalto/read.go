@@ -43,24 +43,25 @@ type reader struct {
 
 // readSet reads the file of set commands.
 func (rd *reader) readSet() error {
-	s, err := parseScript(string(rd.files[rd.r.main]))
-	if err != nil {
-		return err
-	}
-	if len(s.loads) > 0 {
-		return errors.New("commands that load files")
-	}
 	objects := &node{name: "objects", elem: scopeElement}
 	ours := objects
 	if !slices.Equal(rd.r.objectPlace().words, rd.r.rulePlace().words) {
 		ours = &node{name: "rules", elem: scopeElement}
 	}
-	for _, w := range s.sets {
-		if err := rd.route(objects, ours, w); err != nil {
-			return fmt.Errorf("set %.80s: %w", joinWords(w), err)
+	for _, line := range commandLines(rd.files[rd.r.main]) {
+		rest, set := strings.CutPrefix(line, setWord)
+		if !set {
+			continue
+		}
+		w, err := splitWords(rest)
+		if err == nil {
+			err = rd.route(objects, ours, w)
+		}
+		if err != nil {
+			return fmt.Errorf("%.80s: %w", line, err)
 		}
 	}
-	return rd.checkScript(s, objects, ours)
+	return rd.check(rd.r.main, objects, ours, func(c *config) []string { return commandLines(c.commands()) })
 }
 
 // route gives a set command to the scope that its first words name.
@@ -85,24 +86,14 @@ func (rd *reader) readXML() error {
 	if err != nil {
 		return err
 	}
-	s, err := parseScript(string(rd.files[rd.r.loadPath()]))
-	if err != nil {
-		return fmt.Errorf("%s: %w", rd.r.loadPath(), err)
-	}
 	objects, ours := root.at(rd.r.objectPlace().path...), root.at(rd.r.rulePlace().path...)
 	if objects == nil || ours == nil {
 		return errors.New("the places that the options name are not there")
 	}
-	if len(s.sets) > 0 {
-		return errors.New("set commands beside the XML file")
-	}
 	if err := onlyPlaces(root, objects, ours); err != nil {
 		return err
 	}
-	if want := rd.r.loads(&config{r: rd.r, objects: objects}); !slices.Equal(s.loads, want) {
-		return fmt.Errorf("%s loads other sections than there are", rd.r.loadPath())
-	}
-	return rd.checkScript(s, objects, ours)
+	return rd.check(rd.r.loadPath(), objects, ours, rd.r.loads)
 }
 
 // onlyPlaces refuses entries outside of the two scopes.
