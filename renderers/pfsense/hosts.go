@@ -40,39 +40,15 @@ func isHost(s string) bool {
 	return len(parts) > 1 && len(s) <= 253 && strings.Trim(parts[len(parts)-1], "0123456789") != ""
 }
 
-// hostNames reads the names of an alias: from its file with the form import.
-func (rd *reader) hostNames(a *node, alias string) ([]string, error) {
-	list := strings.Fields(a.value("address"))
-	if rd.r.opt.Form == formImport {
-		if a.has("address") {
-			return nil, errors.New("it holds names, and its file has them")
-		}
-		var err error
-		if list, err = rd.lines(alias); err != nil {
-			return nil, err
-		}
-	}
+// checkHosts holds the entries of an alias of names to being that.
+func checkHosts(list []string) error {
 	for _, host := range list {
 		if !isHost(host) {
-			return nil, fmt.Errorf("%.80q is no host name", host)
+			return fmt.Errorf("%.80q is no host name", host)
 		}
 	}
 	if len(list) == 0 {
-		return nil, errors.New("it holds no name")
+		return errors.New("it holds no name")
 	}
-	if rd.r.opt.Form == formImport {
-		return list, nil
-	}
-	return list, checkDetail(a)
-}
-
-// destination reads where a rule goes: by names, or to addresses.
-func (rd *reader) destination(n *node, fams rules.Families) (rules.Addresses, error) {
-	name := n.value("address")
-	hosts := rd.hosts[name]
-	if len(hosts) == 0 || n.has("any") {
-		return rd.side(n, fams)
-	}
-	rd.used[name] = true
-	return rules.Named(name, hosts), nil
+	return nil
 }

@@ -227,10 +227,15 @@ func (r *renderer) add(o *objects, a *alias) (string, error) {
 	// A rule whose table has not been fetched is left out, and what it denies would pass
 	// by a rule behind it: these addresses are part of the configuration.
 	if a.kind == kindNetwork && r.fetched() && !o.denied[a.label] {
-		a.kind, a.url = kindURLTable, strings.TrimSuffix(r.opt.URL, "/")+"/"+path.Base(r.setPath(a.name))
+		a.kind, a.url = kindURLTable, r.tableURL(a.name)
 	}
 	o.aliases = append(o.aliases, a)
 	return a.name, nil
+}
+
+// tableURL is where pfSense fetches the addresses of an alias.
+func (r *renderer) tableURL(alias string) string {
+	return strings.TrimSuffix(r.opt.URL, "/") + "/" + path.Base(r.setPath(alias))
 }
 
 const (

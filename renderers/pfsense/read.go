@@ -4,11 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"path"
-	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
 	"sallyport/ipranges"
 	"sallyport/renderers"
@@ -32,7 +29,7 @@ func (r *renderer) ReadBack(files []renderers.File) (*rules.Plan, error) {
 	}
 	var p *rules.Plan
 	if err == nil {
-		p, err = r.readPlan(root, byPath)
+		p, err = r.readPlan(data, root, byPath)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", r.env.Path, err)
@@ -83,47 +80,20 @@ func (r *renderer) ourPart(data []byte, root *node) (*node, error) {
 	return &node{name: "sallyport", children: []*node{aliases, filter}}, nil
 }
 
-// known is the elements that we write, by the one they are in: the table of what a
-// reader of our output can expect (filter.inc, filter_generate_user_rule;
-// alias-utils.inc, saveAlias; firewall_rules_edit.php).
-var known = sync.OnceValue(func() map[string]map[string]bool {
-	return map[string]map[string]bool{
-		"sallyport":   words("aliases filter"),
-		"aliases":     words("alias"),
-		"alias":       words("name type url updatefreq address descr detail"),
-		"filter":      words("rule"),
-		"rule":        ruleElements(),
-		"source":      words("any address"),
-		"destination": words("any address port"),
+// checkFrame refuses what is not an alias or a rule in its place.
+func checkFrame(root *node) error {
+	if root.name != "sallyport" || len(root.children) != 2 || root.children[0].name != "aliases" || root.children[1].name != "filter" {
+		return fmt.Errorf("the root is <%s>, and not <sallyport> with aliases and rules", root.name)
 	}
-})
-
-func ruleElements() map[string]bool {
-	all := words("id tracker type interface ipprotocol protocol icmptype source destination log descr")
-	for _, e := range extras {
-		all[e.name] = true
-	}
-	return all
-}
-
-// checkKnown refuses elements that we do not write, and those that pfSense takes
-// once (xmlparse.inc, listtags).
-func checkKnown(n *node) error {
-	seen := map[string]bool{}
-	for _, c := range n.children {
-		if !known()[n.name][c.name] {
-			return fmt.Errorf("unknown element <%s> in <%s>", c.name, n.name)
+	for i, section := range root.children {
+		for _, n := range section.children {
+			if n.name != []string{"alias", "rule"}[i] {
+				return fmt.Errorf("unknown element <%s> in <%s>", n.name, section.name)
+			}
 		}
-		if seen[c.name] && c.name != "rule" && c.name != "alias" {
-			return fmt.Errorf("element <%s> is in <%s> twice", c.name, n.name)
+		if strings.TrimSpace(section.text+root.text) != "" {
+			return errors.New("text between the elements")
 		}
-		seen[c.name] = true
-		if err := checkKnown(c); err != nil {
-			return err
-		}
-	}
-	if len(n.children) > 0 && strings.TrimSpace(n.text) != "" {
-		return fmt.Errorf("text between the elements of <%s>", n.name)
 	}
 	return nil
 }
@@ -131,31 +101,25 @@ func checkKnown(n *node) error {
 // reader turns our elements into a plan.
 type reader struct {
 	r        *renderer
+	data     []byte
 	files    map[string][]byte
-	sets     map[string]ipranges.Set
-	tables   map[string]bool // sets that pfSense fetches
-	hosts    map[string][]string
-	ports    map[string][]rules.Match
+	aliases  map[string]*alias
 	used     map[string]bool
-	trackers map[string]bool
+	trackers map[uint32]bool
 }
 
-func (r *renderer) readPlan(root *node, files map[string][]byte) (*rules.Plan, error) {
-	if root.name != "sallyport" {
-		return nil, fmt.Errorf("the root is <%s>, not <sallyport>", root.name)
-	}
-	if err := checkKnown(root); err != nil {
+func (r *renderer) readPlan(data []byte, root *node, files map[string][]byte) (*rules.Plan, error) {
+	if err := checkFrame(root); err != nil {
 		return nil, err
 	}
-	rd := reader{r: r, files: files, sets: map[string]ipranges.Set{}, tables: map[string]bool{}, hosts: map[string][]string{}, ports: map[string][]rules.Match{},
-		used: map[string]bool{}, trackers: map[string]bool{}}
-	for _, a := range root.child("aliases").all("alias") {
+	rd := reader{r: r, data: data, files: files, aliases: map[string]*alias{}, used: map[string]bool{}, trackers: map[uint32]bool{}}
+	for _, a := range root.child("aliases").children {
 		if err := rd.alias(a); err != nil {
 			return nil, fmt.Errorf("alias %q: %w", a.value("name"), err)
 		}
 	}
 	p := &rules.Plan{Name: r.env.Name, Families: rules.BothFamilies}
-	for _, n := range root.child("filter").all("rule") {
+	for _, n := range root.child("filter").children {
 		rule, err := rd.rule(n)
 		if err != nil {
 			return nil, fmt.Errorf("rule %q: %w", n.value("descr"), err)
@@ -167,85 +131,81 @@ func (r *renderer) readPlan(root *node, files map[string][]byte) (*rules.Plan, e
 
 // complete finds what no rule uses.
 func (rd *reader) complete() error {
-	if n := len(rd.sets) + len(rd.hosts) + len(rd.ports); n != len(rd.used) {
-		return fmt.Errorf("%d aliases, and the rules use %d", n, len(rd.used))
+	if len(rd.aliases) != len(rd.used) {
+		return fmt.Errorf("%d aliases, and the rules use %d", len(rd.aliases), len(rd.used))
 	}
 	for name := range rd.files {
-		alias := strings.TrimSuffix(strings.TrimPrefix(name, rd.r.base+"."), ".txt")
-		_, ok := rd.sets[alias]
-		if rd.r.opt.Form == formImport {
-			ok = ok || rd.hosts[alias] != nil
-		}
-		if !ok && name != rd.r.env.Path && name != rd.r.base+".steps.txt" {
+		a := rd.aliases[strings.TrimSuffix(strings.TrimPrefix(name, rd.r.base+"."), ".txt")]
+		read := a != nil && (a.kind == kindURLTable || rd.r.pasted(a))
+		if !read && name != rd.r.env.Path && name != rd.r.base+".steps.txt" {
 			return fmt.Errorf("no alias reads %s", name)
 		}
 	}
 	return nil
 }
 
-func (rd *reader) alias(a *node) error {
-	name := a.value("name")
-	if err := errors.Join(checkName(name), checkDescription(a.value("descr"))); err != nil {
+// written holds an element to how it is written, so that a reader need not know what else
+// pfSense would take for the same, or for more.
+func (rd *reader) written(n *node, write func(*elements)) error {
+	e := elements{level: 2}
+	write(&e)
+	want, got := strings.Split(strings.TrimSpace(e.String()), "\n"), strings.Split(string(rd.data[n.start:n.end]), "\n")
+	for i, line := range got {
+		if i >= len(want) || line != want[i] {
+			return fmt.Errorf("%.120q is not what is written there", strings.TrimSpace(line))
+		}
+	}
+	return nil
+}
+
+func (rd *reader) alias(n *node) error {
+	a := &alias{name: n.value("name"), kind: n.value("type"), descr: n.value("descr")}
+	if err := errors.Join(checkName(a.name), checkDescription(a.descr)); err != nil {
 		return err
 	}
-	_, set := rd.sets[name]
-	if set || rd.hosts[name] != nil || rd.ports[name] != nil {
+	if rd.aliases[a.name] != nil {
 		return errors.New("it is there twice")
 	}
-	if !strings.HasPrefix(a.value("descr"), rd.r.owner()) {
+	if !strings.HasPrefix(a.descr, rd.r.owner()) {
 		return errors.New("its description is not ours")
 	}
-	var err error
-	switch kind := a.value("type"); {
-	case kind == kindPort:
-		rd.ports[name], err = readPorts(a)
-	case kind == kindHost:
-		rd.hosts[name], err = rd.hostNames(a, name)
-	case kind == kindURLTable && rd.r.fetched():
-		rd.tables[name] = true
-		rd.sets[name], err = rd.table(a, name)
-	case kind != kindNetwork:
-		return fmt.Errorf("its type is %q", kind)
-	case rd.r.opt.Form != formMerge:
-		if a.has("address") {
-			return errors.New("it holds addresses, and its file has them")
+	entries, err := strings.Fields(n.value("address")), error(nil)
+	if a.kind == kindURLTable || rd.r.pasted(a) {
+		if entries, err = rd.lines(a); err != nil {
+			return err
 		}
-		rd.sets[name], err = rd.file(name, false)
+	}
+	switch {
+	case a.kind == kindPort:
+		a.ports, err = readPorts(entries)
+	case a.kind == kindHost:
+		a.hosts, err = entries, checkHosts(entries)
+	case a.kind == kindURLTable && rd.r.fetched():
+		a.url = rd.r.tableURL(a.name)
+		a.set, err = readPrefixes(entries)
+	case a.kind == kindNetwork:
+		a.set, err = readPrefixes(entries)
 	default:
-		if rd.sets[name], err = readPrefixes(strings.Fields(a.value("address"))); err == nil {
-			err = checkDetail(a)
-		}
+		err = fmt.Errorf("its type is %q", a.kind)
 	}
-	return err
+	rd.aliases[a.name] = a
+	if err != nil {
+		return err
+	}
+	return rd.written(n, func(e *elements) { e.alias(rd.r, a) })
 }
 
-func (rd *reader) table(a *node, name string) (ipranges.Set, error) {
-	want := strings.TrimSuffix(rd.r.opt.URL, "/") + "/" + path.Base(rd.r.setPath(name))
-	if a.value("url") != want || a.value("address") != want || a.value("updatefreq") != strconv.Itoa(rd.r.opt.UpdateDays) {
-		return ipranges.Set{}, fmt.Errorf("it is not fetched from %s every %d days", want, rd.r.opt.UpdateDays)
-	}
-	return rd.file(name, true)
-}
-
-// lines are those of the file of an alias.
-func (rd *reader) lines(alias string) ([]string, error) {
-	data, ok := rd.files[rd.r.setPath(alias)]
+// lines are those of the file of an alias. Only a URL table has comments.
+func (rd *reader) lines(a *alias) ([]string, error) {
+	data, ok := rd.files[rd.r.setPath(a.name)]
 	if !ok {
-		return nil, fmt.Errorf("no file %s", rd.r.setPath(alias))
+		return nil, fmt.Errorf("no file %s", rd.r.setPath(a.name))
+	}
+	if a.kind == kindURLTable {
+		_, lines := renderers.Uncomment(data, "#")
+		return lines, nil
 	}
 	return strings.Split(strings.TrimSuffix(string(data), "\n"), "\n"), nil
-}
-
-// file reads the addresses of an alias.
-func (rd *reader) file(alias string, comments bool) (ipranges.Set, error) {
-	lines, err := rd.lines(alias)
-	if err != nil {
-		return ipranges.Set{}, err
-	}
-	if comments {
-		lines = slices.DeleteFunc(lines, func(l string) bool { return strings.HasPrefix(l, "#") })
-	}
-	return readPrefixes(lines)
 }
 
 func readPrefixes(list []string) (ipranges.Set, error) {
@@ -265,9 +225,8 @@ func readPrefixes(list []string) (ipranges.Set, error) {
 	return ipranges.Set{}, errors.New("it holds no address")
 }
 
-func readPorts(a *node) ([]rules.Match, error) {
-	var list []rules.Match
-	for _, w := range strings.Fields(a.value("address")) {
+func readPorts(list []string) (ports []rules.Match, err error) {
+	for _, w := range list {
 		first, last, isRange := strings.Cut(w, ":")
 		if !isRange {
 			last = first
@@ -277,18 +236,10 @@ func readPorts(a *node) ([]rules.Match, error) {
 		if err1 != nil || err2 != nil || lo == 0 || hi < lo {
 			return nil, fmt.Errorf("%q is no port", w)
 		}
-		list = append(list, rules.Ports(rules.TCP, uint16(lo), uint16(hi)))
+		ports = append(ports, rules.Ports(rules.TCP, uint16(lo), uint16(hi)))
 	}
-	if len(list) == 0 {
+	if len(ports) == 0 {
 		return nil, errors.New("it holds no port")
 	}
-	return list, checkDetail(a)
-}
-
-// checkDetail holds the descriptions to the number of the entries.
-func checkDetail(a *node) error {
-	if n := len(strings.Fields(a.value("address"))); a.value("detail") != noDetails(n) {
-		return fmt.Errorf("the descriptions are not those of %d entries", n)
-	}
-	return nil
+	return ports, nil
 }

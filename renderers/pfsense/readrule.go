@@ -11,72 +11,65 @@ import (
 
 // rule reads one of our rules from its element.
 func (rd *reader) rule(n *node) (rules.Rule, error) {
-	label, ours := strings.CutPrefix(n.value("descr"), rd.r.owner())
+	to := n.child("destination")
+	f := &filterRule{action: n.value("type"), family: n.value("ipprotocol"), protocol: n.value("protocol"), icmp: n.value("icmptype"),
+		from: n.child("source").value("address"), to: to.value("address"), port: to.value("port"), log: n.has("log"), descr: n.value("descr")}
+	label, ours := strings.CutPrefix(f.descr, rd.r.owner())
 	name, _, _ := strings.Cut(label, " ")
-	out := rules.Rule{Name: name, Verdict: rules.Deny, Log: n.has("log"), From: rules.Any(), To: rules.Any()}
-	tracker := n.value("tracker")
-	_, err := strconv.ParseUint(tracker, 10, 32)
+	out := rules.Rule{Name: name, Verdict: rules.Deny, Log: f.log, Reject: f.action == "reject"}
+	if f.action == "pass" {
+		out.Verdict = rules.Allow
+	}
+	tracker, err := strconv.ParseUint(n.value("tracker"), 10, 32)
+	f.tracker = uint32(tracker)
+	for fams, word := range familyWords {
+		if word == f.family {
+			f.families = fams
+		}
+	}
 	switch {
 	case !ours:
 		return out, errors.New("its description is not ours")
-	case err != nil || rd.trackers[tracker]:
-		return out, fmt.Errorf("tracker %q is no number, or there twice", tracker)
-	case n.value("interface") != rd.r.opt.Interface:
-		return out, errors.New("it is on another interface")
-	case !n.has("statetype") || !treatmentOf(n).equal(rd.r.treatment(n.value("type"))):
-		return out, fmt.Errorf("it has %s, and the options say %s", treatmentOf(n), rd.r.treatment(n.value("type")))
+	case err != nil || rd.trackers[f.tracker]:
+		return out, fmt.Errorf("tracker %q is no number, or there twice", n.value("tracker"))
+	case f.action != "pass" && f.action != "block" && f.action != "reject":
+		return out, fmt.Errorf("unknown type %q", f.action)
+	case f.families == 0:
+		return out, fmt.Errorf("unknown family %q", f.family)
 	}
-	rd.trackers[tracker] = true
-	switch n.value("type") {
-	case "pass":
-		out.Verdict = rules.Allow
-	case "reject":
-		out.Reject = true
-	case "block":
-	default:
-		return out, fmt.Errorf("unknown type %q", n.value("type"))
-	}
-	fams := rules.BothFamilies
-	switch n.value("ipprotocol") {
-	case "inet":
-		fams = rules.OnlyIPv4
-	case "inet6":
-		fams = rules.OnlyIPv6
-	case "inet46":
-	default:
-		return out, fmt.Errorf("unknown family %q", n.value("ipprotocol"))
-	}
-	if out.From, err = rd.side(n.child("source"), fams); err != nil {
+	rd.trackers[f.tracker] = true
+	if err := rd.written(n, func(e *elements) { e.rule(rd.r, f) }); err != nil {
 		return out, err
 	}
-	if out.To, err = rd.destination(n.child("destination"), fams); err != nil {
-		return out, err
-	}
-	for _, side := range []string{"source", "destination"} {
-		if name := n.child(side).value("address"); out.Verdict == rules.Deny && rd.tables[name] {
-			return out, fmt.Errorf("it denies what is in %s, which pfSense has to fetch first", name)
+	for _, side := range []string{f.from, f.to} {
+		if a := rd.aliases[side]; out.Verdict == rules.Deny && a != nil && a.kind == kindURLTable {
+			return out, fmt.Errorf("it denies what is in %s, which pfSense has to fetch first", side)
 		}
 	}
-	service, err := rd.service(n, fams)
+	if out.From, err = rd.side(f.from, f.families); err != nil {
+		return out, err
+	}
+	if a := rd.aliases[f.to]; a != nil && a.kind == kindHost {
+		rd.used[f.to] = true
+		out.To = rules.Named(f.to, a.hosts)
+	} else if out.To, err = rd.side(f.to, f.families); err != nil {
+		return out, err
+	}
+	service, err := rd.service(f)
 	out.Services = []rules.Service{service}
 	return out, err
 }
 
-func (rd *reader) side(n *node, fams rules.Families) (rules.Addresses, error) {
-	name := n.value("address")
-	switch {
-	case n == nil || n.has("any") == (name != ""):
-		return rules.Any(), errors.New("a side is neither any nor an alias")
+func (rd *reader) side(name string, fams rules.Families) (rules.Addresses, error) {
+	set := everywhere().set
+	switch a := rd.aliases[name]; {
 	case name == "" && fams == rules.BothFamilies:
 		return rules.Any(), nil
-	}
-	set := everywhere().set
-	if name != "" {
-		var ok bool
-		if set, ok = rd.sets[name]; !ok {
-			return rules.Any(), fmt.Errorf("no alias %s of addresses", name)
-		}
-		rd.used[name] = true
+	case name == "":
+	case a == nil || a.kind == kindPort || a.kind == kindHost:
+		return rules.Any(), fmt.Errorf("no alias %s of addresses", name)
+	default:
+		set, rd.used[name] = a.set, true
 	}
 	if fams != rules.BothFamilies {
 		set = set.Only(fams.List()[0])
@@ -84,54 +77,50 @@ func (rd *reader) side(n *node, fams rules.Families) (rules.Addresses, error) {
 	return rules.In(fmt.Sprintf("%s_%d", name, fams), set), nil
 }
 
-func (rd *reader) service(n *node, fams rules.Families) (rules.Service, error) {
-	word, port := n.value("protocol"), n.child("destination").value("port")
-	if (n.has("icmptype") && word != "icmp") || (port != "" && word != "tcp" && word != "udp") || n.has("protocol") == (word == "") {
-		return rules.Service{}, fmt.Errorf("protocol %q does not go with its ports or types", word)
+func (rd *reader) service(f *filterRule) (rules.Service, error) {
+	if f.icmp != "" && f.protocol != "icmp" || f.port != "" && f.protocol != "tcp" && f.protocol != "udp" {
+		return rules.Service{}, fmt.Errorf("protocol %q does not go with its ports or types", f.protocol)
 	}
-	switch {
-	case word == "":
+	switch f.protocol {
+	case "":
 		return rules.AnyService(), nil
-	case word == "icmp":
-		return readICMP(n, fams)
+	case "icmp":
+		return readICMP(f)
 	}
 	for proto, w := range protocolWords {
-		if w != word {
+		if w != f.protocol {
 			continue
 		}
-		if port == "" {
-			if n.child("destination").has("port") {
-				return rules.Service{}, errors.New("an empty port")
-			}
-			return rules.NewService(word, rules.All(proto)), nil
+		if f.port == "" {
+			return rules.NewService(w, rules.All(proto)), nil
 		}
-		ports, ok := rd.ports[port]
-		if !ok {
-			return rules.Service{}, fmt.Errorf("no alias %s of ports", port)
+		a := rd.aliases[f.port]
+		if a == nil || a.kind != kindPort {
+			return rules.Service{}, fmt.Errorf("no alias %s of ports", f.port)
 		}
-		rd.used[port] = true
+		rd.used[f.port] = true
 		var list []rules.Match
-		for _, m := range ports {
+		for _, m := range a.ports {
 			list = append(list, rules.Ports(proto, m.Lo, m.Hi))
 		}
-		return rules.NewService(port, list...), nil
+		return rules.NewService(f.port, list...), nil
 	}
-	return rules.Service{}, fmt.Errorf("unknown protocol %q", word)
+	return rules.Service{}, fmt.Errorf("unknown protocol %q", f.protocol)
 }
 
-func readICMP(n *node, fams rules.Families) (rules.Service, error) {
+func readICMP(f *filterRule) (rules.Service, error) {
 	proto, names := rules.ICMP, icmpWords
-	switch fams {
+	switch f.families {
 	case rules.OnlyIPv6:
 		proto, names = rules.ICMPv6, icmp6Words
 	case rules.BothFamilies:
 		return rules.Service{}, errors.New("ICMP for both families at once")
 	}
-	if !n.has("icmptype") {
+	if f.icmp == "" {
 		return rules.NewService("icmp", rules.All(proto)), nil
 	}
 	var list []rules.Match
-	for _, w := range strings.Split(n.value("icmptype"), ",") {
+	for _, w := range strings.Split(f.icmp, ",") {
 		found := false
 		for t, name := range names {
 			if name == w {

@@ -131,25 +131,29 @@ func (e *elements) close(name string) { e.level--; e.line("</" + name + ">") }
 func (r *renderer) aliasElements(o *objects) string {
 	e := elements{level: 2}
 	for _, a := range o.aliases {
-		e.open("alias")
-		e.leaf("name", a.name)
-		e.leaf("type", a.kind)
-		inline := a.kind != kindURLTable && !r.pasted(a)
-		switch {
-		case a.kind == kindURLTable:
-			e.leaf("url", a.url)
-			e.leaf("updatefreq", fmt.Sprint(r.opt.UpdateDays))
-			e.leaf("address", a.url)
-		case inline:
-			e.leaf("address", a.addresses())
-		}
-		e.cdata("descr", a.descr)
-		if inline {
-			e.cdata("detail", noDetails(a.entries()))
-		}
-		e.close("alias")
+		e.alias(r, a)
 	}
 	return e.String()
+}
+
+func (e *elements) alias(r *renderer, a *alias) {
+	e.open("alias")
+	e.leaf("name", a.name)
+	e.leaf("type", a.kind)
+	inline := a.kind != kindURLTable && !r.pasted(a)
+	switch {
+	case a.kind == kindURLTable:
+		e.leaf("url", a.url)
+		e.leaf("updatefreq", fmt.Sprint(r.opt.UpdateDays))
+		e.leaf("address", a.url)
+	case inline:
+		e.leaf("address", a.addresses())
+	}
+	e.cdata("descr", a.descr)
+	if inline {
+		e.cdata("detail", noDetails(a.entries()))
+	}
+	e.close("alias")
 }
 
 // noDetails is n empty descriptions, as pfSense joins them.
@@ -159,34 +163,38 @@ func noDetails(n int) string { return strings.Repeat("||", n-1) }
 func (r *renderer) ruleElements(o *objects) string {
 	e := elements{level: 2}
 	for _, f := range o.rules {
-		e.open("rule")
-		e.leaf("id", "")
-		e.leaf("tracker", fmt.Sprint(f.tracker))
-		e.leaf("type", f.action)
-		e.leaf("interface", r.opt.Interface)
-		e.leaf("ipprotocol", f.family)
-		t := r.treatment(f.action)
-		if t.value("statetype") == "" {
-			e.cdata("statetype", ordinaryState)
-		}
-		for _, x := range t { // as the user's rule has it
-			e.line(string(r.config.data[x.node.start:x.node.end]))
-		}
-		if f.protocol != "" {
-			e.leaf("protocol", f.protocol)
-		}
-		if f.icmp != "" {
-			e.leaf("icmptype", f.icmp)
-		}
-		e.side("source", f.from, "")
-		e.side("destination", f.to, f.port)
-		if f.log {
-			e.leaf("log", "")
-		}
-		e.cdata("descr", f.descr)
-		e.close("rule")
+		e.rule(r, f)
 	}
 	return e.String()
+}
+
+func (e *elements) rule(r *renderer, f *filterRule) {
+	e.open("rule")
+	e.leaf("id", "")
+	e.leaf("tracker", fmt.Sprint(f.tracker))
+	e.leaf("type", f.action)
+	e.leaf("interface", r.opt.Interface)
+	e.leaf("ipprotocol", f.family)
+	t := r.treatment(f.action)
+	if t.value("statetype") == "" {
+		e.cdata("statetype", ordinaryState)
+	}
+	for _, x := range t { // as the user's rule has it
+		e.line(string(r.config.data[x.node.start:x.node.end]))
+	}
+	if f.protocol != "" {
+		e.leaf("protocol", f.protocol)
+	}
+	if f.icmp != "" {
+		e.leaf("icmptype", f.icmp)
+	}
+	e.side("source", f.from, "")
+	e.side("destination", f.to, f.port)
+	if f.log {
+		e.leaf("log", "")
+	}
+	e.cdata("descr", f.descr)
+	e.close("rule")
 }
 
 func (e *elements) side(name, alias, port string) {
