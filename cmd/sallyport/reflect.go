@@ -170,6 +170,7 @@ func (a *app) printCounters(doc reflectJSON) error {
 		{"over the rate", number(c.RateLimit), "not answered: see --rate and --total-rate"},
 		{"refused", number(c.Refused + c.Unrefused), "too old, of no session, or more than there is room for"},
 		{"not sent", number(c.SendErrors), "the system did not take the answer"},
+		{"dropped", number(c.Dropped), "by the system, unread: this machine is too slow"},
 	}
 	return a.table([]string{"PACKETS", "", ""}, rows)
 }

@@ -57,6 +57,7 @@ type Session struct {
 	number   uint64
 	cookie   uint64
 	observed netip.AddrPort
+	dropped  uint32 // what the reflector's system had dropped when it answered the hello
 	next     uint32 // sequence number, for Idle
 }
 
@@ -75,7 +76,7 @@ func Open(ctx context.Context, conn Conn, key *Key, waits []time.Duration) (*Ses
 	var unsent error
 	for i := 0; i < len(waits); i++ {
 		sent := time.Now()
-		b := make([]byte, MinSize)
+		b := make([]byte, MinSize+ExtraSize)
 		(&Packet{Kind: Hello, Session: s.number, Sent: sent.Add(skew).UnixNano()}).encode(b, key)
 		if _, err := conn.Write(b); err != nil {
 			unsent = err // often an error of an earlier datagram: the next may pass
@@ -84,7 +85,7 @@ func Open(ctx context.Context, conn Conn, key *Key, waits []time.Duration) (*Ses
 		var refused *RefusedError
 		switch {
 		case err == nil:
-			s.cookie, s.observed = p.Cookie, p.Observed
+			s.cookie, s.observed, s.dropped = p.Cookie, p.Observed, p.Extra.Dropped
 			return s, nil
 		case errors.As(err, &refused) && refused.Reason == BadClock && !corrected:
 			// The reflector's answer holds its time, authenticated with the key: use it. The
@@ -104,6 +105,10 @@ func Open(ctx context.Context, conn Conn, key *Key, waits []time.Duration) (*Ses
 
 // Observed is the source address that the reflector saw: behind a NAT, the mapping.
 func (s *Session) Observed() netip.AddrPort { return s.observed }
+
+// Dropped is how many datagrams the reflector's system had no room for since the session
+// was opened, as an Extra says.
+func (s *Session) Dropped(e Extra) uint32 { return e.Dropped - s.dropped }
 
 // Request writes a request into b, whose length is the datagram's, and at least
 // MinSize. Each request of a session needs a sequence number of its own, which the

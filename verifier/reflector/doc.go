@@ -48,6 +48,16 @@
 //	 98     6    0
 //	104          padding, then the MAC
 //
+// Where the request has the room, welcome and tallied begin their padding with what
+// versions before did not have, and left at 0:
+//
+//	104     4    datagrams that the reflector's system had no room for so far
+//	108     1    1 where the next byte is known
+//	109     1    DSCP of the session's last echo as it arrived; answers carry that of their request
+//	110     2    0
+//	112     8    what to add to the reflector's times for those of its wall clock, ns
+//	120     8    how wrong that clock may be, ns; 0: not synchronized, or not known
+//
 // Requests leave what the reflector fills in at 0. Kinds:
 //
 //	1 hello    opens a session; answered by 2 welcome, which carries the cookie

@@ -7,9 +7,11 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"os"
 	"strings"
+	"sync"
 
 	"sallyport/internal/readfile"
 )
@@ -18,7 +20,17 @@ import (
 const keySize = 32
 
 // Key is the secret that reflector and clients share. It never prints itself.
-type Key struct{ secret []byte }
+type Key struct {
+	secret []byte
+	macs   sync.Pool // of *macer
+}
+
+// macer computes MACs. It begins from a state that has read the key, and is not for
+// concurrent use.
+type macer struct {
+	hash hash.Hash
+	sum  [sha256.Size]byte
+}
 
 // String hides the secret.
 func (*Key) String() string { return "(a key)" }
@@ -26,13 +38,21 @@ func (*Key) String() string { return "(a key)" }
 // GoString hides the secret from %#v.
 func (*Key) GoString() string { return "(a key)" }
 
-func (k *Key) mac(b []byte) []byte {
-	h := hmac.New(sha256.New, k.secret)
-	h.Write(b)
-	return h.Sum(nil)[:macSize]
+func (k *Key) mac(b []byte) [macSize]byte {
+	m, ok := k.macs.Get().(*macer)
+	if !ok {
+		m = &macer{hash: hmac.New(sha256.New, k.secret)}
+	}
+	defer k.macs.Put(m)
+	m.hash.Reset()
+	m.hash.Write(b)
+	return [macSize]byte(m.hash.Sum(m.sum[:0]))
 }
 
-func (k *Key) signed(b, mac []byte) bool { return hmac.Equal(k.mac(b), mac) }
+func (k *Key) signed(b, mac []byte) bool {
+	own := k.mac(b)
+	return hmac.Equal(own[:], mac)
+}
 
 // ParseKey reads a key as NewKeyFile writes it: base64 of at least 32 random bytes. It
 // refuses keys that are clearly not random, such as a password or one byte repeated.
@@ -58,7 +78,7 @@ func ParseKey(text string) (*Key, error) {
 	if different < keySize/2 {
 		return nil, errors.New("the key is not random: " + fix)
 	}
-	return &Key{secret}, nil
+	return &Key{secret: secret}, nil
 }
 
 // ReadKeyFile reads a key. On unix the file must not be open to others than its

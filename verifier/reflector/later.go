@@ -53,7 +53,11 @@ func (s *Server) due(w *waiting) {
 
 	b := make([]byte, w.size)
 	w.reply.encode(b, s.key)
-	s.send(w.socket, b, w.peer)
+	n := 1
+	if w.socket.WriteTo(b, w.peer) != nil {
+		n = 0
+	}
+	s.sent(n, 1)
 }
 
 // stop drops the answers that wait, and prevents new ones.
@@ -61,6 +65,7 @@ func (s *Server) stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stopped = true
+	s.count.Dropped, s.sockets = uint64(s.dropped()), nil
 	for w := range s.pending {
 		w.timer.Stop()
 	}

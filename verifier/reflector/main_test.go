@@ -6,4 +6,10 @@ import (
 	"sallyport/internal/testkit/quickfuzz"
 )
 
-func TestMain(m *testing.M) { quickfuzz.Main(m) }
+// serveIfTold, where it is set, makes this process a server.
+var serveIfTold = func() {}
+
+func TestMain(m *testing.M) {
+	serveIfTold()
+	quickfuzz.Main(m)
+}

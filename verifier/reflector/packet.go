@@ -78,6 +78,7 @@ type Packet struct {
 	Declined   uint32 // arrived, but not answered for the rate limit
 	Pending    uint32
 	Observed   netip.AddrPort // the source that the reflector saw
+	Extra      Extra          // of welcome and tallied
 }
 
 // Why a datagram is not accepted.
@@ -116,7 +117,8 @@ func (p *Packet) encode(b []byte, key *Key) {
 	be.PutUint16(b[96:], p.Observed.Port())
 	clear(b[98:headerSize])
 	body := b[:len(b)-macSize]
-	copy(b[len(body):], key.mac(body))
+	mac := key.mac(body)
+	copy(b[len(body):], mac[:])
 }
 
 // decode reads a datagram, whose content is hostile until its MAC is checked.
@@ -148,6 +150,9 @@ func parse(b []byte) (Packet, error) {
 	addr, port := netip.AddrFrom16([16]byte(b[80:96])).Unmap(), be.Uint16(b[96:])
 	if !addr.IsUnspecified() || port != 0 {
 		p.Observed = netip.AddrPortFrom(addr, port)
+	}
+	if p.Kind == Tallied || p.Kind == Welcome {
+		p.Extra = extra(b)
 	}
 	if p.Kind < Hello || p.Kind > Refused || (p.Kind == Refused) != (p.Reason != 0) {
 		return Packet{}, errFields

@@ -68,6 +68,7 @@ type Counters struct {
 	Refused    uint64 `json:"refused"`         // a part of Answered
 	Unrefused  uint64 `json:"refused_quietly"` // not answered, because of the rate of refusals
 	SendErrors uint64 `json:"send_errors"`
+	Dropped    uint64 `json:"dropped"` // by the system before they could be read, as far as it tells
 }
 
 // Server is a reflector. It is safe for concurrent use.
@@ -85,6 +86,7 @@ type Server struct {
 	pending  map[*waiting]bool
 	stopped  bool
 	count    Counters
+	sockets  []Socket // those that Serve has
 }
 
 // NewServer makes a reflector for clients that hold key.
@@ -104,7 +106,20 @@ func NewServer(key *Key, opt Options) *Server {
 func (s *Server) Counters() Counters {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.count
+	c := s.count
+	c.Dropped += uint64(s.dropped())
+	return c
+}
+
+// dropped is how many datagrams the sockets had no room for. The caller holds the lock.
+func (s *Server) dropped() (n uint32) {
+	for _, socket := range s.sockets {
+		if d, ok := socket.(interface{ Dropped() (uint32, bool) }); ok {
+			one, _ := d.Dropped()
+			n += one
+		}
+	}
+	return n
 }
 
 // Serve answers on the sockets until ctx ends, which is no error, or a socket fails.
@@ -112,6 +127,9 @@ func (s *Server) Counters() Counters {
 func (s *Server) Serve(ctx context.Context, sockets ...Socket) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	s.mu.Lock()
+	s.sockets = sockets
+	s.mu.Unlock()
 	var all sync.WaitGroup
 	for _, socket := range sockets {
 		all.Go(func() {
@@ -136,9 +154,17 @@ func (s *Server) Serve(ctx context.Context, sockets ...Socket) error {
 // message that some systems report, or a shortage of memory. Many in a row are a
 // failure.
 func (s *Server) serve(ctx context.Context, socket Socket) error {
-	buf := make([]byte, MaxSize+1) // one more byte shows that a datagram is too long
+	batch, ok := socket.(batchSocket)
+	if !ok {
+		batch = oneByOne{socket}
+	}
+	list, answers := make([]datagram, batchSize), make([]datagram, 0, batchSize)
+	buf := make([]byte, batchSize*(MaxSize+1)) // one more byte shows that a datagram is too long
 	for failed := 0; ; {
-		n, peer, err := socket.ReadFrom(buf)
+		for i := range list {
+			list[i].data = buf[i*(MaxSize+1):][:MaxSize+1]
+		}
+		n, err := batch.readBatch(list)
 		switch {
 		case ctx.Err() != nil || errors.Is(err, net.ErrClosed):
 			return nil
@@ -149,21 +175,26 @@ func (s *Server) serve(ctx context.Context, socket Socket) error {
 			continue
 		}
 		failed = 0
-		if answer := s.answer(buf[:n], peer, socket, time.Now()); answer != nil {
-			s.send(socket, answer, peer)
+		now := time.Now()
+		answers = answers[:0]
+		for _, d := range list[:n] {
+			if answer := s.answer(d.data, d.peer, socket, now); answer != nil {
+				answers = append(answers, datagram{answer, d.peer})
+			}
 		}
+		s.sent(batch.writeBatch(answers), len(answers))
 	}
 }
 
-func (s *Server) send(socket Socket, b []byte, peer Peer) {
-	err := socket.WriteTo(b, peer)
+// batchSize is how many datagrams are read and sent at once, if so many wait.
+const batchSize = 32
+
+// sent counts answers.
+func (s *Server) sent(n, of int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err != nil {
-		s.count.SendErrors++
-		return
-	}
-	s.count.Answered++
+	s.count.Answered += uint64(n)
+	s.count.SendErrors += uint64(of - n)
 }
 
 // stamp is a time as it is sent. It is monotonic, even if the clock is set.
@@ -203,7 +234,14 @@ func (s *Server) answer(b []byte, peer Peer, socket Socket, now time.Time) []byt
 		return nil
 	}
 	clear(b[headerSize:])
-	reply.Answered = s.stamp(time.Now())
+	at := time.Now()
+	reply.Answered = s.stamp(at)
+	if reply.Kind == Tallied || reply.Kind == Welcome {
+		reply.Extra.Dropped = s.dropped()
+		reply.Extra.Clock = time.Duration(at.UnixNano() - reply.Answered)
+		reply.Extra.ClockError, _ = ClockError()
+		reply.Extra.put(b)
+	}
 	reply.encode(b, s.key)
 	return b
 }
@@ -235,6 +273,7 @@ func (s *Server) decide(p, reply *Packet, size int, peer Peer, socket Socket, no
 	}
 	if p.Kind == Echo {
 		one.arrived++
+		one.mark, one.marked = peer.Mark, peer.Marked
 	}
 	if !s.allow(peer, now) {
 		one.declined++
@@ -246,6 +285,7 @@ func (s *Server) decide(p, reply *Packet, size int, peer Peer, socket Socket, no
 		reply.Kind = Echoed
 	case Tally:
 		reply.Kind = Tallied
+		reply.Extra = Extra{Mark: one.mark, Marked: one.marked}
 	case Later:
 		return s.wait(one, reply, size, peer, socket)
 	}

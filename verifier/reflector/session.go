@@ -29,6 +29,8 @@ type session struct {
 	duplicates uint32
 	declined   uint32
 	pending    uint32
+	mark       uint8 // DSCP of its last echo
+	marked     bool
 }
 
 // fresh notes that request n came, and says whether it is new. It is not new if it came

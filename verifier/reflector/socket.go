@@ -15,6 +15,7 @@ import (
 type Socket interface {
 	// ReadFrom waits for a datagram. Its error is net.ErrClosed after Close.
 	ReadFrom(b []byte) (int, Peer, error)
+	// WriteTo sends one. It may be called beside ReadFrom and itself.
 	WriteTo(b []byte, to Peer) error
 	LocalAddr() netip.AddrPort
 	Close() error
@@ -25,6 +26,10 @@ type Socket interface {
 type Peer struct {
 	From netip.AddrPort // unmapped
 	To   netip.Addr     // not valid where the socket has just one, or the system does not tell
+	// Mark is the DSCP of the datagram, which the answer gets, too. Marked says that the
+	// system tells it.
+	Mark   uint8
+	Marked bool
 }
 
 // receiveBuffer is enough for a second of 5,000 packets while the process waits for
@@ -96,36 +101,151 @@ func open(network, listen string) (Socket, error) {
 	}
 	// A smaller buffer than asked for only loses more under load.
 	_ = c.SetReadBuffer(receiveBuffer)
-	plain := &udpSocket{c}
-	if !plain.LocalAddr().Addr().IsUnspecified() {
-		return plain, nil
-	}
-	// Where the system does not tell which address was asked (Windows), it answers
-	// from the one that its routes choose.
-	if network == "udp4" {
+	u := &udpSocket{c: c, v4: network == "udp4", controls: map[Peer][]byte{}}
+	wild := u.LocalAddr().Addr().IsUnspecified()
+	// Where the system does not tell which address was asked (Windows), it answers from
+	// the one that its routes choose.
+	if u.v4 {
 		p := ipv4.NewPacketConn(c)
-		if p.SetControlMessage(ipv4.FlagDst, true) == nil {
-			return &wildcard4{plain, p}, nil
-		}
-		return plain, nil
+		u.batch, u.wild = p, wild && p.SetControlMessage(ipv4.FlagDst, true) == nil
+	} else {
+		p := ipv6.NewPacketConn(c)
+		u.batch, u.wild = p, wild && p.SetControlMessage(ipv6.FlagDst, true) == nil
 	}
-	p := ipv6.NewPacketConn(c)
-	if p.SetControlMessage(ipv6.FlagDst, true) == nil {
-		return &wildcard6{plain, p}, nil
-	}
-	return plain, nil
+	u.marks = ReceiveMarks(c, !u.v4) == nil
+	return u, nil
 }
 
-// udpSocket has one address.
-type udpSocket struct{ c *net.UDPConn }
+// A datagram is one that came, or one to send.
+type datagram struct {
+	data []byte
+	peer Peer
+}
+
+// A batchSocket receives and sends several datagrams with one call of the system.
+type batchSocket interface {
+	// readBatch waits for datagrams and reads as many as there are into list, whose data
+	// are buffers.
+	readBatch(list []datagram) (int, error)
+	// writeBatch says how many were sent. Those that the system does not take are left
+	// out.
+	writeBatch(list []datagram) int
+}
+
+// oneByOne makes a batchSocket of any Socket.
+type oneByOne struct{ Socket }
+
+func (o oneByOne) readBatch(list []datagram) (int, error) {
+	n, peer, err := o.ReadFrom(list[0].data)
+	list[0].data, list[0].peer = list[0].data[:n], peer
+	return 1, err
+}
+
+func (o oneByOne) writeBatch(list []datagram) (sent int) {
+	for _, d := range list {
+		if o.WriteTo(d.data, d.peer) == nil {
+			sent++
+		}
+	}
+	return sent
+}
+
+// udpSocket is a socket of the system. One goroutine reads, and uses the batches.
+type udpSocket struct {
+	c     *net.UDPConn
+	v4    bool
+	batch interface { // what ipv4.PacketConn and ipv6.PacketConn have in common
+		ReadBatch(ms []ipv4.Message, flags int) (int, error)
+		WriteBatch(ms []ipv4.Message, flags int) (int, error)
+	}
+	wild    bool // it has all addresses, so answers name the one that was asked
+	marks   bool // it tells the traffic class of what comes
+	in, out []ipv4.Message
+	// controls are control messages of answers, by Peer without the source.
+	controls map[Peer][]byte
+}
+
+// maxControls bounds controls: a machine has few addresses, and few marks are in use.
+const maxControls = 256
+
+func (u *udpSocket) readBatch(list []datagram) (int, error) {
+	for len(u.in) < len(list) {
+		u.in = append(u.in, ipv4.Message{Buffers: make([][]byte, 1), OOB: make([]byte, ControlSize)})
+	}
+	for i := range list {
+		u.in[i].Buffers[0], u.in[i].NN = list[i].data, 0
+	}
+	n, err := u.batch.ReadBatch(u.in[:len(list)], 0)
+	if err != nil {
+		return 0, err
+	}
+	for i := range n {
+		m := &u.in[i]
+		list[i].data, list[i].peer = list[i].data[:m.N], u.peerOf(m)
+	}
+	return n, nil
+}
+
+// peerOf is who sent a message.
+func (u *udpSocket) peerOf(m *ipv4.Message) Peer {
+	var p Peer
+	if from, ok := m.Addr.(*net.UDPAddr); ok {
+		p.From = unmapped(from.AddrPort())
+	}
+	if !u.wild && !u.marks {
+		return p
+	}
+	var to netip.Addr
+	to, p.Mark, p.Marked = parseControl(m.OOB[:m.NN])
+	// A datagram to a group or to all is answered from an address of the system's choice.
+	if u.wild && to.IsValid() && !to.IsMulticast() && to != netip.AddrFrom4([4]byte{255, 255, 255, 255}) {
+		p.To = to
+	}
+	return p
+}
+
+func (u *udpSocket) writeBatch(list []datagram) (sent int) {
+	for len(u.out) < len(list) {
+		u.out = append(u.out, ipv4.Message{Buffers: make([][]byte, 1)})
+	}
+	for i := range list {
+		u.out[i].Buffers[0], u.out[i].Addr, u.out[i].OOB = list[i].data, net.UDPAddrFromAddrPort(list[i].peer.From), u.control(list[i].peer)
+	}
+	for left := u.out[:len(list)]; len(left) > 0; {
+		n, err := u.batch.WriteBatch(left, 0)
+		if err != nil {
+			n = 0
+			left = left[1:]
+		}
+		sent, left = sent+n, left[n:]
+	}
+	return sent
+}
+
+// control is the control message of an answer: its source, and the mark of its request.
+func (u *udpSocket) control(p Peer) []byte {
+	p.From = netip.AddrPort{}
+	b, ok := u.controls[p]
+	if !ok {
+		b = makeControl(p, u.v4)
+		if len(u.controls) < maxControls {
+			u.controls[p] = b
+		}
+	}
+	return b
+}
 
 func (u *udpSocket) ReadFrom(b []byte) (int, Peer, error) {
-	n, from, err := u.c.ReadFromUDPAddrPort(b)
-	return n, Peer{From: unmapped(from)}, err
+	one := []datagram{{data: b}}
+	if _, err := u.readBatch(one); err != nil {
+		return 0, Peer{}, err
+	}
+	return len(one[0].data), one[0].peer, nil
 }
 
+// WriteTo may be called beside the batches.
 func (u *udpSocket) WriteTo(b []byte, to Peer) error {
-	_, err := u.c.WriteToUDPAddrPort(b, to.From)
+	_, err := u.batch.WriteBatch([]ipv4.Message{{Buffers: [][]byte{b}, Addr: net.UDPAddrFromAddrPort(to.From), OOB: makeControl(to, u.v4)}}, 0)
 	return err
 }
 
@@ -135,72 +255,10 @@ func (u *udpSocket) LocalAddr() netip.AddrPort {
 
 func (u *udpSocket) Close() error { return u.c.Close() }
 
+// Dropped counts the datagrams that came and found the socket's buffer full; false where
+// the system does not tell.
+func (u *udpSocket) Dropped() (uint32, bool) { return dropped(u.c) }
+
 func unmapped(a netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
-}
-
-// wildcard4 answers from the address that was asked.
-type wildcard4 struct {
-	*udpSocket
-	p *ipv4.PacketConn
-}
-
-func (w *wildcard4) ReadFrom(b []byte) (int, Peer, error) {
-	n, cm, from, err := w.p.ReadFrom(b)
-	if err != nil {
-		return 0, Peer{}, err
-	}
-	var to net.IP
-	if cm != nil {
-		to = cm.Dst
-	}
-	return n, peerOf(from, to), nil
-}
-
-func (w *wildcard4) WriteTo(b []byte, to Peer) error {
-	var cm *ipv4.ControlMessage
-	if to.To.IsValid() {
-		cm = &ipv4.ControlMessage{Src: to.To.AsSlice()}
-	}
-	_, err := w.p.WriteTo(b, cm, net.UDPAddrFromAddrPort(to.From))
-	return err
-}
-
-// wildcard6 does the same for IPv6.
-type wildcard6 struct {
-	*udpSocket
-	p *ipv6.PacketConn
-}
-
-func (w *wildcard6) ReadFrom(b []byte) (int, Peer, error) {
-	n, cm, from, err := w.p.ReadFrom(b)
-	if err != nil {
-		return 0, Peer{}, err
-	}
-	var to net.IP
-	if cm != nil {
-		to = cm.Dst
-	}
-	return n, peerOf(from, to), nil
-}
-
-func (w *wildcard6) WriteTo(b []byte, to Peer) error {
-	var cm *ipv6.ControlMessage
-	if to.To.IsValid() {
-		cm = &ipv6.ControlMessage{Src: to.To.AsSlice()}
-	}
-	_, err := w.p.WriteTo(b, cm, net.UDPAddrFromAddrPort(to.From))
-	return err
-}
-
-func peerOf(from net.Addr, to net.IP) Peer {
-	var p Peer
-	if u, ok := from.(*net.UDPAddr); ok {
-		p.From = unmapped(u.AddrPort())
-	}
-	// A datagram to a group or to all is answered from an address of the system's choice.
-	if a, ok := netip.AddrFromSlice(to); ok && !a.IsMulticast() && a.Unmap() != netip.AddrFrom4([4]byte{255, 255, 255, 255}) {
-		p.To = a.Unmap()
-	}
-	return p
 }
