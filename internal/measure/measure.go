@@ -148,12 +148,19 @@ func (opt Options) train(ctx context.Context, plan *verifier.Plan, to netip.Addr
 	for i := range list {
 		if list[i].Outcome == verifier.Undecided && list[i].Remedy == "" {
 			list[i].Remedy = longer(judged.Judgements[i])
+			if t.There.Dropped > 0 {
+				list[i].Remedy = "give the reflector a faster machine, or fewer clients at once"
+			}
 		}
 		if m := judged.Judgements[i]; m.Criterion == media.Reordering && m.Outcome == verifier.Undecided && m.Measured == 0 && len(t.Samples) < m.Needed {
 			// A train of the usual length is too short to show it.
 			list[i].Outcome, list[i].Verdict = verifier.Unprobed, verifier.NotProbed
 		}
 		plan.Finish(&list[i])
+	}
+	if f, ok := opt.mark(base, t); ok {
+		plan.Finish(&f)
+		list = append(list, f)
 	}
 	if opt.Sizes && t.Size < videoSize {
 		if f, ok := opt.packetSize(ctx, base, to, t); ok {

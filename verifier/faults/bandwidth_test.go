@@ -71,7 +71,10 @@ func TestWidth(t *testing.T) {
 		t.Run(p.name, func(t *testing.T) {
 			report := p.measure(t, 1)
 			p.judge(t, report)
-			f := finding(report, func(f *verifier.Finding) bool { return f.Case == width })
+			var f *verifier.Finding
+			if at := slices.IndexFunc(report.Findings, func(f verifier.Finding) bool { return f.Case == width }); at >= 0 {
+				f = &report.Findings[at]
+			}
 			for i, rate := range []float64{p.there.Rate, p.back.Rate} {
 				if f == nil || f.Outcome == verifier.Unprobed || rate == 0 {
 					continue

@@ -270,7 +270,7 @@ func (w *world) verify() *verifier.Report {
 		w.opt.Probe.Timers = w.timers()
 	}
 	w.opt.Dial = func(ctx context.Context, to netip.AddrPort) (c media.Conn, err error) {
-		w.Client.Do(func() { c, err = media.Dial(ctx, to, media.DialOptions{}) })
+		w.Client.Do(func() { c, err = media.Dial(ctx, to, media.DialOptions{DSCP: w.opt.DSCP}) })
 		return c, err
 	}
 	return measure.Run(context.Background(), w.plan, w.opt)

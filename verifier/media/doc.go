@@ -11,7 +11,8 @@
 //
 //   - Round trip: from sending to receiving, without the time inside the reflector.
 //     One-way latency is half of the round trip, because two clocks that are not
-//     synchronized cannot tell more.
+//     synchronized cannot tell more. Where both systems say that theirs are, the times
+//     of each direction are told beside it.
 //   - Loss, for each direction separately: the reflector counts, and each answer says
 //     which of the 64 requests before it arrived there.
 //   - Jitter: the interarrival jitter of RFC 3550 section 6.4.1, in order of arrival,

@@ -28,6 +28,11 @@ func (a Assessment) Findings(about verifier.Finding) []verifier.Finding {
 		f.Metrics = []verifier.Metric{m}
 		f.Summary = fmt.Sprintf("%s: %s %s, %s %s", f.Target(), j.Criterion, m.Words(), limitWords[j.Outcome], m.LimitWords())
 		f.Note("%s", j.Reason)
+		if o, ok := a.Train.OneWay(); ok && j.Criterion == OneWay {
+			f.Note("by the clocks of both machines %s to the reflector and %s from it; as their systems say, that is right to %s", ms(o.There), ms(o.Back), ms(o.Error))
+			f.Metrics = append(f.Metrics, verifier.Metric{Name: "one_way_to_reflector_seconds", Value: o.There.Seconds()},
+				verifier.Metric{Name: "one_way_from_reflector_seconds", Value: o.Back.Seconds()}, verifier.Metric{Name: "clock_error_seconds", Value: o.Error.Seconds()})
+		}
 		if j.Criterion == RoundTrip {
 			f.Metrics = append(f.Metrics, verifier.Metric{Name: "rtt_p95_seconds", Value: a.Stats.RTT.P95.Seconds(), Limit: &limit},
 				verifier.Metric{Name: "late_seconds", Value: a.Stats.Late.Median.Seconds()})

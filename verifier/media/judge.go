@@ -87,8 +87,13 @@ func (j *judge) latency(c Criterion, limit, parts time.Duration) Judgement {
 	switch {
 	case rtt.Count < enough:
 		out.Outcome, out.Reason = verifier.Undecided, fmt.Sprintf("%d answers are too few; %d are needed", rtt.Count, enough)
+	case rtt.Median/parts >= limit && j.t.There.Dropped > 0: // packets wait in a full buffer there
+		out.Outcome, out.Reason = verifier.Undecided, text+": "+j.t.Disturbed()
 	case rtt.P95/parts < limit:
 		out.Outcome, out.Reason = verifier.Pass, text
+		if o, ok := j.t.OneWay(); ok && c == OneWay && o.over(limit) {
+			out.Outcome, out.Reason = verifier.Undecided, text+": and by the clocks of both machines one direction takes longer"
+		}
 	case rtt.Median/parts < limit:
 		out.Outcome, out.Reason = verifier.Undecided, text+": most are under the limit, and too many are not"
 	case !j.timerOK && rtt.Min/parts < limit:
@@ -265,6 +270,9 @@ func (j *judge) jitter() Judgement {
 	case d.Jitter.Worst < j.l.Jitter:
 		out.Outcome = verifier.Undecided
 		out.Reason += ": the mean is under the limit and the peak is not"
+	case j.t.There.Dropped > 0:
+		out.Outcome = verifier.Undecided
+		out.Reason += ": " + j.t.Disturbed()
 	case !j.timerOK:
 		out.Outcome = verifier.Undecided
 		out.Reason += ": " + j.lateness()

@@ -123,6 +123,13 @@ func Measure(ctx context.Context, conn Conn, key *reflector.Key, opt Options) (*
 		return nil, err
 	}
 	m.settle()
+	if c, ok := conn.(interface{ Dropped() (uint32, bool) }); ok { // a socket of its own, as a rule
+		m.train.DroppedHere, _ = c.Dropped()
+	}
+	m.train.ClockError, _ = reflector.ClockError()
+	if c, ok := conn.(interface{ Mark() (uint8, bool) }); ok {
+		m.train.Mark, m.train.Marked = c.Mark()
+	}
 	return m.train, nil
 }
 
@@ -210,7 +217,7 @@ func (m *measurement) send(ctx context.Context) error {
 // come.
 func (m *measurement) close(ctx context.Context) error {
 	m.opt.Sleep(ctx, m.opt.Now().Add(m.opt.Linger))
-	b := make([]byte, reflector.MinSize)
+	b := make([]byte, reflector.MinSize+reflector.ExtraSize)
 	for try := range 5 {
 		m.session.Request(b, reflector.Tally, uint32(len(m.train.Samples)+try), m.opt.Now().UnixNano(), 0)
 		if _, err := m.conn.Write(b); errors.Is(err, net.ErrClosed) {
@@ -270,7 +277,8 @@ func (m *measurement) note(p *reflector.Packet, now time.Time) {
 		m.mark(p)
 		if !t.Counted {
 			t.Counted = true
-			t.ArrivedThere, t.DuplicateThere = p.Arrived, p.Duplicates
+			t.ArrivedThere, t.DuplicateThere, t.There = p.Arrived, p.Duplicates, p.Extra
+			t.There.Dropped = m.session.Dropped(p.Extra)
 			close(m.counted)
 		}
 	case reflector.Echoed:

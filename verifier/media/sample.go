@@ -1,6 +1,7 @@
 package media
 
 import (
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -47,16 +48,28 @@ type Train struct {
 	Counted        bool
 	ArrivedThere   uint32
 	DuplicateThere uint32
-	DeclinedThere  uint32             // not answered for its rate limit
-	Refused        []reflector.Reason // in order, without repetitions
-	SendErrors     int                // packets that this machine would not send
-	Skipped        int                // packets that were left out because the train was far behind
-	LastSendError  error
+	DeclinedThere  uint32          // not answered for its rate limit
+	There          reflector.Extra // what else it knows at the end; Dropped is since the session began
+	// DroppedHere is how many answers this machine's system had no room for.
+	DroppedHere uint32
+	// ClockError is how wrong this machine's clock may be; 0: unknown.
+	ClockError time.Duration
+	// Mark is the DSCP of the answers; Marked says that it is known.
+	Mark          uint8
+	Marked        bool
+	Refused       []reflector.Reason // in order, without repetitions
+	SendErrors    int                // packets that this machine would not send
+	Skipped       int                // packets that were left out because the train was far behind
+	LastSendError error
 }
 
 // Disturbed says why lost answers may be no loss of the path, or "".
 func (t *Train) Disturbed() string {
 	switch {
+	case t.There.Dropped > 0:
+		return fmt.Sprintf("the reflector is overloaded: its system had no room for %d packets, of this client's or of others'", t.There.Dropped)
+	case t.DroppedHere > 0:
+		return fmt.Sprintf("this machine is overloaded: its system had no room for %d answers", t.DroppedHere)
 	case t.DeclinedThere > 0:
 		return "the reflector held answers back for its rate limit"
 	case len(t.Mapped) > 1:

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"runtime"
 	"testing"
 	"time"
 
@@ -68,7 +69,7 @@ func TestLoopback(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer conn.Close()
-			if tos, err := tosOf(conn); err != nil || tos != c.dscp<<2 {
+			if tos, err := tosOf(conn.UDPConn); err != nil || tos != c.dscp<<2 {
 				t.Errorf("marked with %d, want %d, %v", tos, c.dscp<<2, err)
 			}
 			limits, opt := brisk()
@@ -77,6 +78,9 @@ func TestLoopback(t *testing.T) {
 			train, err := Measure(t.Context(), conn, key, opt)
 			if err != nil {
 				t.Fatal(err)
+			}
+			if m, ok := conn.Mark(); runtime.GOOS == "linux" && (!ok || int(m) != c.dscp || !train.There.Marked || int(train.There.Mark) != c.dscp || int(train.Mark) != c.dscp) {
+				t.Errorf("marks: %d here, %+v there, want %d", m, train.There, c.dscp)
 			}
 			r := Judge(train, limits)
 			for m, got := range outcomesOf(r) {

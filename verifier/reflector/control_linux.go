@@ -94,8 +94,9 @@ func makeControl(p Peer, v4 bool) []byte {
 // SK_MEMINFO_DROPS).
 const memDrops = 8
 
-// dropped asks the kernel how many datagrams a socket had no room for.
-func dropped(c *net.UDPConn) (n uint32, ok bool) {
+// Dropped asks the system how many datagrams a socket had no room for, modulo 2^32;
+// false where it does not tell.
+func Dropped(c *net.UDPConn) (n uint32, ok bool) {
 	err := withSocket(c, func(fd int) error {
 		var info [memDrops + 1]uint32
 		size := uint32(unsafe.Sizeof(info))

@@ -44,5 +44,5 @@ func makeControl(p Peer, v4 bool) []byte {
 	return (&ipv6.ControlMessage{Src: p.To.AsSlice()}).Marshal()
 }
 
-// dropped is not known here.
-func dropped(*net.UDPConn) (uint32, bool) { return 0, false }
+// Dropped is not known here.
+func Dropped(*net.UDPConn) (uint32, bool) { return 0, false }

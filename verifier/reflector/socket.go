@@ -257,7 +257,7 @@ func (u *udpSocket) Close() error { return u.c.Close() }
 
 // Dropped counts the datagrams that came and found the socket's buffer full; false where
 // the system does not tell.
-func (u *udpSocket) Dropped() (uint32, bool) { return dropped(u.c) }
+func (u *udpSocket) Dropped() (uint32, bool) { return Dropped(u.c) }
 
 func unmapped(a netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
