@@ -124,7 +124,7 @@ type Env struct {
 	// Read returns a file that the policy names, relative to the policy's folder.
 	Read func(name string) ([]byte, error)
 	// Previous returns what was published at an output path before, or nil. A
-	// renderer uses it to remove objects that it no longer needs.
+	// renderer uses it to remove objects that it no longer needs; for one it is never nil.
 	Previous func(path string) []byte
 }
 
@@ -250,6 +250,9 @@ func (k Kind) NewOptions() any { return k.newOptions() }
 
 // Build makes the target of options, which come from NewOptions of the same kind.
 func (k Kind) Build(options any, env Env) (*Target, error) {
+	if env.Previous == nil {
+		env.Previous = func(string) []byte { return nil }
+	}
 	t, err := k.build(options, env)
 	if err != nil {
 		return nil, err

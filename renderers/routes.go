@@ -110,6 +110,20 @@ func Uncomment(text []byte, mark string) (comments, lines []string) {
 	return comments, lines
 }
 
+// SameLines refuses lines that are not those that are written for what they were read as:
+// so a reader need not know in which other ways a device would take them.
+func SameLines(got, want []string) error {
+	for i, line := range got {
+		if i >= len(want) || line != want[i] {
+			return fmt.Errorf("line %d, %.120q, is not what is written there", i+1, strings.TrimSpace(line))
+		}
+	}
+	if len(got) < len(want) {
+		return fmt.Errorf("it ends before %.120q", strings.TrimSpace(want[len(got)]))
+	}
+	return nil
+}
+
 // FileAt is the file among files that has the path.
 func FileAt(files []File, path string) (File, error) {
 	for _, f := range files {

@@ -15,9 +15,6 @@ import (
 // previous is the direction and the commands of the file published before. A file that
 // sallyport did not write has none.
 func (r *renderer) previous() (rules.Verdict, []string) {
-	if r.env.Previous == nil {
-		return 0, nil
-	}
 	comments, lines := renderers.Uncomment(r.env.Previous(r.env.Path), "!")
 	v, _, err := renderers.ReadRouteHeader(comments)
 	if err != nil {

@@ -155,9 +155,6 @@ func form(opt Options, env renderers.Env) routes.Form {
 // leftBehind is an error where the script published before is for another endpoint: this
 // one would not take its routes away.
 func leftBehind(opt Options, env renderers.Env) error {
-	if env.Previous == nil {
-		return nil
-	}
 	_, rest, ok := strings.Cut(string(env.Previous(env.Path)), "\nendpoint='")
 	before, _, closed := strings.Cut(rest, "'\n")
 	if !ok || !closed || before == opt.Endpoint {

@@ -14,9 +14,6 @@ import (
 // leftBehind is an error where the script published before made a list that this one
 // does not replace: on another resource, of the other direction, of a family or of names.
 func leftBehind(env renderers.Env, form routes.Form, list rules.RouteList) error {
-	if env.Previous == nil {
-		return nil
-	}
 	body, err := form.Text(list)
 	if err != nil {
 		return err

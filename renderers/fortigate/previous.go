@@ -24,9 +24,6 @@ type published struct {
 // previous reads the file published before. One that sallyport did not write is ignored.
 func (r *renderer) previous() published {
 	out := published{things: map[string][]string{}}
-	if r.env.Previous == nil {
-		return out
-	}
 	comments, lines := renderers.Uncomment(r.env.Previous(r.env.Path), "#")
 	v, _, err := renderers.ReadRouteHeader(comments)
 	if err != nil {

@@ -54,13 +54,8 @@ func (r *renderer) read(data []byte) (*rules.Plan, error) {
 		return nil, err
 	}
 	_, want := renderers.Uncomment(r.commands(set, v, settings, unset, gone), "#")
-	for i := range want {
-		if i >= len(lines) || lines[i] != want[i] {
-			return nil, fmt.Errorf("command %d is not %.200q", i+1, want[i])
-		}
-	}
-	if len(lines) > len(want) {
-		return nil, fmt.Errorf("%.200q is no command that sallyport writes", lines[len(want)])
+	if err := renderers.SameLines(lines, want); err != nil {
+		return nil, err
 	}
 	return rules.RoutePlan(r.env.Name, fams, v, set), nil
 }

@@ -203,9 +203,6 @@ func fileName(p string) string { return renderers.Clean(path.Base(p)) }
 // names. The list that they made may have become the admin's own since, so nothing here
 // deletes it.
 func (r *renderer) leftBehind(v rules.Verdict) error {
-	if r.env.Previous == nil {
-		return nil
-	}
 	now := r.deletes(v)
 	var old, files []string
 	for _, form := range []string{formSet, formXML} {

@@ -65,9 +65,6 @@ func (r *renderer) without(files []renderers.File) []ipranges.Family {
 // checkPlace refuses to write over lists of another table or protocol number: the new
 // ones do not know them, and their routes would stay.
 func (r *renderer) checkPlace() error {
-	if r.env.Previous == nil {
-		return nil
-	}
 	for _, f := range rules.BothFamilies.List() {
 		name := renderers.FamilyPath(r.env.Path, f)
 		_, lines := renderers.Uncomment(r.env.Previous(name), "#")
@@ -94,9 +91,6 @@ func (r *renderer) checkPlace() error {
 
 // had reports whether the version published before loaded routes of f, or took them away.
 func (r *renderer) had(f ipranges.Family) bool {
-	if r.env.Previous == nil {
-		return false
-	}
 	if len(r.env.Previous(renderers.FamilyPath(r.env.Path, f))) > 0 {
 		return true
 	}

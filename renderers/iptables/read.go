@@ -96,7 +96,7 @@ func (r *renderer) readPlan(sets string, running map[ipranges.Family]string) (*r
 			return nil, fmt.Errorf("%s: %w", r.paths.rules(d), err)
 		}
 		if deny {
-			denied |= familyOnly(d.family)
+			denied |= rules.Only(d.family)
 		}
 		for _, o := range rd.list {
 			plan.Rules = append(plan.Rules, o.rule())
@@ -114,13 +114,6 @@ func (r *renderer) readPlan(sets string, running map[ipranges.Family]string) (*r
 		}
 	}
 	return plan, nil
-}
-
-func familyOnly(f ipranges.Family) rules.Families {
-	if f == ipranges.IPv6 {
-		return rules.OnlyIPv6
-	}
-	return rules.OnlyIPv4
 }
 
 // outcome is what becomes of the packets that match: the first outcome of a list

@@ -70,7 +70,7 @@ func (r *renderer) Render(p *rules.Plan) ([]renderers.File, error) {
 		if err != nil {
 			return nil, err
 		}
-		t.previous = r.previous(r.paths.rules(d))
+		t.previous = r.env.Previous(r.paths.rules(d))
 		tables, sets = append(tables, t), append(sets, t.sets...)
 	}
 	var files []renderers.File
@@ -211,14 +211,6 @@ func (r *renderer) setView(v view, sets []set) *view {
 
 func (r *renderer) execute(name string, v *view) ([]byte, error) {
 	return renderers.Execute("iptables", name, r.env.Templates, v)
-}
-
-// previous is the file that was published at path before, or nil.
-func (r *renderer) previous(path string) []byte {
-	if r.env.Previous == nil {
-		return nil
-	}
-	return r.env.Previous(path)
 }
 
 // retired are the chains that the earlier file of the family left in place and this

@@ -81,7 +81,7 @@ func (w *watcher) states(r *renderer, f dialect) []*rules.Plan {
 		if err != nil {
 			w.t.Fatalf("after step %d: %v", n, err)
 		}
-		p.Families = familyOnly(f.family)
+		p.Families = rules.Only(f.family)
 		list = append(list, p)
 	}
 }
@@ -137,7 +137,7 @@ func TestNoStateBetween(t *testing.T) {
 					for n, got := range w.states(r, f) {
 						for ; at < len(list); at++ {
 							want := *list[at]
-							want.Families = familyOnly(f.family)
+							want.Families = rules.Only(f.family)
 							if rules.Compare(&want, got) == nil {
 								break
 							}

@@ -22,9 +22,6 @@ type leftover struct {
 // they are carried on until the target is removed, however many versions were never
 // loaded. Where one of them is damaged, the other one tells.
 func (r *renderer) retired(objects []*set, chains []chain) (leftover, error) {
-	if r.env.Previous == nil {
-		return leftover{}, nil
-	}
 	old, err := r.declared()
 	if err != nil {
 		return leftover{}, err
@@ -101,9 +98,6 @@ func (r *renderer) placed() string {
 // a jump of the admin's from another hook would take in our chain without its gate. A
 // standalone rule set is a table of our own, which every later file takes away.
 func (r *renderer) checkPlace() error {
-	if r.env.Previous == nil {
-		return nil
-	}
 	for line := range strings.Lines(string(r.env.Previous(r.env.Path))) {
 		was, ok := strings.CutPrefix(strings.TrimSpace(line), "# "+placedMark)
 		if whole := strings.HasSuffix(line, "\n"); !ok || !whole || was == r.placed() || strings.HasPrefix(was, standalone+",") {

@@ -152,9 +152,6 @@ func parseRef(path string) (ref, error) {
 // the same way, so they stay until the target is removed, however many versions
 // were never loaded.
 func (r *renderer) retired(now []ref) []ref {
-	if r.env.Previous == nil {
-		return nil
-	}
 	old := string(r.env.Previous(r.removePath()))
 	if old == "" {
 		return nil

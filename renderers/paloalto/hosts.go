@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"sallyport/renderers"
 	"sallyport/rules"
 )
 
@@ -82,7 +83,7 @@ func (c *config) hostGroup(label string, patterns []string) *rules.RuleError {
 	}
 	var list []string
 	for _, host := range patterns {
-		if !isHost(host) {
+		if !renderers.IsHost(host) {
 			return refuse("correct the name, or leave the rule out of this target", "PAN-OS cannot resolve %.80q", host)
 		}
 		list = append(list, c.fqdn(host))
@@ -148,23 +149,10 @@ func urlEntry(pattern string) (string, *rules.RuleError) {
 	case rules.Wildcard(host):
 		return "", refuse("list the names that it stands for, or exclude it from the names of this rule",
 			"a * in PAN-OS's lists of URLs stands for whole parts between dots, so they cannot say %s", pattern)
-	case !isHost(host):
+	case !renderers.IsHost(host):
 		return "", refuse("correct the name, or leave the rule out of this target", "a list of URLs cannot say %.80q", pattern)
 	}
 	return pattern + "/", nil
-}
-
-// isHost reports whether s is a host name of two parts or more, in lower case. The last
-// part is no number, so that no address is one.
-func isHost(s string) bool {
-	parts := strings.Split(s, ".")
-	for _, p := range parts {
-		plain := strings.Trim(p, "abcdefghijklmnopqrstuvwxyz0123456789-_") == ""
-		if p == "" || len(p) > 63 || !plain || p[0] == '-' || p[len(p)-1] == '-' {
-			return false
-		}
-	}
-	return len(parts) > 1 && len(s) <= 253 && strings.Trim(parts[len(parts)-1], "0123456789") != ""
 }
 
 // destination reads where a rule goes: to addresses, or by names.
@@ -231,7 +219,7 @@ func (rd *reader) hostGroup(name string) (rules.Addresses, error) {
 	for _, member := range list {
 		object := rd.objects.at("address", member)
 		host := object.value("fqdn")
-		if object == nil || len(object.kids) != 1 || !isHost(host) || member != rd.r.hostObject(host) {
+		if object == nil || len(object.kids) != 1 || !renderers.IsHost(host) || member != rd.r.hostObject(host) {
 			return rules.Addresses{}, fmt.Errorf("group %s: %q is not the object of a host name", name, member)
 		}
 		patterns = append(patterns, host)

@@ -152,7 +152,7 @@ func TestLongHosts(t *testing.T) {
 	for i := range 300 {
 		for _, host := range []string{strings.Repeat("long.", i/7) + fmt.Sprintf("h%d.example.com", i), fmt.Sprintf("a%d.", i) + strings.Repeat("long.", 30) + "example.com"} {
 			name := r.hostObject(host)
-			if other, ok := seen[name]; ok && other != host || !isName(name, maxName) || !isHost(host) {
+			if other, ok := seen[name]; ok && other != host || !isName(name, maxName) || !renderers.IsHost(host) {
 				t.Fatalf("%q for %q, and %q", name, host, other)
 			}
 			seen[name] = host

@@ -15,20 +15,6 @@ func commandLines(src []byte) []string {
 	return lines
 }
 
-// sameLines refuses lines that are not those that are written for what they were read as:
-// so a reader need not know in which other ways a device would take them.
-func sameLines(file string, got, want []string) error {
-	for i, line := range got {
-		if i >= len(want) || line != want[i] {
-			return fmt.Errorf("%s: %.120q is not what is written there", file, line)
-		}
-	}
-	if len(got) < len(want) {
-		return fmt.Errorf("%s: it ends before %.120q", file, want[len(got)])
-	}
-	return nil
-}
-
 // splitWords divides a command at its blanks; quotes hold a word together.
 func splitWords(line string) ([]string, error) {
 	if !strings.Contains(line, `"`) {

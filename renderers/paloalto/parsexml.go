@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"sallyport/renderers"
 )
 
 // parseXML reads an XML configuration by the table, in which unknown elements are errors.
@@ -54,7 +56,7 @@ func parseXML(src []byte) (*node, error) {
 	}
 	var want bytes.Buffer
 	root.appendXML(&want, 0, false)
-	return root, sameLines("elements", withoutBlanks(body), withoutBlanks(want.Bytes()))
+	return root, renderers.SameLines(withoutBlanks(body), withoutBlanks(want.Bytes()))
 }
 
 func withoutBlanks(text []byte) []string {

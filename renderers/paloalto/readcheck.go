@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"sallyport/renderers"
 )
 
 // check keeps the two scopes, and holds the commands to what is written for them: first
@@ -26,9 +28,13 @@ func (rd *reader) check(file string, objects, ours *node, body func(*config) []s
 	for _, e := range rd.rules.kids {
 		names = append(names, e.name)
 	}
-	want := slices.Concat(deletes(now, old, false), body(c), rd.r.moves(names))
-	if err := sameLines(file, commandLines(rd.files[file]), want); err != nil {
-		return err
+	err := renderers.SameLines(commandLines(rd.files[file]), slices.Concat(deletes(now, old, false), body(c), rd.r.moves(names)))
+	if err == nil {
+		file = rd.r.removePath()
+		err = renderers.SameLines(commandLines(rd.files[file]), deletes(now, old, true))
 	}
-	return sameLines(rd.r.removePath(), commandLines(rd.files[rd.r.removePath()]), deletes(now, old, true))
+	if err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	return nil
 }

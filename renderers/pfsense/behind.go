@@ -197,7 +197,7 @@ func minus(boxes []box, e *theirRule) []box {
 // meets says which traffic of a box e matches or may match, or "".
 func (e *theirRule) meets(b box) string {
 	common := e.matches.Intersect(b.matches)
-	if len(common) == 0 || !e.families.Has(b.family) || e.src.unknown[only(b.family)] == "" && !e.src.set.Overlaps(b.src) {
+	if len(common) == 0 || !e.families.Has(b.family) || e.src.unknown[rules.Only(b.family)] == "" && !e.src.set.Overlaps(b.src) {
 		return ""
 	}
 	src, dst := e.src.of(b.family).Intersect(b.src), e.dst.of(b.family).Intersect(b.dst)

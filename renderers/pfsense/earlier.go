@@ -225,7 +225,7 @@ func (e *theirRule) overlaps(f *filterRule) string {
 		if !src.Has(fam) || !dst.Has(fam) {
 			continue
 		}
-		for _, unknown := range []string{e.src.unknown[only(fam)], e.dst.unknown[only(fam)], e.unknownPorts} {
+		for _, unknown := range []string{e.src.unknown[rules.Only(fam)], e.dst.unknown[rules.Only(fam)], e.unknownPorts} {
 			if unknown != "" {
 				return unknown + " cannot be told from config.xml, so it may meet " + f.descr
 			}

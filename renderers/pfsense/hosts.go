@@ -3,8 +3,8 @@ package pfsense
 import (
 	"errors"
 	"fmt"
-	"strings"
 
+	"sallyport/renderers"
 	"sallyport/rules"
 )
 
@@ -19,31 +19,18 @@ func (r *renderer) hostAlias(o *objects, rule *rules.Rule) (string, error) {
 			"pfSense would let pass what it has not resolved, or resolved otherwise than the client, so a rule that denies names denies less than it says")
 	}
 	for _, host := range rule.To.Patterns() {
-		if !isHost(host) {
+		// Without a dot it could be the name of an alias (util.inc, is_hostname).
+		if !renderers.IsHost(host) {
 			return "", refuse("correct the name, or leave the rule out of this target", "pfSense cannot resolve %.80q", host)
 		}
 	}
 	return r.add(o, &alias{label: "names " + rule.To.Name(), kind: kindHost, hosts: rule.To.Patterns(), rule: rule})
 }
 
-// isHost reports whether s is a host name of two parts or more, in lower case, as
-// pfSense takes it (util.inc, is_hostname). The last part is no number, so that no
-// address is one; without a dot it could be the name of an alias.
-func isHost(s string) bool {
-	parts := strings.Split(s, ".")
-	for _, p := range parts {
-		plain := strings.Trim(p, "abcdefghijklmnopqrstuvwxyz0123456789-_") == ""
-		if p == "" || len(p) > 63 || !plain || p[0] == '-' || p[len(p)-1] == '-' {
-			return false
-		}
-	}
-	return len(parts) > 1 && len(s) <= 253 && strings.Trim(parts[len(parts)-1], "0123456789") != ""
-}
-
 // checkHosts holds the entries of an alias of names to being that.
 func checkHosts(list []string) error {
 	for _, host := range list {
-		if !isHost(host) {
+		if !renderers.IsHost(host) {
 			return fmt.Errorf("%.80q is no host name", host)
 		}
 	}

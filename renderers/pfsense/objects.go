@@ -126,7 +126,7 @@ func (r *renderer) addRule(o *objects, rule *rules.Rule, plan rules.Families) er
 	var fams rules.Families
 	for _, f := range plan.List() {
 		if rule.From.Has(f) && rule.To.Has(f) {
-			fams |= only(f)
+			fams |= rules.Only(f)
 		}
 	}
 	base := filterRule{action: actions[rule.ActionWord()], log: rule.Log, origin: rule}
@@ -171,13 +171,6 @@ func (r *renderer) addRule(o *objects, rule *rules.Rule, plan rules.Families) er
 var actions = map[string]string{"allow": "pass", "deny": "block", "reject": "reject"}
 
 var familyWords = map[rules.Families]string{rules.OnlyIPv4: "inet", rules.OnlyIPv6: "inet6", rules.BothFamilies: "inet46"}
-
-func only(f ipranges.Family) rules.Families {
-	if f == ipranges.IPv6 {
-		return rules.OnlyIPv6
-	}
-	return rules.OnlyIPv4
-}
 
 func (r *renderer) addressAlias(o *objects, rule *rules.Rule, side rules.Addresses) (string, error) {
 	if side.IsAny() {

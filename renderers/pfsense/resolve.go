@@ -28,7 +28,7 @@ func everywhere() side {
 
 // of is the side's addresses of a family, and all of them where they are unknown.
 func (s side) of(f ipranges.Family) ipranges.Set {
-	if s.unknown[only(f)] != "" {
+	if s.unknown[rules.Only(f)] != "" {
 		return ipranges.Full(f)
 	}
 	return s.set.Only(f)
@@ -39,7 +39,7 @@ func (s *side) mark(fams rules.Families, format string, args ...any) {
 		s.unknown = map[rules.Families]string{}
 	}
 	for _, f := range fams.List() {
-		s.unknown[only(f)] = fmt.Sprintf(format, args...)
+		s.unknown[rules.Only(f)] = fmt.Sprintf(format, args...)
 	}
 }
 

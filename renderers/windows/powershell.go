@@ -119,9 +119,6 @@ func (r *renderer) renderScript(header []string, list rules.RouteList) ([]render
 // leftBehind refuses a change of all_users: the record of what the earlier script added
 // is where the new one does not look.
 func (r *renderer) leftBehind() error {
-	if r.env.Previous == nil {
-		return nil
-	}
 	before := r.env.Previous(r.path)
 	if !bytes.Contains(before, []byte(fmt.Sprintf("\n$allUsers = $%v\n", !r.opt.AllUsers))) {
 		return nil

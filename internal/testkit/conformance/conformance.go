@@ -196,7 +196,6 @@ var checks = []struct {
 	{"unsupported", (*suite).unsupported},
 	{"the other way", (*suite).otherWay},
 	{"log and reject", (*suite).shown},
-	{"known wrong outputs", (*suite).wrongOutputs},
 	{"small change", (*suite).smallChange},
 	{"limits", (*suite).limits},
 	{"budget", (*suite).budget},

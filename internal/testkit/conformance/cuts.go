@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"sallyport/internal/testkit/rendered"
 	"sallyport/renderers"
 	"sallyport/rules"
 )
@@ -17,14 +18,7 @@ import (
 // user's that options name.
 func (s *suite) cuts(t testing.TB) {
 	r := s.build(t, "edge")
-	lowered, _, errs := rules.Lower(s.rich(t), r.Caps)
-	if len(errs) > 0 {
-		t.Fatal(errs[0])
-	}
-	next, _, errs := rules.Lower(s.plan(t, cloud), r.Caps)
-	if len(errs) > 0 {
-		t.Fatal(errs[0])
-	}
+	lowered, next := lower(t, r, s.rich(t)), lower(t, r, s.plan(t, cloud))
 	files := s.render(t, r, lowered)
 	points := 600
 	if testing.Short() {
@@ -48,10 +42,7 @@ func (s *suite) cuts(t testing.TB) {
 			if !forPeople(f) && !s.variant.NoReadBack && err == nil && rules.Compare(lowered, got) == nil && !isRemark(f.Data[n:]) {
 				t.Errorf("%s reads back the same without %.200q", f.Path, f.Data[n:])
 			}
-			s.renderIn(t, fmt.Sprintf("after %s, cut at %d of %d", f.Path, n, len(f.Data)), next, renderers.Env{Read: s.readFile, Previous: func(path string) []byte {
-				f, _ := renderers.FileAt(cut, path)
-				return f.Data
-			}})
+			s.renderIn(t, fmt.Sprintf("after %s, cut at %d of %d", f.Path, n, len(f.Data)), next, renderers.Env{Read: s.readFile, Previous: rendered.Previous(cut)})
 		}
 	}
 }

@@ -8,55 +8,61 @@ import (
 	"sallyport/rules"
 )
 
-// emptyRule gives the target rules that match nothing, past the check that would
-// have dropped them: they must not turn into "any".
+// emptyRule gives the target rules that match nothing, past the check that would have
+// dropped them: they must not turn into "any". That is the first of what other generators
+// were seen to make wrong. The numbers of these are:
+//
+//  1. excluding everything becomes allow any
+//  2. a family without addresses becomes allow any
+//  3. ports are lost, or crossed between protocols: the cases with several of them
+//  4. an exclusion matches everything: the cases with holes
+//  5. old prefixes stay after a reload: the tests of each target's load contract
+//  6. what is rendered does not load, or not twice: the same
+//  7. a shadowed rule ends without a file and without an error: it depends on no target.
+//     rules/policy's TestFixtures, testdata/shadow.hcl, and internal/pipeline's
+//     TestWrongOutputsFromThePolicy
+//  8. a tree of chains too deep for iptables-nft: iptables' TestVerdictsOnEveryBoundary
+//     and TestTrieStaysShallow
+//  9. thousands of changed lines for a few prefixes: the suite's week
 func (s *suite) emptyRule(t testing.TB) {
 	r := s.build(t, "edge")
 	none := rules.In("none", ipranges.Set{})
-	if r.Caps.OnlyNames {
-		if _, _, errs := rules.Lower(filter(allow("none", rules.Any(), rules.Named("none", nil), https)), r.Caps); len(errs) == 0 {
-			t.Error("an empty list of names is not refused")
+	if r.Caps.OnlyNames || s.verdict(t) != rules.Allow {
+		p := s.plan(t, none)
+		if r.Caps.OnlyNames {
+			p.Rules[0].To = rules.Named("none", nil)
+		}
+		if _, _, errs := rules.Lower(p, r.Caps); len(errs) == 0 {
+			t.Error("a list of nothing is not refused")
 		}
 		return
 	}
-	if s.verdict(t) != rules.Allow {
-		if _, _, errs := rules.Lower(s.plan(t, none), r.Caps); len(errs) == 0 {
-			t.Error("routes to nowhere are not refused")
-		}
-		return
-	}
+	six := filter(allow("none", rules.Any(), only6, media))
+	six.Families = rules.OnlyIPv4
 	for _, c := range []Case{
 		{"no destination", filter(allow("none", rules.Any(), none, media))},
 		{"no source", filter(allow("none", none, cloud, media))},
 		{"no service", filter(allow("none", rules.Any(), cloud))},
 		{"an empty service", filter(allow("none", rules.Any(), cloud, rules.NewService("nothing")))},
 		{"no common family", filter(allow("none", lan4, only6, media))},
-		{"nothing in the plan's family", func() *rules.Plan {
-			p := filter(allow("none", rules.Any(), only6, media))
-			p.Families = rules.OnlyIPv4
-			return p
-		}()},
+		{"nothing in the plan's family", six},
 	} {
+		both := *c.Plan
+		both.Rules = append(slices.Clone(both.Rules), allow("calls", rules.Any(), only4, media))
 		if _, losses, errs := rules.Lower(c.Plan, r.Caps); len(errs) == 0 {
 			t.Errorf("%s: a plan without any effect is not refused: %+v", c.Name, losses)
 		}
-		both := *c.Plan
-		both.Rules = append(slices.Clone(both.Rules), allow("calls", rules.Any(), only4, media))
 		_, losses, errs := rules.Lower(&both, r.Caps)
 		if len(errs) == 0 && (len(losses) != 1 || losses[0].Rule != "none" || !losses[0].Dropped) {
 			t.Errorf("%s: the dropped rule is not reported: %+v", c.Name, losses)
 		}
-		files, err := r.Render(&both)
-		if err != nil || s.variant.NoReadBack {
-			continue
-		}
-		got, err := r.ReadBack(files)
-		if err != nil {
-			t.Errorf("%s: reading back: %v", c.Name, err)
-			continue
-		}
-		if d := rules.Compare(&both, got); d != nil {
-			t.Errorf("%s: %v\n%s", c.Name, d, files[0].Data)
+		for _, p := range []*rules.Plan{c.Plan, &both} {
+			if p.Families &= r.Caps.Families; p.Families == 0 || s.variant.NoReadBack {
+				continue
+			}
+			if files, err := r.Render(p); err == nil {
+				s.readBack(t, r, files, p)
+			}
 		}
 	}
 }

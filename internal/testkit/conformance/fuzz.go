@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"sallyport/internal/testkit/quickfuzz"
+	"sallyport/internal/testkit/rendered"
 	"sallyport/renderers"
 	"sallyport/rules"
 )
@@ -44,11 +45,7 @@ func Fuzz(f *testing.F, c Contract) {
 		default:
 			x.s.renderedAgain(t, x.r, p)
 		}
-		before := func(path string) []byte {
-			f, _ := renderers.FileAt(files, path)
-			return f.Data
-		}
-		x.s.renderIn(t, "after "+file.Path, x.next, renderers.Env{Read: x.s.readFile, Previous: before})
+		x.s.renderIn(t, "after "+file.Path, x.next, renderers.Env{Read: x.s.readFile, Previous: rendered.Previous(files)})
 		if len(x.s.read) > 0 {
 			x.s.renderIn(t, "with a file of the user's", x.next, renderers.Env{Read: func(name string) ([]byte, error) { return edit(x.s.read[name]), nil }})
 		}

@@ -34,10 +34,7 @@ var strange = []string{
 // rendered is well-formed in its format and reads back as the plan. What a plan says of its
 // origin is never refused.
 func (s *suite) hostile(t testing.TB) {
-	plan, _, errs := rules.Lower(s.plan(t, cloud), s.build(t, "edge").Caps)
-	if len(errs) > 0 {
-		t.Fatal(errs[0])
-	}
+	plan := lower(t, s.build(t, "edge"), s.plan(t, cloud))
 	standard := "edge" + s.Kind.Extension
 	for _, field := range textsOf(reflect.ValueOf(s.variant.Options).Elem(), "") {
 		for i, x := range strange {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"sallyport/internal/testkit/rendered"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/rules"
@@ -107,24 +108,27 @@ func (s *suite) damagePlans(t testing.TB, to rules.Addresses) (list []*rules.Pla
 // refuses a rule of it: some options are about one way alone.
 func (s *suite) rendered(t testing.TB, r *renderers.Target, p *rules.Plan) ([]renderers.File, *rules.Plan) {
 	t.Helper()
-	lowered, _, errs := rules.Lower(p, r.Caps)
-	if len(errs) > 0 {
-		t.Fatal(errs[0])
-	}
+	lowered := lower(t, r, p)
 	if _, err := r.Render(lowered); refusal(err) {
 		return nil, lowered
 	}
 	return s.render(t, r, lowered), lowered
 }
 
+// lower is a plan as r can carry it out. One that has to be taken may not be refused.
+func lower(t testing.TB, r *renderers.Target, p *rules.Plan) *rules.Plan {
+	t.Helper()
+	lowered, _, errs := rules.Lower(p, r.Caps)
+	if len(errs) > 0 {
+		t.Fatalf("refused: %v", errs[0])
+	}
+	return lowered
+}
+
 // buildAfter makes the variant's renderer for a target that published files before.
 func (s *suite) buildAfter(t testing.TB, files []renderers.File) *renderers.Target {
 	t.Helper()
-	r, err := s.Kind.Build(s.variant.Options, renderers.Env{Name: "edge", Path: "edge" + s.Kind.Extension, Read: s.readFile,
-		Previous: func(path string) []byte {
-			f, _ := renderers.FileAt(files, path)
-			return f.Data
-		}})
+	r, err := s.Kind.Build(s.variant.Options, renderers.Env{Name: "edge", Path: "edge" + s.Kind.Extension, Read: s.readFile, Previous: rendered.Previous(files)})
 	if err != nil {
 		t.Fatalf("building the renderer: %v", err)
 	}

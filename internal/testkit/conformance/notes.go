@@ -16,10 +16,7 @@ import (
 // rules.Notes is in some file, none decides anything, and one more changes a few lines.
 func (s *suite) notes(t testing.TB) {
 	r := s.build(t, "edge")
-	plan, _, errs := rules.Lower(s.rich(t), r.Caps)
-	if len(errs) > 0 {
-		t.Fatal(errs[0])
-	}
+	plan := lower(t, r, s.rich(t))
 	without := s.render(t, r, plan)
 	for field := range reflect.TypeFor[rules.Notes]().NumField() {
 		name := reflect.TypeFor[rules.Notes]().Field(field).Name

@@ -104,6 +104,7 @@ func FilterCases() []Case {
 		{"keywords", filter(allow("accept", rules.In("ip", lan.Set()), rules.In("set", cloud.Set()), rules.NewService("tcp", media.Matches()...)),
 			deny("fwd", any, rules.In("drop", inner.Set()), anything))},
 		{"hostile provenance", hostile()},
+		{"holes", filter(allow("some", any, rules.In("some", cloud.Set().Minus(ipranges.MustParse("20.202.7.0/24", "2603:1063:7::/48"))), media))},
 		{"icmp types", filter(allow("echo", any, cloud, echo), deny("rest", lan, any, rules.NewService("icmp", rules.All(rules.ICMP), rules.All(rules.ICMPv6))))},
 	}
 	cases = append(cases, NameCases()...)

@@ -100,7 +100,7 @@ func TestFaultsAreFound(t *testing.T) {
 	for fault, part := range map[string]string{
 		"puts denials last":               "filter/hole",
 		"forgets the last rule":           "filter/plain",
-		"makes any of what is empty":      "filter/known wrong outputs",
+		"makes any of what is empty":      "filter/empty rule",
 		"loses ports":                     "filter/protocol and port pairs",
 		"crosses ports between protocols": "filter/protocol and port pairs",
 		"says that it logs, and does not": "filter/log and reject",

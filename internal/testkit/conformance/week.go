@@ -42,13 +42,8 @@ func (s *suite) weekOf(t testing.TB, set ipranges.Set, change string, before []r
 	r := s.buildAfter(t, before)
 	p := s.plan(t, rules.In("cloud", set))
 	p.Provenance.Feeds[0].Change = change
-	caps := r.Caps
-	caps.RouteLimits, caps.MaxElements = nil, 0
-	lowered, _, errs := rules.Lower(p, caps)
-	if len(errs) > 0 {
-		t.Fatal(errs[0])
-	}
-	return s.render(t, r, lowered)
+	r.Caps.RouteLimits, r.Caps.MaxElements = nil, 0
+	return s.render(t, r, lower(t, r, p))
 }
 
 // changedPrefixes counts the prefixes that one of the sets' shortest lists has
@@ -132,12 +127,7 @@ func (s *suite) smallChange(t testing.TB) {
 	}
 	var texts [2][]renderers.File
 	for i, set := range []ipranges.Set{before, after} {
-		p := s.plan(t, rules.In("cloud", set))
-		lowered, _, errs := rules.Lower(p, r.Caps)
-		if len(errs) > 0 {
-			t.Fatalf("a plain list is refused: %v", errs[0])
-		}
-		texts[i] = s.render(t, r, lowered)
+		texts[i] = s.render(t, r, lower(t, r, s.plan(t, rules.In("cloud", set))))
 	}
 	changed := changedUnits(texts[0], texts[1])
 	if limit := 3*prefixes + 6; changed > limit {
