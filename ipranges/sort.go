@@ -35,7 +35,7 @@ func normal6(r run[word6]) []span6 {
 }
 
 // spareLen is how many spans are sorted with the help of as many spare ones.
-const spareLen = 1 << 13
+const spareLen = 1 << 12
 
 // sortShared sorts s. Several goroutines share the work if there is much.
 func sortShared[W word[W]](s []span[W], split func([]span[W]) [256]uint32, sort func(s, spare []span[W])) {

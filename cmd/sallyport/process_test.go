@@ -4,12 +4,9 @@ package main
 
 import (
 	"bytes"
-	"encoding/binary"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"sallyport/internal/testkit/need"
+	"sallyport/internal/testkit/iplist"
 	"sallyport/internal/testkit/realfeed"
 )
 
@@ -211,6 +208,31 @@ func BenchmarkFeedFileProcess(b *testing.B) {
 	}
 }
 
+// BenchmarkBudgetProcess is the price of a list of a million prefixes, at every length up to
+// 4,096 and at two lengths, from a file that has not changed.
+func BenchmarkBudgetProcess(b *testing.B) {
+	dir := b.TempDir()
+	b.Setenv("SALLYPORT_CACHE", filepath.Join(dir, "cache"))
+	sallyport, nothing := program(b, dir, "sallyport", "."), idle(b, dir)
+	m := newMeter(b, dir)
+	list := filepath.Join(dir, "list")
+	if err := os.WriteFile(list, iplist.Lines("public", 1_000_000), 0o644); err != nil {
+		b.Fatal(err)
+	}
+	budget := []string{sallyport, "budget", "text:all", "--feed", "text=" + list}
+	for name, args := range map[string][]string{"all": budget, "two lengths": append(slices.Clone(budget), "--at", "100,200")} {
+		b.Run(name, func(b *testing.B) {
+			m.timed(b, args...)
+			var ours, idles []processUsage
+			for b.Loop() {
+				idles = append(idles, m.timed(b, nothing))
+				ours = append(ours, m.timed(b, args...))
+			}
+			reportRuns(b, ours, idles)
+		})
+	}
+}
+
 // addressesOf is n addresses of an Azure feed, from all over the file.
 func addressesOf(tb testing.TB, feed string, n int) []string {
 	tb.Helper()
@@ -246,53 +268,4 @@ func reportRuns(b *testing.B, ours, idles []processUsage) {
 	b.ReportMetric(float64(a.wall)/float64(i.wall), "times-idle")
 	b.ReportMetric(a.mib, "peak-MiB")
 	b.ReportMetric(0, "ns/op") // says nothing here: it holds both programs
-}
-
-// BenchmarkAggregateProcess is the whole of aggregate on a million random prefixes,
-// beside Debian's iprange on the same IPv4 file. iprange 1.0.4 reads IPv4 alone, so
-// it stands there as the measure of the machine.
-func BenchmarkAggregateProcess(b *testing.B) {
-	iprange := need.Program(b, "iprange")
-	dir := b.TempDir()
-	sallyport, m := program(b, dir, "sallyport", "."), newMeter(b, dir)
-	for _, family := range []string{"IPv4", "IPv6"} {
-		file := filepath.Join(dir, family)
-		if err := os.WriteFile(file, randomPrefixes(family, 1_000_000), 0o644); err != nil {
-			b.Fatal(err)
-		}
-		b.Run(family, func(b *testing.B) {
-			var ours, theirs []processUsage
-			for b.Loop() {
-				theirs = append(theirs, m.timed(b, iprange, filepath.Join(dir, "IPv4")))
-				ours = append(ours, m.timed(b, sallyport, "aggregate", file))
-			}
-			a, i := median(ours), median(theirs)
-			b.ReportMetric(float64(a.wall.Microseconds())/1000, "ms/run")
-			b.ReportMetric(float64(i.wall.Microseconds())/1000, "iprange-IPv4-ms/run")
-			b.ReportMetric(float64(i.wall)/float64(a.wall), "times-faster")
-			b.ReportMetric(a.mib, "peak-MiB")
-			b.ReportMetric(0, "ns/op")
-		})
-	}
-}
-
-// randomPrefixes is n prefixes, /24 to /32 of IPv4 or /48 to /128 of IPv6, one a
-// line and the same at every run.
-func randomPrefixes(family string, n int) []byte {
-	rng := rand.New(rand.NewPCG(1, 2))
-	var out []byte
-	for range n {
-		var p netip.Prefix
-		if family == "IPv4" {
-			v := rng.Uint32()
-			p, _ = netip.AddrFrom4([4]byte{byte(v >> 24), byte(v >> 16), byte(v >> 8), byte(v)}).Prefix(24 + rng.IntN(9))
-		} else {
-			var a [16]byte
-			binary.BigEndian.PutUint64(a[:], 0x2000<<48|rng.Uint64()>>3)
-			binary.BigEndian.PutUint64(a[8:], rng.Uint64())
-			p, _ = netip.AddrFrom16(a).Prefix(48 + rng.IntN(81))
-		}
-		out = append(p.AppendTo(out), '\n')
-	}
-	return out
 }
