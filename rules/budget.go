@@ -242,7 +242,7 @@ const hintRoutes = 4096
 // routesFor is how many routes of a family cost no more than allowed; false where that
 // is not known.
 func (f *fitting) routesFor(fam ipranges.Family, allowed cover.Count) (int, bool) {
-	curve, err := f.curve(fam, hintRoutes)
+	curve, err := f.curve(fam, hintRoutes, cover.OverPrices)
 	if err != nil {
 		return 0, false
 	}
@@ -275,10 +275,10 @@ func (f *fitting) tightest(fam ipranges.Family) RouteLimit {
 }
 
 // curve is the price of every number of routes in a family: of what is written.
-func (f *fitting) curve(fam ipranges.Family, most int) (*cover.Curve, error) {
+func (f *fitting) curve(fam ipranges.Family, most int, over func(ipranges.Set, ipranges.Family, int, ipranges.Set) *cover.Curve) (*cover.Curve, error) {
 	written, whole := f.written(f.listed), cover.CountOf(f.listed, fam)
 	if f.over != f.flipped(fam) {
-		return cover.OverCurve(written, fam, most, f.never(fam)).Of(whole), nil
+		return over(written, fam, most, f.never(fam)).Of(whole), nil
 	}
 	c, err := cover.UnderCurve(written, fam, f.always(fam))
 	if err != nil {
@@ -331,5 +331,5 @@ func PriceCurve(p *Plan, caps Caps, family ipranges.Family, added bool, most int
 	if errs := f.check(); len(errs) > 0 {
 		return nil, errs[0]
 	}
-	return f.curve(family, most)
+	return f.curve(family, most, cover.OverPrices)
 }

@@ -107,7 +107,7 @@ func (b bounds) met(part ipranges.Set, fam ipranges.Family, caps Caps) bool {
 }
 
 func (f *fitting) byRoutes(fam ipranges.Family, k int) (ipranges.Set, *RuleError) {
-	curve, err := f.curve(fam, k)
+	curve, err := f.curve(fam, k, cover.OverCurve)
 	if err != nil {
 		return ipranges.Set{}, &RuleError{Option: "budget.must", Cause: err.Error(), Fix: "correct must or the list"}
 	}
@@ -183,7 +183,7 @@ func (f *fitting) share(written ipranges.Set, shared bounds) (ipranges.Set, *Rul
 // budget allows.
 func (f *fitting) sides(k int, most map[ipranges.Family]int, both, priced bool) (list [2]cover.Side, err error) {
 	for i, fam := range BothFamilies.List() {
-		curve, err := f.curve(fam, k)
+		curve, err := f.curve(fam, k, cover.OverCurve)
 		if err != nil {
 			return list, err
 		}

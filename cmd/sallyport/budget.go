@@ -98,7 +98,7 @@ func (a *app) budget(cmd *cobra.Command, f *budgetFlags, names []string) error {
 	if err != nil {
 		return err
 	}
-	curves, err := pricesOf(of, slices.Max(append(slices.Clone(f.at), longest)))
+	curves, err := pricesOf(of, f)
 	if err != nil {
 		return a.budgetMistake(of, err)
 	}
@@ -194,7 +194,16 @@ func (p priced) exact() int { return p.missing.Exact() }
 // more: the time grows with it. No known device has a limit above it.
 const longest = 4096
 
-func pricesOf(of budgetOf, most int) ([]priced, error) {
+// longestOf is the length up to which a curve is computed for a list of so many routes. Of a
+// list that is too long for the whole curve, --at asks for no more than it prints.
+func (f *budgetFlags) longestOf(exact int) int {
+	if len(f.at) == 0 || f.svg != "" || exact <= longest {
+		return slices.Max(append(slices.Clone(f.at), longest))
+	}
+	return slices.Max(f.at)
+}
+
+func pricesOf(of budgetOf, f *budgetFlags) ([]priced, error) {
 	routes, _ := of.plan.Routes()
 	set := routes.Set
 	var list []priced
@@ -202,6 +211,7 @@ func pricesOf(of budgetOf, most int) ([]priced, error) {
 		if !set.Has(fam) {
 			continue
 		}
+		most := f.longestOf(set.NumPrefixes(fam))
 		added, err := rules.PriceCurve(of.plan, of.caps, fam, true, most)
 		if err != nil {
 			return nil, err

@@ -103,6 +103,12 @@ func million(b *testing.B, f ipranges.Family) ipranges.Set {
 func BenchmarkCurveMillion(b *testing.B) {
 	for _, f := range families {
 		set := million(b, f)
+		b.Run(fmt.Sprintf("prices/%v/%d prefixes", f, set.NumPrefixes(f)), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				OverPrices(set, f, 2000, ipranges.Set{})
+			}
+		})
 		b.Run(fmt.Sprintf("%v/%d prefixes", f, set.NumPrefixes(f)), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {

@@ -16,8 +16,14 @@ type Curve struct {
 	size   Count
 	least  int
 	exact  int
-	prices []Count                    // of k = least and up
-	cover  func(k int) []netip.Prefix // for a k of prices, or exact
+	known  int                        // for how many k, from least up, price is
+	price  func(i int) Count          // for k = least+i
+	cover  func(k int) []netip.Prefix // for a k with a known price, or exact
+}
+
+// know makes prices those of the curve.
+func (c *Curve) know(prices []Count) {
+	c.known, c.price = len(prices), func(i int) Count { return prices[i] }
 }
 
 // Size returns how many addresses of the family the set has: what prices are
@@ -42,7 +48,7 @@ func (c *Curve) Exact() int { return c.exact }
 
 // Top returns the largest k up to Exact of which the curve knows the price,
 // or less than Least when it knows none but Exact's.
-func (c *Curve) Top() int { return c.least + len(c.prices) - 1 }
+func (c *Curve) Top() int { return c.least + c.known - 1 }
 
 // Price returns the price of at most k prefixes. Between Top and Exact it is that
 // of Top, which more prefixes might better. It returns false when k is below
@@ -54,7 +60,7 @@ func (c *Curve) Price(k int) (Count, bool) {
 	if k = min(k, c.Top()); k < c.least {
 		return Count{}, false
 	}
-	return c.prices[k-c.least], true
+	return c.price(k - c.least), true
 }
 
 // Cover returns the prefixes of the best cover with at most k, ascending and
@@ -71,7 +77,7 @@ func (c *Curve) Cover(k int) ([]netip.Prefix, bool) {
 	if k = min(k, c.Top()); k < c.least {
 		return nil, false
 	}
-	for k > c.least && c.prices[k-1-c.least] == c.prices[k-c.least] {
+	for k > c.least && c.price(k-1-c.least) == c.price(k-c.least) {
 		k--
 	}
 	return c.cover(k), true
@@ -81,8 +87,8 @@ func (c *Curve) Cover(k int) ([]netip.Prefix, bool) {
 // Size makes a limit of a percentage. When the curve ends before one it
 // returns Exact, which surely is cheap enough, and false.
 func (c *Curve) Nearest(limit Count) (k int, ok bool) {
-	i := sort.Search(len(c.prices), func(i int) bool { return !limit.less(c.prices[i]) })
-	if i == len(c.prices) {
+	i := sort.Search(c.known, func(i int) bool { return !limit.less(c.price(i)) })
+	if i == c.known {
 		return c.exact, false
 	}
 	return c.least + i, true
@@ -95,15 +101,16 @@ func (c *Curve) Nearest(limit Count) (k int, ok bool) {
 // the first. A curve that is nowhere below its chord bends at Top, and one
 // without prices at Exact.
 func (c *Curve) Knee() int {
-	height := func(i int) float64 { return math.Log1p(10 * c.prices[i].Percent(c.size)) }
-	n := len(c.prices) - 1
+	height := func(i int) float64 { return math.Log1p(10 * c.price(i).Percent(c.size)) }
+	n := c.known - 1
 	if n < 0 {
 		return c.exact
 	}
 	best, depth := c.Top(), 1e-9 // far above rounding, far below what can be seen
+	first, last := height(0), height(n)
 	for i := 1; i < n; i++ {
 		x := float64(i) / float64(n)
-		if d := height(0)*(1-x) + height(n)*x - height(i); d > depth {
+		if d := first*(1-x) + last*x - height(i); d > depth {
 			best, depth = c.least+i, d
 		}
 	}

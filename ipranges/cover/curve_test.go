@@ -17,9 +17,10 @@ import (
 // 0, at exact = least + len(prices).
 func curveOf(size uint64, least int, prices ...uint64) *Curve {
 	c := &Curve{family: ipranges.IPv4, size: NewCount(size), least: least, exact: least + len(prices)}
+	var counts []Count
 	for _, p := range prices {
-		c.prices = append(c.prices, NewCount(p))
-		if p == 0 {
+		counts = append(counts, NewCount(p))
+		if c.know(counts); p == 0 {
 			c.exact = c.Top()
 		}
 	}

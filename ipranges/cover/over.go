@@ -22,10 +22,20 @@ import (
 // the depth of their tree: some seconds and 180 MiB for n = 1,000,000 and
 // maxK = 2,000.
 func OverCurve(set ipranges.Set, f ipranges.Family, maxK int, protected ipranges.Set) *Curve {
+	return overCurve(set, f, maxK, protected, true)
+}
+
+// OverPrices is [OverCurve] for the prices alone: its Cover computes all of them again. It
+// takes a small part of the memory, and several processors share the work.
+func OverPrices(set ipranges.Set, f ipranges.Family, maxK int, protected ipranges.Set) *Curve {
+	return overCurve(set, f, maxK, protected, false)
+}
+
+func overCurve(set ipranges.Set, f ipranges.Family, maxK int, protected ipranges.Set, covers bool) *Curve {
 	t := newTrie(set, f)
 	c := &Curve{family: f, size: CountOf(set, f), exact: len(t.keys)}
 	if c.exact == 0 {
-		c.prices = []Count{{}}
+		c.know([]Count{{}})
 		return c
 	}
 	least := t.leastPrefixes(newSpans(protected.Minus(set), f))
@@ -34,23 +44,33 @@ func OverCurve(set ipranges.Set, f ipranges.Family, maxK int, protected ipranges
 		c.cover = func(int) []netip.Prefix { return t.prefixes() } // only for Exact
 		return c
 	}
+	if !covers {
+		c.cover = func(k int) []netip.Prefix { return OverCurve(set, f, maxK, protected).cover(k) }
+	}
 	// Prices are in units of the smallest leaf. Every one is below the size of
 	// the root's prefix, and so fits 64 bits for most sets of either family.
-	unit := t.width - t.longest
 	if t.longest-int(t.nodes[t.root()].length) <= 64 {
-		s := newKnapsack(t, least, maxK, power64, convolve64)
-		for _, p := range s.of(t.root()) {
-			c.prices = append(c.prices, NewCount(uint64(p)).shift(unit))
-		}
-		c.cover = s.cover
+		solve(c, &problem[narrow]{t, least, maxK, power64, convolve64}, covers, func(p narrow) Count { return NewCount(uint64(p)) })
 	} else {
-		s := newKnapsack(t, least, maxK, power128, convolve128)
-		for _, p := range s.of(t.root()) {
-			c.prices = append(c.prices, Count{0, p.hi, p.lo}.shift(unit))
-		}
-		c.cover = s.cover
+		solve(c, &problem[wide]{t, least, maxK, power128, convolve128}, covers, func(p wide) Count { return Count{0, p.hi, p.lo} })
 	}
 	return c
+}
+
+// solve gives c its prices, and its covers if they are asked for.
+func solve[N number[N]](c *Curve, p *problem[N], covers bool, count func(N) Count) {
+	var root []N
+	if covers {
+		s := newKnapsack(p)
+		root, c.cover = s.of(p.root()), s.cover
+	} else {
+		root = p.prices()
+	}
+	prices := make([]Count, len(root))
+	for i, price := range root {
+		prices[i] = count(price).shift(p.width - p.longest)
+	}
+	c.know(prices)
 }
 
 // leastPrefixes returns, for each node, the fewest prefixes that cover it: one,
@@ -67,8 +87,8 @@ func (t *trie) leastPrefixes(barred spans) []int32 {
 	return least
 }
 
-// knapsack holds, for each node v of the trie and each k, the price f(v, k) of
-// covering what the set has in v with exactly k prefixes:
+// problem is what has to be solved: for each node v of the trie and each k, the price
+// f(v, k) of covering what the set has in v with exactly k prefixes:
 //
 //	f(leaf, 1) = 0
 //	f(v, 1) = size(v) - what the set has of it, unless v holds barred space
@@ -82,11 +102,12 @@ func (t *trie) leastPrefixes(barred spans) []int32 {
 // Lay i leaves back from the border between the halves and j forward: each sum
 // f(left, i) + f(right, j) is a pair of leaves less than maxK apart, and no
 // pair belongs to two nodes. So there are less than n*maxK sums.
-type knapsack[N number[N]] struct {
+type problem[N number[N]] struct {
 	*trie
-	least  []int32
-	start  []int // node v's prices, for k = least[v] and up, are prices[start[v]:start[v+1]]
-	prices []N
+	least    []int32
+	maxK     int               // not below the root's least
+	power    func(n int) N     // 2^n, or 0 where that is just too large: the price computed from it by subtraction fits and comes out right
+	convolve func(c, a, b []N) // c[k] = min over i+j=k of a[i] + b[j]
 }
 
 // number is an unsigned number that wraps around.
@@ -96,35 +117,51 @@ type number[N any] interface {
 	minus(N) N
 }
 
-// newKnapsack solves every node for all k up to maxK, which is not below the
-// root's least. power returns 2^n, or 0 where that is just too large for N: the
-// price computed from it by subtraction fits and comes out right.
-func newKnapsack[N number[N]](t *trie, least []int32, maxK int, power func(n int) N, convolve func(c, a, b []N)) *knapsack[N] {
-	s := &knapsack[N]{trie: t, least: least, start: make([]int, len(t.nodes)+1)}
-	for v, n := range t.nodes {
-		s.start[v+1] = s.start[v] + min(maxK, int(n.leaves)) - int(least[v]) + 1
+// size returns how many addresses node v's prefix has.
+func (p *problem[N]) size(v int) N { return p.power(p.longest - int(p.nodes[v].length)) }
+
+// known returns for how many k, from its least up, node v has a price.
+func (p *problem[N]) known(v int) int {
+	return min(p.maxK, int(p.nodes[v].leaves)) - int(p.least[v]) + 1
+}
+
+// solve computes the prices of inner node v, in which the set has so many addresses, from
+// those of its halves.
+func (p *problem[N]) solve(v int, prices, left, right []N, has N) {
+	if p.least[v] == 1 {
+		prices[0] = p.size(v).minus(has)
+		prices = prices[1:]
 	}
-	s.prices = make([]N, s.start[len(t.nodes)])
-	held := make([]N, len(t.keys)+1) // by leaf: what all before it hold
-	for v, n := range t.nodes {
-		size := power(t.longest - int(n.length))
-		if t.isLeaf(v) {
-			held[n.first+1] = held[n.first].plus(size) // its price is 0
+	p.convolve(prices, left, right)
+}
+
+// knapsack is a solved problem, with the prices of every node.
+type knapsack[N number[N]] struct {
+	*problem[N]
+	start []int // node v's prices, for k = least[v] and up, are all[start[v]:start[v+1]]
+	all   []N
+}
+
+func newKnapsack[N number[N]](p *problem[N]) *knapsack[N] {
+	s := &knapsack[N]{problem: p, start: make([]int, len(p.nodes)+1)}
+	for v := range p.nodes {
+		s.start[v+1] = s.start[v] + p.known(v)
+	}
+	s.all = make([]N, s.start[len(p.nodes)])
+	held := make([]N, len(p.keys)+1) // by leaf: what all before it hold
+	for v, n := range p.nodes {
+		if p.isLeaf(v) {
+			held[n.first+1] = held[n.first].plus(p.size(v)) // its price is 0
 			continue
 		}
-		split := s.of(v)
-		if least[v] == 1 {
-			split[0] = size.minus(held[n.first+n.leaves].minus(held[n.first]))
-			split = split[1:]
-		}
-		left, right := t.children(v)
-		convolve(split, s.of(left), s.of(right))
+		left, right := p.children(v)
+		p.solve(v, s.of(v), s.of(left), s.of(right), held[n.first+n.leaves].minus(held[n.first]))
 	}
 	return s
 }
 
 // of returns the prices of node v, for k from its least up.
-func (s *knapsack[N]) of(v int) []N { return s.prices[s.start[v]:s.start[v+1]] }
+func (s *knapsack[N]) of(v int) []N { return s.all[s.start[v]:s.start[v+1]] }
 
 // cover returns the prefixes of the best cover of exactly k.
 func (s *knapsack[N]) cover(k int) []netip.Prefix {

@@ -1,10 +1,8 @@
 package cover
 
 import (
-	"cmp"
 	"fmt"
 	"net/netip"
-	"slices"
 
 	"sallyport/ipranges"
 )
@@ -27,35 +25,82 @@ func UnderCurve(set ipranges.Set, f ipranges.Family, must ipranges.Set) (*Curve,
 	if err := checkMust(set, f, must); err != nil {
 		return nil, err
 	}
-	bySize := slices.SortedFunc(set.Prefixes(f), func(p, q netip.Prefix) int {
-		return cmp.Or(cmp.Compare(p.Bits(), q.Bits()), q.Addr().Compare(p.Addr()))
-	})
-	var order, rest []netip.Prefix // in which they are taken
-	forced := newSpans(must, f)
-	for _, p := range bySize {
-		if forced.meet(wideOf(p.Addr()), p.Bits()) {
-			order = append(order, p)
+	u := &under{set: set, family: f, forced: newSpans(must, f)}
+	c := &Curve{family: f, size: CountOf(set, f)}
+	left := c.size // out, of what is taken so far
+	for p := range set.Prefixes(f) {
+		c.exact++
+		if u.isForced(p) {
+			c.least++
+			left = left.minus(sizeOf(p))
 		} else {
-			rest = append(rest, p)
+			u.free[p.Bits()]++
 		}
 	}
-	c := &Curve{family: f, size: CountOf(set, f), least: len(order), exact: len(bySize)}
-	order = append(order, rest...)
-	left := c.size
-	for k := range len(order) + 1 {
-		if k > 0 {
-			left = left.minus(sizeOf(order[k-1]))
-		}
-		if k >= c.least {
-			c.prices = append(c.prices, left)
+	u.least = c.least
+	width := 32
+	if f == ipranges.IPv6 {
+		width = 128
+	}
+	for bits, n := range u.free {
+		u.left[bits] = left
+		if n > 0 {
+			left = left.minus(NewCount(1).shift(width - bits).times(uint64(n)))
 		}
 	}
-	c.cover = func(k int) []netip.Prefix {
-		out := slices.Clone(order[:k])
-		slices.SortFunc(out, func(p, q netip.Prefix) int { return p.Addr().Compare(q.Addr()) })
-		return out
-	}
+	u.width = width
+	c.known, c.price, c.cover = c.exact-c.least+1, u.price, u.cover
 	return c, nil
+}
+
+// under is a set's minimal prefixes, counted by length: those of a length have one size,
+// so that nothing else is needed to say what any number of them saves.
+type under struct {
+	set    ipranges.Set
+	family ipranges.Family
+	width  int
+	forced spans
+	least  int
+	free   [129]int   // by length: the prefixes that may be left out
+	left   [129]Count // by length: what is left out when all shorter ones are taken
+}
+
+func (u *under) isForced(p netip.Prefix) bool { return u.forced.meet(wideOf(p.Addr()), p.Bits()) }
+
+// last returns the length of the last of n free prefixes in the order in which they are
+// taken, the shortest first, and how many of that length are taken.
+func (u *under) last(n int) (bits, taken int) {
+	for bits = range u.free {
+		if n <= u.free[bits] {
+			break
+		}
+		n -= u.free[bits]
+	}
+	return bits, n
+}
+
+func (u *under) price(i int) Count {
+	bits, taken := u.last(i)
+	return u.left[bits].minus(NewCount(1).shift(u.width - bits).times(uint64(taken)))
+}
+
+// cover takes, of prefixes of one size, those with the highest addresses.
+func (u *under) cover(k int) []netip.Prefix {
+	longest, taken := u.last(k - u.least)
+	skip := u.free[longest] - taken
+	out := make([]netip.Prefix, 0, k)
+	for p := range u.set.Prefixes(u.family) {
+		switch {
+		case u.isForced(p), p.Bits() < longest:
+		case p.Bits() > longest:
+			continue
+		case skip > 0:
+			skip--
+			continue
+		}
+		out = append(out, p)
+	}
+	return out
 }
 
 // checkMust reports addresses of must that are not in set.
