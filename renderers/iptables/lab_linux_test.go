@@ -24,7 +24,7 @@ import (
 
 // device is a host with a folder in PATH that makes iptables one of its back-ends.
 type device struct {
-	t       *testing.T
+	t       testing.TB
 	host    *lab.Host
 	path    string // PATH
 	backend string // legacy or nft
@@ -32,11 +32,11 @@ type device struct {
 
 // backends runs f for each back-end of iptables. One that this kernel does not
 // carry out is skipped with the program's own words.
-func backends(t *testing.T, f func(t *testing.T, on func(*lab.Host) *device)) {
+func backends[T runner[T]](t T, f func(t T, on func(*lab.Host) *device)) {
 	need.Root(t)
 	need.Program(t, "ipset")
 	for _, backend := range []string{"legacy", "nft"} {
-		t.Run(backend, func(t *testing.T) {
+		t.Run(backend, func(t T) {
 			bin := t.TempDir()
 			for _, family := range []string{"iptables", "ip6tables"} {
 				for _, suffix := range []string{"", "-restore", "-save"} {
@@ -55,7 +55,13 @@ func backends(t *testing.T, f func(t *testing.T, on func(*lab.Host) *device)) {
 	}
 }
 
-func link(t *testing.T, program, name string) {
+// runner is a test or a benchmark.
+type runner[T any] interface {
+	testing.TB
+	Run(name string, f func(T)) bool
+}
+
+func link(t testing.TB, program, name string) {
 	t.Helper()
 	if err := os.Symlink(program, name); err != nil {
 		t.Fatal(err)
@@ -75,8 +81,8 @@ func (d *device) run(stdin string, command ...string) string {
 	return out
 }
 
-// script writes files and runs the script among them that ends in suffix.
-func (d *device) script(files []renderers.File, suffix string) error {
+// folder is a new one that holds files.
+func (d *device) folder(files []renderers.File) string {
 	d.t.Helper()
 	dir := filepath.Join(d.t.TempDir(), "it's a $(folder)")
 	if err := os.Mkdir(dir, 0o755); err != nil {
@@ -87,6 +93,13 @@ func (d *device) script(files []renderers.File, suffix string) error {
 			d.t.Fatal(err)
 		}
 	}
+	return dir
+}
+
+// script writes files and runs the script among them that ends in suffix.
+func (d *device) script(files []renderers.File, suffix string) error {
+	d.t.Helper()
+	dir := d.folder(files)
 	for _, f := range files {
 		if strings.HasSuffix(f.Path, suffix) {
 			_, err := d.try("", "sh", filepath.Join(dir, f.Path))
