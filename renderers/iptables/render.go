@@ -54,6 +54,7 @@ type view struct {
 type program struct {
 	Name, Suffix, Jump string
 	Number             int // of its file, while the load script has it open
+	Sets               int // of the family
 }
 
 // Render implements renderers.Renderer.
@@ -111,7 +112,13 @@ func (r *renderer) scripts(files []renderers.File) ([]renderers.File, error) {
 			v.Others = append(v.Others, d.program)
 			continue
 		}
-		v.Programs = append(v.Programs, program{d.program, d.suffix, r.jump(d.program), number})
+		sets := 0
+		for _, name := range v.Sets {
+			if strings.HasSuffix(name, "_"+d.suffix) {
+				sets++
+			}
+		}
+		v.Programs = append(v.Programs, program{d.program, d.suffix, r.jump(d.program), number, sets})
 		loaded, number = append(loaded, f.Data), number+1
 	}
 	v.Sum = renderers.CommandSum(loaded...)

@@ -111,7 +111,7 @@ func versions() []*rules.Plan {
 func TestNoStateBetween(t *testing.T) {
 	need.Time(t, "a long laboratory")
 	backends(t, func(t *testing.T, on func(*lab.Host) *device) {
-		for _, fails := range []int{0, 2, 3} {
+		for _, fails := range []int{0, 1, 2, 3, 4} {
 			t.Run(fmt.Sprintf("breaking off at transaction %d", fails), func(t *testing.T) {
 				d := on(lab.NewInjector(t).Host())
 				list := versions()

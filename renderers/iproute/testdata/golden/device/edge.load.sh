@@ -56,13 +56,12 @@ try_turn() {
 
 say() { echo "edge: $*" >&2; }
 
-# whole SUM NUMBER...: the files that are open under these numbers have the commands that
-# this script was made for, all of them.
+# whole SUM FILE...: the files have the commands that this script was made for, all of them.
 whole() {
 	command -v sha256sum >/dev/null || return 0
 	sum=$1
 	shift
-	[ "$(for n; do grep -v '^#' "/proc/self/fd/$n"; done | sha256sum)" = "$sum  -" ]
+	[ "$(sed '/^#/d' "$@" | sha256sum)" = "$sum  -" ]
 }
 
 # again begins anew where the files are not those of this script: a run of sallyport may
@@ -82,7 +81,7 @@ take_turn
 # The files, opened once: what is published over them meanwhile does not mix with them.
 exec 3<"$base".v4.batch
 exec 4<"$base".v6.batch
-whole b0998fdddc27bfa1eb5aec8ba67f91848eb735bbd239efe1053e750f134eb53b 3 4 || again
+whole b0998fdddc27bfa1eb5aec8ba67f91848eb735bbd239efe1053e750f134eb53b /proc/self/fd/3 /proc/self/fd/4 || again
 
 # load FAMILY NUMBER puts the list in place under the next number, so that the flush in the
 # file takes only what the list has no more, and no packet meets a gap.

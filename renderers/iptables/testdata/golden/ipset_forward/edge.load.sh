@@ -59,27 +59,55 @@ try_turn() {
 
 say() { echo "edge: $*" >&2; }
 
-# drop_jumps PROGRAM HOOK takes away the jump that a standalone load put there.
+# has LINE TEXT: the text has this line.
+newline='
+'
+has() {
+	case "$newline$2$newline" in
+	*"$newline$1$newline"*) ;;
+	*) return 1 ;;
+	esac
+}
+
+# drop_jump PROGRAM HOOK JUMP FOUND takes away a jump, however often it is there.
+drop_jump() {
+	has "$1 -A $2 $3" "$4" || return 0
+	# shellcheck disable=SC2086 # several words
+	while "$1" -w -D "$2" $3 2>/dev/null; do :; done
+}
+
+# drop_jumps PROGRAM HOOK FOUND takes away the jump that a standalone load put there.
 drop_jumps() {
-	while "$1" -w -D "$2" -m comment --comment sallyport_edge -j sallyport_edge 2>/dev/null; do :; done
+	drop_jump "$1" "$2" "-m comment --comment sallyport_edge -j sallyport_edge" "$3"
 }
 
-# destroy SET. nf_tables lets go of sets a moment after the rules are gone.
-destroy() {
-	for pause in 0 1 1 2; do
+# drop_sets KEEP takes away all sets of ours but these. nf_tables lets go of sets a moment
+# after the rules are gone.
+drop_sets() {
+	command -v ipset >/dev/null || return 0
+	for pause in 1 1 2 0; do
+		sets=
+		all=$(ipset list -name)
+		for s in $all; do
+			case " $1 " in *" $s "*) continue ;; esac
+			case $s in sallyport_edge.*) sets="${sets}destroy $s$newline" ;; esac
+		done
+		[ -n "$sets" ] || return 0
+		ipset restore 2>/dev/null <<END && return
+$sets
+END
 		sleep "$pause"
-		ipset destroy "$1" 2>/dev/null && return
 	done
-	ipset destroy "$1"
+	say "rules that are not ours use some of these sets:$(echo "$sets" | sed 's/^destroy//' | tr -d '\n')"
+	echo "$sets" | ipset restore
 }
 
-# whole SUM NUMBER...: the files that are open under these numbers have the commands that
-# this script was made for, all of them.
+# whole SUM FILE...: the files have the commands that this script was made for, all of them.
 whole() {
 	command -v sha256sum >/dev/null || return 0
 	sum=$1
 	shift
-	[ "$(for n; do grep -v '^#' "/proc/self/fd/$n"; done | sha256sum)" = "$sum  -" ]
+	[ "$(sed '/^#/d' "$@" | sha256sum)" = "$sum  -" ]
 }
 
 # again begins anew where the files are not those of this script: a run of sallyport may
@@ -100,48 +128,82 @@ take_turn
 exec 3<"$base.ipset"
 exec 4<"$base.v4.rules"
 exec 5<"$base.v6.rules"
-whole 69867384f7888d0a88e980de40886f4a0167f83b72648bac564dff57ec79409e 3 4 5 || again
+whole 69867384f7888d0a88e980de40886f4a0167f83b72648bac564dff57ec79409e /proc/self/fd/3 /proc/self/fd/4 /proc/self/fd/5 || again
+
+# What is in force, read once: nothing else of ours changes it during our turn.
+v4=$(iptables -w -S)
+v6=$(ip6tables -w -S)
+
+# What matters of it, a line each after the program (p): jumps to our chain; "same" where our
+# chains are those of the file, which has one set at most; otherwise "copies" where they name
+# sets of ours; and the chains of ours that the file does not name.
+found=$(awk -v main='sallyport_edge' -v ours='sallyport_edge.' '
+	/^in force: / { in_force = 1; p = $3 }
+	!in_force && /^:/ { named[p, substr($1, 2)]; missing[p]++ }
+	!in_force && /^-X/ { retired[p, $2]; missing[p]-- }
+	!in_force && /^-A/ { rule[p, $2, ++rules[p, $2]] = $0; missing[p]++ }
+	!in_force { sets[p] = n; next }
+	/^-A/ && $NF == main { print p, $0 }
+	$2 != main && index($2, ours) != 1 { next }
+	{ missing[p]-- }
+	/^-N/ && !((p, $2) in named) { stale[p] = stale[p] " " $2 }
+	/^-N/ && ((p, $2) in retired || !((p, $2) in named)) { differs[p] }
+	/^-A/ && rule[p, $2, ++seen[p, $2]] != $0 { differs[p] }
+	/ --match-set sallyport_edge\.[^ ]*_v[46] / { in_use[p] }
+	END {
+		for (p in sets) {
+			if (!missing[p] && !(p in differs) && sets[p] < 2) print p, "same"
+			else if (p in in_use) print p, "copies"
+			print p, "stale:" stale[p]
+		}
+	}' p=iptables n=3 /proc/self/fd/4 p=ip6tables n=3 /proc/self/fd/5 - <<END
+in force: iptables
+$v4
+in force: ip6tables
+$v6
+END
+)
 
 # A jump from another hook would take in the chain without its gates.
-if iptables -w -C OUTPUT -j sallyport_edge 2>/dev/null; then
+if has "iptables -A OUTPUT -j sallyport_edge" "$found"; then
 	say "OUTPUT still jumps to sallyport_edge, from when the hook was another: iptables -w -D OUTPUT -j sallyport_edge, then run this again"
 	exit 1
 fi
-if ip6tables -w -C OUTPUT -j sallyport_edge 2>/dev/null; then
+if has "ip6tables -A OUTPUT -j sallyport_edge" "$found"; then
 	say "OUTPUT still jumps to sallyport_edge, from when the hook was another: ip6tables -w -D OUTPUT -j sallyport_edge, then run this again"
 	exit 1
 fi
-drop_jumps iptables FORWARD
-drop_jumps iptables OUTPUT
-drop_jumps ip6tables FORWARD
-drop_jumps ip6tables OUTPUT
+drop_jumps iptables FORWARD "$found"
+drop_jumps iptables OUTPUT "$found"
+drop_jumps ip6tables FORWARD "$found"
+drop_jumps ip6tables OUTPUT "$found"
 
-# named FAMILY MARK: the set NAME_v4 is called NAME, the mark, and v4.
-named() { sed "s/\( sallyport_edge\.[^ ]*\)_$1/\1$2$1/g"; }
+# Sets change one by one, and not together with the rules that name them. So where rules
+# in force name sets of ours, the new rules come first with copies of the new sets, and the
+# sets change while nothing names them. Under rules that stay, one set changes at once.
+copies=
+if has "iptables copies" "$found"; then copies="$copies|v4"; fi
+if has "ip6tables copies" "$found"; then copies="$copies|v6"; fi
+if [ -n "$copies" ]; then # the copy of the set NAME_v4 is NAME.v4
+	awk -v of="(${copies#|})\$" '$2 ~ of {
+		while (match($0, /_v[46]( |$)/)) $0 = substr($0, 1, RSTART - 1) "." substr($0, RSTART + 1)
+		print
+	}' /proc/self/fd/3 | ipset restore
+fi
+if has "iptables copies" "$found"; then
+	sed 's/\( sallyport_edge\.[^ ]*\)_v4 /\1.v4 /g' /proc/self/fd/4 | iptables-restore -w --noflush
+fi
+if has "ip6tables copies" "$found"; then
+	sed 's/\( sallyport_edge\.[^ ]*\)_v6 /\1.v6 /g' /proc/self/fd/5 | ip6tables-restore -w --noflush
+fi
+ipset restore </proc/self/fd/3
+has "iptables same" "$found" || iptables-restore -w --noflush </proc/self/fd/4
+has "ip6tables same" "$found" || ip6tables-restore -w --noflush </proc/self/fd/5
 
-# pass PROGRAM FAMILY MARK: the sets of the family, then its rules.
-pass() {
-	awk -v end="$2\$" '$2 ~ end' /proc/self/fd/3 | named "$2" "$3" | ipset restore
-	named "$2" "$3" <"/proc/self/fd/$4" | "$1-restore" -w --noflush
-}
-
-# Sets change one by one, and not together with the rules that name them. So where
-# rules in force name our sets, the new rules come first with copies of the new sets,
-# and the sets change while nothing names them.
-load() {
-	if "$1" -w -S | grep -q -e "--match-set sallyport_edge\.[^ ]*_$2 "; then
-		pass "$1" "$2" . "$3"
-	fi
-	pass "$1" "$2" _ "$3"
-}
-load iptables v4 4
-load ip6tables v6 5
-
-# Chains of ours that the files do not name: of a version before the last one.
+# sweep PROGRAM takes away chains of a version before the last one.
 sweep() {
-	stale=$("$1" -w -S | awk -v ours='sallyport_edge.' '
-		FNR == NR { if (/^:/) named[substr($1, 2)] = 1; next }
-		$1 == "-N" && index($2, ours) == 1 && !($2 in named) { print $2 }' "/proc/self/fd/$2" -)
+	stale=${found##*"$1 stale:"}
+	stale=${stale%%"$newline"*}
 	[ -n "$stale" ] || return 0
 	{
 		echo '*filter'
@@ -150,21 +212,8 @@ sweep() {
 		echo COMMIT
 	} | "$1-restore" -w --noflush
 }
-sweep iptables 4
-sweep ip6tables 5
-command -v ipset >/dev/null || exit 0
-
-# Sets that no rule needs any more.
-for s in $(ipset list -name); do
-	case $s in
-	sallyport_edge.lan_v4) ;;
-	sallyport_edge.inner_v4) ;;
-	sallyport_edge.cloud_v4) ;;
-	sallyport_edge.lan_v6) ;;
-	sallyport_edge.inner_v6) ;;
-	sallyport_edge.cloud_v6) ;;
-	sallyport_edge.*) destroy "$s" ;;
-	esac
-done
+sweep iptables
+sweep ip6tables
+drop_sets "sallyport_edge.lan_v4 sallyport_edge.inner_v4 sallyport_edge.cloud_v4 sallyport_edge.lan_v6 sallyport_edge.inner_v6 sallyport_edge.cloud_v6"
 exit 0
 }

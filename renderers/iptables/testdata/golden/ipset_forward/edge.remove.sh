@@ -56,26 +56,57 @@ try_turn() {
 
 say() { echo "edge: $*" >&2; }
 
-# drop_jumps PROGRAM HOOK takes away the jump that a standalone load put there.
-drop_jumps() {
-	while "$1" -w -D "$2" -m comment --comment sallyport_edge -j sallyport_edge 2>/dev/null; do :; done
+# has LINE TEXT: the text has this line.
+newline='
+'
+has() {
+	case "$newline$2$newline" in
+	*"$newline$1$newline"*) ;;
+	*) return 1 ;;
+	esac
 }
 
-# destroy SET. nf_tables lets go of sets a moment after the rules are gone.
-destroy() {
-	for pause in 0 1 1 2; do
+# drop_jump PROGRAM HOOK JUMP FOUND takes away a jump, however often it is there.
+drop_jump() {
+	has "$1 -A $2 $3" "$4" || return 0
+	# shellcheck disable=SC2086 # several words
+	while "$1" -w -D "$2" $3 2>/dev/null; do :; done
+}
+
+# drop_jumps PROGRAM HOOK FOUND takes away the jump that a standalone load put there.
+drop_jumps() {
+	drop_jump "$1" "$2" "-m comment --comment sallyport_edge -j sallyport_edge" "$3"
+}
+
+# drop_sets KEEP takes away all sets of ours but these. nf_tables lets go of sets a moment
+# after the rules are gone.
+drop_sets() {
+	command -v ipset >/dev/null || return 0
+	for pause in 1 1 2 0; do
+		sets=
+		all=$(ipset list -name)
+		for s in $all; do
+			case " $1 " in *" $s "*) continue ;; esac
+			case $s in sallyport_edge.*) sets="${sets}destroy $s$newline" ;; esac
+		done
+		[ -n "$sets" ] || return 0
+		ipset restore 2>/dev/null <<END && return
+$sets
+END
 		sleep "$pause"
-		ipset destroy "$1" 2>/dev/null && return
 	done
-	ipset destroy "$1"
+	say "rules that are not ours use some of these sets:$(echo "$sets" | sed 's/^destroy//' | tr -d '\n')"
+	echo "$sets" | ipset restore
 }
 
 # clear PROGRAM [KEEP] takes away all chains of ours but KEEP, which it empties.
 clear() {
 	command -v "$1" >/dev/null || return 0
-	drop_jumps "$1" FORWARD
-	drop_jumps "$1" OUTPUT
-	chains=$("$1" -w -S 2>/dev/null | sed -n -e 's/^-N \(sallyport_edge\)$/\1/p' -e 's/^-N \(sallyport_edge\..*\)$/\1/p')
+	rules=$("$1" -w -S 2>/dev/null | sed "s/^/$1 /")
+	case $rules in *'-N sallyport_edge'*) ;; *) return 0 ;; esac
+	drop_jumps "$1" FORWARD "$rules"
+	drop_jumps "$1" OUTPUT "$rules"
+	chains=$(echo "$rules" | sed -n -e 's/^[^ ]* -N \(sallyport_edge\)$/\1/p' -e 's/^[^ ]* -N \(sallyport_edge\..*\)$/\1/p')
 	[ -n "$chains" ] || return 0
 	{
 		echo '*filter'
@@ -88,11 +119,6 @@ clear() {
 take_turn
 clear iptables
 clear ip6tables
-command -v ipset >/dev/null || exit 0
-for s in $(ipset list -name); do
-	case $s in
-	sallyport_edge.*) destroy "$s" ;;
-	esac
-done
+drop_sets ""
 exit 0
 }

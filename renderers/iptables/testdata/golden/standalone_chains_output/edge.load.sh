@@ -57,29 +57,57 @@ try_turn() {
 
 say() { echo "edge: $*" >&2; }
 
-# drop_jumps PROGRAM HOOK takes away the jump that a standalone load put there,
+# has LINE TEXT: the text has this line.
+newline='
+'
+has() {
+	case "$newline$2$newline" in
+	*"$newline$1$newline"*) ;;
+	*) return 1 ;;
+	esac
+}
+
+# drop_jump PROGRAM HOOK JUMP FOUND takes away a jump, however often it is there.
+drop_jump() {
+	has "$1 -A $2 $3" "$4" || return 0
+	# shellcheck disable=SC2086 # several words
+	while "$1" -w -D "$2" $3 2>/dev/null; do :; done
+}
+
+# drop_jumps PROGRAM HOOK FOUND takes away the jump that a standalone load put there,
 # and others to our chain.
 drop_jumps() {
-	while "$1" -w -D "$2" -m comment --comment sallyport_edge -j sallyport_edge 2>/dev/null; do :; done
-	while "$1" -w -D "$2" -j sallyport_edge 2>/dev/null; do :; done
+	drop_jump "$1" "$2" "-m comment --comment sallyport_edge -j sallyport_edge" "$3"
+	drop_jump "$1" "$2" "-j sallyport_edge" "$3"
 }
 
-# destroy SET. nf_tables lets go of sets a moment after the rules are gone.
-destroy() {
-	for pause in 0 1 1 2; do
+# drop_sets KEEP takes away all sets of ours but these. nf_tables lets go of sets a moment
+# after the rules are gone.
+drop_sets() {
+	command -v ipset >/dev/null || return 0
+	for pause in 1 1 2 0; do
+		sets=
+		all=$(ipset list -name)
+		for s in $all; do
+			case " $1 " in *" $s "*) continue ;; esac
+			case $s in sallyport_edge.*) sets="${sets}destroy $s$newline" ;; esac
+		done
+		[ -n "$sets" ] || return 0
+		ipset restore 2>/dev/null <<END && return
+$sets
+END
 		sleep "$pause"
-		ipset destroy "$1" 2>/dev/null && return
 	done
-	ipset destroy "$1"
+	say "rules that are not ours use some of these sets:$(echo "$sets" | sed 's/^destroy//' | tr -d '\n')"
+	echo "$sets" | ipset restore
 }
 
-# whole SUM NUMBER...: the files that are open under these numbers have the commands that
-# this script was made for, all of them.
+# whole SUM FILE...: the files have the commands that this script was made for, all of them.
 whole() {
 	command -v sha256sum >/dev/null || return 0
 	sum=$1
 	shift
-	[ "$(for n; do grep -v '^#' "/proc/self/fd/$n"; done | sha256sum)" = "$sum  -" ]
+	[ "$(sed '/^#/d' "$@" | sha256sum)" = "$sum  -" ]
 }
 
 # again begins anew where the files are not those of this script: a run of sallyport may
@@ -99,26 +127,61 @@ take_turn
 # The files, opened once: what is published over them meanwhile does not mix with them.
 exec 3<"$base.v4.rules"
 exec 4<"$base.v6.rules"
-whole 29bad54f7d00b3bdc6d1e6ad858bc91419ee81c9a8d9696adc31087bc4208cc9 3 4 || again
+whole 29bad54f7d00b3bdc6d1e6ad858bc91419ee81c9a8d9696adc31087bc4208cc9 /proc/self/fd/3 /proc/self/fd/4 || again
 
-drop_jumps iptables FORWARD
-drop_jumps ip6tables FORWARD
-iptables-restore -w --noflush </proc/self/fd/3
-ip6tables-restore -w --noflush </proc/self/fd/4
+# What is in force, read once: nothing else of ours changes it during our turn.
+v4=$(iptables -w -S)
+v6=$(ip6tables -w -S)
+
+# What matters of it, a line each after the program (p): jumps to our chain; "same" where our
+# chains are those of the file, which has one set at most; otherwise "copies" where they name
+# sets of ours; and the chains of ours that the file does not name.
+found=$(awk -v main='sallyport_edge' -v ours='sallyport_edge.' '
+	/^in force: / { in_force = 1; p = $3 }
+	!in_force && /^:/ { named[p, substr($1, 2)]; missing[p]++ }
+	!in_force && /^-X/ { retired[p, $2]; missing[p]-- }
+	!in_force && /^-A/ { rule[p, $2, ++rules[p, $2]] = $0; missing[p]++ }
+	!in_force { sets[p] = n; next }
+	/^-A/ && $NF == main { print p, $0 }
+	$2 != main && index($2, ours) != 1 { next }
+	{ missing[p]-- }
+	/^-N/ && !((p, $2) in named) { stale[p] = stale[p] " " $2 }
+	/^-N/ && ((p, $2) in retired || !((p, $2) in named)) { differs[p] }
+	/^-A/ && rule[p, $2, ++seen[p, $2]] != $0 { differs[p] }
+	/ --match-set sallyport_edge\.[^ ]*_v[46] / { in_use[p] }
+	END {
+		for (p in sets) {
+			if (!missing[p] && !(p in differs) && sets[p] < 2) print p, "same"
+			else if (p in in_use) print p, "copies"
+			print p, "stale:" stale[p]
+		}
+	}' p=iptables n=0 /proc/self/fd/3 p=ip6tables n=0 /proc/self/fd/4 - <<END
+in force: iptables
+$v4
+in force: ip6tables
+$v6
+END
+)
+
+drop_jumps iptables FORWARD "$found"
+drop_jumps ip6tables FORWARD "$found"
+has "iptables same" "$found" || iptables-restore -w --noflush </proc/self/fd/3
+has "ip6tables same" "$found" || ip6tables-restore -w --noflush </proc/self/fd/4
 
 # jump PROGRAM puts the jump first, where it is not there yet.
 jump() {
-	"$1" -w -C OUTPUT -m comment --comment sallyport_edge -j sallyport_edge 2>/dev/null || "$1" -w -I OUTPUT -m comment --comment sallyport_edge -j sallyport_edge
-	while "$1" -w -D OUTPUT -j sallyport_edge 2>/dev/null; do :; done
+	has "$1 -A OUTPUT -m comment --comment sallyport_edge -j sallyport_edge" "$found" ||
+		"$1" -w -C OUTPUT -m comment --comment sallyport_edge -j sallyport_edge 2>/dev/null ||
+		"$1" -w -I OUTPUT -m comment --comment sallyport_edge -j sallyport_edge
+	drop_jump "$1" OUTPUT "-j sallyport_edge" "$found"
 }
 jump iptables
 jump ip6tables
 
-# Chains of ours that the files do not name: of a version before the last one.
+# sweep PROGRAM takes away chains of a version before the last one.
 sweep() {
-	stale=$("$1" -w -S | awk -v ours='sallyport_edge.' '
-		FNR == NR { if (/^:/) named[substr($1, 2)] = 1; next }
-		$1 == "-N" && index($2, ours) == 1 && !($2 in named) { print $2 }' "/proc/self/fd/$2" -)
+	stale=${found##*"$1 stale:"}
+	stale=${stale%%"$newline"*}
 	[ -n "$stale" ] || return 0
 	{
 		echo '*filter'
@@ -127,15 +190,8 @@ sweep() {
 		echo COMMIT
 	} | "$1-restore" -w --noflush
 }
-sweep iptables 3
-sweep ip6tables 4
-command -v ipset >/dev/null || exit 0
-
-# Sets that no rule needs any more.
-for s in $(ipset list -name); do
-	case $s in
-	sallyport_edge.*) destroy "$s" ;;
-	esac
-done
+sweep iptables
+sweep ip6tables
+drop_sets ""
 exit 0
 }
