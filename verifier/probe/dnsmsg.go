@@ -76,6 +76,9 @@ func readDNS(b []byte, id uint16, q dnsmessage.Question) (dnsAnswer, error) {
 	return out, nil
 }
 
+// lengths are those of the data of records with addresses.
+var lengths = map[dnsmessage.Type]uint16{dnsmessage.TypeA: 4, dnsmessage.TypeAAAA: 16}
+
 // readRecords reads the answer section into aliases and addresses by name.
 func readRecords(p *dnsmessage.Parser, typ dnsmessage.Type) (alias map[string]string, addrs map[string][]netip.Addr, err error) {
 	alias, addrs = map[string]string{}, map[string][]netip.Addr{}
@@ -91,6 +94,8 @@ func readRecords(p *dnsmessage.Parser, typ dnsmessage.Type) (alias map[string]st
 		switch {
 		case h.Class != dnsmessage.ClassINET:
 			err = p.SkipAnswer()
+		case h.Length != lengths[h.Type] && lengths[h.Type] > 0 || h.Length == 0 && h.Type == dnsmessage.TypeCNAME:
+			return nil, nil, errNotOurs // the library would read into the next record
 		case h.Type == dnsmessage.TypeCNAME:
 			var r dnsmessage.CNAMEResource
 			if r, err = p.CNAMEResource(); err == nil {
