@@ -2,6 +2,7 @@ package verifier
 
 import (
 	"cmp"
+	"net/netip"
 	"slices"
 )
 
@@ -25,14 +26,15 @@ func (c *Change) Worse() bool {
 }
 
 // Compare returns what changed from old to new, the worst first, then by key: other
-// outcomes, verdicts, offenders, hops, and what only one of them judged. Addresses that
-// a name resolved to and times are no change.
+// outcomes, verdicts, offenders, hops, another way out (all public addresses are others),
+// and what only one of them judged. Addresses that a name resolved to and times are no
+// change.
 func Compare(old, new *Report) []Change {
 	before, after := worstByKey(old), worstByKey(new)
 	var list []Change
 	for key, a := range after {
 		b := before[key]
-		if b == nil || b.Outcome != a.Outcome || b.Verdict != a.Verdict || b.Offender != a.Offender || b.Hop != a.Hop {
+		if b == nil || b.Outcome != a.Outcome || b.Verdict != a.Verdict || b.Offender != a.Offender || b.Hop != a.Hop || moved(b.Public, a.Public) {
 			list = append(list, Change{Key: key, Before: b, After: a})
 		}
 	}
@@ -45,6 +47,12 @@ func Compare(old, new *Report) []Change {
 		return cmp.Or(cmp.Compare(x.rank(), y.rank()), cmp.Compare(x.Key, y.Key))
 	})
 	return list
+}
+
+// moved reports whether this machine is seen under other addresses only. A NAT with
+// several shows some of them in each run.
+func moved(before, after []netip.Addr) bool {
+	return len(before) > 0 && len(after) > 0 && !slices.ContainsFunc(after, func(a netip.Addr) bool { return slices.Contains(before, a) })
 }
 
 // rank orders changes: worse, changed otherwise, better, new, gone.

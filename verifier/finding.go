@@ -36,6 +36,9 @@ type Finding struct {
 	// Mapped is this machine's address and port as the target saw it.
 	Mapped netip.AddrPort `json:"mapped,omitzero"`
 
+	// Public are the addresses that targets see this machine under.
+	Public []netip.Addr `json:"public,omitempty"`
+
 	Sign     Sign     `json:"sign,omitempty"`     // what it is a case of, for the diagnosis
 	Evidence []string `json:"evidence,omitempty"` // what was seen, in order
 	Remedy   string   `json:"remedy,omitempty"`

@@ -85,6 +85,15 @@ func TestExitCode(t *testing.T) {
 	}
 }
 
+// seenAs is a finding about public addresses.
+func seenAs(public ...string) Finding {
+	f := Finding{Kind: NAT, Check: CheckPublic, Outcome: Pass}
+	for _, a := range public {
+		f.Public = append(f.Public, netip.MustParseAddr(a))
+	}
+	return f
+}
+
 func TestCompare(t *testing.T) {
 	t.Parallel()
 	pass, fail := finding(Pass, Reachable), finding(Fail, Rejected)
@@ -106,6 +115,9 @@ func TestCompare(t *testing.T) {
 		{"mended", []Finding{fail}, []Finding{pass}, 1, true, false},
 		{"one address of two is broken", []Finding{pass, moved}, []Finding{moved, fail}, 1, false, true},
 		{"somebody else rejects", []Finding{fail}, []Finding{byOther}, 1, false, false},
+		{"another way out", []Finding{seenAs("198.51.100.1")}, []Finding{seenAs("198.51.100.9")}, 1, false, false},
+		{"one of a pool", []Finding{seenAs("198.51.100.1", "198.51.100.2")}, []Finding{seenAs("198.51.100.2", "198.51.100.3")}, 0, false, false},
+		{"the way out did not show", []Finding{seenAs("198.51.100.1")}, []Finding{seenAs()}, 0, false, false},
 		{"new", []Finding{pass}, []Finding{pass, other}, 1, false, false},
 		{"gone", []Finding{pass, other}, []Finding{pass}, 1, false, false},
 	} {

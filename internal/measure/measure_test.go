@@ -113,3 +113,19 @@ func TestPersistence(t *testing.T) {
 		t.Errorf("on loopback: kept %v, decided %v, %q, %v", kept, decided, evidence, err)
 	}
 }
+
+// TestLostReflector: a reflector without an address is inconclusive, and leaves the rest
+// of the report.
+func TestLostReflector(t *testing.T) {
+	p := plan()
+	p.Probes = []verifier.Probe{{Name: "closed", Host: "127.0.0.1", Rule: "calls"}}
+	report := Run(context.Background(), p, Options{Host: "reflector.example", Lost: &net.DNSError{Err: "no such host", Name: "reflector.example"}})
+	var media, reach bool
+	for _, f := range report.Findings {
+		media = media || f.Kind == verifier.Media && f.Outcome == verifier.Undecided && f.Remedy != "" && len(f.Evidence) == 1
+		reach = reach || f.Check == verifier.CheckReach && f.Verdict != verifier.NotProbed
+	}
+	if !media || !reach {
+		t.Errorf("media %v, the rest %v: %+v", media, reach, report.Findings)
+	}
+}

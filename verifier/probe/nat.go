@@ -266,6 +266,7 @@ func publicOf(family string, seen []mapping, known []answered, v4 bool) verifier
 	}
 	ips := publicAddrs(all)
 	f := verifier.Finding{Kind: verifier.NAT, Check: verifier.CheckPublic, Family: family, Outcome: verifier.Pass}
+	f.Public = ips
 	f.Summary = fmt.Sprintf("%d sockets are seen under one public address, %s", len(all), joined(ips))
 	f.Note("how many addresses a NAT has in all does not show from one client")
 	if len(ips) > 1 {

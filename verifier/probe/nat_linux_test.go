@@ -22,15 +22,18 @@ func TestNAT(t *testing.T) {
 		rules   string
 		hosts   []string
 		ports   []string
+		kinds   []verifier.Kind
 		mapping verifier.Outcome
 		public  verifier.Outcome
 	}{
-		"no NAT":                  {hosts: hosts, mapping: verifier.Pass, public: verifier.Pass},
-		"masquerade":              {rules: "oifname wan0 masquerade", hosts: hosts, mapping: verifier.Pass, public: verifier.Pass},
-		"random ports":            {rules: "oifname wan0 masquerade fully-random", hosts: hosts, mapping: verifier.Warn, public: verifier.Pass},
-		"by address":              {rules: "ip daddr 20.202.0.1 meta l4proto udp snat to 198.18.0.1:20000-20999\nip daddr 20.202.9.9 meta l4proto udp snat to 198.18.0.1:30000-30999", hosts: hosts, ports: []string{"udp/3478"}, mapping: verifier.Warn, public: verifier.Pass},
-		"a pool":                  {rules: "udp dport { 3478, 3480 } snat to 198.51.100.1\nudp dport { 3479, 3481 } snat to 198.51.100.2", hosts: hosts, mapping: verifier.Undecided, public: verifier.Warn},
-		"one destination":         {rules: "oifname wan0 masquerade fully-random", hosts: hosts[:1], ports: []string{"udp/3478"}, mapping: verifier.Unprobed, public: verifier.Pass},
+		"no NAT":          {hosts: hosts, mapping: verifier.Pass, public: verifier.Pass},
+		"masquerade":      {rules: "oifname wan0 masquerade", hosts: hosts, mapping: verifier.Pass, public: verifier.Pass},
+		"random ports":    {rules: "oifname wan0 masquerade fully-random", hosts: hosts, mapping: verifier.Warn, public: verifier.Pass},
+		"by address":      {rules: "ip daddr 20.202.0.1 meta l4proto udp snat to 198.18.0.1:20000-20999\nip daddr 20.202.9.9 meta l4proto udp snat to 198.18.0.1:30000-30999", hosts: hosts, ports: []string{"udp/3478"}, mapping: verifier.Warn, public: verifier.Pass},
+		"a pool":          {rules: "udp dport { 3478, 3480 } snat to 198.51.100.1\nudp dport { 3479, 3481 } snat to 198.51.100.2", hosts: hosts, mapping: verifier.Undecided, public: verifier.Warn},
+		"one destination": {rules: "oifname wan0 masquerade fully-random", hosts: hosts[:1], ports: []string{"udp/3478"}, mapping: verifier.Unprobed, public: verifier.Pass},
+		// Where the policy asks for it by name, not to know it is no pass.
+		"one destination, asked":  {kinds: []verifier.Kind{verifier.STUN, verifier.NAT}, rules: "oifname wan0 masquerade", hosts: hosts[:1], ports: []string{"udp/3478"}, mapping: verifier.Undecided, public: verifier.Pass},
 		"one address, same ports": {rules: "oifname wan0 masquerade", hosts: hosts[:1], mapping: verifier.Unprobed, public: verifier.Pass},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -47,7 +50,14 @@ func TestNAT(t *testing.T) {
 				if ports == nil {
 					ports = []string{"udp/3478-3481"}
 				}
-				r := n.run(plan(ports, c.hosts...), Options{})
+				p := plan(ports, c.hosts...)
+				for i := range p.Probes {
+					p.Probes[i].Kinds = c.kinds
+				}
+				r := n.run(p, Options{})
+				if code := r.ExitCode(); (code == 3) != (c.mapping == verifier.Undecided) || code == 1 {
+					t.Errorf("exit code %d where the mapping is a %s", code, c.mapping)
+				}
 				for check, want := range map[verifier.Check]verifier.Outcome{verifier.CheckMapping: c.mapping, verifier.CheckPublic: c.public} {
 					f := find(t, r, func(f *verifier.Finding) bool { return f.Check == check })[0]
 					if f.Outcome != want {
