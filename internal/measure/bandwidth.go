@@ -1,6 +1,7 @@
 package measure
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -77,8 +78,8 @@ func (opt Options) bandwidth(ctx context.Context, plan *verifier.Plan, to netip.
 			break
 		}
 	}
-	if best.delivered() == 0 && w.disturbed == "" {
-		return untried("of datagrams of %d bytes none comes back", stepSize)
+	if best.delivered() == 0 {
+		return untried("%s", cmp.Or(w.disturbed, fmt.Sprintf("of datagrams of %d bytes none comes back", stepSize)))
 	}
 	f.Note("%d kB were sent in all, and no more than %s are tried", w.sent/1000, bits(bandwidthSteps[len(bandwidthSteps)-1]))
 	judgeBandwidth(&f, best, w.disturbed)
@@ -157,7 +158,7 @@ func judgeBandwidth(f *verifier.Finding, best width, why string) {
 		f.Summary = fmt.Sprintf("%s, and a call with video of 720p takes %s", passes, bits(video))
 	case why != "":
 		f.Outcome, f.Verdict = verifier.Unprobed, verifier.NotProbed
-		f.Summary, f.Remedy = fmt.Sprintf("%s, and more could not be tried: %s", passes, why), "raise the reflector's --rate and --total-rate, or try again"
+		f.Summary, f.Remedy = fmt.Sprintf("%s, and more could not be tried: %s", passes, why), "see to the reflector (its --rate and --total-rate, its machine), or try again"
 	case !best.narrow(): // this machine did not send more
 		f.Outcome, f.Verdict = verifier.Unprobed, verifier.NotProbed
 		f.Summary, f.Remedy = passes+", and this machine did not send more", "run it again when the machine is idle"

@@ -148,8 +148,8 @@ func (opt Options) train(ctx context.Context, plan *verifier.Plan, to netip.Addr
 	for i := range list {
 		if list[i].Outcome == verifier.Undecided && list[i].Remedy == "" {
 			list[i].Remedy = longer(judged.Judgements[i])
-			if t.There.Dropped > 0 {
-				list[i].Remedy = "give the reflector a faster machine, or fewer clients at once"
+			if t.There.Dropped > 0 && judged.Judgements[i].Criterion != media.Reordering {
+				list[i].Remedy = lighten
 			}
 		}
 		if m := judged.Judgements[i]; m.Criterion == media.Reordering && m.Outcome == verifier.Undecided && m.Measured == 0 && len(t.Samples) < m.Needed {
@@ -187,6 +187,9 @@ func (opt Options) measure(ctx context.Context, to netip.AddrPort) (*media.Train
 	}
 	return media.Measure(ctx, conn, opt.Key, opt.Train)
 }
+
+// lighten is the remedy where a reflector is overloaded.
+const lighten = "give the reflector a faster machine, or fewer clients at once"
 
 // longer says what would decide a criterion that the train left undecided.
 func longer(m media.Judgement) string {
