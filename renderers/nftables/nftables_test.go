@@ -108,7 +108,7 @@ func FuzzFiles(f *testing.F) { conformance.Fuzz(f, contract()) }
 
 func BenchmarkRender(b *testing.B) { conformance.Benchmark(b, contract()) }
 
-func writeFile(t *testing.T, name string, data []byte) {
+func writeFile(t testing.TB, name string, data []byte) {
 	t.Helper()
 	if err := os.WriteFile(name, data, 0o644); err != nil {
 		t.Fatal(err)
