@@ -36,7 +36,7 @@ func (r *renderer) retired(objects []*set, chains []chain) (leftover, error) {
 	for _, name := range slices.Sorted(maps.Keys(old.declaredSets)) {
 		used := slices.ContainsFunc(objects, func(s *set) bool { return s.name == name })
 		if typ := old.declaredSets[name]; r.ours(name) && isTable(name) && !used && knownType(typ) {
-			left.sets = append(left.sets, set{name: name, typ: typ, merge: typ != serviceType})
+			left.sets = append(left.sets, set{name: name, typ: typ})
 		}
 	}
 	return left, nil

@@ -69,18 +69,13 @@ func (r *renderer) view(p *rules.Plan) (*view, error) {
 // set is one named set: addresses of a family, or a service's ports.
 type set struct {
 	name, typ string
-	merge     bool // auto-merge, which concatenated sets cannot have
 	addrs     ipranges.Set
 	family    ipranges.Family
 	ports     rules.Matches
 }
 
 func (s *set) declare(table string) string {
-	merge := ""
-	if s.merge {
-		merge = " auto-merge;"
-	}
-	return fmt.Sprintf("add set %s %s { type %s; flags interval;%s }", table, s.name, s.typ, merge)
+	return fmt.Sprintf("add set %s %s { type %s; flags interval; }", table, s.name, s.typ)
 }
 
 // elements is one element a line, so that a change of a prefix changes few lines.
@@ -122,7 +117,7 @@ func (r *renderer) objects(p *rules.Plan) []*set {
 			}
 			for _, a := range []rules.Addresses{rule.From, rule.To} {
 				if !a.IsAny() {
-					add(&set{name: r.setName(a.Name(), w.suffix), typ: w.typ, merge: true, addrs: a.Set(), family: w.family})
+					add(&set{name: r.setName(a.Name(), w.suffix), typ: w.typ, addrs: a.Set(), family: w.family})
 				}
 			}
 		}
@@ -162,11 +157,7 @@ func portsOf(s rules.Service) rules.Matches {
 func setBlocks(objects []*set) string {
 	var b strings.Builder
 	for _, s := range objects {
-		fmt.Fprintf(&b, "\tset %s {\n\t\ttype %s\n\t\tflags interval\n", s.name, s.typ)
-		if s.merge {
-			b.WriteString("\t\tauto-merge\n")
-		}
-		fmt.Fprintf(&b, "\t\telements = {\n%s\t\t}\n\t}\n", s.elements("\t\t\t"))
+		fmt.Fprintf(&b, "\tset %s {\n\t\ttype %s\n\t\tflags interval\n\t\telements = {\n%s\t\t}\n\t}\n", s.name, s.typ, s.elements("\t\t\t"))
 	}
 	return strings.TrimSuffix(b.String(), "\n")
 }
