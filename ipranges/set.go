@@ -93,10 +93,8 @@ func FromRanges(r ...netipx.IPRange) (Set, error) {
 	return b.Set(), nil
 }
 
-// MustParse returns the set of all addresses in s: prefixes, ranges "a-b" or
-// addresses. It panics on a mistake and is meant for tests and built-in
-// tables; see [ParseRange] for input.
-func MustParse(s ...string) Set {
+// Parse returns the set of what [ParseRange] reads in each of s.
+func Parse(s ...string) (Set, error) {
 	var b Builder
 	for _, s := range s {
 		r, err := ParseRange(s)
@@ -104,10 +102,21 @@ func MustParse(s ...string) Set {
 			err = b.AddRange(r)
 		}
 		if err != nil {
-			panic("ipranges: " + err.Error())
+			return Set{}, err
 		}
 	}
-	return b.Set()
+	return b.Set(), nil
+}
+
+// MustParse returns the set of all addresses in s: prefixes, ranges "a-b" or
+// addresses. It panics on a mistake and is meant for tests and built-in
+// tables; see [ParseRange] for input.
+func MustParse(s ...string) Set {
+	set, err := Parse(s...)
+	if err != nil {
+		panic("ipranges: " + err.Error())
+	}
+	return set
 }
 
 // Full returns the set of all addresses of family f.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"sallyport/internal/ifname"
+	"sallyport/rules"
 )
 
 // CheckNetfilter checks the options that Linux's packet filters share: the hook, and
@@ -24,6 +25,13 @@ func CheckNetfilter(hook string, ingress, egress []string, refused string) error
 		}
 	}
 	return all.Err()
+}
+
+// Fragment is what caps are for rules that an admin's own follow.
+func Fragment(caps rules.Caps) rules.Caps {
+	caps.Defaults = []rules.Verdict{rules.Continue}
+	caps.NoDeny = "a fragment stands before your own rules, and a deny at its end would cut what those allow"
+	return caps
 }
 
 func checkHook(hook string, ingress []string) error {

@@ -46,11 +46,15 @@ var opposite = map[Verdict]Verdict{Tunnel: Bypass, Bypass: Tunnel}
 
 // Refuse is the error of a target that cannot carry the list.
 func (l RouteList) Refuse(cause, fix string) *RuleError {
-	e := &RuleError{Cause: cause, Fix: fix}
-	if l.Rule != nil {
-		e.Rule, e.Place = l.Rule.Name, l.Rule.Place
+	if l.Rule == nil {
+		return &RuleError{Cause: cause, Fix: fix}
 	}
-	return e
+	return l.Rule.Refuse(cause, fix)
+}
+
+// Refuse is the error of a target that cannot carry the rule.
+func (r *Rule) Refuse(cause, fix string) *RuleError {
+	return &RuleError{Rule: r.Name, Place: r.Place, Cause: cause, Fix: fix}
 }
 
 // RoutePlan is a plan that lists set: the inverse of Routes, for reading back.

@@ -6,6 +6,40 @@ import (
 	"strings"
 )
 
+// ServiceText is what the rule matches as words with blanks between, or "any".
+func (r *Rule) ServiceText() string {
+	if r.AnyService() {
+		return "any"
+	}
+	var list []string
+	for _, m := range r.Matches() {
+		list = append(list, m.String())
+	}
+	return strings.Join(list, " ")
+}
+
+// ParseServices is the inverse of ServiceText: the services are one, called name.
+func ParseServices(name, text string) ([]Service, error) {
+	if text == "any" {
+		return []Service{AnyService()}, nil
+	}
+	matches, err := ParseMatches(strings.Fields(text)...)
+	return []Service{NewService(name, matches...)}, err
+}
+
+// ParseMatches is ParseMatch of each of texts.
+func ParseMatches(texts ...string) ([]Match, error) {
+	var list []Match
+	for _, text := range texts {
+		m, err := ParseMatch(text)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, m)
+	}
+	return list, nil
+}
+
 // ParseMatch is the inverse of Match.String.
 func ParseMatch(s string) (Match, error) {
 	word, points, narrowed := strings.Cut(s, "/")

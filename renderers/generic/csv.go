@@ -54,7 +54,7 @@ func (c csvFormat) write(p *rules.Plan) ([]byte, error) {
 }
 
 func writeRule(w *csv.Writer, p *rules.Plan, r *rules.Rule) error {
-	services := serviceCell(r)
+	services := r.ServiceText()
 	for _, f := range p.Families.List() {
 		if !r.From.Has(f) || !r.To.Has(f) {
 			continue
@@ -63,7 +63,7 @@ func writeRule(w *csv.Writer, p *rules.Plan, r *rules.Rule) error {
 		if !r.From.IsAny() {
 			list := texts(r.From.Set(), f)
 			if len(list)*r.To.Set().NumRanges(f) > maxCSVCells {
-				return &rules.RuleError{Rule: r.Name, Place: r.Place, Cause: "CSV would repeat its sources in too many rows", Fix: `use format = "json"`}
+				return r.Refuse("CSV would repeat its sources in too many rows", `use format = "json"`)
 			}
 			from = strings.Join(list, " ")
 		}
@@ -75,17 +75,6 @@ func writeRule(w *csv.Writer, p *rules.Plan, r *rules.Rule) error {
 		}
 	}
 	return nil
-}
-
-func serviceCell(r *rules.Rule) string {
-	if r.AnyService() {
-		return "any"
-	}
-	var list []string
-	for _, m := range r.Matches() {
-		list = append(list, m.String())
-	}
-	return strings.Join(list, " ")
 }
 
 func (csvFormat) read(data []byte) (*rules.Plan, error) {
@@ -167,18 +156,14 @@ func readRow(row []string, to ipranges.Set) (rules.Rule, error) {
 		return r, err
 	}
 	if row[3] != "any" {
-		set, err := Set{IPv4: strings.Fields(row[3])}.parse()
+		set, err := ipranges.Parse(strings.Fields(row[3])...)
 		if err != nil {
 			return r, err
 		}
 		r.From = rules.In(row[0]+"_from", set)
 	}
-	if row[6] == "any" {
-		r.Services = []rules.Service{rules.AnyService()}
-		return r, nil
-	}
-	matches, err := parseMatches(strings.Fields(row[6]))
-	r.Services = []rules.Service{rules.NewService(row[0], matches...)}
+	var err error
+	r.Services, err = rules.ParseServices(row[0], row[6])
 	return r, err
 }
 

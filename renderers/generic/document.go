@@ -3,6 +3,7 @@ package generic
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -95,8 +96,7 @@ func newDocument(p *rules.Plan) (*Document, error) {
 		row := Rule{Name: r.Name, Action: r.ActionWord(), From: r.From.Name(), To: r.To.Name(), Services: []string{}, Log: r.Log, Notes: renderers.CleanNotes(r.Notes)}
 		for _, a := range []rules.Addresses{r.From, r.To} {
 			if seen["set "+a.Name()] && byName[a.Name()] != a.ByName() {
-				return nil, &rules.RuleError{Rule: r.Name, Place: r.Place, Fix: "rename one of them",
-					Cause: fmt.Sprintf("a set and a list of host names are both called %s", a.Name())}
+				return nil, r.Refuse(fmt.Sprintf("a set and a list of host names are both called %s", a.Name()), "rename one of them")
 			}
 			if !a.IsAny() && !seen["set "+a.Name()] {
 				seen["set "+a.Name()], byName[a.Name()] = true, a.ByName()
@@ -185,7 +185,7 @@ func (d *Document) plan() (*rules.Plan, error) {
 	}
 	sets := map[string]rules.Addresses{"any": rules.Any()}
 	for _, s := range d.Sets {
-		set, err := s.parse()
+		set, err := ipranges.Parse(append(slices.Clip(s.IPv4), s.IPv6...)...)
 		if err != nil {
 			return nil, fmt.Errorf("set %s: %w", s.Name, err)
 		}
@@ -202,7 +202,7 @@ func (d *Document) plan() (*rules.Plan, error) {
 	}
 	services := map[string]rules.Service{"any": rules.AnyService()}
 	for _, s := range d.Services {
-		matches, err := parseMatches(s.Matches)
+		matches, err := rules.ParseMatches(s.Matches...)
 		if err != nil {
 			return nil, fmt.Errorf("service %s: %w", s.Name, err)
 		}
@@ -216,34 +216,6 @@ func (d *Document) plan() (*rules.Plan, error) {
 		p.Rules = append(p.Rules, rule)
 	}
 	return p, nil
-}
-
-func (s Set) parse() (ipranges.Set, error) {
-	var b ipranges.Builder
-	for _, list := range [][]string{s.IPv4, s.IPv6} {
-		for _, text := range list {
-			r, err := ipranges.ParseRange(text)
-			if err == nil {
-				err = b.AddRange(r)
-			}
-			if err != nil {
-				return ipranges.Set{}, err
-			}
-		}
-	}
-	return b.Set(), nil
-}
-
-func parseMatches(texts []string) ([]rules.Match, error) {
-	var list []rules.Match
-	for _, text := range texts {
-		m, err := rules.ParseMatch(text)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, m)
-	}
-	return list, nil
 }
 
 func (r Rule) parse(sets map[string]rules.Addresses, services map[string]rules.Service) (rules.Rule, error) {

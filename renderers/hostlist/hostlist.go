@@ -90,11 +90,10 @@ func union(p *rules.Plan) ([]string, error) {
 	var names []string
 	for i := range p.Rules {
 		rule := &p.Rules[i]
-		if rule.ActionWord() != first.ActionWord() || services(rule) != services(first) {
-			return nil, &rules.RuleError{Rule: rule.Name, Place: rule.Place,
-				Cause: fmt.Sprintf("one list has one action and one set of ports: %s is %s %s, and %s is %s %s", first.Name, first.ActionWord(), services(first),
-					rule.Name, rule.ActionWord(), services(rule)),
-				Fix: "give each of them a target of its own, with rules = [rule.NAME]"}
+		if rule.ActionWord() != first.ActionWord() || rule.ServiceText() != first.ServiceText() {
+			return nil, rule.Refuse(fmt.Sprintf("one list has one action and one set of ports: %s is %s %s, and %s is %s %s",
+				first.Name, first.ActionWord(), first.ServiceText(), rule.Name, rule.ActionWord(), rule.ServiceText()),
+				"give each of them a target of its own, with rules = [rule.NAME]")
 		}
 		names = append(names, rule.To.Patterns()...)
 	}
@@ -113,11 +112,10 @@ func dotted(first *rules.Rule, names []string) ([]string, error) {
 		switch {
 		case wild && underAnother(names, base): // all of it, whatever it would hold besides
 		case wild && !atDot:
-			return nil, &rules.RuleError{Rule: first.Name, Place: first.Place, Cause: fmt.Sprintf("a dot cannot say %s", n), Fix: `use style = "star"`}
+			return nil, first.Refuse(fmt.Sprintf("a dot cannot say %s", n), `use style = "star"`)
 		case wild && !slices.Contains(names, base):
-			return nil, &rules.RuleError{Rule: first.Name, Place: first.Place,
-				Cause: fmt.Sprintf("%s, written with a dot, would hold %s as well, and no rule goes there", n, base),
-				Fix:   fmt.Sprintf("list %q too where it is meant, or use style = \"star\"", base)}
+			return nil, first.Refuse(fmt.Sprintf("%s, written with a dot, would hold %s as well, and no rule goes there", n, base),
+				fmt.Sprintf("list %q too where it is meant, or use style = \"star\"", base))
 		case wild:
 			out = append(out, ending)
 		case !wild && !slices.Contains(names, "*."+n) && !underAnother(names, n):
@@ -143,18 +141,7 @@ func underAnother(names []string, name string) bool {
 
 // purpose is what the list is for, on one line.
 func purpose(p *rules.Plan) string {
-	return fmt.Sprintf("%s %s of %s", p.Rules[0].ActionWord(), services(&p.Rules[0]), p.Families)
-}
-
-func services(r *rules.Rule) string {
-	if r.AnyService() {
-		return "any"
-	}
-	var list []string
-	for _, m := range r.Matches() {
-		list = append(list, m.String())
-	}
-	return strings.Join(list, " ")
+	return fmt.Sprintf("%s %s of %s", p.Rules[0].ActionWord(), p.Rules[0].ServiceText(), p.Families)
 }
 
 // ReadBack implements renderers.Renderer.
@@ -218,18 +205,7 @@ func readPurpose(p *rules.Plan, text string) error {
 	default:
 		return fmt.Errorf("no action %q", action)
 	}
-	if list == "any" {
-		rule.Services = []rules.Service{rules.AnyService()}
-		return nil
-	}
-	var matches []rules.Match
-	for _, word := range strings.Fields(list) {
-		m, err := rules.ParseMatch(word)
-		if err != nil {
-			return err
-		}
-		matches = append(matches, m)
-	}
-	rule.Services = []rules.Service{rules.NewService("names", matches...)}
-	return nil
+	var err error
+	rule.Services, err = rules.ParseServices("names", list)
+	return err
 }

@@ -167,8 +167,7 @@ func (r *renderer) caps() rules.Caps {
 		caps.Families = rules.OnlyIPv6
 	}
 	if r.opt.Placement == fragment {
-		caps.Defaults = []rules.Verdict{rules.Continue}
-		caps.NoDeny = "a fragment stands before your own rules, and a deny at its end would cut what those allow"
+		return renderers.Fragment(caps)
 	}
 	return caps
 }

@@ -229,17 +229,15 @@ func (rd *reader) address(l *line, proto, side, ref string) error {
 	if s == nil || !strings.HasPrefix(ref, "@") || s.typ != want {
 		return fmt.Errorf("%s is no set of %s addresses", ref, proto)
 	}
-	var b ipranges.Builder
-	for _, e := range s.elements {
-		r, err := ipranges.ParseRange(strings.Join(e, " "))
-		if err != nil {
-			return err
-		}
-		if err := b.AddRange(r); err != nil {
-			return err
-		}
+	texts := make([]string, len(s.elements))
+	for i, e := range s.elements {
+		texts[i] = strings.Join(e, " ")
 	}
-	a := rules.In(strings.TrimPrefix(ref, "@"), b.Set())
+	set, err := ipranges.Parse(texts...)
+	if err != nil {
+		return err
+	}
+	a := rules.In(strings.TrimPrefix(ref, "@"), set)
 	if side == "saddr" {
 		l.from = a
 	} else {

@@ -208,24 +208,16 @@ func (c *config) read(rule *node, out bool) theirRule {
 
 // overlaps says what e decides before f does, or "" if they never meet.
 func (e *theirRule) overlaps(f *filterRule) string {
-	from, to := f.origin.From, f.origin.To
-	common := e.matches.Intersect(f.matches)
-	if len(common) == 0 || e.dst.self && !to.IsAny() {
+	to := f.origin.To
+	if e.dst.self && !to.IsAny() {
 		return ""
 	}
-	for _, fam := range (e.families & f.families).List() {
-		src := e.src.of(fam).Intersect(from.Set())
-		dst := e.dst.of(fam).Intersect(to.Set())
-		if to.ByName() { // they may have any address
-			dst = e.dst.of(fam)
-		}
-		if e.dst.self {
-			dst = to.Set().Only(fam)
-		}
-		if !src.Has(fam) || !dst.Has(fam) {
+	for _, b := range f.boxes() {
+		what := e.meets(b)
+		if what == "" {
 			continue
 		}
-		for _, unknown := range []string{e.src.unknown[rules.Only(fam)], e.dst.unknown[rules.Only(fam)], e.unknownPorts} {
+		for _, unknown := range []string{e.src.unknown[rules.Only(b.family)], e.dst.unknown[rules.Only(b.family)], e.unknownPorts} {
 			if unknown != "" {
 				return unknown + " cannot be told from config.xml, so it may meet " + f.descr
 			}
@@ -233,9 +225,7 @@ func (e *theirRule) overlaps(f *filterRule) string {
 		if to.ByName() {
 			return fmt.Sprintf("the names of %s may have addresses that it is for", to.Name())
 		}
-		for rg := range dst.Ranges(fam) {
-			return fmt.Sprintf("%s to %s", common[0], ipranges.AppendRange(nil, rg))
-		}
+		return what
 	}
 	return ""
 }

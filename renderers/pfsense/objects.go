@@ -112,17 +112,13 @@ func (r *renderer) objects(p *rules.Plan) (*objects, error) {
 	}
 	for _, f := range o.rules {
 		if err := checkDescription(f.descr); err != nil {
-			return nil, &rules.RuleError{Rule: f.origin.Name, Place: f.origin.Place,
-				Cause: fmt.Sprintf("its description %q %v", f.descr, err), Fix: "give target, rule and service shorter names"}
+			return nil, f.origin.Refuse(fmt.Sprintf("its description %q %v", f.descr, err), "give target, rule and service shorter names")
 		}
 	}
 	return o, nil
 }
 
 func (r *renderer) addRule(o *objects, rule *rules.Rule, plan rules.Families) error {
-	refuse := func(fix, cause string, args ...any) error {
-		return &rules.RuleError{Rule: rule.Name, Place: rule.Place, Cause: fmt.Sprintf(cause, args...), Fix: fix}
-	}
 	var fams rules.Families
 	for _, f := range plan.List() {
 		if rule.From.Has(f) && rule.To.Has(f) {
@@ -144,15 +140,15 @@ func (r *renderer) addRule(o *objects, rule *rules.Rule, plan rules.Families) er
 	}
 	pieces, cause := piecesOf(rule, fams)
 	if cause != "" {
-		return refuse("leave the service out of this target, or widen it to what pfSense knows", "%s", cause)
+		return rule.Refuse(cause, "leave the service out of this target, or widen it to what pfSense knows")
 	}
 	if len(pieces) == 0 {
-		return refuse("give it addresses and services of one family, or leave it out of this target", "nothing is left that it could match")
+		return rule.Refuse("nothing is left that it could match", "give it addresses and services of one family, or leave it out of this target")
 	}
 	for _, pc := range pieces {
 		if pc.deniesInVain(rule) {
-			return refuse("deny other ICMPv6 types only, or leave the rule out of this target",
-				"pfSense passes ICMPv6 types 1, 2, 135 and 136 before all rules, so the denial would have no effect on them")
+			return rule.Refuse("pfSense passes ICMPv6 types 1, 2, 135 and 136 before all rules, so the denial would have no effect on them",
+				"deny other ICMPv6 types only, or leave the rule out of this target")
 		}
 		f := base
 		f.family, f.protocol, f.icmp, f.families, f.matches = familyWords[pc.families], pc.protocol, pc.icmp, pc.families, pc.matches
@@ -177,7 +173,7 @@ func (r *renderer) addressAlias(o *objects, rule *rules.Rule, side rules.Address
 		return "", nil
 	}
 	if side.IsEmpty() {
-		return "", &rules.RuleError{Rule: rule.Name, Place: rule.Place, Cause: side.Name() + " holds no address", Fix: "leave the rule out"}
+		return "", rule.Refuse(side.Name()+" holds no address", "leave the rule out")
 	}
 	return r.add(o, &alias{label: setLabel(side), kind: kindNetwork, set: side.Set(), rule: rule})
 }
@@ -207,15 +203,13 @@ func (r *renderer) add(o *objects, a *alias) (string, error) {
 	for _, have := range o.aliases {
 		if have.name == a.name {
 			if have.descr != a.descr {
-				return "", &rules.RuleError{Rule: a.rule.Name, Place: a.rule.Place,
-					Cause: fmt.Sprintf("two aliases would be called %s", a.name), Fix: "rename the set or the service"}
+				return "", a.rule.Refuse(fmt.Sprintf("two aliases would be called %s", a.name), "rename the set or the service")
 			}
 			return a.name, nil
 		}
 	}
 	if err := checkName(a.name); err != nil {
-		return "", &rules.RuleError{Rule: a.rule.Name, Place: a.rule.Place,
-			Cause: fmt.Sprintf("the alias name %s %v", a.name, err), Fix: "choose another prefix, or rename the set"}
+		return "", a.rule.Refuse(fmt.Sprintf("the alias name %s %v", a.name, err), "choose another prefix, or rename the set")
 	}
 	// A rule whose table has not been fetched is left out, and what it denies would pass
 	// by a rule behind it: these addresses are part of the configuration.
