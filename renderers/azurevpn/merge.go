@@ -2,8 +2,10 @@ package azurevpn
 
 import (
 	"bytes"
+	"encoding/xml"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"sallyport/ipranges"
@@ -26,52 +28,52 @@ type slot struct {
 // or the clientconfig, or the place of an empty one.
 func (p *profile) slot(v rules.Verdict) (slot, error) {
 	config := p.config
-	if config.isNil {
+	if isNil(config) {
 		return p.instead(config, clientConfig, lists[v])
 	}
-	list, err := config.only(lists[v])
+	list, err := only(config, lists[v])
 	if err != nil {
 		return slot{}, err
 	}
 	switch {
-	case list != nil && list.isNil:
+	case list != nil && isNil(list):
 		return p.instead(list, lists[v])
 	case list != nil:
 		return p.inside(list)
 	}
-	include, err := config.only(lists[rules.Tunnel])
+	include, err := only(config, lists[rules.Tunnel])
 	if err != nil {
 		return slot{}, err
 	}
 	if include != nil {
 		indent := p.indent(include)
-		return slot{start: include.start, end: include.start, elements: []string{lists[v]}, after: "\n" + indent, indent: indent, step: step(indent)}, nil
+		return slot{start: include.Start, end: include.Start, elements: []string{lists[v]}, after: "\n" + indent, indent: indent, step: step(indent)}, nil
 	}
 	return p.inside(config, lists[v])
 }
 
 // instead is the slot of an element that holds nothing.
 func (p *profile) instead(e *element, elements ...string) (slot, error) {
-	if e.attributes > 0 || !e.blank() {
-		return slot{}, fmt.Errorf("line %d: %s is empty, and has attributes or text all the same", lineOf(p.data, e.start), e.name)
+	if slices.ContainsFunc(e.Attr, func(a xml.Attr) bool { return !saysNil(a) }) || !e.IsBlank() {
+		return slot{}, fmt.Errorf("line %d: %s is empty, and has attributes or text all the same", renderers.LineOf(p.data, e.Start), e.Name)
 	}
 	indent := p.indent(e)
-	return slot{start: e.start, end: e.end, elements: elements, indent: indent, step: step(indent)}, nil
+	return slot{start: e.Start, end: e.End, elements: elements, indent: indent, step: step(indent)}, nil
 }
 
 // inside is the slot behind what an element holds. One that closes itself is opened.
 func (p *profile) inside(e *element, elements ...string) (slot, error) {
-	if e.inner == e.end {
-		return p.instead(e, append([]string{e.name}, elements...)...)
+	if e.Inner == e.End {
+		return p.instead(e, append([]string{e.Name}, elements...)...)
 	}
 	indent := p.indent(e)
-	at := e.innerEnd
-	for at > e.inner && strings.IndexByte(blanks, p.data[at-1]) >= 0 {
+	at := e.InnerEnd
+	for at > e.Inner && strings.IndexByte(blanks, p.data[at-1]) >= 0 {
 		at--
 	}
 	deep := indent + step(indent)
 	s := slot{start: at, end: at, before: "\n" + deep, elements: elements, indent: deep, step: step(indent)}
-	if at == e.innerEnd { // <a></a>, with no line for the end tag
+	if at == e.InnerEnd { // <a></a>, with no line for the end tag
 		s.after = "\n" + indent
 	}
 	return s, nil
@@ -79,7 +81,7 @@ func (p *profile) inside(e *element, elements ...string) (slot, error) {
 
 // indent is the white space that the element's line begins with.
 func (p *profile) indent(e *element) string {
-	line := p.data[bytes.LastIndexByte(p.data[:e.start], '\n')+1 : e.start]
+	line := p.data[bytes.LastIndexByte(p.data[:e.Start], '\n')+1 : e.Start]
 	if len(bytes.Trim(line, " \t")) > 0 {
 		return ""
 	}
@@ -104,13 +106,13 @@ func (p *profile) fill(s slot, set ipranges.Set) []byte {
 
 // theirs are the routes that the user's profile has in the list of v.
 func (p *profile) theirs(v rules.Verdict) ([]netip.Prefix, error) {
-	list, err := p.config.only(lists[v])
+	list, err := only(p.config, lists[v])
 	if err != nil || list == nil {
 		return nil, err
 	}
 	var found []netip.Prefix
-	for _, c := range list.children {
-		route, err := c.prefix()
+	for _, c := range list.Children {
+		route, err := prefixOf(c)
 		if err != nil {
 			return nil, err
 		}

@@ -41,11 +41,11 @@ var flags = words("nopfsync allowopts disablereplyto")
 func treatmentOf(rule *node) treatment {
 	var list treatment
 	for _, e := range extras {
-		n := rule.child(e.name)
+		n := rule.Child(e.name)
 		if n == nil {
 			continue
 		}
-		e.value, e.node = rule.value(e.name), n
+		e.value, e.node = rule.Value(e.name), n
 		none := e.value == "" && !flags[e.name] || e.name == "statetype" && e.value == ordinaryState || e.name == "vlanprioset" && e.value == "none"
 		if flags[e.name] {
 			e.value = ""
@@ -63,11 +63,11 @@ const ordinaryState = "keep state"
 // may leave some of what it seems to match to the rules behind it.
 func isNarrower(rule *node) bool {
 	for _, name := range []string{"tagged", "os", "dscp", "vlanprio", "tcpflags2", "tcpflags_any", "sched"} {
-		if rule.value(name) != "" || name == "tcpflags_any" && rule.has(name) {
+		if rule.Value(name) != "" || name == "tcpflags_any" && rule.Has(name) {
 			return true
 		}
 	}
-	return rule.child("source").value("port") != ""
+	return rule.Child("source").Value("port") != ""
 }
 
 func (t treatment) equal(other treatment) bool {
@@ -106,7 +106,7 @@ func (r *renderer) readLike() error {
 	}
 	like := r.config.read(rule, false)
 	switch {
-	case !like.passes || rule.value("type") == "match":
+	case !like.passes || rule.Value("type") == "match":
 		return optionError("like", "name a rule that passes", "%s does not pass", like.title)
 	case len(like.treatment) == 0:
 		return optionError("like", "leave it out, or name a rule that has one", "%s has no gateway, tag, limiter, queue or other advanced option", like.title)

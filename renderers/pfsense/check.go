@@ -136,7 +136,7 @@ func (r *renderer) readConfig() error {
 	} else if err != nil {
 		return optionError("config", "download it anew under Diagnostics > Backup & Restore: all areas, without encryption", "%v", err)
 	}
-	if r.fetched() && !r.opt.Insecure && !r.config.root.child("system").has("checkaliasesurlcert") {
+	if r.fetched() && !r.opt.Insecure && !r.config.root.Child("system").Has("checkaliasesurlcert") {
 		return optionError("url", "tick System > Advanced > Firewall & NAT > Check certificate of aliases URLs and download the configuration anew, or add insecure = true",
 			"this pfSense does not check the certificate of the server that it fetches tables from")
 	}

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"sallyport/renderers"
 )
 
 // config is a user's config.xml without our objects.
@@ -30,17 +32,17 @@ func openConfig(data []byte, owner, prefix string) (*config, error) {
 	if bytes.Contains(data[:min(len(data), 200)], []byte("BEGIN config.xml")) {
 		return nil, errors.New("it is encrypted")
 	}
-	root, err := parseXML(data)
+	root, err := renderers.ParseXML(data, limits)
 	if err != nil {
 		return nil, err
 	}
-	filter := root.child("filter")
+	filter := root.Child("filter")
 	switch {
-	case root.name != "pfsense":
-		return nil, fmt.Errorf("its root is <%s> and not <pfsense>: it holds no whole configuration", root.name)
-	case root.value("version") == "" || !root.has("interfaces") || filter == nil:
+	case root.Name != "pfsense":
+		return nil, fmt.Errorf("its root is <%s> and not <pfsense>: it holds no whole configuration", root.Name)
+	case root.Value("version") == "" || !root.Has("interfaces") || filter == nil:
 		return nil, errors.New("it lacks version, interfaces or rules: it holds no whole configuration")
-	case len(root.all("filter")) > 1 || len(root.all("aliases")) > 1 || len(root.all("interfaces")) > 1:
+	case len(root.All("filter")) > 1 || len(root.All("aliases")) > 1 || len(root.All("interfaces")) > 1:
 		return nil, errors.New("a section is there twice, which pfSense refuses")
 	}
 	c := &config{}
@@ -51,7 +53,7 @@ func openConfig(data []byte, owner, prefix string) (*config, error) {
 	if edits = append(edits, roomFor(root)...); len(edits) > 0 {
 		slices.SortFunc(edits, func(a, b edit) int { return cmp.Compare(a.start, b.start) })
 		data = apply(data, edits)
-		if root, err = parseXML(data); err != nil {
+		if root, err = renderers.ParseXML(data, limits); err != nil {
 			return nil, err
 		}
 	}
@@ -66,13 +68,13 @@ func (c *config) takeOut(data []byte, root *node, owner, prefix string) ([]edit,
 	mine := ours{owner: owner, prefix: prefix, trackers: map[string]bool{}, names: map[string]bool{}}
 	gone := map[string][]int{} // places of our rules among those of their tab
 	place := map[string]int{}
-	for _, rule := range root.child("filter").all("rule") {
+	for _, rule := range root.Child("filter").All("rule") {
 		tab := tabOf(rule)
-		if strings.HasPrefix(rule.value("descr"), owner) {
+		if strings.HasPrefix(rule.Value("descr"), owner) {
 			if err := mine.rule(rule); err != nil {
 				return nil, err
 			}
-			edits = append(edits, edit{start: blankBefore(data, rule.start), end: rule.end})
+			edits = append(edits, edit{start: blankBefore(data, rule.Start), end: rule.End})
 			gone[tab] = append(gone[tab], place[tab])
 		}
 		place[tab]++
@@ -88,13 +90,13 @@ func (c *config) takeOut(data []byte, root *node, owner, prefix string) ([]edit,
 			return row - before
 		})...)
 	}
-	for _, a := range root.child("aliases").all("alias") {
-		if strings.HasPrefix(a.value("descr"), owner) {
+	for _, a := range root.Child("aliases").All("alias") {
+		if strings.HasPrefix(a.Value("descr"), owner) {
 			if err := mine.alias(a); err != nil {
 				return nil, err
 			}
-			edits = append(edits, edit{start: blankBefore(data, a.start), end: a.end})
-			c.retired = append(c.retired, a.value("name"))
+			edits = append(edits, edit{start: blankBefore(data, a.Start), end: a.End})
+			c.retired = append(c.retired, a.Value("name"))
 		}
 	}
 	return edits, nil
@@ -104,50 +106,47 @@ func (c *config) takeOut(data []byte, root *node, owner, prefix string) ([]edit,
 func roomFor(root *node) []edit {
 	var edits []edit
 	room := func(name string) string { return "<" + name + ">\n\t</" + name + ">" }
-	filter, aliases := root.child("filter"), root.child("aliases")
-	if filter.isBlank() {
-		edits = append(edits, edit{filter.start, filter.end, room("filter")})
+	filter, aliases := root.Child("filter"), root.Child("aliases")
+	if filter.IsBlank() {
+		edits = append(edits, edit{filter.Start, filter.End, room("filter")})
 	}
 	switch {
 	case aliases == nil:
-		edits = append(edits, edit{filter.end, filter.end, "\n\t" + room("aliases")})
-	case aliases.isBlank():
-		edits = append(edits, edit{aliases.start, aliases.end, room("aliases")})
+		edits = append(edits, edit{filter.End, filter.End, "\n\t" + room("aliases")})
+	case aliases.IsBlank():
+		edits = append(edits, edit{aliases.Start, aliases.End, room("aliases")})
 	}
 	return edits
 }
 
-// isBlank reports whether nothing is in the element.
-func (n *node) isBlank() bool { return len(n.children) == 0 && strings.TrimSpace(n.text) == "" }
-
 // tabOf is the tab of Firewall > Rules that shows the rule.
 func tabOf(rule *node) string {
-	if rule.has("floating") {
+	if rule.Has("floating") {
 		return "floatingrules"
 	}
-	return rule.value("interface")
+	return rule.Value("interface")
 }
 
 // moveSeparators gives the bars of a tab new rows. A bar stands before the rule
 // that its row, "fr" and a number, counts to among the rules of the tab.
 func moveSeparators(root *node, tab string, to func(row int) int) []edit {
 	var edits []edit
-	for _, section := range root.child("filter").all("separator") {
-		for _, bars := range section.children {
-			if !strings.EqualFold(bars.name, tab) {
+	for _, section := range root.Child("filter").All("separator") {
+		for _, bars := range section.Children {
+			if !strings.EqualFold(bars.Name, tab) {
 				continue
 			}
-			for _, bar := range bars.children {
-				row := bar.child("row")
+			for _, bar := range bars.Children {
+				row := bar.Child("row")
 				if row == nil {
 					continue
 				}
-				digits, ok := strings.CutPrefix(strings.TrimSpace(row.text), "fr")
+				digits, ok := strings.CutPrefix(strings.TrimSpace(row.Text), "fr")
 				n, err := strconv.Atoi(digits)
 				if !ok || err != nil || to(n) == n {
 					continue
 				}
-				edits = append(edits, edit{row.inner, row.innerEnd, fmt.Sprintf("fr%d", to(n))})
+				edits = append(edits, edit{row.Inner, row.InnerEnd, fmt.Sprintf("fr%d", to(n))})
 			}
 		}
 	}
@@ -159,11 +158,11 @@ func moveSeparators(root *node, tab string, to func(row int) int) []edit {
 func (c *config) findRule(iface, name string) (rule *node, place int, err error) {
 	for _, field := range []string{"tracker", "descr"} {
 		n := 0
-		for _, r := range c.root.child("filter").all("rule") {
+		for _, r := range c.root.Child("filter").All("rule") {
 			if tabOf(r) != iface {
 				continue
 			}
-			if r.value(field) == name {
+			if r.Value(field) == name {
 				if rule != nil {
 					return nil, 0, fmt.Errorf("more than one rule of %s is called %q: name one by its tracker", iface, name)
 				}
@@ -180,7 +179,7 @@ func (c *config) findRule(iface, name string) (rule *node, place int, err error)
 
 // firstRule is the first rule of a tab, or nil.
 func (c *config) firstRule(tab string) *node {
-	for _, r := range c.root.child("filter").all("rule") {
+	for _, r := range c.root.Child("filter").All("rule") {
 		if tabOf(r) == tab {
 			return r
 		}
@@ -191,7 +190,7 @@ func (c *config) firstRule(tab string) *node {
 // knows reports whether rules can be on the interface: one that is assigned, a
 // group, or one of those that pfSense makes for VPNs.
 func (c *config) knows(iface string) bool {
-	return c.root.child("interfaces").has(strings.ToLower(iface)) || c.isGroup(iface)
+	return c.root.Child("interfaces").Has(strings.ToLower(iface)) || c.isGroup(iface)
 }
 
 // vpnGroups are rule tabs that pfSense treats as groups (filter.inc,
@@ -208,9 +207,9 @@ func (c *config) isGroup(iface string) bool {
 
 // members is the interfaces of a group.
 func (c *config) members(group string) ([]string, bool) {
-	for _, g := range c.root.child("ifgroups").all("ifgroupentry") {
-		if g.value("ifname") == group {
-			return strings.Fields(g.value("members")), true
+	for _, g := range c.root.Child("ifgroups").All("ifgroupentry") {
+		if g.Value("ifname") == group {
+			return strings.Fields(g.Value("members")), true
 		}
 	}
 	return nil, false
@@ -230,21 +229,21 @@ func (c *config) entries(iface string) []string {
 		list = members
 	} else if vpnGroups[iface] {
 		list = nil
-		for _, i := range c.root.child("interfaces").children {
-			if c.tunnel(i.name) == iface {
-				list = append(list, i.name)
+		for _, i := range c.root.Child("interfaces").Children {
+			if c.tunnel(i.Name) == iface {
+				list = append(list, i.Name)
 			}
 		}
 	}
 	return slices.DeleteFunc(slices.Clone(list), func(i string) bool {
-		return !c.root.child("interfaces").child(strings.ToLower(i)).has("enable")
+		return !c.root.Child("interfaces").Child(strings.ToLower(i)).Has("enable")
 	})
 }
 
 // alias finds an alias by its name.
 func (c *config) alias(name string) *node {
-	for _, a := range c.root.child("aliases").all("alias") {
-		if a.value("name") == name {
+	for _, a := range c.root.Child("aliases").All("alias") {
+		if a.Value("name") == name {
 			return a
 		}
 	}

@@ -48,7 +48,7 @@ func (c *config) around(iface string, anchor *node, after bool) (first, behind [
 	class := c.classOf(iface)
 	var tabs, slow []theirRule // behind: of the interfaces of a group, and not quick
 	reached := false           // the anchor, in the order of the file
-	for _, rule := range c.root.child("filter").all("rule") {
+	for _, rule := range c.root.Child("filter").All("rule") {
 		if rule == anchor && !after {
 			reached = true
 		}
@@ -56,10 +56,10 @@ func (c *config) around(iface string, anchor *node, after bool) (first, behind [
 		if rule == anchor {
 			reached = true
 		}
-		if rule.has("disabled") || rule.has("separator") || rule.value("type") == "match" {
+		if rule.Has("disabled") || rule.Has("separator") || rule.Value("type") == "match" {
 			continue
 		}
-		if rule.has("floating") {
+		if rule.Has("floating") {
 			switch when, out := c.floats(rule, iface); when {
 			case decidesFirst:
 				first = append(first, c.read(rule, out))
@@ -68,10 +68,10 @@ func (c *config) around(iface string, anchor *node, after bool) (first, behind [
 			}
 			continue
 		}
-		if !c.shares(rule.value("interface"), iface) {
+		if !c.shares(rule.Value("interface"), iface) {
 			continue
 		}
-		switch theirs := c.classOf(rule.value("interface")); {
+		switch theirs := c.classOf(rule.Value("interface")); {
 		case theirs < class || theirs == class && above:
 			first = append(first, c.read(rule, false))
 		case theirs == class:
@@ -112,7 +112,7 @@ func (c *config) shares(a, b string) bool {
 
 // tunnel is the group that pfSense puts an assigned VPN interface in.
 func (c *config) tunnel(iface string) string {
-	device := c.root.child("interfaces").child(strings.ToLower(iface)).value("if")
+	device := c.root.Child("interfaces").Child(strings.ToLower(iface)).Value("if")
 	switch {
 	case strings.HasPrefix(device, "ovpn"):
 		return "openvpn"
@@ -139,15 +139,15 @@ const (
 // left is for all (filter.inc, filter_generate_user_rule).
 func (c *config) floats(rule *node, iface string) (w when, out bool) {
 	var on []string
-	if v := rule.value("interface"); v != "any" {
+	if v := rule.Value("interface"); v != "any" {
 		on = slices.DeleteFunc(strings.Split(v, ","), func(i string) bool { return !c.carries(i) })
 	}
 	ours := len(on) == 0 || slices.ContainsFunc(on, func(i string) bool { return c.shares(i, iface) })
 	others := len(on) == 0 || slices.ContainsFunc(on, func(i string) bool { return i != iface })
-	direction := rule.value("direction")
-	blocks := rule.value("type") == "block" || rule.value("type") == "reject"
+	direction := rule.Value("direction")
+	blocks := rule.Value("type") == "block" || rule.Value("type") == "reject"
 	switch {
-	case direction != "out" && ours && rule.has("quick"):
+	case direction != "out" && ours && rule.Has("quick"):
 		return decidesFirst, false
 	case blocks && direction != "in" && others:
 		return decidesFirst, true
@@ -161,18 +161,18 @@ func (c *config) floats(rule *node, iface string) (w when, out bool) {
 // come in that meet the rules of iface.
 func (c *config) builtIn(iface string) []theirRule {
 	var list []theirRule
-	if !c.root.child("system").has("ipv6allow") {
+	if !c.root.Child("system").Has("ipv6allow") {
 		list = append(list, theirRule{title: "the setting that blocks all IPv6", descr: "ipv6allow", families: rules.OnlyIPv6,
 			src: everywhere(), dst: everywhere(), matches: rules.EveryProtocol(),
 			fix: `allow IPv6 under System > Advanced > Networking, or say families = ["ipv4"]`})
 	}
 	for _, i := range c.entries(iface) {
-		settings := c.root.child("interfaces").child(strings.ToLower(i))
-		if settings.has("blockbogons") {
+		settings := c.root.Child("interfaces").Child(strings.ToLower(i))
+		if settings.Has("blockbogons") {
 			list = append(list, theirRule{title: "Block bogon networks of interface " + i, descr: "blockbogons", families: rules.BothFamilies,
 				src: side{set: everywhere().set.Minus(neverBogons)}, dst: everywhere(), matches: rules.EveryProtocol()})
 		}
-		if settings.has("blockpriv") {
+		if settings.Has("blockpriv") {
 			list = append(list, theirRule{title: "Block private networks of interface " + i, descr: "blockpriv", families: rules.BothFamilies,
 				src: side{set: privateNetworks}, dst: everywhere(), matches: rules.EveryProtocol()})
 		}
@@ -189,16 +189,16 @@ var (
 )
 
 func (c *config) read(rule *node, out bool) theirRule {
-	e := theirRule{tracker: rule.value("tracker"), descr: rule.value("descr"), families: rules.OnlyIPv4, tab: tabOf(rule),
-		passes: rule.value("type") != "block" && rule.value("type") != "reject", narrower: isNarrower(rule), treatment: treatmentOf(rule)}
+	e := theirRule{tracker: rule.Value("tracker"), descr: rule.Value("descr"), families: rules.OnlyIPv4, tab: tabOf(rule),
+		passes: rule.Value("type") != "block" && rule.Value("type") != "reject", narrower: isNarrower(rule), treatment: treatmentOf(rule)}
 	e.title = fmt.Sprintf("rule %q (tracker %s) of %s", renderers.Clean(e.descr), renderers.Clean(e.tracker), renderers.Clean(tabOf(rule)))
-	switch rule.value("ipprotocol") {
+	switch rule.Value("ipprotocol") {
 	case "inet6":
 		e.families = rules.OnlyIPv6
 	case "inet46":
 		e.families = rules.BothFamilies
 	}
-	e.src, e.dst = c.side(rule.child("source")), c.side(rule.child("destination"))
+	e.src, e.dst = c.side(rule.Child("source")), c.side(rule.Child("destination"))
 	if out {
 		e.src = everywhere() // NAT has changed the source by then
 	}

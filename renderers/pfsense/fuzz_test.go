@@ -78,18 +78,18 @@ func FuzzMerge(f *testing.F) {
 func TestLargeConfigurations(t *testing.T) {
 	const n = 300_000
 	divided := strings.Replace(plainConfig("", ""), "<descr>here</descr>", "<descr>"+strings.Repeat("x<!---->", n)+"</descr>", 1)
-	root, err := parseXML([]byte(divided))
+	root, err := renderers.ParseXML([]byte(divided), limits)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := root.child("filter").child("rule").value("descr"); got != strings.Repeat("x", n) {
+	if got := root.Child("filter").Child("rule").Value("descr"); got != strings.Repeat("x", n) {
 		t.Errorf("a text that comments divide has %d characters", len(got))
 	}
 	for name, more := range map[string]string{
-		"elements": strings.Repeat("<a/>", maxElements),
-		"depth":    strings.Repeat("<a>", maxDepth) + strings.Repeat("</a>", maxDepth),
+		"elements": strings.Repeat("<a/>", limits.Elements),
+		"depth":    strings.Repeat("<a>", limits.Depth) + strings.Repeat("</a>", limits.Depth),
 	} {
-		if _, err := parseXML([]byte("<pfsense>" + more + "</pfsense>")); err == nil {
+		if _, err := renderers.ParseXML([]byte("<pfsense>"+more+"</pfsense>"), limits); err == nil {
 			t.Errorf("%s: it is read", name)
 		}
 	}

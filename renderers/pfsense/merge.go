@@ -21,8 +21,8 @@ func (r *renderer) merge(o *objects) ([]byte, error) {
 		}
 	}
 	o.track(c.trackers())
-	section := c.root.child("aliases")
-	aliasAt := blankBefore(c.data, section.innerEnd)
+	section := c.root.Child("aliases")
+	aliasAt := blankBefore(c.data, section.InnerEnd)
 	edits := []edit{
 		{at.offset, at.offset, "\n" + strings.TrimSuffix(r.ruleElements(o), "\n")},
 		{aliasAt, aliasAt, "\n" + strings.TrimSuffix(r.aliasElements(o), "\n")},
@@ -92,9 +92,9 @@ func (r *renderer) placeOf() (place, error) {
 		}
 		return place{}, optionError(option, fix, "%v", err)
 	}
-	at := place{rule: rule, row: row, after: option == "after", offset: blankBefore(c.data, rule.start)}
+	at := place{rule: rule, row: row, after: option == "after", offset: blankBefore(c.data, rule.Start)}
 	if at.after {
-		at.offset = rule.end
+		at.offset = rule.End
 	}
 	return at, nil
 }
@@ -104,14 +104,14 @@ func (r *renderer) placeOf() (place, error) {
 func (r *renderer) onlyPlace() (place, error) {
 	c := r.config
 	if rule := c.firstRule(r.opt.Interface); rule != nil {
-		name := cmp.Or(rule.value("tracker"), rule.value("descr"))
+		name := cmp.Or(rule.Value("tracker"), rule.Value("descr"))
 		return place{}, optionError("form", fmt.Sprintf("add before = %q, which is its first rule, or another one's tracker or description, or after = ...", name),
 			"merge needs a place among the rules of %s, since the first rule that matches decides", r.opt.Interface)
 	}
-	filter := c.root.child("filter")
-	at := place{offset: blankBefore(c.data, filter.innerEnd)}
-	if all := filter.all("rule"); len(all) > 0 {
-		at.offset = all[len(all)-1].end
+	filter := c.root.Child("filter")
+	at := place{offset: blankBefore(c.data, filter.InnerEnd)}
+	if all := filter.All("rule"); len(all) > 0 {
+		at.offset = all[len(all)-1].End
 	}
 	return at, nil
 }
@@ -119,8 +119,8 @@ func (r *renderer) onlyPlace() (place, error) {
 // trackers are the numbers that rules have.
 func (c *config) trackers() map[uint32]bool {
 	taken := map[uint32]bool{}
-	for _, rule := range c.root.child("filter").all("rule") {
-		if n, err := strconv.ParseUint(rule.value("tracker"), 10, 32); err == nil {
+	for _, rule := range c.root.Child("filter").All("rule") {
+		if n, err := strconv.ParseUint(rule.Value("tracker"), 10, 32); err == nil {
 			taken[uint32(n)] = true
 		}
 	}
@@ -139,18 +139,18 @@ func (r *renderer) checkTaken(o *objects) error {
 }
 
 func (c *config) taken(name string) string {
-	for _, a := range c.root.child("aliases").all("alias") {
-		if strings.EqualFold(a.value("name"), name) {
+	for _, a := range c.root.Child("aliases").All("alias") {
+		if strings.EqualFold(a.Value("name"), name) {
 			return "an alias of yours"
 		}
 	}
-	for _, i := range c.root.child("interfaces").children {
-		if strings.EqualFold(i.name, name) || strings.EqualFold(i.value("descr"), name) {
+	for _, i := range c.root.Child("interfaces").Children {
+		if strings.EqualFold(i.Name, name) || strings.EqualFold(i.Value("descr"), name) {
 			return "an interface"
 		}
 	}
-	for _, g := range c.root.child("ifgroups").all("ifgroupentry") {
-		if strings.EqualFold(g.value("ifname"), name) {
+	for _, g := range c.root.Child("ifgroups").All("ifgroupentry") {
+		if strings.EqualFold(g.Value("ifname"), name) {
 			return "an interface group"
 		}
 	}
@@ -170,10 +170,10 @@ func (r *renderer) checkRetired(o *objects) error {
 
 // mentions reports whether the text of an element holds the word.
 func mentions(n *node, word string) bool {
-	if len(n.children) == 0 {
-		return slices.Contains(strings.FieldsFunc(n.text, func(c rune) bool { return !isNameChar(c) }), word)
+	if len(n.Children) == 0 {
+		return slices.Contains(strings.FieldsFunc(n.Text, func(c rune) bool { return !isNameChar(c) }), word)
 	}
-	return slices.ContainsFunc(n.children, func(c *node) bool { return mentions(c, word) })
+	return slices.ContainsFunc(n.Children, func(c *node) bool { return mentions(c, word) })
 }
 
 // checkPlace refuses where a rule that pf tries first decides otherwise, and where one

@@ -19,7 +19,7 @@ type ours struct {
 // rule refuses a rule that no merge has made: one whose tracker does not come from its
 // description. pfSense numbers its own rules, and copies too, by the clock.
 func (o *ours) rule(n *node) error {
-	descr, tracker := n.value("descr"), n.value("tracker")
+	descr, tracker := n.Value("descr"), n.Value("tracker")
 	number, err := strconv.ParseUint(tracker, 10, 32)
 	if err != nil || !tracks(descr, uint32(number)) || o.trackers[tracker] {
 		return optionError("config", "give it a description of your own if it is to stay, or delete it, and download the configuration anew",
@@ -27,7 +27,7 @@ func (o *ours) rule(n *node) error {
 			renderers.Clean(tabOf(n)), renderers.Clean(tracker), renderers.Clean(descr))
 	}
 	o.trackers[tracker] = true
-	for _, name := range []string{n.child("source").value("address"), n.child("destination").value("address"), n.child("destination").value("port")} {
+	for _, name := range []string{n.Child("source").Value("address"), n.Child("destination").Value("address"), n.Child("destination").Value("port")} {
 		o.names[name] = true
 	}
 	return nil
@@ -37,8 +37,8 @@ func (o *ours) rule(n *node) error {
 // description says, with the prefix of the options, or with another one if our rules
 // use it.
 func (o *ours) alias(n *node) error {
-	name := n.value("name")
-	stem := stemOf(strings.TrimPrefix(n.value("descr"), o.owner))
+	name := n.Value("name")
+	stem := stemOf(strings.TrimPrefix(n.Value("descr"), o.owner))
 	if stem != "" && name == shorten(o.prefix+stem) {
 		return nil
 	}
@@ -49,5 +49,5 @@ func (o *ours) alias(n *node) error {
 	}
 	return optionError("config", "give it a description of your own if it is to stay, or delete it, and download the configuration anew",
 		"the alias %s is described as %q, and is not the one that was merged: a merge would delete it",
-		renderers.Clean(name), renderers.Clean(n.value("descr")))
+		renderers.Clean(name), renderers.Clean(n.Value("descr")))
 }

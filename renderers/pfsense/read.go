@@ -23,7 +23,7 @@ func (r *renderer) ReadBack(files []renderers.File) (*rules.Plan, error) {
 	if !ok {
 		return nil, fmt.Errorf("no file %s among the rendered ones", r.env.Path)
 	}
-	root, err := parseXML(data)
+	root, err := renderers.ParseXML(data, limits)
 	if err == nil && r.opt.Form == formMerge {
 		root, err = r.ourPart(data, root)
 	}
@@ -46,28 +46,28 @@ func (r *renderer) ourPart(data []byte, root *node) (*node, error) {
 	if !bytes.Equal(back.data, r.config.data) {
 		return nil, errors.New("it differs from your configuration in more than our part")
 	}
-	isOurs := func(n *node) bool { return strings.HasPrefix(n.value("descr"), r.owner()) }
-	aliases, filter := &node{name: "aliases"}, &node{name: "filter"}
-	for _, a := range root.child("aliases").all("alias") {
+	isOurs := func(n *node) bool { return strings.HasPrefix(n.Value("descr"), r.owner()) }
+	aliases, filter := &node{Name: "aliases"}, &node{Name: "filter"}
+	for _, a := range root.Child("aliases").All("alias") {
 		if isOurs(a) {
-			aliases.children = append(aliases.children, a)
+			aliases.Children = append(aliases.Children, a)
 		}
 	}
 	at := r.at
 	var order strings.Builder // of the tab: o our rules, a the one that the options name, x others
-	for _, rule := range root.child("filter").all("rule") {
+	for _, rule := range root.Child("filter").All("rule") {
 		switch {
 		case isOurs(rule):
-			filter.children = append(filter.children, rule)
+			filter.Children = append(filter.Children, rule)
 			order.WriteByte('o')
 		case tabOf(rule) != r.opt.Interface:
-		case at.rule != nil && rule.value("tracker") == at.rule.value("tracker") && rule.value("descr") == at.rule.value("descr"):
+		case at.rule != nil && rule.Value("tracker") == at.rule.Value("tracker") && rule.Value("descr") == at.rule.Value("descr"):
 			order.WriteByte('a')
 		default:
 			order.WriteByte('x')
 		}
 	}
-	want := strings.Repeat("o", len(filter.children)) + "a"
+	want := strings.Repeat("o", len(filter.Children)) + "a"
 	switch {
 	case at.rule == nil:
 		want = strings.TrimSuffix(want, "a")
@@ -77,21 +77,21 @@ func (r *renderer) ourPart(data []byte, root *node) (*node, error) {
 	if !strings.Contains(order.String(), want) || at.rule == nil && order.String() != want {
 		return nil, fmt.Errorf("our rules are not %s", r.placeWords())
 	}
-	return &node{name: "sallyport", children: []*node{aliases, filter}}, nil
+	return &node{Name: "sallyport", Children: []*node{aliases, filter}}, nil
 }
 
 // checkFrame refuses what is not an alias or a rule in its place.
 func checkFrame(root *node) error {
-	if root.name != "sallyport" || len(root.children) != 2 || root.children[0].name != "aliases" || root.children[1].name != "filter" {
-		return fmt.Errorf("the root is <%s>, and not <sallyport> with aliases and rules", root.name)
+	if root.Name != "sallyport" || len(root.Children) != 2 || root.Children[0].Name != "aliases" || root.Children[1].Name != "filter" {
+		return fmt.Errorf("the root is <%s>, and not <sallyport> with aliases and rules", root.Name)
 	}
-	for i, section := range root.children {
-		for _, n := range section.children {
-			if n.name != []string{"alias", "rule"}[i] {
-				return fmt.Errorf("unknown element <%s> in <%s>", n.name, section.name)
+	for i, section := range root.Children {
+		for _, n := range section.Children {
+			if n.Name != []string{"alias", "rule"}[i] {
+				return fmt.Errorf("unknown element <%s> in <%s>", n.Name, section.Name)
 			}
 		}
-		if strings.TrimSpace(section.text+root.text) != "" {
+		if strings.TrimSpace(section.Text+root.Text) != "" {
 			return errors.New("text between the elements")
 		}
 	}
@@ -113,16 +113,16 @@ func (r *renderer) readPlan(data []byte, root *node, files map[string][]byte) (*
 		return nil, err
 	}
 	rd := reader{r: r, data: data, files: files, aliases: map[string]*alias{}, used: map[string]bool{}, trackers: map[uint32]bool{}}
-	for _, a := range root.child("aliases").children {
+	for _, a := range root.Child("aliases").Children {
 		if err := rd.alias(a); err != nil {
-			return nil, fmt.Errorf("alias %q: %w", a.value("name"), err)
+			return nil, fmt.Errorf("alias %q: %w", a.Value("name"), err)
 		}
 	}
 	p := &rules.Plan{Name: r.env.Name, Families: rules.BothFamilies}
-	for _, n := range root.child("filter").children {
+	for _, n := range root.Child("filter").Children {
 		rule, err := rd.rule(n)
 		if err != nil {
-			return nil, fmt.Errorf("rule %q: %w", n.value("descr"), err)
+			return nil, fmt.Errorf("rule %q: %w", n.Value("descr"), err)
 		}
 		p.Rules = append(p.Rules, rule)
 	}
@@ -149,11 +149,11 @@ func (rd *reader) complete() error {
 func (rd *reader) written(n *node, write func(*elements)) error {
 	e := elements{level: 2}
 	write(&e)
-	return renderers.SameLines(strings.Split(string(rd.data[n.start:n.end]), "\n"), strings.Split(strings.TrimSpace(e.String()), "\n"))
+	return renderers.SameLines(strings.Split(string(rd.data[n.Start:n.End]), "\n"), strings.Split(strings.TrimSpace(e.String()), "\n"))
 }
 
 func (rd *reader) alias(n *node) error {
-	a := &alias{name: n.value("name"), kind: n.value("type"), descr: n.value("descr")}
+	a := &alias{name: n.Value("name"), kind: n.Value("type"), descr: n.Value("descr")}
 	if err := errors.Join(checkName(a.name), checkDescription(a.descr)); err != nil {
 		return err
 	}
@@ -163,7 +163,7 @@ func (rd *reader) alias(n *node) error {
 	if !strings.HasPrefix(a.descr, rd.r.owner()) {
 		return errors.New("its description is not ours")
 	}
-	entries, err := strings.Fields(n.value("address")), error(nil)
+	entries, err := strings.Fields(n.Value("address")), error(nil)
 	if a.kind == kindURLTable || rd.r.pasted(a) {
 		if entries, err = rd.lines(a); err != nil {
 			return err

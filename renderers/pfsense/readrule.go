@@ -11,16 +11,16 @@ import (
 
 // rule reads one of our rules from its element.
 func (rd *reader) rule(n *node) (rules.Rule, error) {
-	to := n.child("destination")
-	f := &filterRule{action: n.value("type"), family: n.value("ipprotocol"), protocol: n.value("protocol"), icmp: n.value("icmptype"),
-		from: n.child("source").value("address"), to: to.value("address"), port: to.value("port"), log: n.has("log"), descr: n.value("descr")}
+	to := n.Child("destination")
+	f := &filterRule{action: n.Value("type"), family: n.Value("ipprotocol"), protocol: n.Value("protocol"), icmp: n.Value("icmptype"),
+		from: n.Child("source").Value("address"), to: to.Value("address"), port: to.Value("port"), log: n.Has("log"), descr: n.Value("descr")}
 	label, ours := strings.CutPrefix(f.descr, rd.r.owner())
 	name, _, _ := strings.Cut(label, " ")
 	out := rules.Rule{Name: name, Verdict: rules.Deny, Log: f.log, Reject: f.action == "reject"}
 	if f.action == "pass" {
 		out.Verdict = rules.Allow
 	}
-	tracker, err := strconv.ParseUint(n.value("tracker"), 10, 32)
+	tracker, err := strconv.ParseUint(n.Value("tracker"), 10, 32)
 	f.tracker = uint32(tracker)
 	for fams, word := range familyWords {
 		if word == f.family {
@@ -31,7 +31,7 @@ func (rd *reader) rule(n *node) (rules.Rule, error) {
 	case !ours:
 		return out, errors.New("its description is not ours")
 	case err != nil || rd.trackers[f.tracker]:
-		return out, fmt.Errorf("tracker %q is no number, or there twice", n.value("tracker"))
+		return out, fmt.Errorf("tracker %q is no number, or there twice", n.Value("tracker"))
 	case f.action != "pass" && f.action != "block" && f.action != "reject":
 		return out, fmt.Errorf("unknown type %q", f.action)
 	case f.families == 0:

@@ -50,16 +50,16 @@ func (c *config) side(n *node) side {
 	case n == nil:
 		s.mark(rules.BothFamilies, "an address that is missing")
 		return s
-	case n.has("any"):
+	case n.Has("any"):
 		return everywhere()
-	case n.value("network") != "":
-		c.network(&s, n.value("network"))
+	case n.Value("network") != "":
+		c.network(&s, n.Value("network"))
 	default:
 		var b ipranges.Builder
-		c.address(&s, &b, n.value("address"), map[string]bool{})
+		c.address(&s, &b, n.Value("address"), map[string]bool{})
 		s.set = b.Set()
 	}
-	if n.has("not") {
+	if n.Has("not") {
 		if s.self {
 			return everywhere()
 		}
@@ -70,12 +70,12 @@ func (c *config) side(n *node) side {
 
 // network is the net of an interface, as "lan", or its address, as "lanip".
 func (c *config) network(s *side, word string) {
-	interfaces := c.root.child("interfaces")
-	if word == "(self)" || strings.HasSuffix(word, "ip") && interfaces.has(strings.TrimSuffix(word, "ip")) {
+	interfaces := c.root.Child("interfaces")
+	if word == "(self)" || strings.HasSuffix(word, "ip") && interfaces.Has(strings.TrimSuffix(word, "ip")) {
 		s.self = true
 		return
 	}
-	i := interfaces.child(word)
+	i := interfaces.Child(word)
 	if i == nil {
 		if p, err := netip.ParsePrefix(word); err == nil {
 			s.set = prefixSet(p)
@@ -88,16 +88,16 @@ func (c *config) network(s *side, word string) {
 		fam        rules.Families
 		addr, bits string
 	}{{rules.OnlyIPv4, "ipaddr", "subnet"}, {rules.OnlyIPv6, "ipaddrv6", "subnetv6"}} {
-		p, err := netip.ParsePrefix(i.value(f.addr) + "/" + i.value(f.bits))
+		p, err := netip.ParsePrefix(i.Value(f.addr) + "/" + i.Value(f.bits))
 		switch {
 		case err == nil:
 			s.set = s.set.Union(prefixSet(p))
-		case i.value(f.addr) != "":
+		case i.Value(f.addr) != "":
 			s.mark(f.fam, "the %s net of interface %s", f.fam, word)
 		}
 	}
-	for _, v := range c.root.child("virtualip").all("vip") {
-		if p, err := netip.ParsePrefix(v.value("subnet") + "/" + v.value("subnet_bits")); err == nil && v.value("interface") == word {
+	for _, v := range c.root.Child("virtualip").All("vip") {
+		if p, err := netip.ParsePrefix(v.Value("subnet") + "/" + v.Value("subnet_bits")); err == nil && v.Value("interface") == word {
 			s.set = s.set.Union(prefixSet(p))
 		}
 	}
@@ -129,10 +129,10 @@ func (c *config) address(s *side, b *ipranges.Builder, word string, seen map[str
 	switch {
 	case a == nil:
 		s.mark(rules.BothFamilies, "the address %q", renderers.Clean(word))
-	case a.value("type") != "host" && a.value("type") != "network":
+	case a.Value("type") != "host" && a.Value("type") != "network":
 		s.mark(rules.BothFamilies, "what alias %s holds", renderers.Clean(word))
 	default:
-		for _, w := range strings.Fields(a.value("address")) {
+		for _, w := range strings.Fields(a.Value("address")) {
 			c.address(s, b, w, seen)
 		}
 	}
@@ -141,14 +141,14 @@ func (c *config) address(s *side, b *ipranges.Builder, word string, seen map[str
 // matchesOf reads protocol, ports and ICMP types; where something cannot be read,
 // it is the whole protocol, and unknown says what.
 func (c *config) matchesOf(rule *node) (matches rules.Matches, unknown string) {
-	word := strings.ToLower(rule.value("protocol"))
+	word := strings.ToLower(rule.Value("protocol"))
 	switch word {
 	case "", "any":
 		return rules.EveryProtocol(), ""
 	case "icmp":
 		return icmpOf(rule)
 	case "tcp", "udp", "tcp/udp":
-		ports, unknown := c.ports(rule.child("destination").value("port"), map[string]bool{})
+		ports, unknown := c.ports(rule.Child("destination").Value("port"), map[string]bool{})
 		var list []rules.Match
 		for _, p := range ports {
 			for _, proto := range strings.Split(word, "/") {
@@ -168,7 +168,7 @@ func (c *config) matchesOf(rule *node) (matches rules.Matches, unknown string) {
 
 func icmpOf(rule *node) (rules.Matches, string) {
 	all := rules.NewMatches(rules.All(rules.ICMP), rules.All(rules.ICMPv6))
-	types := rule.value("icmptype")
+	types := rule.Value("icmptype")
 	if types == "" || types == "any" {
 		return all, ""
 	}
@@ -213,10 +213,10 @@ func (c *config) ports(word string, seen map[string]bool) (list []rules.Match, u
 	}
 	seen[word] = true
 	a := c.alias(word)
-	if a == nil || a.value("type") != "port" {
+	if a == nil || a.Value("type") != "port" {
 		return whole, "port " + renderers.Clean(word)
 	}
-	for _, w := range strings.Fields(a.value("address")) {
+	for _, w := range strings.Fields(a.Value("address")) {
 		inner, unknown := c.ports(w, seen)
 		if unknown != "" {
 			return whole, unknown

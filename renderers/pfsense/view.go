@@ -180,7 +180,7 @@ func (e *elements) rule(r *renderer, f *filterRule) {
 		e.cdata("statetype", ordinaryState)
 	}
 	for _, x := range t { // as the user's rule has it
-		e.line(string(r.config.data[x.node.start:x.node.end]))
+		e.line(string(r.config.data[x.node.Start:x.node.End]))
 	}
 	if f.protocol != "" {
 		e.leaf("protocol", f.protocol)
