@@ -42,6 +42,7 @@ type verifyFlags struct {
 	rate      float64
 	duration  time.Duration
 	dscp      string
+	bandwidth bool
 
 	json    bool
 	verbose bool
@@ -99,6 +100,7 @@ func (f *verifyFlags) addWhat(cmd *cobra.Command) {
 	fl.StringVar(&f.keyFile, "key-file", "", "the reflector's key is in `FILE`")
 	fl.Float64Var(&f.rate, "rate", 50, "media: `N` packets a second")
 	fl.DurationVar(&f.duration, "duration", 15*time.Second, "media: for a `TIME`")
+	fl.BoolVar(&f.bandwidth, "bandwidth", true, "media: try how much passes, too, with 400 kB each way")
 	fl.StringVar(&f.dscp, "dscp", "", "media: mark packets, 0 to 63 or `NAME`: EF, AF41, AF21, CS0")
 	fl.StringArrayVar(&f.timers, "timer", nil, "change a timer, `NAME=TIME`: "+strings.Join(timerNames, ", ")+"; may be repeated")
 	fl.Float64Var(&f.scale, "time-scale", 1, "multiply every timer by `F`, for laboratories")
@@ -261,7 +263,7 @@ func (f *verifyFlags) options(ctx context.Context, a *app) (measure.Options, err
 		return measure.Options{}, err
 	}
 	opt := measure.Options{Probe: probe.Options{Timers: timers, Long: f.long, Version: a.version, Proxy: proxySet()},
-		Train: media.Options{Rate: f.rate, Duration: f.duration}, Sizes: true, Bandwidth: true}
+		Train: media.Options{Rate: f.rate, Duration: f.duration}, Sizes: true, Bandwidth: f.bandwidth}
 	for _, k := range f.kinds {
 		opt.Probe.Kinds = append(opt.Probe.Kinds, verifier.Kind(k))
 	}

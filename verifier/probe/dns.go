@@ -126,7 +126,9 @@ func judgeResolved(t target, r *resolved, known bool) verifier.Finding {
 		f.Note("%s: %s", q.typ, q.answer.describe())
 	}
 	if r.a.ok || r.aaa.ok {
-		f.Metrics = []verifier.Metric{{Name: "answer_seconds", Value: max(r.a.answered(), r.aaa.answered()).Seconds()}}
+		took := max(r.a.answered(), r.aaa.answered())
+		f.Note("answered after %s", brief(took))
+		f.Metrics = []verifier.Metric{{Name: "answer_seconds", Value: took.Seconds()}}
 	}
 	n := len(r.addrs())
 	switch {

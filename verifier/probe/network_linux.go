@@ -25,8 +25,10 @@ func linkTypes() map[string]string {
 
 // isWireless asks sysfs, where an interface of Wi-Fi has the radio that it belongs to
 // (Documentation/ABI/testing/sysfs-class-net in Linux's source).
-func isWireless(name string) bool {
-	_, err := os.Stat(filepath.Join("/sys/class/net", filepath.Base(name), "phy80211"))
+func isWireless(name string) bool { return hasRadio("/sys/class/net", name) }
+
+func hasRadio(dir, name string) bool {
+	_, err := os.Stat(filepath.Join(dir, filepath.Base(name), "phy80211"))
 	return err == nil
 }
 

@@ -123,7 +123,7 @@ func (e *env) askTLS(ctx context.Context, t target, page bool) reached {
 	}
 	r.facts |= aProof
 	r.verdict = conclude(r.facts)
-	r.evidence = append(r.evidence, fmt.Sprintf("%s finished, certificate issued by %s", tls.VersionName(state.Version), r.tls.issuer))
+	r.evidence = append(r.evidence, fmt.Sprintf("%s finished after %s, certificate issued by %s", tls.VersionName(state.Version), brief(r.shook), r.tls.issuer))
 	if r.tls.trouble != "" {
 		r.facts &^= aProof
 		r.verdict = conclude(r.facts)
