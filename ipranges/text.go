@@ -237,20 +237,24 @@ func appendAddr6(dst []byte, a word6) []byte {
 // longestGap returns the first and the end of the run of zero groups that
 // "::" stands for, or -1.
 func longestGap(a word6) (start, end int) {
-	start, end = -1, -1
-	run := 0
-	for g := range 8 {
-		half := a.hi
-		if g >= 4 {
-			half = a.lo
-		}
-		if uint16(half>>(16*(3-g&3))) != 0 {
-			run = 0
-			continue
-		}
-		if run++; run > max(1, end-start) {
-			start, end = g+1-run, g+1
-		}
+	zero := zeroGroups(a.hi)<<4 | zeroGroups(a.lo)
+	// After n turns a bit is left where n zeros begin.
+	n, begin := 0, zero
+	for ; zero != 0; zero &= zero << 1 {
+		begin = zero
+		n++
 	}
-	return start, end
+	if n < 2 {
+		return -1, -1
+	}
+	start = 8 - bits.Len8(begin)
+	return start, start + n
+}
+
+// zeroGroups has a bit for each of the four groups of half an address, the first one
+// highest: 1 for a group that is zero.
+func zeroGroups(half uint64) uint8 {
+	const low = 0x7fff_7fff_7fff_7fff // all but the highest bit of each group
+	some := (half&low + low) | half   // has the highest bit of each group that is not zero
+	return uint8(^some>>60&8 | ^some>>45&4 | ^some>>30&2 | ^some>>15&1)
 }
