@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"cmp"
+	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"strings"
@@ -256,6 +257,44 @@ func TestLookupAgainstScan(t *testing.T) {
 			if found && (m.Whole != want.Whole || m.Prefix != want.Prefix || m.More != n-1) {
 				t.Fatalf("Lookup(%s): %+v, want %+v and %d more", q, m, want, n-1)
 			}
+		}
+	}
+}
+
+// TestQueriesOverlapping compares with a test of each query by itself.
+func TestQueriesOverlapping(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(16, 16))
+	random := func() netip.Prefix {
+		a := netip.AddrFrom4([4]byte{10, 0, 0, byte(rnd.IntN(64))})
+		if rnd.IntN(2) == 0 {
+			a = netip.AddrFrom16([16]byte{0x20, 15: byte(rnd.IntN(64))})
+		}
+		return netip.PrefixFrom(a, a.BitLen()-rnd.IntN(7)).Masked()
+	}
+	for range 3000 {
+		var b ipranges.Builder
+		for range rnd.IntN(8) {
+			if err := b.AddPrefix(random()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		set := b.Set()
+		prefixes := make([]netip.Prefix, rnd.IntN(12)) // zero prefixes are in no set
+		var want []int
+		for i := range prefixes {
+			if rnd.IntN(10) > 0 {
+				prefixes[i] = random()
+				if one, _ := ipranges.FromPrefixes(prefixes[i]); set.Overlaps(one) {
+					want = append(want, i)
+				}
+			}
+		}
+		var got []int
+		for q := range newQueries(prefixes).overlapping(set) {
+			got = append(got, q.number)
+		}
+		if slices.Sort(got); !slices.Equal(got, want) {
+			t.Fatalf("%v of %v overlap %v, want %v", got, prefixes, set, want)
 		}
 	}
 }

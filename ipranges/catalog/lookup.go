@@ -34,38 +34,29 @@ func (c *Catalog) Lookup(p netip.Prefix) []Match { return c.LookupAll(p)[0] }
 // LookupAll returns what [Catalog.Lookup] does for each prefix, in one pass over the tags.
 // Of a catalog from an index only sets that hold something that is asked for are decoded.
 func (c *Catalog) LookupAll(prefixes ...netip.Prefix) [][]Match {
-	queries := make([]lookup, len(prefixes))
-	var all ipranges.Builder
-	for i, p := range prefixes {
-		p = plain(p)
-		if all.AddPrefix(p) == nil { // an invalid prefix stays without addresses
-			queries[i].prefix = p
-			queries[i].set, _ = ipranges.FromPrefixes(p)
-		}
-	}
-	asked := all.Set()
+	found := make([][]hit, len(prefixes))
+	asked := newQueries(prefixes)
 	for i := range c.Len() {
-		if !c.store.mayOverlap(i, asked) {
+		if !c.store.mayOverlap(i, asked.all) {
 			continue
 		}
-		if set, ok := c.store.set(i); ok {
-			for q := range queries {
-				queries[q].look(set, func() Tag { return c.store.tag(i) })
-			}
+		set, ok := c.store.set(i)
+		if !ok {
+			continue
+		}
+		sizes := map[ipranges.Family]*big.Int{ipranges.IPv4: set.Count(ipranges.IPv4), ipranges.IPv6: set.Count(ipranges.IPv6)}
+		tag := c.store.tag(i)
+		for q := range asked.overlapping(set) {
+			m := matchOf(set, q.prefix, q.set)
+			m.Tag = tag
+			found[q.number] = append(found[q.number], hit{m, sizes[ipranges.FamilyOf(q.prefix.Addr())]})
 		}
 	}
-	found := make([][]Match, len(queries))
-	for i := range queries {
-		found[i] = queries[i].matches()
+	out := make([][]Match, len(prefixes))
+	for i, hits := range found {
+		out[i] = specificFirst(hits)
 	}
-	return found
-}
-
-// lookup is a prefix that is looked up, and the tags that hold it or overlap it.
-type lookup struct {
-	prefix netip.Prefix
-	set    ipranges.Set
-	hits   []hit
+	return out
 }
 
 type hit struct {
@@ -73,18 +64,8 @@ type hit struct {
 	count *big.Int // addresses of the tag, in the family asked for
 }
 
-func (q *lookup) look(set ipranges.Set, tag func() Tag) {
-	if !set.Overlaps(q.set) {
-		return
-	}
-	m := matchOf(set, q.prefix, q.set)
-	m.Tag = tag()
-	q.hits = append(q.hits, hit{m, set.Count(ipranges.FamilyOf(q.prefix.Addr()))})
-}
-
-// matches returns the hits, most specific first.
-func (q *lookup) matches() []Match {
-	slices.SortFunc(q.hits, func(a, b hit) int {
+func specificFirst(hits []hit) []Match {
+	slices.SortFunc(hits, func(a, b hit) int {
 		if a.Whole != b.Whole {
 			if a.Whole {
 				return -1
@@ -94,7 +75,7 @@ func (q *lookup) matches() []Match {
 		return cmp.Or(a.count.Cmp(b.count), cmp.Compare(a.Name, b.Name))
 	})
 	var matches []Match
-	for _, h := range q.hits {
+	for _, h := range hits {
 		matches = append(matches, h.Match)
 	}
 	return matches
