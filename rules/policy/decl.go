@@ -53,11 +53,13 @@ func schemaOf(kind string) (blockSchema, bool) {
 		return blockSchema{`target "KIND" "NAME"`, nil}, true
 	case "probe":
 		return blockSchema{`probe "NAME"`, []string{"host", "rule", "kinds", "services", "issuers", "description"}}, true
+	case "deploy":
+		return blockSchema{`deploy "NAME"`, []string{"target", "check", "load", "state", "remove", "timeout", "confirm", "drift", "description"}}, true
 	}
 	return blockSchema{}, false
 }
 
-var blockKinds = []string{"variable", "feed", "set", "names", "service", "rule", "target", "probe"}
+var blockKinds = []string{"variable", "feed", "set", "names", "service", "rule", "target", "probe", "deploy"}
 
 // declare registers the blocks of the file.
 func (c *compiler) declare(body *hclsyntax.Body) {

@@ -231,6 +231,7 @@ func (c *compiler) program() *Program {
 	c.evalRules(p)
 	c.evalTargets(p)
 	c.evalProbes(p)
+	c.evalDeploys(p)
 	c.warnOpen()
 	c.warnOpenNames()
 	p.Feeds = c.feedList(allFeeds(p))

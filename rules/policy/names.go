@@ -14,7 +14,7 @@ const maxNameLength = 40
 // reserved names have a meaning in the language.
 func reserved(name string) bool {
 	switch name {
-	case "any", "var", "variable", "feed", "set", "names", "service", "rule", "target", "probe", "tag",
+	case "any", "var", "variable", "feed", "set", "names", "service", "rule", "target", "probe", "deploy", "tag",
 		"true", "false", "null", "for", "in", "if":
 		return true
 	}

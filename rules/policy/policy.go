@@ -53,6 +53,9 @@ type TargetKind struct {
 	Class      Class
 	Extension  string     // of the default path, with the dot
 	NewOptions func() any // a pointer to a fresh copy of the default options; nil when there are none
+	// Loads says that sallyport knows the command that loads its files on this machine. The
+	// deploy block of another kind has to name one.
+	Loads bool
 }
 
 // Options are the options of Load.
@@ -74,6 +77,7 @@ type Program struct {
 	// names the unknown options.
 	Unfinished []Target
 	Probes     []Probe
+	Deploys    []Deploy
 	Rules      []Rule
 	Sets       []NamedSet
 	Names      []NamedHosts

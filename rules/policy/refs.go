@@ -13,14 +13,14 @@ import (
 )
 
 // referable are the kinds of blocks that expressions can refer to, as KIND.NAME.
-var referable = []string{"var", "feed", "set", "names", "service", "rule"}
+var referable = []string{"var", "feed", "set", "names", "service", "rule", "target"}
 
 // kindOf is the kind of block that the first word of a reference means.
 func kindOf(word string) string {
 	switch word {
 	case "var":
 		return "variable"
-	case "feed", "set", "names", "service", "rule":
+	case "feed", "set", "names", "service", "rule", "target":
 		return word
 	}
 	return ""
@@ -77,6 +77,7 @@ func (c *compiler) lookup(t hcl.Traversal, kind string) *decl {
 	}
 	d := c.f.index[kind][name]
 	switch {
+	case d == nil && c.misnamed(kind, name):
 	case d == nil && c.f.partial && (c.crowded() || misspelt(name, c.f.names(kind)) == ""):
 	case d == nil && c.crowded():
 		c.error(r, fmt.Sprintf("there is no %s %q", kind, name), "", "declare it, or correct the name")
@@ -87,6 +88,14 @@ func (c *compiler) lookup(t hcl.Traversal, kind string) *decl {
 		return nil
 	}
 	return d
+}
+
+// misnamed reports whether a block that the name means cannot have its own name, which is
+// reported.
+func (c *compiler) misnamed(kind, name string) bool {
+	return slices.ContainsFunc(c.f.names(kind), func(n string) bool {
+		return !plainName(n) && misspelt(name, []string{n}) != ""
+	})
 }
 
 // nameFix suggests the declared names of a kind, or says how to declare one.

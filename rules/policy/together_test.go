@@ -118,6 +118,19 @@ probe "relay" {
   kinds = [<"stun"|"snut"|no kind of probe "snut">]
   issuers = [<"Example CA"|3|an issuer's name belongs here>]
 }
+deploy "one" {
+  target  = <target.plan|target.plam|there is no target "plam">
+  load    = [<"cp"|3|an argument of a command belongs here>, "{}"]
+  <check|chek|no argument "chek"> = ["true"]
+  state   = <["cat", "x"]|"cat x"|is a list of arguments>
+  timeout = <"10s"|"soon"|"soon" is no time>
+  confirm = <"5m"|"3d"|is a time from 1s to>
+  drift   = <"repair"|"mend"|drift is report or repair>
+}
+deploy "two" {
+  <target|targt|no argument "targt"> = target.hard
+  load = <["cp", "{}"]|[]|load is empty>
+}
 `
 
 // Whatever mistakes a policy has, all of them are reported at once, and nothing else.
