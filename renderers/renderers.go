@@ -46,6 +46,9 @@ type Target struct {
 	// would want to know before loading it. Option may be empty where it is about the
 	// target. Nil where there is none to give.
 	Advice func(p *rules.Plan) []*OptionError
+	// Local is how it is loaded on the machine that sallyport runs on; nil if sallyport
+	// cannot do that, or if Info.Local is not set.
+	Local *Local
 }
 
 // Claim is a thing outside of a target's output that the output takes for itself.
@@ -220,6 +223,7 @@ type Info struct {
 	Limits     []Limit
 	NoReadBack string // the reason where some options cannot be read back; empty where all can
 	Extension  string // of the default output path, with the dot
+	Local      bool   // its targets have a Local
 	// Warnings are what its advice can be about, by IDs that never change: see
 	// policy.Accept.
 	Warnings map[string]string

@@ -82,6 +82,7 @@ var info = renderers.Info{
 		{Name: "chains in a row", Value: "16; ours take 14 at most", Source: "Linux, NFT_JUMP_STACK_SIZE; iptables-nft"},
 	},
 	Extension: ".rules",
+	Local:     true,
 }
 
 // Kind is the target as policies name it.
@@ -102,7 +103,7 @@ func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 	for _, check := range []func() error{r.checkWords, r.checkHook} {
 		all.Add(check())
 	}
-	return &renderers.Target{Renderer: r, Caps: r.caps()}, all.Err()
+	return &renderers.Target{Renderer: r, Caps: r.caps(), Local: r.local()}, all.Err()
 }
 
 func (r *renderer) checkWords() error {

@@ -83,6 +83,7 @@ var info = renderers.Info{
 	},
 	Warnings:  map[string]string{"container-load": "the load is too large for an unprivileged container", "no-effect": "a table of its own that only allows has no effect"},
 	Extension: ".nft",
+	Local:     true,
 }
 
 // Kind is the target as policies name it.
@@ -107,7 +108,7 @@ func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 	for _, check := range []func() error{r.checkPlacement, r.checkHook} {
 		all.Add(check())
 	}
-	return &renderers.Target{Renderer: r, Caps: r.caps(), Advice: r.advice}, all.Err()
+	return &renderers.Target{Renderer: r, Caps: r.caps(), Advice: r.advice, Local: r.local()}, all.Err()
 }
 
 // prefix begins the name of everything that is ours: nft has keywords, such as
