@@ -114,6 +114,18 @@ type Output struct {
 	Change *changes.Summary
 	// ReadBack says that the files were read back and do what Plan says.
 	ReadBack bool
+
+	built *renderers.Target
+}
+
+// ChangeFrom compares Files with earlier files of the target; nil if one of them cannot be
+// read back.
+func (o *Output) ChangeFrom(before []renderers.File) *changes.Summary {
+	now, err := o.built.ReadBack(o.Files)
+	if err != nil {
+		return nil
+	}
+	return change(o.built, before, now, o.Plan, o.Caps)
 }
 
 // UsageError is a mistake of the caller: on the command line, or in a Request.
@@ -275,7 +287,7 @@ func targetKind(name string) (policy.TargetKind, bool) {
 	if !ok {
 		return policy.TargetKind{}, false
 	}
-	return policy.TargetKind{Name: k.Name, Class: policy.ClassOf(k.Caps), Extension: k.Extension, NewOptions: k.NewOptions}, true
+	return policy.TargetKind{Name: k.Name, Class: policy.ClassOf(k.Caps), Extension: k.Extension, NewOptions: k.NewOptions, Loads: k.Local}, true
 }
 
 func kindNames() []string {

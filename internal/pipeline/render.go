@@ -56,7 +56,7 @@ func (b *builder) render(t *policy.Target, before published) (*Output, diag.List
 	if err != nil {
 		return nil, places(t, err)
 	}
-	out := &Output{Target: t, Kind: kind, Plan: lowered, Caps: r.Caps, Losses: losses, Files: files}
+	out := &Output{Target: t, Kind: kind, Plan: lowered, Caps: r.Caps, Losses: losses, Files: files, built: r}
 	changed := before.dir != "" && !before.holds(files)
 	if changed {
 		if old, origin := before.asBefore(r, lowered, files); old != nil {
