@@ -14,7 +14,7 @@ import (
 var freeValues = []string{
 	"now", "accept-feed-change", "at", "resolver", "reflector", "rate", "duration", "time-scale", "watch",
 	"listen", "total-rate", "max-delay", "users", "devices", "in-call", "direct", "headroom", "tcp-ports", "udp-ports",
-	"port-margin", "reserved-ports", "call-length", "udp-timeout", "join-within",
+	"port-margin", "reserved-ports", "call-length", "udp-timeout", "join-within", "accept-change", "why",
 }
 
 // TestFlagsComplete holds that every flag that takes one of a closed list of values, a

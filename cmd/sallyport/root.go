@@ -26,6 +26,7 @@ func commands() map[string]func(*app) *cobra.Command {
 		"init": newInit, "check": newCheck, "generate": newGenerate,
 		"ranges": newRanges, "aggregate": newAggregate, "budget": newBudget, "targets": newTargets, "outputs": newOutputs, "version": newVersion,
 		"verify": newVerify, "reflect": newReflect, "size": newSize,
+		"plan": newPlan, "apply": newApply, "refresh": newRefresh, "confirm": newConfirm, "restore": newRestore, "rollback": newRollback, "status": newStatus, "history": newHistory, "guard": newGuard,
 	}
 }
 

@@ -62,6 +62,7 @@ func TestScript(t *testing.T) {
 			"columns":  cmdColumns,
 			"requests": cmdRequests,
 			"await":    cmdAwait,
+			"until":    cmdUntil,
 			"gz":       cmdGzip,
 			"edit":     cmdEdit,
 			"utf16":    cmdUTF16,
@@ -258,6 +259,23 @@ func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {
 	for end := await.Deadline(); !serverOf(ts).asked(args[0]); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			ts.Fatalf("nobody asked for %s", args[0])
+		}
+	}
+}
+
+// cmdUntil runs a command until a text is in what it prints: until TEXT COMMAND [ARG...]
+func cmdUntil(ts *testscript.TestScript, neg bool, args []string) {
+	noNegation(ts, neg)
+	if len(args) < 2 {
+		ts.Fatalf("usage: until TEXT COMMAND [ARG...]")
+	}
+	for end := await.Deadline(); ; time.Sleep(20 * time.Millisecond) {
+		_ = ts.Exec(args[1], args[2:]...)
+		if strings.Contains(ts.ReadFile("stdout"), args[0]) {
+			return
+		}
+		if time.Now().After(end) {
+			ts.Fatalf("%s does not come", args[0])
 		}
 	}
 }
