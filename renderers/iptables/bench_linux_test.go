@@ -2,11 +2,10 @@ package iptables
 
 import (
 	"path/filepath"
-	"slices"
 	"testing"
-	"time"
 
 	"sallyport/internal/testkit/conformance"
+	"sallyport/internal/testkit/cost"
 	"sallyport/internal/testkit/filtercheck"
 	"sallyport/internal/testkit/lab"
 	"sallyport/ipranges"
@@ -47,28 +46,20 @@ func compareLoads(b *testing.B, d *device, sets string, before, after *rules.Pla
 	}
 	_, files = renderAs(b, opt, "edge", after, files)
 	to := d.folder(files)
-	restores := "iptables-restore -w --noflush edge.v4.rules; exec ip6tables-restore -w --noflush edge.v6.rules"
-	ways := []string{"exec sh edge.load.sh", restores}
-	if sets == ipset {
-		ways[1] = "ipset restore -file edge.ipset; " + restores
-	}
-	var took [2][]time.Duration
-	for range b.N {
-		for i, commands := range ways {
-			d.run("", "sh", filepath.Join(to, "edge.remove.sh"))
-			if from != "" {
-				d.run("", "sh", filepath.Join(from, "edge.load.sh"))
-			}
-			start := time.Now()
-			d.run("", "sh", "-ec", `cd "$1"; `+commands, "sh", to)
-			took[i] = append(took[i], time.Since(start))
+	way := func(commands string) cost.Way {
+		return cost.Way{
+			Before: func() {
+				d.run("", "sh", filepath.Join(to, "edge.remove.sh"))
+				if from != "" {
+					d.run("", "sh", filepath.Join(from, "edge.load.sh"))
+				}
+			},
+			Run: func() { d.run("", "sh", "-ec", `cd "$1"; `+commands, "sh", to) },
 		}
 	}
-	for _, list := range took {
-		slices.Sort(list)
+	byHand := "iptables-restore -w --noflush edge.v4.rules; exec ip6tables-restore -w --noflush edge.v6.rules"
+	if sets == ipset {
+		byHand = "ipset restore -file edge.ipset; " + byHand
 	}
-	script, hand := took[0][b.N/2].Seconds(), took[1][b.N/2].Seconds()
-	b.ReportMetric(1000*script, "script-ms")
-	b.ReportMetric(1000*hand, "hand-ms")
-	b.ReportMetric(script/hand, "script/hand")
+	cost.Beside(b, way("exec sh edge.load.sh"), way(byHand))
 }

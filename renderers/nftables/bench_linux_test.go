@@ -2,12 +2,10 @@ package nftables
 
 import (
 	"path/filepath"
-	"slices"
-	"syscall"
 	"testing"
-	"time"
 
 	"sallyport/internal/testkit/conformance"
+	"sallyport/internal/testkit/cost"
 	"sallyport/internal/testkit/filtercheck"
 	"sallyport/internal/testkit/lab"
 	"sallyport/internal/testkit/need"
@@ -17,7 +15,7 @@ import (
 
 // BenchmarkLoad loads all of AzureCloud by our file and by one made by hand, with the same
 // ranges and rules in a table of its own, in turns: into nothing, the same again, and over
-// the version of the week before. Times and processor times are medians.
+// the version of the week before.
 func BenchmarkLoad(b *testing.B) {
 	need.Program(b, "nft")
 	old, now := conformance.AzureCloud(b, 396), conformance.AzureCloud(b, 398)
@@ -66,33 +64,16 @@ func byHand(set ipranges.Set) []byte {
 
 func compareLoads(b *testing.B, before, after []string) {
 	h := lab.NewInjector(b).Host()
-	var wall, cpu [2][]time.Duration
-	for range b.N {
-		for i, file := range after {
-			h.MustRun(b, "nft", "flush", "ruleset")
-			if before != nil {
-				h.MustRun(b, "nft", "-f", before[i])
-			}
-			start, spent := time.Now(), children(b)
-			h.MustRun(b, "nft", "-f", file)
-			wall[i], cpu[i] = append(wall[i], time.Since(start)), append(cpu[i], children(b)-spent)
+	load := func(i int) cost.Way {
+		return cost.Way{
+			Before: func() {
+				h.MustRun(b, "nft", "flush", "ruleset")
+				if before != nil {
+					h.MustRun(b, "nft", "-f", before[i])
+				}
+			},
+			Run: func() { h.MustRun(b, "nft", "-f", after[i]) },
 		}
 	}
-	median := func(list []time.Duration) float64 {
-		slices.Sort(list)
-		return 1000 * list[len(list)/2].Seconds()
-	}
-	b.ReportMetric(median(wall[0]), "ms")
-	b.ReportMetric(median(wall[0])/median(wall[1]), "ms/hand")
-	b.ReportMetric(median(cpu[0]), "cpu-ms")
-	b.ReportMetric(median(cpu[0])/median(cpu[1]), "cpu/hand")
-}
-
-// children is the time that programs which have ended took of processors.
-func children(b *testing.B) time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_CHILDREN, &u); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	cost.Beside(b, load(0), load(1))
 }
