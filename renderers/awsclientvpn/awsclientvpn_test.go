@@ -2,11 +2,7 @@ package awsclientvpn
 
 import (
 	"errors"
-	"fmt"
 	"net/netip"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -183,22 +179,25 @@ func TestLoading(t *testing.T) {
 	}
 }
 
+// networks is a list of n networks of 10.SECOND.0.0.
+func networks(t *testing.T, second, n int) *rules.Plan {
+	t.Helper()
+	var b ipranges.Builder
+	for i := range n {
+		if err := b.AddPrefix(netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(second), byte(2 * i), 0}), 24)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return rules.RoutePlan("edge", rules.BothFamilies, rules.Tunnel, b.Set())
+}
+
 // TestQuota fills a subnet, and changes all of it.
 func TestQuota(t *testing.T) {
 	c := newCloud(t)
-	list := func(second int) *rules.Plan {
-		var b ipranges.Builder
-		for i := range 25 {
-			if err := b.AddPrefix(netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(second), byte(2 * i), 0}), 24)); err != nil {
-				t.Fatal(err)
-			}
-		}
-		return rules.RoutePlan("edge", rules.BothFamilies, rules.Tunnel, b.Set())
-	}
 	c.quota = 25
 	opt := options(func(o *Options) { o.MaxRoutes, o.Authorize = 25, nobody })
-	c.load(opt, list(1))
-	c.load(opt, list(2))
+	c.load(opt, networks(t, 1, 25))
+	c.load(opt, networks(t, 2, 25))
 	if !strings.HasPrefix(c.log[0], "Delete") || c.routesOf(subnetA) != 25 || strings.Contains(c.state(), "10.1.") {
 		t.Errorf("%d routes: %s", c.routesOf(subnetA), c.state())
 	}
@@ -258,15 +257,7 @@ func TestRealCLI(t *testing.T) {
 }
 
 func TestShellcheck(t *testing.T) {
-	shellcheck := need.Program(t, "shellcheck")
-	for i, change := range []func(*Options){plain, both, func(o *Options) { o.Authorize = nobody }} {
-		f := render(t, options(change), include("10.0.0.0/16"))
-		name := filepath.Join(t.TempDir(), fmt.Sprintf("%d.sh", i))
-		if err := os.WriteFile(name, f.Data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if out, err := exec.Command(shellcheck, "-s", "sh", name).CombinedOutput(); err != nil {
-			t.Errorf("%v\n%s", err, out)
-		}
+	for _, change := range []func(*Options){plain, both, func(o *Options) { o.Authorize = nobody }} {
+		conformance.CheckShell(t, render(t, options(change), include("10.0.0.0/16")))
 	}
 }

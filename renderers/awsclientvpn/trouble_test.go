@@ -4,28 +4,15 @@ package awsclientvpn
 
 import (
 	"fmt"
-	"net/netip"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
 	"sallyport/internal/testkit/need"
-	"sallyport/ipranges"
 	"sallyport/rules"
 )
-
-// networks is a list of n networks of 10.SECOND.0.0.
-func networks(t *testing.T, second, n int) *rules.Plan {
-	t.Helper()
-	var b ipranges.Builder
-	for i := range n {
-		if err := b.AddPrefix(netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(second), byte(2 * i), 0}), 24)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return rules.RoutePlan("edge", rules.BothFamilies, rules.Tunnel, b.Set())
-}
 
 // fresh is the state of a cloud that has a plan and nothing else of ours.
 func fresh(t *testing.T, opt *Options, p *rules.Plan) string {
@@ -130,7 +117,7 @@ func TestWhatIsStillThere(t *testing.T) {
 	for i := range c.routes {
 		of := c.routes[i]
 		c.setRoute(of, "deleting")
-		c.progress(func() { c.routes = deleted(c.routes, of) })
+		c.progress(func() { c.routes = slices.DeleteFunc(c.routes, of.is) })
 	}
 	c.takes = 1
 	if out := c.load(options(plain), p); c.state() != fresh(t, options(plain), p) {
@@ -160,16 +147,6 @@ func TestWhatIsStillThere(t *testing.T) {
 	if out := other.load(options(plain), p, "remove"); other.state() != "" {
 		t.Errorf("of what somebody else deleted there is %s: %s", other.state(), out)
 	}
-}
-
-func deleted(list []route, of route) []route {
-	var out []route
-	for _, r := range list {
-		if !r.is(of) {
-			out = append(out, r)
-		}
-	}
-	return out
 }
 
 // TestFullSubnets: what is withdrawn keeps its place until it is gone.

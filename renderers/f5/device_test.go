@@ -1,7 +1,6 @@
 package f5
 
 import (
-	"fmt"
 	"maps"
 	"os"
 	"os/exec"
@@ -10,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"sallyport/internal/testkit/need"
+	"sallyport/internal/testkit/conformance"
 	"sallyport/internal/testkit/rendered"
 	"sallyport/internal/testkit/routecheck"
 	"sallyport/ipranges"
@@ -192,23 +191,8 @@ func TestInclude(t *testing.T) {
 
 // TestShellcheck holds the scripts to a linter of shells.
 func TestShellcheck(t *testing.T) {
-	shellcheck := need.Program(t, "shellcheck")
-	for i, v := range []rules.Verdict{rules.Bypass, rules.Tunnel} {
-		change := full
-		if v == rules.Tunnel {
-			change = plain
-		}
-		files, err := render(t, options(change), plan(v, relays), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		name := filepath.Join(t.TempDir(), fmt.Sprintf("%d.sh", i))
-		if err := os.WriteFile(name, files[0].Data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if out, err := exec.Command(shellcheck, "-s", "sh", name).CombinedOutput(); err != nil {
-			t.Errorf("%v\n%s", err, out)
-		}
+	for v, change := range map[rules.Verdict]func(*Options){rules.Bypass: full, rules.Tunnel: plain} {
+		conformance.CheckShell(t, rendered.Files(t, rendered.Target(t, Kind(), options(change)), plan(v, relays))[0])
 	}
 }
 

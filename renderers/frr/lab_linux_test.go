@@ -14,6 +14,7 @@ import (
 	"sallyport/internal/testkit/await"
 	"sallyport/internal/testkit/lab"
 	"sallyport/internal/testkit/need"
+	"sallyport/internal/testkit/rendered"
 	"sallyport/internal/testkit/routecheck"
 	"sallyport/internal/testkit/turns"
 	"sallyport/ipranges"
@@ -111,20 +112,11 @@ func (r *router) mustShell(t *testing.T, command string) {
 	}
 }
 
-func (r *router) write(t *testing.T, files []renderers.File) {
-	t.Helper()
-	for _, f := range files {
-		if err := os.WriteFile(r.file(f.Path), f.Data, f.Mode); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
 // load checks the list with vtysh and runs the script, until the kernel has as many
 // routes of FRR's as files list, and more than these.
 func (r *router) load(t *testing.T, files []renderers.File, more int) {
 	t.Helper()
-	r.write(t, files)
+	rendered.Write(t, r.dir, files)
 	r.mustShell(t, "vtysh -C -f "+r.file(files[0].Path))
 	r.mustShell(t, strings.ReplaceAll(files[1].Use, "{}", r.file(files[1].Path)))
 	routecheck.Await(t, r.Host, "static", count(files)+more, files)
@@ -232,7 +224,7 @@ func TestTheAdminsOwnRoute(t *testing.T) {
 		r.admin(t, own)
 		r.settle(t, 1)
 		files := render(t, options(gateways), bypass(ipranges.MustParse("20.202.0.0/16", "52.112.0.0/14", "2603:1063::/38")))
-		r.write(t, files)
+		rendered.Write(t, r.dir, files)
 		prefix, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(own, "ip route "), "ipv6 route "), " ")
 		out, err := r.shell(t, strings.ReplaceAll(files[1].Use, "{}", r.file(files[1].Path)))
 		if err == nil || !strings.Contains(out, prefix) || !strings.Contains(out, "not under tag 213") {
@@ -274,7 +266,7 @@ func TestWithoutStaticd(t *testing.T) {
 	r := &router{Host: routecheck.Client(t), dir: folder(t)}
 	r.daemon(t, "zebra")
 	files := render(t, options(gateways), bypass(ipranges.MustParse("52.112.0.0/14")))
-	r.write(t, files)
+	rendered.Write(t, r.dir, files)
 	out, err := r.shell(t, strings.ReplaceAll(files[1].Use, "{}", r.file(files[1].Path)))
 	if err == nil || !strings.Contains(out, "is staticd running?") {
 		t.Errorf("%v: %s", err, out)
@@ -321,7 +313,7 @@ func TestTwoAtOnce(t *testing.T) {
 		for j := range files {
 			files[j].Path = fmt.Sprintf("list%d%s", i, strings.TrimPrefix(files[j].Path, "edge"))
 		}
-		r.write(t, files)
+		rendered.Write(t, r.dir, files)
 		r.mustShell(t, "sh "+r.file(files[1].Path))
 		loads.Of[i] = turns.Version{Command: "PATH=" + r.dir + ":$PATH; exec sh " + r.file(files[1].Path) + " 2>&1", State: loads.State()}
 	}

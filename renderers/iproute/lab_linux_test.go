@@ -32,11 +32,7 @@ func script(t *testing.T, h *lab.Host, files []renderers.File, what string) erro
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range files {
-		if err := os.WriteFile(filepath.Join(dir, f.Path), f.Data, f.Mode); err != nil {
-			t.Fatal(err)
-		}
-	}
+	rendered.Write(t, dir, files)
 	out, err := h.Run("sh", filepath.Join(dir, "edge."+what+".sh"))
 	if out != "" {
 		t.Errorf("%s says %q", what, out)

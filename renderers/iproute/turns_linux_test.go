@@ -2,11 +2,11 @@ package iproute
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"testing"
 
 	"sallyport/internal/testkit/lab"
+	"sallyport/internal/testkit/rendered"
 	"sallyport/internal/testkit/routecheck"
 	"sallyport/internal/testkit/turns"
 	"sallyport/ipranges"
@@ -29,11 +29,7 @@ func loads(t *testing.T) turns.Loads {
 		}
 		set := ipranges.MustParse("20.0.0.0/8", "2603:1000::/26").Minus(ipranges.MustParse(but...))
 		dir := t.TempDir()
-		for _, f := range render(t, options([]func(*Options){gateways, withExceptions}[i]), rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, set)) {
-			if err := os.WriteFile(filepath.Join(dir, f.Path), f.Data, f.Mode); err != nil {
-				t.Fatal(err)
-			}
-		}
+		rendered.Write(t, dir, render(t, options([]func(*Options){gateways, withExceptions}[i]), rules.RoutePlan("edge", rules.BothFamilies, rules.Bypass, set)))
 		fresh := clean()
 		fresh.MustRun(t, "sh", filepath.Join(dir, "edge.load.sh"))
 		l.Of[i] = turns.Version{Command: "exec sh " + filepath.Join(dir, "edge.load.sh"), State: routecheck.Table(t, fresh)}

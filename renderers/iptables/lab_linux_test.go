@@ -88,11 +88,7 @@ func (d *device) folder(files []renderers.File) string {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		d.t.Fatal(err)
 	}
-	for _, f := range files {
-		if err := os.WriteFile(filepath.Join(dir, f.Path), f.Data, f.Mode); err != nil {
-			d.t.Fatal(err)
-		}
-	}
+	rendered.Write(d.t, dir, files)
 	return dir
 }
 
@@ -356,20 +352,8 @@ func TestAnotherHook(t *testing.T) {
 			h := lab.NewInjector(t).Host()
 			dir := t.TempDir()
 			publish := func(opt Options) {
-				t.Helper()
-				r := rendered.Target(t, Kind(), &opt)
-				p := &rules.Plan{Name: "edge", Families: rules.BothFamilies, Rules: []rules.Rule{{Name: "calls", Verdict: rules.Allow,
-					From: rules.Any(), To: rules.In("acs", ipranges.MustParse("20.202.0.0/16", "2603:1063::/38")),
-					Services: []rules.Service{rules.NewService("media", rules.Ports(rules.UDP, 3478, 3481))}}}}
-				files, err := r.Render(p)
-				if err != nil {
-					t.Fatal(err)
-				}
-				for _, f := range files {
-					if err := os.WriteFile(filepath.Join(dir, f.Path), f.Data, f.Mode); err != nil {
-						t.Fatal(err)
-					}
-				}
+				_, files := renderAs(t, opt, "edge", filtercheck.Calls(ipranges.MustParse("20.202.0.0/16", "2603:1063::/38")), nil)
+				rendered.Write(t, dir, files)
 			}
 			script := filepath.Join(dir, "edge.load.sh")
 			publish(Options{Placement: placement, Sets: trie, Hook: "forward", Ingress: []string{"lan0"}})

@@ -11,6 +11,7 @@ import (
 	"sallyport/internal/testkit/await"
 	"sallyport/internal/testkit/lab"
 	"sallyport/internal/testkit/need"
+	"sallyport/internal/testkit/rendered"
 	"sallyport/internal/testkit/turns"
 	"sallyport/ipranges"
 	"sallyport/rules"
@@ -28,11 +29,7 @@ func publish(t *testing.T, on func(*lab.Host) *device, opt Options, p *rules.Pla
 	_, files := renderAs(t, opt, "edge", p, nil)
 	v := &version{name: fmt.Sprintf("%s %s %s, %s, %d rules", opt.Placement, opt.Sets, opt.Hook, p.Families, len(p.Rules)),
 		script: filepath.Join(t.TempDir(), "edge.load.sh")}
-	for _, f := range files {
-		if err := os.WriteFile(filepath.Join(filepath.Dir(v.script), f.Path), f.Data, f.Mode); err != nil {
-			t.Fatal(err)
-		}
-	}
+	rendered.Write(t, filepath.Dir(v.script), files)
 	fresh := on(lab.NewInjector(t).Host())
 	fresh.run("", "sh", v.script)
 	v.state = fresh.state()

@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"math/big"
 	"net"
-	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,6 +21,7 @@ import (
 	"time"
 
 	"sallyport/internal/testkit/await"
+	"sallyport/internal/testkit/conformance"
 	"sallyport/internal/testkit/lab"
 	"sallyport/internal/testkit/need"
 	"sallyport/internal/testkit/routecheck"
@@ -261,15 +261,11 @@ func TestPlaces(t *testing.T) {
 // script, and one of a few more than Linux takes does not.
 func TestTheLimit(t *testing.T) {
 	list := func(n int) (set ipranges.Set, bytes int) {
-		var b ipranges.Builder
-		for i := range n {
-			p := netip.PrefixFrom(netip.AddrFrom4([4]byte{byte(20 + i>>15), byte(i >> 7), byte(i << 1), 0}), 24)
+		set = conformance.Isolated(ipranges.IPv4, n)
+		for p := range set.Prefixes(ipranges.IPv4) {
 			bytes += routeBytes(p)
-			if err := b.AddPrefix(p); err != nil {
-				t.Fatal(err)
-			}
 		}
-		return b.Set(), bytes
+		return set, bytes
 	}
 	most := sort.Search(5000, func(n int) bool { _, bytes := list(n + 1); return bytes > defaultMaxBytes })
 	for n, expected := range map[int]string{most: fmt.Sprintf("excluded: %d", most), most + 100: "returned error 127"} {

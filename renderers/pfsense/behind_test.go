@@ -311,15 +311,9 @@ func TestManyRulesBehind(t *testing.T) {
 	config := strings.Replace(plainConfig("", ""), "<rule><tracker>8</tracker>", text.String()+"<rule><tracker>8</tracker>", 1)
 	config = strings.Replace(config, "<rule><tracker>7</tracker>", "<rule><tracker>7</tracker><protocol>gre</protocol>", 1)
 	o := options(formMerge)
-	o.Before, o.Accept, o.Config, o.AliasEntries = "7", accept, "x", n
+	o.Before, o.Accept, o.AliasEntries = "7", accept, n
 	p := planOf(pass("calls", rules.Any(), rules.In("many", ipranges.MustParse(list...)), rules.NewService("w", rules.Ports(rules.TCP, 1, 65535), rules.Ports(rules.UDP, 1, 65535))))
-	r, err := Kind().Build(&o, renderers.Env{Name: "edge", Path: "edge.xml", Read: func(string) ([]byte, error) { return []byte(config), nil }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err = r.Render(p); err != nil {
-		t.Fatal(err)
-	}
+	mergeFiles(t, o, config, p)
 }
 
 // TestRulesWithoutAName advises no name that options cannot have.

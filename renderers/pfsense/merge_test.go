@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"sallyport/internal/testkit/rendered"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/rules"
@@ -307,15 +308,8 @@ func TestMergeOfTablesWantsCheckedCertificates(t *testing.T) {
 // TestReadBackNoticesOtherChanges damages what is not ours.
 func TestReadBackNoticesOtherChanges(t *testing.T) {
 	o := options(formMerge)
-	r, err := Kind().Build(&o, env())
-	if err != nil {
-		t.Fatal(err)
-	}
-	files, err := r.Render(calls())
-	if err != nil {
-		t.Fatal(err)
-	}
-	text := string(files[0].Data)
+	r := rendered.Target(t, Kind(), &o)
+	text := string(rendered.Files(t, r, calls())[0].Data)
 	rule := ourElement.FindAllString(text, -1)
 	ours := rule[slices.IndexFunc(rule, func(s string) bool { return strings.Contains(s, "calls media/udp") })]
 	for name, damaged := range map[string]string{
@@ -334,7 +328,7 @@ func TestReadBackNoticesOtherChanges(t *testing.T) {
 		if damaged == text {
 			t.Fatalf("%s: the test changes nothing", name)
 		}
-		got, err := r.ReadBack([]renderers.File{{Path: "fw/edge.xml", Data: []byte(damaged)}})
+		got, err := r.ReadBack([]renderers.File{{Path: "edge.xml", Data: []byte(damaged)}})
 		if err == nil && rules.Compare(calls(), got) == nil {
 			t.Errorf("%s: not noticed", name)
 		}

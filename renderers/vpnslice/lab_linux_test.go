@@ -2,13 +2,13 @@ package vpnslice
 
 import (
 	"fmt"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"sort"
 	"strings"
 	"testing"
 
+	"sallyport/internal/testkit/conformance"
 	"sallyport/internal/testkit/lab"
 	"sallyport/internal/testkit/need"
 	"sallyport/internal/testkit/routecheck"
@@ -265,15 +265,11 @@ func TestWithoutIPv4OutsideTheTunnel(t *testing.T) {
 // TestTheLimit: as many bytes as we take are taken by this system, and it has a limit.
 func TestTheLimit(t *testing.T) {
 	list := func(n int) (set ipranges.Set, bytes int) {
-		var b ipranges.Builder
-		for i := range n {
-			p := netip.PrefixFrom(netip.AddrFrom4([4]byte{byte(20 + i>>15), byte(i >> 7), byte(i << 1), 0}), 24)
+		set = conformance.Isolated(ipranges.IPv4, n)
+		for p := range set.Prefixes(ipranges.IPv4) {
 			bytes += routeBytes(p)
-			if err := b.AddPrefix(p); err != nil {
-				t.Fatal(err)
-			}
 		}
-		return b.Set(), bytes
+		return set, bytes
 	}
 	most := sort.Search(50000, func(n int) bool { _, bytes := list(n + 1); return bytes > defaultMaxBytes })
 	for n, refused := range map[int]bool{most: false, 3 * most: true} {

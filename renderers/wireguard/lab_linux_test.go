@@ -98,11 +98,7 @@ func mustRender(t *testing.T, opt *Options, p *rules.Plan) []renderers.File {
 // install writes the batch files to the client's folder and returns the fragment.
 func install(t *testing.T, folder string, files []renderers.File) string {
 	t.Helper()
-	for _, f := range files {
-		if err := os.WriteFile(filepath.Join(folder, f.Path), f.Data, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+	rendered.Write(t, folder, files)
 	return string(files[len(files)-1].Data)
 }
 
@@ -252,16 +248,7 @@ func TestNarrower(t *testing.T) {
 // printed: the result is one of the two, whole.
 func TestTwoAtOnce(t *testing.T) {
 	h := routecheck.Client(t)
-	loads := turns.Loads{Run: h.Run, State: func() string {
-		var list []string
-		for line := range strings.Lines(routecheck.Table(t, h)) {
-			if strings.Contains(line, " proto 213") || strings.Contains(line, " proto 214") {
-				list = append(list, line)
-			}
-		}
-		slices.Sort(list)
-		return strings.Join(list, "")
-	}}
+	loads := turns.Loads{Run: h.Run, State: func() string { return routecheck.Of(t, h, "213", "214") }}
 	for i, set := range []ipranges.Set{relays, ipranges.MustParse("20.202.0.0/16", "52.120.0.0/14", "9.9.9.9", "2603:1063::/38", "2620:fe::/48")} {
 		folder := t.TempDir()
 		files := mustRender(t, uplinkOf(folder), bypass(rules.BothFamilies, set))

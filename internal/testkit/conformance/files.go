@@ -81,7 +81,7 @@ func (s *suite) checkFrom(t testing.TB, f renderers.File) {
 func (s *suite) golden(t testing.TB) {
 	r := s.build(t, "edge")
 	for _, f := range s.render(t, r, lower(t, r, s.rich(t))) {
-		checkShell(t, f)
+		CheckShell(t, f)
 		path := filepath.Join("testdata", "golden", strings.ReplaceAll(s.variant.Name, " ", "_"), f.Path)
 		if *update {
 			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, f.Data, 0o644)); err != nil {

@@ -11,8 +11,8 @@ import (
 	"sallyport/rules"
 )
 
-// isolated is n prefixes of a family that no shorter list can say.
-func isolated(f ipranges.Family, n int) ipranges.Set {
+// Isolated is n prefixes of a family that no shorter list can say.
+func Isolated(f ipranges.Family, n int) ipranges.Set {
 	var b ipranges.Builder
 	for i := range n {
 		if f == ipranges.IPv4 {
@@ -44,7 +44,7 @@ func (s *suite) limits(t testing.TB) {
 				continue
 			}
 			plan := func(n int) *rules.Plan {
-				p := routes(s.verdict(t), rules.In("many", isolated(f, n)))
+				p := routes(s.verdict(t), rules.In("many", Isolated(f, n)))
 				p.Families = rules.Only(f)
 				return p
 			}

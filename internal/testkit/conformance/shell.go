@@ -10,9 +10,10 @@ import (
 	"sallyport/renderers"
 )
 
-// checkShell holds a script to POSIX: the shells that read it without running it, and
+// CheckShell holds a script to POSIX: the shells that read it without running it, and
 // shellcheck, have nothing to say. What is not installed is not asked.
-func checkShell(t testing.TB, f renderers.File) {
+func CheckShell(t testing.TB, f renderers.File) {
+	t.Helper()
 	if !bytes.HasPrefix(f.Data, []byte("#!/bin/sh\n")) || testing.Short() {
 		return
 	}

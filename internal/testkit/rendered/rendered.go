@@ -3,6 +3,7 @@ package rendered
 
 import (
 	"os"
+	"path/filepath"
 	"testing"
 
 	"sallyport/renderers"
@@ -45,4 +46,14 @@ func Try(r *renderers.Target, p *rules.Plan) ([]renderers.File, error) {
 		return nil, errs[0]
 	}
 	return r.Render(lowered)
+}
+
+// Write puts files into a folder.
+func Write(tb testing.TB, folder string, files []renderers.File) {
+	tb.Helper()
+	for _, f := range files {
+		if err := os.WriteFile(filepath.Join(folder, f.Path), f.Data, f.Mode); err != nil {
+			tb.Fatal(err)
+		}
+	}
 }

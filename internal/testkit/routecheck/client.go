@@ -2,6 +2,8 @@ package routecheck
 
 import (
 	"regexp"
+	"slices"
+	"strings"
 	"testing"
 
 	"sallyport/internal/testkit/lab"
@@ -41,3 +43,16 @@ func Table(tb testing.TB, h *lab.Host) string {
 }
 
 var numbered = regexp.MustCompile(` nhid \d+ `)
+
+// Of is the lines of Table with routes of protocols, as ip shows them, in order.
+func Of(tb testing.TB, h *lab.Host, protocols ...string) string {
+	tb.Helper()
+	var list []string
+	for line := range strings.Lines(Table(tb, h)) {
+		if slices.ContainsFunc(protocols, func(p string) bool { return strings.Contains(line, " proto "+p) }) {
+			list = append(list, line)
+		}
+	}
+	slices.Sort(list)
+	return strings.Join(list, "")
+}

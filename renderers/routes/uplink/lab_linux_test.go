@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -272,17 +271,7 @@ func TestAWrongGateway(t *testing.T) {
 }
 
 // ours is the routes that l has of the script's.
-func (l *laptop) ours(t *testing.T) string {
-	t.Helper()
-	var list []string
-	for line := range strings.Lines(routecheck.Table(t, l.Host)) {
-		if strings.Contains(line, " proto 213") || strings.Contains(line, " proto 214") {
-			list = append(list, line)
-		}
-	}
-	slices.Sort(list)
-	return strings.Join(list, "")
-}
+func (l *laptop) ours(t *testing.T) string { return routecheck.Of(t, l.Host, "213", "214") }
 
 // loads are those of two lists that have some in common.
 func loads(t *testing.T) turns.Loads {
