@@ -159,8 +159,7 @@ func TestAnotherListIsRefused(t *testing.T) {
 		}
 		_, steps, _ := strings.Cut(rule.Fix, "configuration mode: ")
 		steps, ends, ok := strings.Cut(steps, "; then delete edge.cfg")
-		d := newDevice()
-		d.run(t, first, nothing) // and the next was never loaded
+		d := loaded(t, first) // and the next was never loaded
 		d.enter(t, strings.Split(steps, "; "))
 		if !ok || ends == "" || !d.equal(newDevice()) {
 			t.Errorf("%s: %+v is left after\n%s", name, d, rule.Fix)

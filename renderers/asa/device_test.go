@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"sallyport/internal/testkit/routecheck"
+	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/rules"
 )
@@ -115,6 +116,16 @@ func (d *device) equal(e *device) bool {
 
 func nothing() {}
 
+// loaded is a device that files were entered into, one after the other.
+func loaded(t *testing.T, texts ...[]byte) *device {
+	t.Helper()
+	d := newDevice()
+	for _, text := range texts {
+		d.run(t, text, nothing)
+	}
+	return d
+}
+
 // TestLoadingReplaces is the load contract: each file after the one before it equals that
 // file alone, though one was never loaded; and nothing that stays is ever away.
 func TestLoadingReplaces(t *testing.T) {
@@ -132,8 +143,7 @@ func TestLoadingReplaces(t *testing.T) {
 			if i == 1 {
 				continue // published, and never loaded
 			}
-			fresh := newDevice()
-			fresh.run(t, alone, nothing)
+			fresh := loaded(t, alone)
 			acl := slices.Collect(maps.Keys(fresh.lists))[0]
 			var stays []string
 			for e := range device.lists[acl] {
@@ -151,14 +161,8 @@ func TestLoadingReplaces(t *testing.T) {
 			if !device.equal(fresh) {
 				t.Errorf("week %d: %+v after the others, and alone %+v", i, device, fresh)
 			}
-			prefixes := 0
-			routes, _ := p.Routes()
-			set := routes.Set
-			for _, f := range rules.BothFamilies.List() {
-				prefixes += set.NumPrefixes(f)
-			}
-			if len(fresh.lists[acl]) != prefixes {
-				t.Errorf("week %d: %d entries, and %d prefixes", i, len(fresh.lists[acl]), prefixes)
+			if len(fresh.lists[acl]) != numPrefixes(p) {
+				t.Errorf("week %d: %d entries, and %d prefixes", i, len(fresh.lists[acl]), numPrefixes(p))
 			}
 		}
 		for key, value := range device.data {
@@ -167,6 +171,11 @@ func TestLoadingReplaces(t *testing.T) {
 			}
 		}
 	}
+}
+
+func numPrefixes(p *rules.Plan) int {
+	list, _ := p.Routes()
+	return list.Set.NumPrefixes(ipranges.IPv4) + list.Set.NumPrefixes(ipranges.IPv6)
 }
 
 // TestSettingsAreTakenBack: what an earlier file set and a later one does not set again is
@@ -196,16 +205,11 @@ func TestSettingsAreTakenBack(t *testing.T) {
 			t.Errorf("%s: it is not read back: %v", name, err)
 		}
 		for _, loads := range [][][]byte{{first, second, third, fourth}, {first, third}, {first, fourth}, {first, third, fifth}, {first, fifth}} {
-			got, alone := newDevice(), newDevice()
-			for _, text := range loads {
-				got.run(t, text, nothing)
-			}
 			_, text := render(t, opt, tt.plan, nil)
 			if &loads[len(loads)-1][0] == &fifth[0] {
 				_, text = render(t, options(full), bypass(), nil)
 			}
-			alone.run(t, text, nothing)
-			if !got.equal(alone) {
+			if got, alone := loaded(t, loads...), loaded(t, text); !got.equal(alone) {
 				t.Errorf("%s, %d files: %+v, and alone %+v", name, len(loads), got, alone)
 			}
 		}
@@ -220,10 +224,7 @@ func TestRealWeek(t *testing.T) {
 	_, a := render(t, opt, old, nil)
 	_, b := render(t, opt, now, a)
 	_, alone := render(t, opt, now, nil)
-	device, fresh := newDevice(), newDevice()
-	device.run(t, a, nothing)
-	device.run(t, b, nothing)
-	fresh.run(t, alone, nothing)
+	device, fresh := loaded(t, a, b), loaded(t, alone)
 	if !device.equal(fresh) || len(fresh.lists["sallyport-edge"]) < 3000 {
 		t.Errorf("%d entries after change 396, and %d alone", len(device.lists["sallyport-edge"]), len(fresh.lists["sallyport-edge"]))
 	}
@@ -233,8 +234,7 @@ func TestRealWeek(t *testing.T) {
 func TestRemoving(t *testing.T) {
 	for _, opt := range []*Options{options(plain), options(full)} {
 		_, text := render(t, opt, bypass(), nil)
-		d := newDevice()
-		d.run(t, text, nothing)
+		d := loaded(t, text)
 		_, rest, _ := strings.Cut(string(text), "! Remove: in configuration mode,\n")
 		var commands []string
 		for line := range strings.Lines(rest) {
@@ -257,7 +257,7 @@ func TestNoPolicyWithoutItsList(t *testing.T) {
 	for _, opt := range []*Options{options(plain), options(full)} {
 		_, text := render(t, opt, bypass(), nil)
 		d := newDevice()
-		whole := 0
+		whole := numPrefixes(bypass())
 		check := func() {
 			for key, value := range d.policy {
 				mode, _, isPolicy := strings.Cut(key, " split-tunnel-policy")
@@ -268,11 +268,6 @@ func TestNoPolicyWithoutItsList(t *testing.T) {
 					t.Fatalf("%s goes by the list %q of %d entries", key, list, len(d.lists[list]))
 				}
 			}
-		}
-		routes, _ := bypass().Routes()
-		set := routes.Set
-		for _, f := range rules.BothFamilies.List() {
-			whole += set.NumPrefixes(f)
 		}
 		d.run(t, text, check)
 		_, rest, _ := strings.Cut(string(text), "! Remove: in configuration mode,\n")

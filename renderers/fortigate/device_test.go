@@ -170,8 +170,16 @@ func (d device) equal(e device) bool {
 	})
 }
 
-// routes are the prefixes that the group holds, resolved through its members.
-func (d device) routes(t *testing.T, group string) map[string]bool {
+// routes are the prefixes that the groups of both families hold, resolved through their
+// members.
+func (d device) routes(t *testing.T, prefix string) map[string]bool {
+	t.Helper()
+	out := d.routesOf(t, prefix+"v4")
+	maps.Copy(out, d.routesOf(t, prefix+"v6"))
+	return out
+}
+
+func (d device) routesOf(t *testing.T, group string) map[string]bool {
 	t.Helper()
 	out := map[string]bool{}
 	for _, table := range []string{"firewall addrgrp", "firewall addrgrp6"} {
@@ -195,6 +203,16 @@ func (d device) routes(t *testing.T, group string) map[string]bool {
 
 func nothing() {}
 
+// loaded is a device that files were entered into, one after the other.
+func loaded(t *testing.T, texts ...[]byte) device {
+	t.Helper()
+	d := newDevice()
+	for _, text := range texts {
+		d.run(t, text, nothing)
+	}
+	return d
+}
+
 func want(p *rules.Plan) map[string]bool {
 	routes, _ := p.Routes()
 	set := routes.Set
@@ -217,36 +235,31 @@ func TestLoadingReplaces(t *testing.T) {
 	}
 	for _, opt := range []*Options{options(plain), options(portal)} {
 		prefix := map[string]string{"": "sp-edge-", "acs.": "acs."}[opt.Prefix]
-		loaded, previous := newDevice(), []byte(nil)
+		d, previous := newDevice(), []byte(nil)
 		for i, p := range weeks {
 			_, text := render(t, opt, p, previous)
 			_, alone := render(t, opt, p, nil)
 			previous = text
 			if i == 1 {
-				continue // published, and never loaded
+				continue // published, and never d
 			}
-			fresh := newDevice()
-			fresh.run(t, alone, nothing)
+			fresh := loaded(t, alone)
 			all := want(p)
 			before := map[string]bool{}
-			for _, g := range []string{"v4", "v6"} {
-				for r := range loaded.routes(t, prefix+g) {
-					before[r] = all[r]
-				}
+			for r := range d.routes(t, prefix) {
+				before[r] = all[r]
 			}
-			loaded.run(t, text, func() {
-				now := loaded.routes(t, prefix+"v4")
-				maps.Copy(now, loaded.routes(t, prefix+"v6"))
+			d.run(t, text, func() {
+				now := d.routes(t, prefix)
 				for r, stays := range before {
 					if stays && !now[r] {
 						t.Fatalf("week %d: %s is away for a moment", i, r)
 					}
 				}
 			})
-			got := loaded.routes(t, prefix+"v4")
-			maps.Copy(got, loaded.routes(t, prefix+"v6"))
-			if !loaded.equal(fresh) || !maps.Equal(got, all) {
-				t.Errorf("week %d: %v after the others, and alone %v", i, loaded, fresh)
+			got := d.routes(t, prefix)
+			if !d.equal(fresh) || !maps.Equal(got, all) {
+				t.Errorf("week %d: %v after the others, and alone %v", i, d, fresh)
 			}
 		}
 	}
@@ -270,17 +283,12 @@ func TestAFamilyIsTakenBack(t *testing.T) {
 				t.Errorf("%s: it is not read back: %v", name, err)
 			}
 			for _, loads := range [][][]byte{{first, second, third, fourth}, {first, third}, {first, fourth}, {first, third, fifth}, {first, fifth}} {
-				loaded, alone := newDevice(), newDevice()
-				for _, text := range loads {
-					loaded.run(t, text, nothing)
-				}
 				_, text := render(t, opt, v4, nil)
 				if &loads[len(loads)-1][0] == &fifth[0] {
 					_, text = render(t, opt, bypass(), nil)
 				}
-				alone.run(t, text, nothing)
-				if !loaded.equal(alone) {
-					t.Errorf("%s, %d files: %v, and alone %v", name, len(loads), loaded, alone)
+				if got, alone := loaded(t, loads...), loaded(t, text); !got.equal(alone) {
+					t.Errorf("%s, %d files: %v, and alone %v", name, len(loads), got, alone)
 				}
 			}
 		}
@@ -321,12 +329,8 @@ func TestAnotherPrefixTakesTheOldNamesAway(t *testing.T) {
 	_, a := render(t, options(plain), bypass(), nil)
 	_, b := render(t, options(func(o *Options) { o.Prefix = "acs-" }), bypass(), a)
 	_, alone := render(t, options(func(o *Options) { o.Prefix = "acs-" }), bypass(), nil)
-	loaded, fresh := newDevice(), newDevice()
-	loaded.run(t, a, nothing)
-	loaded.run(t, b, nothing)
-	fresh.run(t, alone, nothing)
-	if !loaded.equal(fresh) {
-		t.Errorf("%v, and alone %v", loaded, fresh)
+	if got, fresh := loaded(t, a, b), loaded(t, alone); !got.equal(fresh) {
+		t.Errorf("%v, and alone %v", got, fresh)
 	}
 }
 
@@ -338,13 +342,9 @@ func TestRealWeek(t *testing.T) {
 	_, a := render(t, opt, old, nil)
 	_, b := render(t, opt, now, a)
 	_, alone := render(t, opt, now, nil)
-	loaded, fresh := newDevice(), newDevice()
-	loaded.run(t, a, nothing)
-	loaded.run(t, b, nothing)
-	fresh.run(t, alone, nothing)
-	got := loaded.routes(t, "sp-edge-v4")
-	maps.Copy(got, loaded.routes(t, "sp-edge-v6"))
-	if !loaded.equal(fresh) || !maps.Equal(got, want(now)) || len(got) < 3000 {
+	d := loaded(t, a, b)
+	got := d.routes(t, "sp-edge-")
+	if !d.equal(loaded(t, alone)) || !maps.Equal(got, want(now)) || len(got) < 3000 {
 		t.Errorf("%d routes after change 396, of %d", len(got), len(want(now)))
 	}
 }
@@ -353,8 +353,7 @@ func TestRealWeek(t *testing.T) {
 func TestRemoving(t *testing.T) {
 	for _, opt := range []*Options{options(plain), options(portal)} {
 		_, text := render(t, opt, bypass(), nil)
-		d := newDevice()
-		d.run(t, text, nothing)
+		d := loaded(t, text)
 		_, rest, _ := strings.Cut(string(text), "# Remove: in the CLI,\n")
 		var commands string
 		for line := range strings.Lines(rest) {
@@ -391,8 +390,7 @@ func TestCommandsThatFail(t *testing.T) {
 			t.Fatalf("%d objects in\n%s", len(lost), b)
 		}
 		for _, object := range lost {
-			d := newDevice()
-			d.run(t, a, nothing)
+			d := loaded(t, a)
 			if d["firewall address"][object[1]] != nil || d["firewall address6"][object[1]] != nil {
 				continue // it is there already
 			}
@@ -401,8 +399,7 @@ func TestCommandsThatFail(t *testing.T) {
 			text = failing.ReplaceAllString(text, "")
 			text = regexp.MustCompile(`(?m)^    delete .*\n`).ReplaceAllString(text, "") // what is still used stays
 			d.run(t, []byte(text), nothing)
-			got := d.routes(t, "sp-edge-v4")
-			maps.Copy(got, d.routes(t, "sp-edge-v6"))
+			got := d.routes(t, "sp-edge-")
 			for route := range got {
 				if v == rules.Bypass && !list[route] {
 					t.Errorf("without %s, %s goes past the tunnel", object[1], route)

@@ -114,7 +114,7 @@ func TestEveryAddressHasAName(t *testing.T) {
 	if _, err := r.ReadBack([]renderers.File{{Path: "edge.conf", Data: text}}); err != nil {
 		t.Error(err)
 	}
-	newDevice().run(t, text, nothing)
+	loaded(t, text)
 }
 
 // TestPrefixFits: the prefix that is made of a target's name has to leave room, too.
@@ -162,11 +162,10 @@ func TestWhatStaysIsRefused(t *testing.T) {
 			t.Errorf("%s: %+v", name, err)
 			continue
 		}
-		loaded := newDevice()
-		loaded.run(t, first, nothing) // and the next was never loaded
-		loaded.undo(t, rule.Fix)
-		if !loaded.equal(device{loadedTable(tt.before): {options(tt.before).Tunnel: {}}}) {
-			t.Errorf("%s: %v is left after\n%s", name, loaded, rule.Fix)
+		d := loaded(t, first) // and the next was never loaded
+		d.undo(t, rule.Fix)
+		if !d.equal(device{loadedTable(tt.before): {options(tt.before).Tunnel: {}}}) {
+			t.Errorf("%s: %v is left after\n%s", name, d, rule.Fix)
 		}
 	}
 	// A file that is not ours is no list of what to delete.
