@@ -6,7 +6,9 @@ import (
 
 	"sallyport/internal/testkit/conformance"
 	"sallyport/internal/testkit/rendered"
+	"sallyport/internal/testkit/routecheck"
 	"sallyport/renderers"
+	"sallyport/renderers/routes/nexthop"
 	"sallyport/rules"
 )
 
@@ -25,6 +27,10 @@ func withExceptions(o *Options) {
 	o.Exceptions, o.OtherDevice = true, "vpn0"
 }
 
+var hops = routecheck.NextHops{Kind: Kind(), Options: func(to nexthop.ToOptions, other nexthop.OtherOptions) any {
+	return options(func(o *Options) { o.ToOptions, o.OtherOptions = to, other })
+}}
+
 func variants() []conformance.Variant {
 	return []conformance.Variant{
 		{Name: "exceptions", Options: options(withExceptions)},
@@ -38,21 +44,14 @@ func variants() []conformance.Variant {
 func contract() conformance.Contract {
 	return conformance.Contract{Kind: Kind(), Variants: variants(), LoadTest: "TestRoutes",
 		Route: conformance.Begins("\troute "),
-		Mistakes: []conformance.Mistake{
-			conformance.Wrong("device", options(func(o *Options) { o.Gateway4, o.Device = "192.0.2.1", "" })),
+		Mistakes: append(hops.Mistakes(),
 			conformance.Wrong("device", options(func(o *Options) { o.Device = "eth0';" })),
 			conformance.Wrong("device", options(func(o *Options) { o.Gateway4, o.Device = "192.0.2.1", "eth0@if7" })),
-			conformance.Wrong("gateway4", options(func(o *Options) { o.Gateway4 = "router.example" })),
-			conformance.Wrong("gateway6", options(func(o *Options) { o.Gateway6 = "fe80::1%eth0" })),
 			conformance.Wrong("table4", options(func(o *Options) { o.Table4 = "" })),
 			conformance.Wrong("table4", options(func(o *Options) { o.Table4 = "master4; }; } protocol kernel {" })),
 			conformance.Wrong("table6", options(func(o *Options) { o.Table6 = "6master" })),
 			conformance.Wrong("table6", options(func(o *Options) { o.Table6 = strings.Repeat("t", 64) })),
-			conformance.Wrong("exceptions", options(func(o *Options) { o.OtherDevice = "tun0" })),
-			conformance.Wrong("other_device", options(func(o *Options) { o.Exceptions = true })),
-			conformance.Wrong("other_device", options(func(o *Options) { o.Exceptions, o.OtherDevice = true, o.Device })),
-			conformance.Wrong("other_gateway4", options(func(o *Options) { o.Exceptions, o.OtherDevice, o.OtherGateway4 = true, "tun0", "fd99::1" })),
-		},
+		),
 		Damages: conformance.Damaged("gateways", map[string][2]string{
 			"another hop":       {"52.112.0.0/14 via 10.20.0.1", "52.112.0.0/14 via 10.20.0.9"},
 			"another table":     {"{ table master4; };", "{ table other4; };"},

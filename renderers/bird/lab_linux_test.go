@@ -13,7 +13,6 @@ import (
 	"sallyport/internal/testkit/routecheck"
 	"sallyport/ipranges"
 	"sallyport/renderers"
-	"sallyport/renderers/routes/nexthop"
 	"sallyport/rules"
 )
 
@@ -128,15 +127,13 @@ func bypass(s ipranges.Set) *rules.Plan {
 
 // TestRoutes loads lists into the kernel.
 func TestRoutes(t *testing.T) {
-	routecheck.NextHops{Kind: Kind(), Protocol: "bird",
-		Options: func(to nexthop.ToOptions, other nexthop.OtherOptions) any {
-			return options(func(o *Options) { o.ToOptions, o.OtherOptions = to, other })
-		},
-		Start: func(t *testing.T, h *lab.Host) func([]renderers.File) {
-			d := start(t, h, nil)
-			return func(files []renderers.File) { d.load(t, files) }
-		},
-	}.Run(t)
+	n := hops
+	n.Protocol = "bird"
+	n.Start = func(t *testing.T, h *lab.Host) func([]renderers.File) {
+		d := start(t, h, nil)
+		return func(files []renderers.File) { d.load(t, files) }
+	}
+	n.Run(t)
 }
 
 // TestAnotherTable has the routes in a table that the admin declares, and without his

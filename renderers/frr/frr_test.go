@@ -6,8 +6,10 @@ import (
 
 	"sallyport/internal/testkit/conformance"
 	"sallyport/internal/testkit/rendered"
+	"sallyport/internal/testkit/routecheck"
 	"sallyport/ipranges"
 	"sallyport/renderers"
+	"sallyport/renderers/routes/nexthop"
 	"sallyport/rules"
 )
 
@@ -26,6 +28,10 @@ func withExceptions(o *Options) {
 	o.Exceptions, o.OtherDevice = true, "vpn0"
 }
 
+var hops = routecheck.NextHops{Kind: Kind(), Options: func(to nexthop.ToOptions, other nexthop.OtherOptions) any {
+	return options(func(o *Options) { o.ToOptions, o.OtherOptions = to, other })
+}}
+
 func variants() []conformance.Variant {
 	return []conformance.Variant{
 		{Name: "exceptions", Options: options(withExceptions)},
@@ -39,25 +45,18 @@ func variants() []conformance.Variant {
 func contract() conformance.Contract {
 	return conformance.Contract{Kind: Kind(), Variants: variants(), LoadTest: "TestRoutes",
 		Route: conformance.Begins("ip route ", "ipv6 route "),
-		Mistakes: []conformance.Mistake{
-			conformance.Wrong("device", options(func(o *Options) { o.Gateway4, o.Device = "192.0.2.1", "" })),
+		Mistakes: append(hops.Mistakes(),
 			conformance.Wrong("device", options(func(o *Options) { o.Device = "eth0 table 5" })),
 			conformance.Wrong("device", options(func(o *Options) { o.Device = "blackhole" })),
 			conformance.Wrong("device", options(func(o *Options) { o.Device = "Null" })),
-			conformance.Wrong("gateway4", options(func(o *Options) { o.Gateway4 = "router.example" })),
-			conformance.Wrong("gateway6", options(func(o *Options) { o.Gateway6 = "fe80::1%eth0" })),
 			conformance.Wrong("tag", options(func(o *Options) { o.Tag = 0 })),
 			conformance.Wrong("tag", options(func(o *Options) { o.Tag = 1 << 32 })),
 			conformance.Wrong("distance", options(func(o *Options) { o.Distance = 0 })),
 			conformance.Wrong("distance", options(func(o *Options) { o.Distance = 256 })),
 			conformance.Wrong("table", options(func(o *Options) { o.Table = -1 })),
 			conformance.Wrong("table", options(func(o *Options) { o.Table = 254 })),
-			conformance.Wrong("exceptions", options(func(o *Options) { o.OtherDevice = "tun0" })),
-			conformance.Wrong("other_device", options(func(o *Options) { o.Exceptions = true })),
-			conformance.Wrong("other_device", options(func(o *Options) { o.Exceptions, o.OtherDevice = true, o.Device })),
-			conformance.Wrong("other_gateway4", options(func(o *Options) { o.Exceptions, o.OtherDevice, o.OtherGateway4 = true, "tun0", "fd99::1" })),
-			{Option: "path", Options: options(gateways), Path: "edge.load.sh"}, // the list and its script are one file
-		},
+			conformance.Mistake{Option: "path", Options: options(gateways), Path: "edge.load.sh"}, // the list and its script are one file
+		),
 		Damages: conformance.Damaged("gateways", map[string][2]string{
 			"another hop":             {"52.112.0.0/14 10.20.0.1", "52.112.0.0/14 10.20.0.9"},
 			"no gateway":              {"52.112.0.0/14 10.20.0.1", "52.112.0.0/14"},

@@ -19,7 +19,6 @@ import (
 	"sallyport/internal/testkit/turns"
 	"sallyport/ipranges"
 	"sallyport/renderers"
-	"sallyport/renderers/routes/nexthop"
 	"sallyport/rules"
 )
 
@@ -149,24 +148,22 @@ func bypass(s ipranges.Set) *rules.Plan {
 
 // TestRoutes loads lists into the kernel.
 func TestRoutes(t *testing.T) {
-	routecheck.NextHops{Kind: Kind(), Protocol: "static",
-		Options: func(to nexthop.ToOptions, other nexthop.OtherOptions) any {
-			return options(func(o *Options) { o.ToOptions, o.OtherOptions = to, other })
-		},
-		Start: func(t *testing.T, h *lab.Host) func([]renderers.File) {
-			r := start(t, h)
-			var last []renderers.File
-			return func(files []renderers.File) {
-				if len(files) > 0 {
-					r.load(t, files, 0)
-					last = files
-					return
-				}
-				r.remove(t, last)
-				r.settle(t, 0)
+	n := hops
+	n.Protocol = "static"
+	n.Start = func(t *testing.T, h *lab.Host) func([]renderers.File) {
+		r := start(t, h)
+		var last []renderers.File
+		return func(files []renderers.File) {
+			if len(files) > 0 {
+				r.load(t, files, 0)
+				last = files
+				return
 			}
-		},
-	}.Run(t)
+			r.remove(t, last)
+			r.settle(t, 0)
+		}
+	}
+	n.Run(t)
 }
 
 // TestTheAdminsRoutesStay has static routes of the admin's for prefixes of ours, by

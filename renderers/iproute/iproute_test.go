@@ -8,8 +8,10 @@ import (
 
 	"sallyport/internal/testkit/conformance"
 	"sallyport/internal/testkit/rendered"
+	"sallyport/internal/testkit/routecheck"
 	"sallyport/ipranges"
 	"sallyport/renderers"
+	"sallyport/renderers/routes/nexthop"
 	"sallyport/rules"
 )
 
@@ -28,6 +30,10 @@ func withExceptions(o *Options) {
 	o.Exceptions, o.OtherDevice = true, "vpn0"
 }
 
+var hops = routecheck.NextHops{Kind: Kind(), Options: func(to nexthop.ToOptions, other nexthop.OtherOptions) any {
+	return options(func(o *Options) { o.ToOptions, o.OtherOptions = to, other })
+}}
+
 func variants() []conformance.Variant {
 	return []conformance.Variant{
 		{Name: "exceptions", Options: options(withExceptions)},
@@ -43,21 +49,11 @@ func variants() []conformance.Variant {
 func contract() conformance.Contract {
 	return conformance.Contract{Kind: Kind(), Variants: variants(), LoadTest: "TestRoutes",
 		Route: isRoute,
-		Mistakes: []conformance.Mistake{
-			conformance.Wrong("device", options(func(o *Options) { o.Gateway4, o.Device = "192.0.2.1", "" })),
-			conformance.Wrong("gateway4", options(func(o *Options) { o.Gateway4 = "router.example" })),
-			conformance.Wrong("gateway4", options(func(o *Options) { o.Gateway4 = "2001:db8::1" })),
-			conformance.Wrong("gateway6", options(func(o *Options) { o.Gateway6 = "192.0.2.1" })),
-			conformance.Wrong("gateway6", options(func(o *Options) { o.Gateway6 = "fe80::1%eth0" })),
-			conformance.Wrong("device", options(func(o *Options) { o.Device = "eth0;reboot" })),
+		Mistakes: append(hops.Mistakes(),
 			conformance.Wrong("table", options(func(o *Options) { o.Gateway4, o.Table = "192.0.2.1", "a b" })),
 			conformance.Wrong("protocol", options(func(o *Options) { o.Gateway4, o.Protocol = "192.0.2.1", 4 })),
 			conformance.Wrong("metric", options(func(o *Options) { o.Gateway4, o.Metric = "192.0.2.1", 0 })),
-			conformance.Wrong("exceptions", options(func(o *Options) { o.OtherDevice = "tun0" })),
-			conformance.Wrong("other_device", options(func(o *Options) { o.Exceptions = true })),
-			conformance.Wrong("other_device", options(func(o *Options) { o.Exceptions, o.OtherDevice = true, o.Device })),
-			conformance.Wrong("other_gateway4", options(func(o *Options) { o.Exceptions, o.OtherDevice, o.OtherGateway4 = true, "tun0", "fd99::1" })),
-		},
+		),
 		Damages: conformance.Damaged("gateways", map[string][2]string{
 			"another hop":                    {"52.112.0.0/14 via 192.0.2.1", "52.112.0.0/14 via 192.0.2.9"},
 			"another protocol number":        {"52.112.0.0/14 via 192.0.2.1 dev eth0 table main proto 213", "52.112.0.0/14 via 192.0.2.1 dev eth0 table main proto 4"},

@@ -13,7 +13,6 @@ import (
 	"sallyport/internal/testkit/routecheck"
 	"sallyport/ipranges"
 	"sallyport/renderers"
-	"sallyport/renderers/routes/nexthop"
 	"sallyport/rules"
 )
 
@@ -61,23 +60,22 @@ func lists(files []renderers.File) []renderers.File {
 
 // TestRoutes loads lists into the kernel.
 func TestRoutes(t *testing.T) {
-	routecheck.NextHops{Kind: Kind(), Protocol: "213", Tries: true,
-		Options: func(to nexthop.ToOptions, other nexthop.OtherOptions) any {
-			return options(func(o *Options) { o.ToOptions, o.OtherOptions = to, other })
-		},
-		Start: func(t *testing.T, h *lab.Host) func([]renderers.File) {
-			var last []renderers.File
-			return func(files []renderers.File) {
-				if len(files) > 0 {
-					load(t, h, files)
-					last = files
-					return
-				}
-				remove(t, h, last)
-				remove(t, h, last) // there is nothing to remove any more
+	n := hops
+	n.Protocol = "213"
+	n.Tries = true
+	n.Start = func(t *testing.T, h *lab.Host) func([]renderers.File) {
+		var last []renderers.File
+		return func(files []renderers.File) {
+			if len(files) > 0 {
+				load(t, h, files)
+				last = files
+				return
 			}
-		},
-	}.Run(t)
+			remove(t, h, last)
+			remove(t, h, last) // there is nothing to remove any more
+		}
+	}
+	n.Run(t)
 }
 
 // TestExceptionsOfAnInclude go by the uplink. A wrong next hop for them is refused

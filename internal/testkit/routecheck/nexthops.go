@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"sallyport/internal/testkit/conformance"
 	"sallyport/internal/testkit/lab"
 	"sallyport/internal/testkit/rendered"
 	"sallyport/ipranges"
@@ -13,8 +14,8 @@ import (
 	"sallyport/rules"
 )
 
-// NextHops is a target with the options of renderers/routes/nexthop, for tests that every
-// one of these passes on a real kernel.
+// NextHops is a target with the options of renderers/routes/nexthop, for its contract, and for
+// tests that every one of these passes on a real kernel.
 type NextHops struct {
 	Kind renderers.Kind
 	// Options are the kind's options with these next hops.
@@ -46,6 +47,25 @@ func (n NextHops) Run(t *testing.T) {
 	t.Run("exceptions of an include", n.exceptionsOfAnInclude)
 	t.Run("include", n.include)
 	t.Run("narrower", n.narrower)
+}
+
+// Mistakes are those in the options of next hops.
+func (n NextHops) Mistakes() []conformance.Mistake {
+	var list []conformance.Mistake
+	wrong := func(option string, to nexthop.ToOptions, other nexthop.OtherOptions) {
+		list = append(list, conformance.Wrong(option, n.Options(to, other)))
+	}
+	wrong("device", nexthop.ToOptions{Gateway4: "192.0.2.1"}, noOther)
+	wrong("device", nexthop.ToOptions{Device: "eth0;reboot"}, noOther)
+	wrong("gateway4", nexthop.ToOptions{Gateway4: "router.example", Device: "eth0"}, noOther)
+	wrong("gateway4", nexthop.ToOptions{Gateway4: "2001:db8::1", Device: "eth0"}, noOther)
+	wrong("gateway6", nexthop.ToOptions{Gateway6: "192.0.2.1", Device: "eth0"}, noOther)
+	wrong("gateway6", nexthop.ToOptions{Gateway6: "fe80::1%eth0", Device: "eth0"}, noOther)
+	wrong("exceptions", toUplink, nexthop.OtherOptions{OtherDevice: "tun0"})
+	wrong("other_device", toUplink, nexthop.OtherOptions{Exceptions: true})
+	wrong("other_device", nexthop.ToOptions{Device: "eth0"}, nexthop.OtherOptions{Exceptions: true, OtherDevice: "eth0"})
+	wrong("other_gateway4", toUplink, nexthop.OtherOptions{Exceptions: true, OtherDevice: "tun0", OtherGateway4: "fd99::1"})
+	return list
 }
 
 func (n NextHops) render(t *testing.T, to nexthop.ToOptions, other nexthop.OtherOptions, p *rules.Plan) []renderers.File {
