@@ -39,6 +39,8 @@ func (m Metric) Words() string {
 		return fmt.Sprintf("%.3g Mbit/s", m.Value/1e6)
 	case strings.HasSuffix(m.Name, "bits_per_second"):
 		return fmt.Sprintf("%.0f kbit/s", m.Value/1e3)
+	case strings.HasSuffix(m.Name, "_bytes"):
+		return fmt.Sprintf("%.0f bytes", m.Value)
 	case strings.HasSuffix(m.Name, "_ratio"):
 		return fmt.Sprintf("%.3g %%", 100*m.Value)
 	}

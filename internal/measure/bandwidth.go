@@ -81,7 +81,8 @@ func (opt Options) bandwidth(ctx context.Context, plan *verifier.Plan, to netip.
 	if best.delivered() == 0 {
 		return untried("%s", cmp.Or(w.disturbed, fmt.Sprintf("of datagrams of %d bytes none comes back", stepSize)))
 	}
-	f.Note("%d kB were sent in all, and no more than %s are tried", w.sent/1000, bits(bandwidthSteps[len(bandwidthSteps)-1]))
+	f.Evidence = slices.Insert(f.Evidence, 0, fmt.Sprintf("%s arrive at the reflector, and %s here; %d kB were sent in all, and no more than %s are tried",
+		bits(best.there.Delivered), bits(best.back.Delivered), w.sent/1000, bits(bandwidthSteps[len(bandwidthSteps)-1])))
 	judgeBandwidth(&f, best, w.disturbed)
 	plan.Finish(&f)
 	return []verifier.Finding{f}

@@ -2,6 +2,7 @@ package measure
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -46,29 +47,32 @@ func TestPacketSize(t *testing.T) {
 		{any, 800, verifier.Fail, "1200 bytes vanish on the way from the reflector"},
 		{200, any, verifier.Fail, "1200 bytes vanish on the way to the reflector"},
 	} {
-		to, key := startReflector(t)
-		opt := Options{Reflectors: []netip.AddrPort{to}, Host: "reflector", Key: key, Sizes: true,
-			Train: media.Options{Rate: 500, Duration: 200 * time.Millisecond, Linger: 200 * time.Millisecond},
-			Dial: func(ctx context.Context, to netip.AddrPort) (media.Conn, error) {
-				conn, err := media.Dial(ctx, to, media.DialOptions{})
-				return cut{conn, c.there, c.back}, err
-			}}
-		found := false
-		for _, f := range Run(context.Background(), plan(), opt).Findings {
-			if f.Case != "packet_size" {
-				continue
+		t.Run(fmt.Sprintf("%d there, %d back", c.there, c.back), func(t *testing.T) {
+			t.Parallel()
+			to, key := startReflector(t)
+			opt := Options{Reflectors: []netip.AddrPort{to}, Host: "reflector", Key: key, Sizes: true,
+				Train: media.Options{Rate: 500, Duration: 200 * time.Millisecond, Linger: 200 * time.Millisecond},
+				Dial: func(ctx context.Context, to netip.AddrPort) (media.Conn, error) {
+					conn, err := media.Dial(ctx, to, media.DialOptions{})
+					return cut{conn, c.there, c.back}, err
+				}}
+			found := false
+			for _, f := range Run(context.Background(), plan(), opt).Findings {
+				if f.Case != "packet_size" {
+					continue
+				}
+				found = true
+				longest := min(c.there, c.back, 1472)
+				if got := int(f.Metrics[0].Value); got > longest || got < longest-sizeStep {
+					t.Errorf("up to %d bytes: %d pass", longest, got)
+				}
+				if f.Outcome != c.outcome || !strings.Contains(f.Summary, c.says) || f.Outcome != verifier.Pass && f.Remedy == "" {
+					t.Errorf("up to %d bytes there, %d back: %s: %s %q", c.there, c.back, f.Outcome, f.Summary, f.Evidence)
+				}
 			}
-			found = true
-			longest := min(c.there, c.back, 1472)
-			if got := int(f.Metrics[0].Value); got > longest || got < longest-sizeStep {
-				t.Errorf("up to %d bytes: %d pass", longest, got)
+			if !found {
+				t.Errorf("up to %d bytes: nothing was found", c.there)
 			}
-			if f.Outcome != c.outcome || !strings.Contains(f.Summary, c.says) || f.Outcome != verifier.Pass && f.Remedy == "" {
-				t.Errorf("up to %d bytes there, %d back: %s: %s %q", c.there, c.back, f.Outcome, f.Summary, f.Evidence)
-			}
-		}
-		if !found {
-			t.Errorf("up to %d bytes: nothing was found", c.there)
-		}
+		})
 	}
 }

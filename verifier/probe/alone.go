@@ -85,10 +85,11 @@ func (e *env) reachedPorts() []portOf {
 // exchangeOnce is one exchange: a connection over TCP, over UDP a request of the kind
 // that the port answered before.
 func (e *env) exchangeOnce(ctx context.Context, p portOf) (time.Duration, bool) {
-	within, cancel := context.WithTimeout(ctx, e.timers.Query)
+	known, _ := e.rtts.of(anyOf(p.to.Addr()))
+	within, cancel := context.WithTimeout(ctx, max(e.timers.Query, 2*known))
 	defer cancel()
+	began := time.Now()
 	if p.prot == "tcp" {
-		began := time.Now()
 		conn, err := e.net.DialTCP(within, p.to, errqueue.Options{})
 		if err != nil {
 			return 0, false
@@ -100,7 +101,13 @@ func (e *env) exchangeOnce(ctx context.Context, p portOf) (time.Duration, bool) 
 	if !ok || ctx.Err() != nil || !e.budget.take(p.to) {
 		return 0, false
 	}
-	took, err := e.stunOnce(within, p.to, method)
+	request := bindingRequest
+	if method == stun.MethodAllocate {
+		request = allocateRequest
+	}
+	began = time.Now()
+	err := e.askOnce(within, p.to, 0, request)
+	took := time.Since(began)
 	if err == nil || ctx.Err() == nil { // an exchange that was cut short is no loss
 		lost := 1
 		if err == nil {
@@ -109,35 +116,6 @@ func (e *env) exchangeOnce(ctx context.Context, p portOf) (time.Duration, bool) 
 		e.losses.add(p, 1, lost)
 	}
 	return took, err == nil
-}
-
-func (e *env) stunOnce(ctx context.Context, to netip.AddrPort, method stun.Method) (time.Duration, error) {
-	conn, err := e.net.DialUDP(ctx, to, errqueue.Options{})
-	if err != nil {
-		return 0, err
-	}
-	defer conn.Close()
-	stop := context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Unix(1, 0)) })
-	defer stop()
-	id := newTransaction()
-	message := bindingRequest(id)
-	if method == stun.MethodAllocate {
-		message = allocateRequest(id)
-	}
-	began := time.Now()
-	if _, err := conn.Write(message); err != nil {
-		return 0, err
-	}
-	buf := make([]byte, maxSTUN+1)
-	for {
-		n, err := conn.Read(buf)
-		if err != nil {
-			return 0, err
-		}
-		if a, err := readAnswer(buf[:n]); err == nil && a.id == id {
-			return time.Since(began), nil
-		}
-	}
 }
 
 // setRoundTrips notes the round trips at the findings of their ports. Over TCP a lost

@@ -241,7 +241,7 @@ func (e *env) hop(ctx context.Context, p portOf, ttl int, charge bool, wait time
 	if p.prot == "tcp" {
 		err = e.hopTCP(ctx, p.to, ttl)
 	} else {
-		err = e.hopUDP(ctx, p.to, ttl)
+		err = e.askOnce(ctx, p.to, ttl, bindingRequest)
 	}
 	took := time.Since(began)
 	if err == nil {
@@ -269,7 +269,8 @@ func (e *env) hopTCP(ctx context.Context, to netip.AddrPort, ttl int) error {
 	return conn.Close()
 }
 
-func (e *env) hopUDP(ctx context.Context, to netip.AddrPort, ttl int) error {
+// askOnce sends one STUN request and waits for its answer. A ttl of 0 is the system's.
+func (e *env) askOnce(ctx context.Context, to netip.AddrPort, ttl int, request func(transaction) []byte) error {
 	conn, err := e.net.DialUDP(ctx, to, errqueue.Options{TTL: ttl})
 	if err != nil {
 		return err
@@ -278,7 +279,7 @@ func (e *env) hopUDP(ctx context.Context, to netip.AddrPort, ttl int) error {
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
 	id := newTransaction()
-	if _, err := conn.Write(bindingRequest(id)); err != nil {
+	if _, err := conn.Write(request(id)); err != nil {
 		return err
 	}
 	buf := make([]byte, maxSTUN+1)

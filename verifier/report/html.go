@@ -231,7 +231,7 @@ func trainsOf(r *verifier.Report) []pageTrain {
 		}
 		t := &trains[n]
 		m := pageMetric{Name: strings.TrimPrefix(checkName(f), "media "), result: resultOf(f.Outcome), Why: clean(f.Summary)}
-		if len(f.Evidence) > 0 {
+		if limited := len(f.Metrics) > 0 && f.Metrics[0].Limit != nil; limited && len(f.Evidence) > 0 {
 			m.Why = clean(f.Evidence[0])
 		}
 		if len(f.Metrics) > 0 {
