@@ -138,12 +138,12 @@ func (s *source) take(b *block, buf []byte) bool {
 	if s.lines == 0 {
 		text = bytes.TrimPrefix(text, []byte("\ufeff")) // the mark of UTF-8 that some editors write
 	}
-	b.text, b.number, b.before = text, s.taken, s.lines
-	s.taken++
-	s.lines += bytes.Count(text, []byte{'\n'})
+	b.text, b.number, b.before, b.lines = text, s.taken, s.lines, bytes.Count(text, []byte{'\n'})
 	if len(text) > 0 && text[len(text)-1] != '\n' {
-		s.lines++
+		b.lines++
 	}
+	s.taken++
+	s.lines += b.lines
 	s.bytes += int64(len(text))
 	switch {
 	case len(s.tail) > len(buf)/2:

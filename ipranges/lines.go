@@ -12,6 +12,7 @@ type block struct {
 	text   []byte
 	number int // of the block, from 0
 	before int // lines of the text before this block
+	lines  int
 
 	entries, masked int
 	unended         bool // the last entry reaches the end of the text, without a line end
@@ -108,6 +109,8 @@ func (b *block) add4(s span4) {
 			return
 		}
 		b.v4.unsorted |= ahead >> 63
+	} else if cap(b.v4.spans) == 0 {
+		b.v4.spans = make([]span4, 0, b.lines)
 	}
 	b.v4.spans = append(b.v4.spans, s)
 }
@@ -126,6 +129,8 @@ func (b *block) add6(s span6) {
 			return
 		}
 		b.v6.unsorted |= before
+	} else if cap(b.v6.spans) == 0 {
+		b.v6.spans = make([]span6, 0, b.lines)
 	}
 	b.v6.spans = append(b.v6.spans, s)
 }

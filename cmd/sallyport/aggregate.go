@@ -70,6 +70,9 @@ func (a *app) aggregate(ctx context.Context, f *aggregateFlags, files []string) 
 	return a.printSet(onlyFamilies(set, f.v4, f.v6), f.ranges)
 }
 
+// maxRanges bounds what several files come to; each is bounded by itself. Tests lower it.
+var maxRanges = ipranges.MaxLines
+
 // readSets returns the union of the sets in the files.
 func (a *app) readSets(ctx context.Context, files []string, lenient bool) (ipranges.Set, error) {
 	var union ipranges.Set
@@ -85,7 +88,9 @@ func (a *app) readSets(ctx context.Context, files []string, lenient bool) (ipran
 			text := called(name) + " ends within a line, without a line end: if the list was cut short, so may be its last entry"
 			fmt.Fprintln(a.err, "note:", hang(text, 6, 2, a.width))
 		}
-		union = union.Union(set)
+		if union = union.Union(set); union.NumRanges(ipranges.IPv4)+union.NumRanges(ipranges.IPv6) > maxRanges {
+			return union, fmt.Errorf("the lists up to %s have more than %d ranges: aggregate them in parts", called(name), maxRanges)
+		}
 	}
 	return union, nil
 }
