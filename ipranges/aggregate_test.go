@@ -162,9 +162,10 @@ func TestReadSetDescendingBlocks(t *testing.T) {
 func readSlowly(text string, opt ReadOptions) (set Set, badLine int) {
 	var b Builder
 	for i, line := range strings.Split(strings.TrimPrefix(text, "\ufeff"), "\n") {
-		r, ok, err := ParseLine(line, opt)
+		l := splitLine(line)
+		e, ok, err := l.entry(opt)
 		if err == nil && ok {
-			err = b.AddRange(r)
+			err = b.AddRange(e.r)
 		}
 		if err != nil {
 			return Set{}, i + 1

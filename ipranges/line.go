@@ -16,6 +16,9 @@ import (
 // ParseLine reads one line of a list as [ReadSet] does. It reports whether the line
 // holds an entry: it holds none if it is blank, a comment, or a heading of a known form.
 func ParseLine(line string, opt ReadOptions) (r netipx.IPRange, ok bool, err error) {
+	if p, ok := scanPrefix(line); ok {
+		return netipx.RangeOfPrefix(p), true, nil
+	}
 	l := splitLine(line)
 	e, ok, err := l.entry(opt)
 	if err != nil || !ok {

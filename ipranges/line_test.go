@@ -188,12 +188,16 @@ func TestParseLine(t *testing.T) {
 func FuzzParseLine(f *testing.F) {
 	for _, s := range []string{
 		"192.0.2.0 255.255.255.0", "192.0.2.0 0.0.0.255", "192.0.2.0 - 192.0.2.9", "192.0.2.0\t192.0.2.255\t24\tx", "192.0.2.0/24,NL",
-		"add x 192.0.2.0/24 timeout 3", "192.0.2.0 /24", "::1 ; x", "192.0.2.0/24 // x", "\ufeff1.2.3.4\u00a0",
+		"add x 192.0.2.0/24 timeout 3", "192.0.2.0 /24", "::1 ; x", "192.0.2.0/24 // x", "192.0.2.0/24", "2001:db8::/32", "192.0.2.1/24", "\ufeff1.2.3.4\u00a0",
 	} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		r, ok, err := ParseLine(text, ReadOptions{})
+		l := splitLine(text)
+		if e, okSlow, errSlow := l.entry(ReadOptions{}); (errSlow == nil) != (err == nil) || okSlow != ok || ok && e.r != r {
+			t.Errorf("%q is read as %v, %v, and slowly as %v, %v", text, r, err, e.r, errSlow)
+		}
 		if err != nil {
 			if _, _, err := ParseLine(text, ReadOptions{NoWords: true}); err == nil {
 				t.Errorf("%q is refused, and taken by the strict reader", text)

@@ -82,17 +82,26 @@ func ParsePrefix(s string) (netip.Prefix, error) { return parsePrefix(s) }
 // ParsePrefixBytes is [ParsePrefix] for bytes, which it does not keep.
 func ParsePrefixBytes(b []byte) (netip.Prefix, error) { return parsePrefix(b) }
 
-func parsePrefix[T string | []byte](s T) (netip.Prefix, error) {
+// scanPrefix parses a prefix in a usual form, without host bits. It is quick, and its false
+// decides nothing.
+func scanPrefix[T string | []byte](s T) (p netip.Prefix, ok bool) {
 	var e entry
 	var buf [scanRoom]byte // at least one zero byte after the text ends it
 	if len(s) < scanRoom {
 		copy(buf[:], s)
 	}
-	if e.scan(buf[:], 0) && e.isPrefix && e.next == len(s) && !e.hostBits() {
-		if e.v6 {
-			return netip.PrefixFrom(e.a.addr(), e.length), nil
-		}
-		return netip.PrefixFrom(word4(e.a.lo).addr(), e.length), nil
+	switch {
+	case !e.scan(buf[:], 0) || !e.isPrefix || e.next != len(s) || e.hostBits():
+		return p, false
+	case e.v6:
+		return netip.PrefixFrom(e.a.addr(), e.length), true
+	}
+	return netip.PrefixFrom(word4(e.a.lo).addr(), e.length), true
+}
+
+func parsePrefix[T string | []byte](s T) (netip.Prefix, error) {
+	if p, ok := scanPrefix(s); ok {
+		return p, nil
 	}
 	p, err := netip.ParsePrefix(string(s))
 	if err != nil {
