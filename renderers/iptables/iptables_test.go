@@ -222,17 +222,6 @@ func renderAs(t testing.TB, opt Options, name string, p *rules.Plan, previous []
 	return built.Renderer.(*renderer), rendered.Files(t, built, p)
 }
 
-func fileNamed(t testing.TB, files []renderers.File, suffix string) string {
-	t.Helper()
-	for _, f := range files {
-		if strings.HasSuffix(f.Path, suffix) {
-			return string(f.Data)
-		}
-	}
-	t.Fatalf("no file %s", suffix)
-	return ""
-}
-
 // FuzzReaders feeds the readers of our own output with anything.
 func FuzzReaders(f *testing.F) {
 	quickfuzz.Prepare()

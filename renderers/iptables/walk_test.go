@@ -8,6 +8,7 @@ import (
 
 	"sallyport/internal/testkit/conformance"
 	"sallyport/internal/testkit/filtercheck"
+	"sallyport/internal/testkit/rendered"
 	"sallyport/ipranges"
 	"sallyport/rules"
 )
@@ -112,7 +113,7 @@ func TestTrieIsShort(t *testing.T) {
 		family ipranges.Family
 		file   string
 	}{{ipranges.IPv4, ".v4.rules"}, {ipranges.IPv6, ".v6.rules"}} {
-		w := newWalker(t, fileNamed(t, files, f.file))
+		w := newWalker(t, rendered.Text(t, files, f.file))
 		hits, sum, most, mostMiss, deepest := 0, 0, 0, 0, 0
 		for _, flow := range filtercheck.Flows(p.Rules[0].To.Set().Only(f.family), func(netip.Addr) bool { return true }) {
 			got, n, row := w.walk("sallyport_edge", flow, 1)
@@ -150,7 +151,7 @@ func TestTrieStaysShallow(t *testing.T) {
 	if d := rules.Compare(p, got); d != nil {
 		t.Error(d)
 	}
-	w := newWalker(t, fileNamed(t, files, ".v6.rules"))
+	w := newWalker(t, rendered.Text(t, files, ".v6.rules"))
 	deepest := 0
 	for _, flow := range filtercheck.Flows(holes.Only(ipranges.IPv6), func(netip.Addr) bool { return true }) {
 		for a := range holes.Ranges(ipranges.IPv6) {

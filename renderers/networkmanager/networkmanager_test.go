@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"sallyport/internal/testkit/conformance"
+	"sallyport/internal/testkit/rendered"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/rules"
@@ -103,11 +104,7 @@ func render(t testing.TB, opt *Options, p *rules.Plan, profile string) (*rendere
 	if err != nil {
 		t.Fatal(err)
 	}
-	lowered, _, errs := rules.Lower(p, r.Caps)
-	if len(errs) > 0 {
-		return r, nil, errs[0]
-	}
-	files, err := r.Render(lowered)
+	files, err := rendered.Try(r, p)
 	return r, files, err
 }
 

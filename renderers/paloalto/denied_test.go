@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"sallyport/internal/testkit/rendered"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/rules"
@@ -32,7 +33,7 @@ func TestDenialsGoByObjects(t *testing.T) {
 				t.Errorf("%s: %s is served", syntax, list)
 			}
 		}
-		if file(t, files, "edge.cloud.txt") == "" {
+		if rendered.Text(t, files, "edge.cloud.txt") == "" {
 			t.Errorf("%s: what is allowed has no list", syntax)
 		}
 		for _, name := range []string{"sp-edge-bad-objects", "sp-edge-guests-objects", "sp-edge-52.113.7.0_24"} {

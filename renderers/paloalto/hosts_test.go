@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"sallyport/internal/testkit/rendered"
 	"sallyport/renderers"
 	"sallyport/rules"
 )
@@ -86,7 +87,7 @@ func readable(t *testing.T, o Options, p *rules.Plan) []renderers.File {
 // TestURLsEndInASlash: an entry without one would stand for longer names as well.
 func TestURLsEndInASlash(t *testing.T) {
 	files := readable(t, *urls(edl()), named(urls(edl())))
-	if got := file(t, files, "edge.signalling-urls.txt"); got != "*.skype.com/\nlogin.microsoftonline.com/\n" {
+	if got := rendered.Text(t, files, "edge.signalling-urls.txt"); got != "*.skype.com/\nlogin.microsoftonline.com/\n" {
 		t.Errorf("%q", got)
 	}
 	main := string(readable(t, *urls(objects()), named(urls(objects())))[0].Data)
@@ -265,7 +266,7 @@ func TestLoadContractOfNames(t *testing.T) {
 			t.Fatalf("turn %d: the device has\n%v\na fresh one\n%v\n%q", i, device.values, fresh.values, device.errs)
 		}
 	}
-	device.load(file(t, published, "edge.remove.set"))
+	device.load(rendered.Text(t, published, "edge.remove.set"))
 	if !device.equal(adminDevice()) || len(device.errs) > 0 {
 		t.Errorf("after removal there is\n%v\n%q", device.values, device.errs)
 	}
@@ -277,7 +278,7 @@ func TestWhereNamesComeFrom(t *testing.T) {
 	week := func(o *Options, change string, names ...string) (header, commands string) {
 		p := planOf(allow("signalling", rules.Any(), rules.Named("signalling", names), https), allow("calls", rules.Any(), in("cloud", "20.202.0.0/16"), media))
 		p.Provenance.Feeds = []rules.Feed{{Name: "office", Kind: "m365", Cloud: "worldwide", Change: change, SHA256: strings.Repeat("ab", 32)}}
-		for line := range strings.Lines(file(t, readable(t, *o, p), "edge.set")) {
+		for line := range strings.Lines(rendered.Text(t, readable(t, *o, p), "edge.set")) {
 			if strings.HasPrefix(line, "#") {
 				header += line
 			} else {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"sallyport/internal/testkit/rendered"
 	"sallyport/renderers"
 	"sallyport/rules"
 )
@@ -208,7 +209,7 @@ func loadInTurn(t *testing.T, opt Options) {
 	}
 	removed := adminDevice()
 	*removed = *device
-	removed.load(file(t, published, "edge.remove.set"))
+	removed.load(rendered.Text(t, published, "edge.remove.set"))
 	if !removed.equal(adminDevice()) {
 		t.Errorf("after removal there is\n%v\n%v", removed.order, removed.values)
 	}
@@ -289,7 +290,7 @@ func TestInUseByTheAdministrator(t *testing.T) {
 		if !device.equal(fresh) || len(device.errs) > 0 {
 			t.Errorf("%s: freed, the device has\n%v\nwanted\n%v\n%q", opt.Form, device.values, fresh.values, device.errs)
 		}
-		device.load(file(t, published, "edge.remove.set"))
+		device.load(rendered.Text(t, published, "edge.remove.set"))
 		clean := adminDevice()
 		clean.load("delete rulebase security rules \"web out\" destination\ndelete rulebase security rules \"web out\" service\n")
 		if !device.equal(clean) || len(device.errs) > 0 {

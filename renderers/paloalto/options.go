@@ -57,8 +57,8 @@ const (
 
 func (r *renderer) check() error {
 	var all renderers.Mistakes
-	for _, check := range []func() error{r.checkForm, r.checkZones, r.checkPosition, r.checkPlace, r.checkNames, r.checkLists, r.checkLimits} {
-		all.Add(check())
+	for _, check := range []func(*renderers.Mistakes){r.checkForm, r.checkZones, r.checkPosition, r.checkPlace, r.checkNames, r.checkLists, r.checkLimits} {
+		check(&all)
 	}
 	return all.Err()
 }
@@ -67,8 +67,7 @@ func (r *renderer) check() error {
 // on it.
 func (r *renderer) isForm() bool { return r.opt.Form == formEDL || r.opt.Form == formObjects }
 
-func (r *renderer) checkForm() error {
-	var all renderers.Mistakes
+func (r *renderer) checkForm(all *renderers.Mistakes) {
 	if !r.isForm() {
 		all.Option("form", "edl or objects", "no form %q", r.opt.Form)
 	}
@@ -78,13 +77,11 @@ func (r *renderer) checkForm() error {
 	if r.opt.Names != namesFQDN && r.opt.Names != namesURL {
 		all.Option("names", "fqdn or url", "names cannot be %q", r.opt.Names)
 	}
-	return all.Err()
 }
 
 // checkZones also checks applications, which have the same form: a list of names,
 // or any alone.
-func (r *renderer) checkZones() error {
-	var all renderers.Mistakes
+func (r *renderer) checkZones(all *renderers.Mistakes) {
 	for _, o := range []struct {
 		option string
 		names  []string
@@ -105,22 +102,20 @@ func (r *renderer) checkZones() error {
 			}
 		}
 	}
-	return all.Err()
 }
 
-func (r *renderer) checkPosition() error {
+func (r *renderer) checkPosition(all *renderers.Mistakes) {
 	where, rule, named := strings.Cut(r.opt.Position, " ")
-	switch {
-	case !named && (where == "top" || where == "bottom"):
-		return nil
-	case named && (where == "before" || where == "after") && isName(rule, maxName):
-		return nil
+	known := []string{"top", "bottom"}
+	if named {
+		known = []string{"before", "after"}
 	}
-	return renderers.Wrong("position", `top, bottom, "before RULE" or "after RULE"`, "%q is no position", r.opt.Position)
+	if !slices.Contains(known, where) || named && !isName(rule, maxName) {
+		all.Option("position", `top, bottom, "before RULE" or "after RULE"`, "%q is no position", r.opt.Position)
+	}
 }
 
-func (r *renderer) checkPlace() error {
-	var all renderers.Mistakes
+func (r *renderer) checkPlace(all *renderers.Mistakes) {
 	o := &r.opt
 	if o.DeviceGroup != "" && !isName(o.DeviceGroup, maxName) {
 		all.Option("device_group", "write it as Panorama shows it", "%q is not a name that PAN-OS takes", o.DeviceGroup)
@@ -139,11 +134,9 @@ func (r *renderer) checkPlace() error {
 	case err != nil || n == 0 || o.VSYS != fmt.Sprintf("vsys%d", n):
 		all.Option("vsys", `write it as "vsys2"`, "%q is no virtual system", o.VSYS)
 	}
-	return all.Err()
 }
 
-func (r *renderer) checkNames() error {
-	var all renderers.Mistakes
+func (r *renderer) checkNames(all *renderers.Mistakes) {
 	r.prefix = r.opt.Prefix
 	if r.prefix == "" {
 		r.prefix = "sp-" + r.env.Name + "-"
@@ -161,15 +154,13 @@ func (r *renderer) checkNames() error {
 			all.Option(o.option, fmt.Sprintf("at most %d letters, digits, blanks, dots, dashes and underscores", o.most), "%q is not a name that PAN-OS takes", o.name)
 		}
 	}
-	return all.Err()
 }
 
 // checkLists checks what only external dynamic lists have.
-func (r *renderer) checkLists() error {
-	var all renderers.Mistakes
+func (r *renderer) checkLists(all *renderers.Mistakes) {
 	o := &r.opt
 	if !r.isForm() {
-		return nil
+		return
 	}
 	if o.Form == formObjects {
 		for _, l := range []struct {
@@ -180,7 +171,7 @@ func (r *renderer) checkLists() error {
 				all.Option(l.option, `remove it, or say form = "edl"`, "objects are not fetched from anywhere")
 			}
 		}
-		return all.Err()
+		return
 	}
 	if o.URL == "" {
 		all.Option("url", `add url = "https://lists.example.com/sallyport", or say form = "objects"`, "an external dynamic list needs the address that the device fetches it from")
@@ -194,7 +185,6 @@ func (r *renderer) checkLists() error {
 	if !slices.Contains([]string{"five-minute", "hourly", "daily", "weekly", "monthly"}, o.Recurring) {
 		all.Option("recurring", "five-minute, hourly, daily, weekly or monthly", "the device cannot fetch %q", o.Recurring)
 	}
-	return all.Err()
 }
 
 // checkURL refuses what would let somebody between device and server write the
@@ -225,8 +215,7 @@ func (r *renderer) checkURL() error {
 	return nil
 }
 
-func (r *renderer) checkLimits() error {
-	var all renderers.Mistakes
+func (r *renderer) checkLimits(all *renderers.Mistakes) {
 	o := &r.opt
 	if o.MaxAddresses == 0 && r.isForm() {
 		o.MaxAddresses = map[string]int{formEDL: 50_000, formObjects: 2_500}[o.Form]
@@ -245,7 +234,6 @@ func (r *renderer) checkLimits() error {
 			all.Option(l.option, "write what your model has room for", "%d is less than %d", l.n, l.low)
 		}
 	}
-	return all.Err()
 }
 
 // paths are the files that a target writes beside its first: edge.set gives

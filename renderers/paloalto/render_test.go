@@ -41,15 +41,6 @@ func renderWith(t testing.TB, opt Options, p *rules.Plan, previous []renderers.F
 	return rendered.Files(t, newRenderer(t, opt, previous), p)
 }
 
-func file(t testing.TB, files []renderers.File, path string) string {
-	t.Helper()
-	f, err := renderers.FileAt(files, path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(f.Data)
-}
-
 // TestRefusals: what PAN-OS would do otherwise than the plan, or not take, is
 // refused with the rule and a way out.
 func TestRefusals(t *testing.T) {
@@ -140,10 +131,10 @@ func TestListLines(t *testing.T) {
 	p.Provenance.Feeds = []rules.Feed{{Name: "azure", Change: "398\n6.6.6.6"}}
 	files := renderWith(t, edl(), p, nil)
 	want := "1.2.3.4 sallyport edge cloud, azure change 398?6.6.6.6\n10.0.0.0/8\n52.112.0.0-52.113.7.9\n2603::1/128\n2603::2/127\n2603::4/127\n2603:1063::/38\n"
-	if got := file(t, files, "edge.cloud.txt"); got != want {
+	if got := rendered.Text(t, files, "edge.cloud.txt"); got != want {
 		t.Errorf("got\n%s", got)
 	}
-	if got := file(t, files, "edge.all4.txt"); strings.Contains(got, "/0") || strings.Count(got, "\n") != 2 {
+	if got := rendered.Text(t, files, "edge.all4.txt"); strings.Contains(got, "/0") || strings.Count(got, "\n") != 2 {
 		t.Errorf("got\n%s", got)
 	}
 }

@@ -101,15 +101,15 @@ func (r *renderer) readLike() error {
 		rule, _, err = r.config.findRule("floatingrules", r.opt.Like)
 	}
 	if err != nil {
-		return optionError("like", "Firewall > Rules shows a rule's tracking ID when you edit it",
+		return renderers.Wrong("like", "Firewall > Rules shows a rule's tracking ID when you edit it",
 			"no rule of %s, and no floating one, has the tracker or description %q, or more than one has", r.opt.Interface, renderers.Clean(r.opt.Like))
 	}
 	like := r.config.read(rule, false)
 	switch {
 	case !like.passes || rule.Value("type") == "match":
-		return optionError("like", "name a rule that passes", "%s does not pass", like.title)
+		return renderers.Wrong("like", "name a rule that passes", "%s does not pass", like.title)
 	case len(like.treatment) == 0:
-		return optionError("like", "leave it out, or name a rule that has one", "%s has no gateway, tag, limiter, queue or other advanced option", like.title)
+		return renderers.Wrong("like", "leave it out, or name a rule that has one", "%s has no gateway, tag, limiter, queue or other advanced option", like.title)
 	}
 	r.like = &like
 	return nil

@@ -13,47 +13,41 @@ import (
 	"sallyport/rules"
 )
 
-func optionError(option, fix, cause string, args ...any) error {
-	return &renderers.OptionError{Option: option, Cause: fmt.Sprintf(cause, args...), Fix: fix}
-}
-
 // checkForm refuses options that the form has no use for: they would promise
 // something that does not happen.
-func (r *renderer) checkForm() error {
-	var all renderers.Mistakes
+func (r *renderer) checkForm(all *renderers.Mistakes) {
 	o := &r.opt
 	if slices.Contains(o.Accept, "") {
-		all.Add(optionError("accept", "write the rule's tracker or description", "an empty entry would accept every rule without a description"))
+		all.Option("accept", "write the rule's tracker or description", "an empty entry would accept every rule without a description")
 	}
 	if !slices.Contains(info.Placements, o.Form) {
-		all.Add(optionError("form", "urltable, import or merge", "no form %q", o.Form))
-		return all.Err() // it decides about the others
+		all.Option("form", "urltable, import or merge", "no form %q", o.Form)
+		return // it decides about the others
 	}
 	for _, only := range []struct {
 		option string
 		set    bool
 	}{{"config", o.Config != ""}, {"before", o.Before != ""}, {"after", o.After != ""}, {"like", o.Like != ""}, {"accept", len(o.Accept) > 0}} {
 		if only.set && o.Form != formMerge {
-			all.Add(optionError(only.option, `add form = "merge", or remove it`, "form %s changes no config.xml", o.Form))
+			all.Option(only.option, `add form = "merge", or remove it`, "form %s changes no config.xml", o.Form)
 		}
 	}
 	if o.URL != "" && o.Form == formImport {
-		all.Add(optionError("url", `use form = "urltable", or remove it`, "form import is pasted, and fetches nothing"))
+		all.Option("url", `use form = "urltable", or remove it`, "form import is pasted, and fetches nothing")
 	}
 	if o.Form == formMerge && o.Config == "" {
-		all.Add(optionError("form", `add config = "config.xml", a backup of the whole configuration`, "merge needs your config.xml"))
+		all.Option("form", `add config = "config.xml", a backup of the whole configuration`, "merge needs your config.xml")
 	}
 	if o.Form == formMerge && o.Before != "" && o.After != "" {
-		all.Add(optionError("after", "keep before or after", "the rules cannot be in two places"))
+		all.Option("after", "keep before or after", "the rules cannot be in two places")
 	}
-	return all.Err()
 }
 
 func (r *renderer) checkURL() error {
 	o := &r.opt
 	if o.URL == "" {
 		if o.Form == formURLTable {
-			return optionError("url", `add url = "https://...", the folder that you serve the files under, or use form = "import"`,
+			return renderers.Wrong("url", `add url = "https://...", the folder that you serve the files under, or use form = "import"`,
 				"pfSense has to fetch the tables from somewhere")
 		}
 		return nil
@@ -61,13 +55,13 @@ func (r *renderer) checkURL() error {
 	u, err := url.Parse(o.URL)
 	switch {
 	case err != nil || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil || u.Opaque != "" || !plainURL(o.URL):
-		return optionError("url", "write it like https://files.example.net/sallyport, with %-escapes for other characters",
+		return renderers.Wrong("url", "write it like https://files.example.net/sallyport, with %-escapes for other characters",
 			"%q is not a plain address of a folder", renderers.Clean(o.URL))
 	case u.Scheme == "http" && !o.Insecure:
-		return optionError("url", "serve the files with https, or add insecure = true",
+		return renderers.Wrong("url", "serve the files with https, or add insecure = true",
 			"anyone on the path of an http download can add addresses to the table")
 	case u.Scheme != "https" && u.Scheme != "http":
-		return optionError("url", "use https", "pfSense fetches no %s addresses", u.Scheme)
+		return renderers.Wrong("url", "use https", "pfSense fetches no %s addresses", u.Scheme)
 	}
 	return nil
 }
@@ -80,20 +74,18 @@ func plainURL(s string) bool {
 	})
 }
 
-func (r *renderer) checkWords() error {
-	var all renderers.Mistakes
+func (r *renderer) checkWords(all *renderers.Mistakes) {
 	if !wordOf(r.opt.Interface, 1, 31) {
-		all.Add(optionError("interface", "write it as config.xml does: lan, opt1, or the name of a group",
-			"%q is no name of an interface", renderers.Clean(r.opt.Interface)))
+		all.Option("interface", "write it as config.xml does: lan, opt1, or the name of a group",
+			"%q is no name of an interface", renderers.Clean(r.opt.Interface))
 	}
 	if !wordOf(r.opt.Prefix, 0, maxPrefix) || strings.HasPrefix(r.opt.Prefix, "pkg_") {
-		all.Add(optionError("prefix", `up to 16 letters, digits and underscores, such as "sp_"; pkg_ belongs to packages`,
-			"%q cannot begin the name of an alias", renderers.Clean(r.opt.Prefix)))
+		all.Option("prefix", `up to 16 letters, digits and underscores, such as "sp_"; pkg_ belongs to packages`,
+			"%q cannot begin the name of an alias", renderers.Clean(r.opt.Prefix))
 	}
 	if name := path.Base(r.base); r.fetched() && strings.ContainsFunc(name, func(c rune) bool { return !isNameChar(c) && c != '.' && c != '-' }) {
-		all.Add(optionError("path", "use letters, digits, dots, dashes and underscores", "%q needs escaping in a URL", renderers.Clean(name)))
+		all.Option("path", "use letters, digits, dots, dashes and underscores", "%q needs escaping in a URL", renderers.Clean(name))
 	}
-	return all.Err()
 }
 
 func wordOf(s string, least, most int) bool {
@@ -104,8 +96,7 @@ func isNameChar(c rune) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_'
 }
 
-func (r *renderer) checkNumbers() error {
-	var all renderers.Mistakes
+func (r *renderer) checkNumbers(all *renderers.Mistakes) {
 	for _, n := range []struct {
 		option         string
 		n, least, most int
@@ -116,10 +107,9 @@ func (r *renderer) checkNumbers() error {
 		{"table_entries", r.opt.TableEntries, 1, 100_000_000, "it is the number under System > Advanced > Firewall & NAT"},
 	} {
 		if n.n < n.least || n.n > n.most {
-			all.Add(optionError(n.option, fmt.Sprintf("choose %d to %d", n.least, n.most), "%d is out of range: %s", n.n, n.why))
+			all.Option(n.option, fmt.Sprintf("choose %d to %d", n.least, n.most), "%d is out of range: %s", n.n, n.why)
 		}
 	}
-	return all.Err()
 }
 
 func (r *renderer) readConfig() error {
@@ -128,16 +118,16 @@ func (r *renderer) readConfig() error {
 	}
 	data, err := r.env.Read(r.opt.Config)
 	if err != nil {
-		return optionError("config", "paths are relative to the policy's folder", "%v", err)
+		return renderers.Wrong("config", "paths are relative to the policy's folder", "%v", err)
 	}
 	var foreign *renderers.OptionError
 	if r.config, err = openConfig(data, r.owner(), r.opt.Prefix); errors.As(err, &foreign) {
 		return err
 	} else if err != nil {
-		return optionError("config", "download it anew under Diagnostics > Backup & Restore: all areas, without encryption", "%v", err)
+		return renderers.Wrong("config", "download it anew under Diagnostics > Backup & Restore: all areas, without encryption", "%v", err)
 	}
 	if r.fetched() && !r.opt.Insecure && !r.config.root.Child("system").Has("checkaliasesurlcert") {
-		return optionError("url", "tick System > Advanced > Firewall & NAT > Check certificate of aliases URLs and download the configuration anew, or add insecure = true",
+		return renderers.Wrong("url", "tick System > Advanced > Firewall & NAT > Check certificate of aliases URLs and download the configuration anew, or add insecure = true",
 			"this pfSense does not check the certificate of the server that it fetches tables from")
 	}
 	return nil

@@ -70,11 +70,11 @@ func (r *renderer) readPlace() (err error) {
 func (r *renderer) placeOf() (place, error) {
 	c := r.config
 	if !c.knows(r.opt.Interface) {
-		return place{}, optionError("interface", "write it as config.xml does: lan, opt1, or the name of a group",
+		return place{}, renderers.Wrong("interface", "write it as config.xml does: lan, opt1, or the name of a group",
 			"%s has no interface %s", r.opt.Config, r.opt.Interface)
 	}
 	if !c.carries(r.opt.Interface) {
-		return place{}, optionError("interface", "enable it and download the configuration anew, or name another",
+		return place{}, renderers.Wrong("interface", "enable it and download the configuration anew, or name another",
 			"%s is not enabled in %s, or no member of it is: pfSense makes nothing of its rules", r.opt.Interface, r.opt.Config)
 	}
 	option, name := "before", r.opt.Before
@@ -90,7 +90,7 @@ func (r *renderer) placeOf() (place, error) {
 		if c.firstRule(r.opt.Interface) == nil {
 			fix = fmt.Sprintf("leave %s out: %s has no rule yet, so there is one place only", option, r.opt.Interface)
 		}
-		return place{}, optionError(option, fix, "%v", err)
+		return place{}, renderers.Wrong(option, fix, "%v", err)
 	}
 	at := place{rule: rule, row: row, after: option == "after", offset: blankBefore(c.data, rule.Start)}
 	if at.after {
@@ -105,7 +105,7 @@ func (r *renderer) onlyPlace() (place, error) {
 	c := r.config
 	if rule := c.firstRule(r.opt.Interface); rule != nil {
 		name := cmp.Or(rule.Value("tracker"), rule.Value("descr"))
-		return place{}, optionError("form", fmt.Sprintf("add before = %q, which is its first rule, or another one's tracker or description, or after = ...", name),
+		return place{}, renderers.Wrong("form", fmt.Sprintf("add before = %q, which is its first rule, or another one's tracker or description, or after = ...", name),
 			"merge needs a place among the rules of %s, since the first rule that matches decides", r.opt.Interface)
 	}
 	filter := c.root.Child("filter")
@@ -132,7 +132,7 @@ func (c *config) trackers() map[uint32]bool {
 func (r *renderer) checkTaken(o *objects) error {
 	for _, a := range o.aliases {
 		if what := r.config.taken(a.name); what != "" {
-			return optionError("prefix", `choose another prefix, such as prefix = "sally_"`, "%s is called %s already", what, a.name)
+			return renderers.Wrong("prefix", `choose another prefix, such as prefix = "sally_"`, "%s is called %s already", what, a.name)
 		}
 	}
 	return nil
@@ -161,7 +161,7 @@ func (c *config) taken(name string) string {
 func (r *renderer) checkRetired(o *objects) error {
 	for _, name := range r.config.retired {
 		if o.named(name) == nil && mentions(r.config.root, name) {
-			return optionError("config", "take it out of your own rules and aliases first, and download the configuration anew",
+			return renderers.Wrong("config", "take it out of your own rules and aliases first, and download the configuration anew",
 				"alias %s is no longer needed, and something of yours uses it", name)
 		}
 	}

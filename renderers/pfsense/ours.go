@@ -22,7 +22,7 @@ func (o *ours) rule(n *node) error {
 	descr, tracker := n.Value("descr"), n.Value("tracker")
 	number, err := strconv.ParseUint(tracker, 10, 32)
 	if err != nil || !tracks(descr, uint32(number)) || o.trackers[tracker] {
-		return optionError("config", "give it a description of your own if it is to stay, or delete it, and download the configuration anew",
+		return renderers.Wrong("config", "give it a description of your own if it is to stay, or delete it, and download the configuration anew",
 			"the rule of %s with the tracker %q is described as %q, and is not the one that was merged: a merge would delete it",
 			renderers.Clean(tabOf(n)), renderers.Clean(tracker), renderers.Clean(descr))
 	}
@@ -47,7 +47,7 @@ func (o *ours) alias(n *node) error {
 			return nil
 		}
 	}
-	return optionError("config", "give it a description of your own if it is to stay, or delete it, and download the configuration anew",
+	return renderers.Wrong("config", "give it a description of your own if it is to stay, or delete it, and download the configuration anew",
 		"the alias %s is described as %q, and is not the one that was merged: a merge would delete it",
 		renderers.Clean(name), renderers.Clean(n.Value("descr")))
 }

@@ -117,11 +117,13 @@ type renderer struct {
 func build(opt Options, env renderers.Env) (*renderers.Target, error) {
 	r := &renderer{opt: opt, env: env, base: strings.TrimSuffix(env.Path, info.Extension)}
 	var all renderers.Mistakes
-	form, words := r.checkForm(), r.checkWords()
-	for _, err := range []error{form, words, r.checkURL(), r.checkNumbers(), r.readConfig()} {
-		all.Add(err)
-	}
-	if form == nil && words == nil && (r.config != nil || r.opt.Form != formMerge) {
+	r.checkForm(&all)
+	r.checkWords(&all)
+	plain := len(all) == 0
+	all.Add(r.checkURL())
+	r.checkNumbers(&all)
+	all.Add(r.readConfig())
+	if plain && (r.config != nil || r.opt.Form != formMerge) {
 		all.Add(r.readPlace())
 		all.Add(r.readLike())
 	}

@@ -128,11 +128,7 @@ func render(t testing.TB, opt *Options, p *rules.Plan) (*renderer, []renderers.F
 
 func mustRender(t testing.TB, opt *Options, p *rules.Plan) []renderers.File {
 	t.Helper()
-	_, files, err := render(t, opt, p)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return files
+	return rendered.Files(t, rendered.Target(t, Kind(), opt), p)
 }
 
 // TestNarrowedByPorts reads a file with ports back as what it is: a bypass of these

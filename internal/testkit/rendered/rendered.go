@@ -4,6 +4,8 @@ package rendered
 import (
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"sallyport/renderers"
@@ -46,6 +48,16 @@ func Try(r *renderers.Target, p *rules.Plan) ([]renderers.File, error) {
 		return nil, errs[0]
 	}
 	return r.Render(lowered)
+}
+
+// Text is that of the file whose path ends so.
+func Text(tb testing.TB, files []renderers.File, ending string) string {
+	tb.Helper()
+	i := slices.IndexFunc(files, func(f renderers.File) bool { return strings.HasSuffix(f.Path, ending) })
+	if i < 0 {
+		tb.Fatalf("no file %s", ending)
+	}
+	return string(files[i].Data)
 }
 
 // Write puts files into a folder.
