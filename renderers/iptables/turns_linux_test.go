@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"sallyport/internal/testkit/await"
+	"sallyport/internal/testkit/filtercheck"
 	"sallyport/internal/testkit/lab"
 	"sallyport/internal/testkit/need"
 	"sallyport/internal/testkit/rendered"
@@ -57,24 +58,33 @@ func loads(d *device, of [2]*version) turns.Loads {
 	return l
 }
 
-func TestLoadsTakeTurns(t *testing.T) {
+// pairs runs f with two versions of each form, and with two that differ in their one set
+// of addresses alone, which changes under its rules.
+func pairs(t *testing.T, f func(t *testing.T, l turns.Loads)) {
 	backends(t, func(t *testing.T, on func(*lab.Host) *device) {
-		for _, sets := range forms {
-			t.Run(sets, func(t *testing.T) {
-				loads(on(lab.NewInjector(t).Host()), two(t, on, sets)).AtOnce(t, turns.Rounds(8, 200))
-			})
+		run := func(name string, of func() [2]*version) {
+			t.Run(name, func(t *testing.T) { f(t, loads(on(lab.NewInjector(t).Host()), of())) })
 		}
+		for _, sets := range forms {
+			run(sets, func() [2]*version { return two(t, on, sets) })
+		}
+		run("one set", func() (of [2]*version) {
+			opt := Options{Placement: fragment, Sets: ipset, Hook: "forward", Ingress: []string{"lan0"}}
+			for i, texts := range [][]string{{"20.0.0.0/9", "2603:1000::/26"}, {"20.128.0.0/9", "2603:1000::/27"}} {
+				holes := ipranges.MustParse("20.1.7.0/24", "20.3.3.3", "20.70.0.1", "2603:1007::/36", "2603:1008::1")
+				of[i] = publish(t, on, opt, filtercheck.Calls(ipranges.MustParse(texts...).Minus(holes)))
+			}
+			return of
+		})
 	})
 }
 
+func TestLoadsTakeTurns(t *testing.T) {
+	pairs(t, func(t *testing.T, l turns.Loads) { l.AtOnce(t, turns.Rounds(8, 200)) })
+}
+
 func TestKilledLoads(t *testing.T) {
-	backends(t, func(t *testing.T, on func(*lab.Host) *device) {
-		for _, sets := range forms {
-			t.Run(sets, func(t *testing.T) {
-				loads(on(lab.NewInjector(t).Host()), two(t, on, sets)).Killed(t, turns.Rounds(8, 200))
-			})
-		}
-	})
+	pairs(t, func(t *testing.T, l turns.Loads) { l.Killed(t, turns.Rounds(8, 200)) })
 }
 
 // TestEveryChangeOfOptions loads each of some versions after each other one: form,
