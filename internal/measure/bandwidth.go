@@ -59,7 +59,7 @@ func (opt Options) bandwidth(ctx context.Context, plan *verifier.Plan, to netip.
 	}
 	stats := audio.Stats(limitsOf(plan))
 	if lost := 1 - float64(stats.Answered)/float64(max(1, stats.Packets)); lost >= tooLossy {
-		return untried("the line loses %.0f %% at the pace of audio already", 100*lost)
+		return untried("%s", cmp.Or(audio.Disturbed(), fmt.Sprintf("of the train of audio %.0f %% got no answer already", 100*lost)))
 	}
 	w := &widener{opt: opt, to: to, audio: stats, f: &f}
 	var best width

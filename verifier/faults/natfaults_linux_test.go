@@ -71,14 +71,16 @@ func remembers(seconds int, idle ...time.Duration) fault {
 }
 
 // reflector runs one on the server, and names it to the run.
-func (w *world) reflector() {
+func (w *world) reflector() { w.reflectorAt(reflector4) }
+
+func (w *world) reflectorAt(at netip.AddrPort) {
 	w.tb.Helper()
 	key, err := reflector.ParseKey("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")
 	if err != nil {
 		w.tb.Fatal(err)
 	}
 	var sockets []reflector.Socket
-	w.Server.Do(func() { sockets, err = reflector.Listen(reflector4.String()) })
+	w.Server.Do(func() { sockets, err = reflector.Listen(at.String()) })
 	if err != nil {
 		w.tb.Fatal(err)
 	}
@@ -91,6 +93,6 @@ func (w *world) reflector() {
 			w.tb.Error(err)
 		}
 	})
-	w.opt.Reflectors, w.opt.Host, w.opt.Key = []netip.AddrPort{reflector4}, "reflector", key
+	w.opt.Reflectors, w.opt.Host, w.opt.Key = []netip.AddrPort{at}, "reflector", key
 	w.opt.Train = train.Options{Rate: 100, Duration: 500 * time.Millisecond, Linger: pace.Of(w.tb).Times(300 * time.Millisecond)}
 }

@@ -43,6 +43,7 @@ var (
 	portal4    = addr("203.0.113.80") // where a hijacker leads
 	resolver   = netip.MustParseAddrPort("20.202.0.53:53")
 	resolver2  = netip.MustParseAddrPort("20.202.1.53:53")
+	reflector6 = netip.MustParseAddrPort("[2603:1063::33]:3500")
 	reflector4 = netip.MustParseAddrPort("20.202.3.3:3500") // the user's own
 )
 
