@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 
 	"sallyport/internal/apply"
 	"sallyport/internal/measure"
+	"sallyport/internal/publish"
 	"sallyport/verifier"
 	"sallyport/verifier/probe"
 )
@@ -134,8 +136,14 @@ func (a *app) refresh(cmd *cobra.Command, f *applyFlags, p *planned) error {
 // apply carries a plan out.
 func (a *app) apply(cmd *cobra.Command, f *applyFlags, p *planned) error {
 	if !p.plan.Changed() {
-		if err := p.publish(f.out); err != nil { // outputs that are not deployed
+		report, err := p.publish(f.out) // outputs that are not deployed
+		if err != nil {
 			return err
+		}
+		for _, c := range report.Files {
+			if !f.json && c.Status != publish.Unchanged {
+				fmt.Fprintf(a.out, "%-10s %s\n", c.Status, filepath.Join(f.out, filepath.FromSlash(c.Path)))
+			}
 		}
 		return a.showPlan(&f.deployFlags, p)
 	}
@@ -146,7 +154,7 @@ func (a *app) apply(cmd *cobra.Command, f *applyFlags, p *planned) error {
 		return err
 	}
 	c := a.carrier(p.folder)
-	c.Publish = func() error { return p.publish(f.out) }
+	c.Publish = func() error { _, err := p.publish(f.out); return err }
 	if err := f.confirmBy(a, cmd.Context(), p, &c); err != nil {
 		return err
 	}

@@ -313,7 +313,6 @@ func sudden(p *apply.Plan, accept string) error {
 }
 
 // publish publishes all outputs of the policy.
-func (p *planned) publish(out string) error {
-	_, err := publish.Publish(out, pipeline.SetOf(p.res))
-	return err
+func (p *planned) publish(out string) (publish.Report, error) {
+	return publish.Publish(out, pipeline.SetOf(p.res))
 }

@@ -184,6 +184,34 @@ func TestScheduledUnits(t *testing.T) {
 	}
 }
 
+// TestApplyUnits has systemd read the units for refresh and restore.
+func TestApplyUnits(t *testing.T) {
+	need.Program(t, "systemd-analyze")
+	page, err := os.ReadFile("../../docs/apply.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, n := t.TempDir(), 0
+	for part := range strings.SplitSeq(string(page), "```text\n") {
+		unit, _, _ := strings.Cut(part, "```")
+		if !strings.Contains(unit, "[Unit]") {
+			continue
+		}
+		n++
+		name := filepath.Join(dir, fmt.Sprintf("sallyport-%d.service", n))
+		unit = strings.ReplaceAll(unit, "/usr/local/bin/sallyport", "/bin/true")
+		if err := os.WriteFile(name, []byte(unit), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := exec.Command("systemd-analyze", "verify", "--man=no", name).CombinedOutput(); err != nil || strings.Contains(string(out), "sallyport") {
+			t.Errorf("%v: %s", err, out)
+		}
+	}
+	if n != 2 {
+		t.Errorf("the page has %d units", n)
+	}
+}
+
 // cronRuns starts Debian's cron over and over in a namespace of its own, where what cron
 // mails goes into a file. The job runs when cron starts; each start waits for its end.
 const cronRuns = `set -eu

@@ -93,7 +93,11 @@ func (b *bench) apply(text string) (int, error) {
 }
 
 func (b *bench) guard(run int) *exec.Cmd {
-	cmd := exec.Command(os.Args[0])
+	self, err := os.Executable()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	cmd := exec.Command(self)
 	cmd.Env = append(os.Environ(), "TEST_GUARD="+b.dir, fmt.Sprintf("TEST_GUARD_RUN=%d", run))
 	if b.noGuards {
 		return exec.Command("false")

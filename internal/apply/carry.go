@@ -122,7 +122,7 @@ func (f *Folder) carry(ctx context.Context, n int, p *Plan, c Carrier) error {
 		if err := f.note(n, Event{Run: n, Step: Loading, Deploy: d.Name}); err != nil {
 			return err
 		}
-		if err := p.bring(ctx, f, d); err != nil {
+		if err := p.bring(ctx, f, n, d); err != nil {
 			return fmt.Errorf("deploy %s: %w", d.Name, err)
 		}
 		sum, err := f.keepState(ctx, d)
@@ -145,11 +145,11 @@ func (c Carrier) publish(f *Folder, p *Plan) error {
 
 // bring loads the files of the deploy: those that were rendered for what is published, or in
 // a rollback those of an earlier run.
-func (p *Plan) bring(ctx context.Context, f *Folder, d *Deploy) error {
+func (p *Plan) bring(ctx context.Context, f *Folder, run int, d *Deploy) error {
 	if p.Run.Kind == kindRollback {
-		return f.replace(ctx, d, p.Run.Out, d.Before, d.Files)
+		return f.replace(ctx, f.mark(run), d, p.Run.Out, d.Before, d.Files)
 	}
-	return f.load(ctx, d, p.Run.Out, d.Files)
+	return d.load(ctx, f.mark(run), p.Run.Out, d.Files)
 }
 
 // note writes a step of an open run.

@@ -22,8 +22,8 @@ const sbin = "/usr/local/sbin:/usr/sbin:/sbin"
 
 // run runs an argument list in which {} stands for path, without a shell, and returns
 // what it prints on standard output. Its process group ends with it: when it is done, when
-// it takes too long, and when ctx is done. A command that changes the machine gets the state
-// folder as a mark, by which it is found if this process dies.
+// it takes too long, and when ctx is done. A command that changes the machine gets the mark
+// of its run, by which it is found if this process dies.
 func (d *Deploy) run(ctx context.Context, mark string, args []string, path string) (string, error) {
 	words := make([]string, len(args))
 	for i, a := range args {

@@ -101,12 +101,12 @@ func (d *Deploy) loadWith(files []File) ([]string, File, error) {
 }
 
 // load loads files of the deploy from dir.
-func (f *Folder) load(ctx context.Context, d *Deploy, dir string, files []File) error {
+func (d *Deploy) load(ctx context.Context, mark, dir string, files []File) error {
 	args, main, err := d.loadWith(files)
 	if err != nil {
 		return err
 	}
-	_, err = d.run(ctx, f.dir, args, filepath.Join(dir, filepath.FromSlash(main.Path)))
+	_, err = d.run(ctx, mark, args, filepath.Join(dir, filepath.FromSlash(main.Path)))
 	return err
 }
 
@@ -147,7 +147,7 @@ func (d *Deploy) removeWith(files []File) ([]string, File) {
 // replace brings the machine from the files that are loaded to others that were loaded once,
 // or to none. Neither was rendered with the other one in mind, so a target may have to be
 // asked for files that leave nothing behind.
-func (f *Folder) replace(ctx context.Context, d *Deploy, out string, loaded, next []File) error {
+func (f *Folder) replace(ctx context.Context, mark string, d *Deploy, out string, loaded, next []File) error {
 	published := error(nil)
 	if len(next) > 0 {
 		published = f.publish(d, out, next)
@@ -159,23 +159,23 @@ func (f *Folder) replace(ctx context.Context, d *Deploy, out string, loaded, nex
 	dir := filepath.Join(f.dir, "load-"+d.Name)
 	defer os.RemoveAll(dir)
 	if len(next) == 0 {
-		return f.takeAway(ctx, d, dir, local, loaded)
+		return f.takeAway(ctx, mark, d, dir, local, loaded)
 	}
 	args, _, err := d.loadWith(next)
 	if err != nil {
 		return err
 	}
 	if !slices.ContainsFunc(args, func(a string) bool { return strings.Contains(a, "{}") }) {
-		return errors.Join(published, f.load(ctx, d, out, next)) // it reads the folder of outputs
+		return errors.Join(published, d.load(ctx, mark, out, next)) // it reads the folder of outputs
 	}
 	if err := f.layReverted(dir, local, loaded, next); err != nil {
 		return err
 	}
-	return errors.Join(f.load(ctx, d, dir, next), published)
+	return errors.Join(d.load(ctx, mark, dir, next), published)
 }
 
 // takeAway takes away what loaded has loaded, where nothing was before.
-func (f *Folder) takeAway(ctx context.Context, d *Deploy, dir string, local renderers.Local, loaded []File) error {
+func (f *Folder) takeAway(ctx context.Context, mark string, d *Deploy, dir string, local renderers.Local, loaded []File) error {
 	args, file := d.removeWith(loaded)
 	if len(args) == 0 {
 		return fmt.Errorf(`deploy %s: nothing was loaded before, and no command takes away what is loaded: add remove = ["PROGRAM", "{}"] to it, or do it by hand`, d.Name)
@@ -183,7 +183,7 @@ func (f *Folder) takeAway(ctx context.Context, d *Deploy, dir string, local rend
 	if err := f.lay(dir, loaded); err != nil {
 		return err
 	}
-	_, err := d.run(ctx, f.dir, args, filepath.Join(dir, filepath.FromSlash(file.Path)))
+	_, err := d.run(ctx, mark, args, filepath.Join(dir, filepath.FromSlash(file.Path)))
 	if err == nil || local.Revert == nil {
 		return err
 	}
@@ -198,7 +198,7 @@ func (f *Folder) takeAway(ctx context.Context, d *Deploy, dir string, local rend
 	if failed := writeFiles(dir, files); failed != nil {
 		return errors.Join(err, failed)
 	}
-	return f.load(ctx, d, dir, loaded)
+	return d.load(ctx, mark, dir, loaded)
 }
 
 // layReverted writes next into dir, in the form that leaves nothing of loaded behind.

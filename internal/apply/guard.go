@@ -132,6 +132,7 @@ func arm(cmd *exec.Cmd) error {
 	}
 	defer r.Close()
 	cmd.ExtraFiles = []*os.File{w}
+	cmd.Dir = "/" // it keeps no folder in use
 	detached(cmd)
 	err = cmd.Start()
 	if err = errors.Join(err, w.Close()); err != nil {

@@ -143,5 +143,8 @@ func (f *Folder) lock(name string, wait time.Duration) (*flock.Flock, error) {
 	}
 }
 
+// mark is the mark of commands that change the machine for a run.
+func (f *Folder) mark(run int) string { return fmt.Sprintf("%s run %d", f.dir, run) }
+
 // guardLock is the lock that the guard of a run holds while it lives.
 func guardLock(run int) string { return fmt.Sprintf("guard-%d.lock", run) }

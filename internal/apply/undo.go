@@ -30,7 +30,7 @@ func (f *Folder) claim(run int, why string) error {
 // undo brings back what was loaded before the run. The caller holds the device's lock and
 // has claimed the run.
 func (f *Folder) undo(ctx context.Context, p *Past, why string) error {
-	endMarked(f.dir)
+	endMarked(f.mark(p.Number))
 	j, _ := f.Read()
 	var events []Event
 	var failed []error
@@ -46,7 +46,7 @@ func (f *Folder) undo(ctx context.Context, p *Past, why string) error {
 		if j != nil && j.Current(d.Name) != nil {
 			with = j.Current(d.Name).Deploy(d.Name)
 		}
-		if err := f.replace(ctx, with, p.Out, d.Files, d.Before); err != nil {
+		if err := f.replace(ctx, f.mark(p.Number), with, p.Out, d.Files, d.Before); err != nil {
 			failed = append(failed, err)
 			continue
 		}
@@ -140,7 +140,7 @@ func (f *Folder) Restore(ctx context.Context) (loaded []string, err error) {
 			continue
 		}
 		d := past.Deploy(name)
-		if err := f.replace(ctx, d, past.Out, nil, d.Files); err != nil {
+		if err := f.replace(ctx, f.mark(past.Number), d, past.Out, nil, d.Files); err != nil {
 			failed = append(failed, fmt.Errorf("deploy %s: %w", name, err))
 			continue
 		}
