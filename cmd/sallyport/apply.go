@@ -41,7 +41,7 @@ func newApply(a *app) *cobra.Command {
 	var f applyFlags
 	cmd := &cobra.Command{
 		Use:   "apply [PLAN]",
-		Short: "Load a policy's outputs on this machine, and take them back unless they are confirmed",
+		Short: "Load outputs on this machine, and undo that unless confirmed",
 		Long: `apply publishes the outputs of the policy and loads those that its deploy blocks
 name. Before that it starts a guard, a process of its own, which brings back what was
 loaded before, unless the run is confirmed in time: by sallyport confirm, or with
@@ -76,7 +76,7 @@ func newRefresh(a *app) *cobra.Command {
 	var f applyFlags
 	cmd := &cobra.Command{
 		Use:   "refresh",
-		Short: "Plan and apply in one, for scheduled runs: nothing is said where nothing changes",
+		Short: "Plan and apply in one, for scheduled runs",
 		Long: `refresh is plan and apply in one for scheduled runs. Where nothing changes, nothing
 is touched and nothing is printed. What it loads it confirms by the policy's probes:
 they have to be as good as they were before the load. What needs a person is said

@@ -247,7 +247,7 @@ func newPlan(a *app) *cobra.Command {
 	var save string
 	cmd := &cobra.Command{
 		Use:   "plan",
-		Short: "Show what apply would load on this machine, and change nothing",
+		Short: "Show what apply would load, and change nothing",
 		Long: `plan renders the policy, looks at what is loaded on this machine, and shows for each
 deploy block what would be loaded and why, what passes then that did not pass
 before, and what somebody else changed on the machine. It changes nothing.`,

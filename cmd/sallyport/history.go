@@ -64,7 +64,7 @@ func newStatus(a *app) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Show what is loaded on this machine, since when, and what others changed",
+		Short: "Show what is loaded here, and what others changed",
 		Long: `status shows for each deploy which run loaded it, and what somebody changed on the
 machine since. It exits with 1 if something was changed, or is not known.`,
 		Example: "  sallyport status --json",
@@ -164,7 +164,7 @@ func newHistory(a *app) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:     "history",
-		Short:   "List what was loaded on this machine, by whom, and what became of it",
+		Short:   "List what was loaded here, and what became of it",
 		Long:    "history lists the runs of apply, refresh and rollback on this machine, the last one first.",
 		Example: "  sallyport history",
 		Args:    takes(0, 0, ""),

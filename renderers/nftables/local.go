@@ -119,24 +119,6 @@ func (r *renderer) emptied(t *table) []byte {
 	return []byte(strings.Join(append([]string{first}, append(left.delete(r.table), "")...), "\n"))
 }
 
-// onlyIn is what of ours only one of two versions declares.
-func (r *renderer) onlyIn(now, then *table) leftover {
-	var left leftover
-	for name := range now.declaredChains {
-		if !then.declaredChains[name] && r.ours(name) && isTable(name) {
-			left.chains = append(left.chains, name)
-		}
-	}
-	for name, typ := range now.declaredSets {
-		if _, kept := then.declaredSets[name]; !kept && r.ours(name) && isTable(name) && knownType(typ) {
-			left.sets = append(left.sets, set{name: name, typ: typ})
-		}
-	}
-	slices.Sort(left.chains)
-	slices.SortFunc(left.sets, func(a, b set) int { return strings.Compare(a.name, b.name) })
-	return left
-}
-
 // tableOf is what the file of the target declares in its table.
 func tableOf(files []renderers.File, r *renderer) (*table, error) {
 	f, err := renderers.FileAt(files, r.env.Path)

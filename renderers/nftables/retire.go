@@ -26,20 +26,32 @@ func (r *renderer) retired(objects []*set, chains []chain) (leftover, error) {
 	if err != nil {
 		return leftover{}, err
 	}
+	needed := &table{declaredSets: map[string]string{}, declaredChains: map[string]bool{}}
+	for _, c := range chains {
+		needed.declaredChains[c.name] = true
+	}
+	for _, o := range objects {
+		needed.declaredSets[o.name] = o.typ
+	}
+	return r.onlyIn(old, needed), nil
+}
+
+// onlyIn is what of ours only one of two versions declares.
+func (r *renderer) onlyIn(now, then *table) leftover {
 	var left leftover
-	for _, name := range slices.Sorted(maps.Keys(old.declaredChains)) {
-		used := slices.ContainsFunc(chains, func(c chain) bool { return c.name == name })
-		if r.ours(name) && isTable(name) && !used {
+	for name := range now.declaredChains {
+		if !then.declaredChains[name] && r.ours(name) && isTable(name) {
 			left.chains = append(left.chains, name)
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(old.declaredSets)) {
-		used := slices.ContainsFunc(objects, func(s *set) bool { return s.name == name })
-		if typ := old.declaredSets[name]; r.ours(name) && isTable(name) && !used && knownType(typ) {
+	for name, typ := range now.declaredSets {
+		if _, kept := then.declaredSets[name]; !kept && r.ours(name) && isTable(name) && knownType(typ) {
 			left.sets = append(left.sets, set{name: name, typ: typ})
 		}
 	}
-	return left, nil
+	slices.Sort(left.chains)
+	slices.SortFunc(left.sets, func(a, b set) int { return strings.Compare(a.name, b.name) })
+	return left
 }
 
 // readDeclared is what the files that were published before have declared in the table.
