@@ -164,15 +164,7 @@ func BenchmarkGenerateProcess(b *testing.B) {
 	sallyport, nothing := program(b, dir, "sallyport", "."), idle(b, dir)
 	m := newMeter(b, dir)
 	args := cachedFeed(b, m, dir, sallyport)
-	var ours, idles []processUsage
-	for b.Loop() {
-		if err := os.RemoveAll(filepath.Join(dir, "out")); err != nil {
-			b.Fatal(err)
-		}
-		idles = append(idles, m.timed(b, nothing))
-		ours = append(ours, m.timed(b, args...))
-	}
-	reportRuns(b, ours, idles)
+	besideIdle(b, m, nothing, filepath.Join(dir, "out"), args...)
 }
 
 // BenchmarkFeedFileProcess is the whole of commands that read a feed's file, which has the
@@ -195,15 +187,7 @@ func BenchmarkFeedFileProcess(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			args := append([]string{sallyport}, args...)
 			m.timed(b, args...)
-			var ours, idles []processUsage
-			for b.Loop() {
-				if err := os.RemoveAll(filepath.Join(dir, "out")); err != nil {
-					b.Fatal(err)
-				}
-				idles = append(idles, m.timed(b, nothing))
-				ours = append(ours, m.timed(b, args...))
-			}
-			reportRuns(b, ours, idles)
+			besideIdle(b, m, nothing, filepath.Join(dir, "out"), args...)
 		})
 	}
 }
@@ -223,12 +207,7 @@ func BenchmarkBudgetProcess(b *testing.B) {
 	for name, args := range map[string][]string{"all": budget, "two lengths": append(slices.Clone(budget), "--at", "100,200")} {
 		b.Run(name, func(b *testing.B) {
 			m.timed(b, args...)
-			var ours, idles []processUsage
-			for b.Loop() {
-				idles = append(idles, m.timed(b, nothing))
-				ours = append(ours, m.timed(b, args...))
-			}
-			reportRuns(b, ours, idles)
+			besideIdle(b, m, nothing, "", args...)
 		})
 	}
 }
@@ -253,15 +232,20 @@ func BenchmarkStartProcess(b *testing.B) {
 	dir := b.TempDir()
 	sallyport, nothing := program(b, dir, "sallyport", "."), idle(b, dir)
 	m := newMeter(b, dir)
-	var ours, idles []processUsage
-	for b.Loop() {
-		idles = append(idles, m.timed(b, nothing))
-		ours = append(ours, m.timed(b, sallyport, "version"))
-	}
-	reportRuns(b, ours, idles)
+	besideIdle(b, m, nothing, "", sallyport, "version")
 }
 
-func reportRuns(b *testing.B, ours, idles []processUsage) {
+// besideIdle times a command and a program that does nothing, in turns. The folder out, if
+// any, is removed before each run.
+func besideIdle(b *testing.B, m meter, nothing, out string, args ...string) {
+	var ours, idles []processUsage
+	for b.Loop() {
+		if err := os.RemoveAll(out); err != nil {
+			b.Fatal(err)
+		}
+		idles = append(idles, m.timed(b, nothing))
+		ours = append(ours, m.timed(b, args...))
+	}
 	a, i := median(ours), median(idles)
 	b.ReportMetric(float64(a.wall.Microseconds())/1000, "ms/run")
 	b.ReportMetric(float64(i.wall.Microseconds())/1000, "idle-ms/run")
