@@ -183,11 +183,14 @@ func (s *source) join(b *block) {
 	s.v6.add(b.v6, s.expected(len(b.v6.spans)))
 }
 
-// expected is how many spans the whole text has, if the rest is like the first block,
-// which has n. It is 0 where nobody knows.
+// expected is how many spans the whole text has beside those that have memory: if the rest
+// is like the first block, which has n. It is 0 where nobody knows.
 func (s *source) expected(n int) int {
-	if s.size <= s.bytes || s.taken > 1 {
+	switch {
+	case s.ended:
+		return n
+	case s.size <= s.bytes || s.taken > 1:
 		return 0
 	}
-	return min(MaxLines, int(1.1*float64(n)*float64(s.size)/float64(s.bytes)))
+	return int(min(MaxLines, 1.1*float64(n)*float64(s.size)/float64(s.bytes)))
 }

@@ -122,7 +122,10 @@ func (p *pile[W]) add(r run[W], expected int) {
 		if n > 0 {
 			p.full = append(p.full, p.open)
 		}
-		p.open = make([]span[W], 0, max(expected, chunkLen, len(r.spans)))
+		if expected == 0 {
+			expected = chunkLen
+		}
+		p.open = make([]span[W], 0, max(expected, len(r.spans)))
 	}
 	p.open = append(p.open, r.spans...)
 }

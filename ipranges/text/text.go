@@ -97,7 +97,7 @@ func Decode(data []byte, limits Limits) (*catalog.Catalog, error) {
 }
 
 func decodeLines(data []byte, limits Limits) (set ipranges.Set, entries int, err error) {
-	set, stats, err := ipranges.ReadSet(bytes.NewReader(data), ipranges.ReadOptions{NoWords: true})
+	set, stats, err := ipranges.ReadSet(bytes.NewReader(data), ipranges.ReadOptions{NoWords: true, Size: int64(len(data))})
 	if err == nil {
 		err = checkLines(data, set, limits)
 	}
