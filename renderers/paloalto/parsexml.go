@@ -28,8 +28,12 @@ func parseXML(src []byte) (*node, error) {
 		}
 		at := open[len(open)-1]
 		switch t := tok.(type) {
-		case xml.Comment, xml.ProcInst:
+		case xml.Comment:
 			continue
+		case xml.ProcInst:
+			if t.Target == "xml" && len(root.kids) == 0 {
+				continue
+			}
 		case xml.StartElement:
 			k := at
 			if at.elem.kind != members { // these have a <member> for each value

@@ -82,12 +82,13 @@ func (r *renderer) ourPart(data []byte, root *node) (*node, error) {
 
 // checkFrame refuses what is not an alias or a rule in its place.
 func checkFrame(root *node) error {
-	if root.Name != "sallyport" || len(root.Children) != 2 || root.Children[0].Name != "aliases" || root.Children[1].Name != "filter" {
+	parts := map[string]string{"aliases": "alias", "filter": "rule"}
+	if root.Name != "sallyport" || len(root.Children) != 2 || !root.Has("aliases") || !root.Has("filter") {
 		return fmt.Errorf("the root is <%s>, and not <sallyport> with aliases and rules", root.Name)
 	}
-	for i, section := range root.Children {
+	for _, section := range root.Children {
 		for _, n := range section.Children {
-			if n.Name != []string{"alias", "rule"}[i] {
+			if n.Name != parts[section.Name] {
 				return fmt.Errorf("unknown element <%s> in <%s>", n.Name, section.Name)
 			}
 		}
@@ -163,7 +164,8 @@ func (rd *reader) alias(n *node) error {
 	if !strings.HasPrefix(a.descr, rd.r.owner()) {
 		return errors.New("its description is not ours")
 	}
-	entries, err := strings.Fields(n.Value("address")), error(nil)
+	var err error
+	entries := strings.Fields(n.Value("address"))
 	if a.kind == kindURLTable || rd.r.pasted(a) {
 		if entries, err = rd.lines(a); err != nil {
 			return err
