@@ -55,6 +55,7 @@ func (opt Options) bandwidth(ctx context.Context, plan *verifier.Plan, to netip.
 	untried := func(format string, args ...any) []verifier.Finding {
 		f.Outcome, f.Verdict = verifier.Unprobed, verifier.NotProbed
 		f.Summary = fmt.Sprintf("%s: how much passes was not found out: %s", f.Target(), fmt.Sprintf(format, args...))
+		plan.Finish(&f)
 		return []verifier.Finding{f}
 	}
 	stats := audio.Stats(limitsOf(plan))

@@ -2,6 +2,7 @@ package measure
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"time"
@@ -29,14 +30,15 @@ type sizer struct {
 	to   netip.AddrPort
 	wait time.Duration // for the last answers
 	f    verifier.Finding
-	back bool // the shortest that vanished had arrived there
+	way  string // on which the shortest that did not come back vanished
 	err  error
+	flap bool // what did not pass once passed later
 }
 
 // packetSize finds out whether datagrams as long as those of video pass to the
-// reflector and back, and full ones, and which size does. base is of the
-// train audio, of shorter ones, which was answered. A system that learns by ICMP that a packet is too long cuts
-// it up, so what vanishes here does so without a word.
+// reflector and back, and full ones, and which size does. base is of the train audio,
+// of shorter ones, which was answered. A system that learns by ICMP that a packet is too
+// long cuts it up, so what vanishes here does so without a word.
 func (opt Options) packetSize(ctx context.Context, base verifier.Finding, to netip.AddrPort, audio *media.Train) (verifier.Finding, bool) {
 	short := audio.Size
 	s := &sizer{opt: opt, to: to, f: base, wait: lingerAfter(audio.Stats(media.Client()))}
@@ -51,27 +53,25 @@ func (opt Options) packetSize(ctx context.Context, base verifier.Finding, to net
 		f.Summary = fmt.Sprintf("%s: datagrams of %d bytes pass, as long as those of video, and full ones of %d, too", f.Target(), videoSize, full)
 	case video:
 		passes, f.Outcome = s.between(ctx, videoSize, full), verifier.Warn
-		f.Summary = fmt.Sprintf("%s: datagrams of %d bytes pass, as long as those of video; longer ones than %d vanish %s without a word", f.Target(), videoSize, passes, s.where())
+		f.Summary = fmt.Sprintf("%s: datagrams of %d bytes pass, as long as those of video; longer ones than %d vanish %s without a word", f.Target(), videoSize, passes, s.way)
 	default:
 		passes, f.Outcome = s.between(ctx, short, videoSize), verifier.Fail
-		f.Summary = fmt.Sprintf("%s: datagrams of %d bytes vanish %s, those of %d pass: audio works, and video does not", f.Target(), videoSize, s.where(), passes)
+		f.Summary = fmt.Sprintf("%s: datagrams of %d bytes vanish %s, those of %d pass: audio works, and video does not", f.Target(), videoSize, s.way, passes)
 	}
 	if s.err != nil || ctx.Err() != nil {
 		return *f, false // the train before was measured, so that this error shows nothing about sizes
+	}
+	if s.flap {
+		f.Outcome, f.Verdict = verifier.Undecided, verifier.Inconclusive
+		f.Summary = fmt.Sprintf("%s: which datagrams pass is not known: of a size of which none came back, some did a little later", f.Target())
+		f.Remedy = "run it again: the path was away for a moment"
+		return *f, true
 	}
 	f.Metrics = []verifier.Metric{{Name: "packet_size_bytes", Value: float64(passes)}}
 	if f.Outcome != verifier.Pass {
 		f.Remedy = "look for a tunnel with a small MTU, or a filter of fragments or lengths, on the way; let ICMP \"packet too big\" pass"
 	}
 	return *f, true
-}
-
-// where is the direction in which datagrams vanish.
-func (s *sizer) where() string {
-	if s.back {
-		return "on the way from the reflector"
-	}
-	return "on the way to the reflector"
 }
 
 // passes tries a size.
@@ -98,14 +98,23 @@ func (s *sizer) passes(ctx context.Context, size int) bool {
 		}
 	}
 	s.f.Note("%d bytes: %d of %d datagrams answered", size, answered, len(t.Samples))
-	if answered == 0 {
-		s.back = t.ArrivedThere > 0
+	switch {
+	case answered > 0:
+	case t.Disturbed() != "":
+		s.err = errors.New(t.Disturbed())
+	case !t.Counted:
+		s.way = "somewhere on the way"
+	case t.ArrivedThere > 0:
+		s.way = "on the way from the reflector"
+	default:
+		s.way = "on the way to the reflector"
 	}
 	return answered > 0
 }
 
 // between halves the sizes between one that passes and one that does not, and returns
-// the longest that passes.
+// the longest that passes. The shortest that does not is tried once more, as the path
+// may have been away just then.
 func (s *sizer) between(ctx context.Context, passes, not int) int {
 	for not-passes > sizeStep && s.err == nil {
 		if middle := (passes + not) / 2; s.passes(ctx, middle) {
@@ -114,5 +123,6 @@ func (s *sizer) between(ctx context.Context, passes, not int) int {
 			not = middle
 		}
 	}
+	s.flap = s.passes(ctx, not)
 	return passes
 }

@@ -34,6 +34,43 @@ func (c cut) Read(b []byte) (int, error) {
 	}
 }
 
+// away is a path that loses the first long datagrams, whatever their number, until a
+// shorter one comes.
+type away struct {
+	media.Conn
+	long, back bool
+}
+
+func (a *away) Write(b []byte) (int, error) {
+	a.back = a.back || a.long && len(b) < videoSize && len(b) > 400
+	if a.long = a.long || len(b) >= videoSize; len(b) >= videoSize && !a.back {
+		return len(b), nil
+	}
+	return a.Conn.Write(b)
+}
+
+// TestSizeFlaps: a path that is away for a moment does not cut long datagrams off.
+func TestSizeFlaps(t *testing.T) {
+	t.Parallel()
+	to, key := startReflector(t)
+	a := &away{}
+	opt := Options{Reflectors: []netip.AddrPort{to}, Key: key, Sizes: true,
+		Train: media.Options{Rate: 500, Duration: 200 * time.Millisecond, Linger: 200 * time.Millisecond},
+		Dial: func(ctx context.Context, to netip.AddrPort) (media.Conn, error) {
+			conn, err := media.Dial(ctx, to, media.DialOptions{})
+			a.Conn = conn
+			return a, err
+		}}
+	for _, f := range Run(context.Background(), plan(), opt).Findings {
+		if f.Case == "packet_size" && (f.Outcome != verifier.Undecided || f.Remedy == "") {
+			t.Errorf("%s: %s %q", f.Outcome, f.Summary, f.Evidence)
+		}
+	}
+	if !a.back {
+		t.Error("no shorter datagram was tried")
+	}
+}
+
 func TestPacketSize(t *testing.T) {
 	const any = 1 << 16
 	for _, c := range []struct {
