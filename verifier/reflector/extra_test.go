@@ -1,6 +1,8 @@
 package reflector
 
 import (
+	"context"
+	"net"
 	"testing"
 	"time"
 )
@@ -37,5 +39,34 @@ func TestExtra(t *testing.T) {
 	s := Session{dropped: 1<<32 - 2}
 	if n := s.Dropped(Extra{Dropped: 3}); n != 5 {
 		t.Errorf("from 2^32-2 to 3 are %d", n)
+	}
+}
+
+// TestPlainSocket: a socket that reads and sends one by one, as on Windows, serves as
+// well.
+func TestPlainSocket(t *testing.T) {
+	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := ParseKey("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- NewServer(key, Options{}).Serve(ctx, plainSocket{c}) }()
+	conn, err := net.DialUDP("udp4", nil, net.UDPAddrFromAddrPort(plainSocket{c}.LocalAddr()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	s, err := Open(t.Context(), conn, key, nil)
+	if err != nil || s.Observed() != unmapped(conn.LocalAddr().(*net.UDPAddr).AddrPort()) {
+		t.Errorf("%v, %v", s, err)
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }

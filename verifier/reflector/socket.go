@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"runtime"
 	"syscall"
 
 	"golang.org/x/net/ipv4"
@@ -101,10 +102,13 @@ func open(network, listen string) (Socket, error) {
 	}
 	// A smaller buffer than asked for only loses more under load.
 	_ = c.SetReadBuffer(receiveBuffer)
+	if runtime.GOOS == "windows" { // x/net reads and writes no control messages there
+		return plainSocket{c}, nil
+	}
 	u := &udpSocket{c: c, v4: network == "udp4", controls: map[Peer][]byte{}}
 	wild := u.LocalAddr().Addr().IsUnspecified()
-	// Where the system does not tell which address was asked (Windows), it answers from
-	// the one that its routes choose.
+	// Where the system does not tell which address was asked, it answers from the one that
+	// its routes choose.
 	if u.v4 {
 		p := ipv4.NewPacketConn(c)
 		u.batch, u.wild = p, wild && p.SetControlMessage(ipv4.FlagDst, true) == nil
@@ -115,6 +119,23 @@ func open(network, listen string) (Socket, error) {
 	u.marks = ReceiveMarks(c, !u.v4) == nil
 	return u, nil
 }
+
+// plainSocket answers from the address that the system's routes choose.
+type plainSocket struct{ c *net.UDPConn }
+
+func (p plainSocket) ReadFrom(b []byte) (int, Peer, error) {
+	n, from, err := p.c.ReadFromUDPAddrPort(b)
+	return n, Peer{From: unmapped(from)}, err
+}
+
+func (p plainSocket) WriteTo(b []byte, to Peer) error {
+	_, err := p.c.WriteToUDPAddrPort(b, to.From)
+	return err
+}
+
+func (p plainSocket) LocalAddr() netip.AddrPort { return localOf(p.c) }
+
+func (p plainSocket) Close() error { return p.c.Close() }
 
 // A datagram is one that came, or one to send.
 type datagram struct {
@@ -249,8 +270,10 @@ func (u *udpSocket) WriteTo(b []byte, to Peer) error {
 	return err
 }
 
-func (u *udpSocket) LocalAddr() netip.AddrPort {
-	return unmapped(u.c.LocalAddr().(*net.UDPAddr).AddrPort())
+func (u *udpSocket) LocalAddr() netip.AddrPort { return localOf(u.c) }
+
+func localOf(c *net.UDPConn) netip.AddrPort {
+	return unmapped(c.LocalAddr().(*net.UDPAddr).AddrPort())
 }
 
 func (u *udpSocket) Close() error { return u.c.Close() }
