@@ -105,9 +105,7 @@ func render(t testing.TB, opt *Options, p *rules.Plan, before []renderers.File) 
 	r := rendered.Target(t, Kind(), opt, before...)
 	files, err := r.Render(p)
 	if err == nil {
-		if got, err := r.ReadBack(files); err != nil || rules.Compare(p, got) != nil {
-			t.Errorf("reading back: %v", err)
-		}
+		rendered.ReadsBack(t, r, files, p)
 	}
 	return files, err
 }

@@ -69,18 +69,8 @@ func TestNamesGolden(t *testing.T) {
 func readable(t *testing.T, o Options, p *rules.Plan) []renderers.File {
 	t.Helper()
 	r := newRenderer(t, o, nil)
-	lowered, _, errs := rules.Lower(p, r.Caps)
-	if len(errs) > 0 {
-		t.Fatal(errs[0])
-	}
-	files := renderWith(t, o, lowered, nil)
-	back, err := r.ReadBack(files)
-	if err != nil {
-		t.Fatalf("reading back: %v\n%s", err, files[0].Data)
-	}
-	if d := rules.Compare(lowered, back); d != nil {
-		t.Fatalf("%v\n%s", d, files[0].Data)
-	}
+	files := rendered.Files(t, r, p)
+	rendered.ReadsBack(t, r, files, p)
 	return files
 }
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"sallyport/internal/testkit/conformance"
+	"sallyport/internal/testkit/rendered"
 	"sallyport/ipranges"
 	"sallyport/renderers"
 	"sallyport/rules"
@@ -122,21 +123,11 @@ func renderPlan(t *testing.T, o Options, p *rules.Plan) (map[string]string, erro
 	if err != nil {
 		return nil, err
 	}
-	lowered, _, errs := rules.Lower(p, r.Caps)
-	if len(errs) > 0 {
-		return nil, errs[0]
-	}
-	files, err := r.Render(lowered)
+	files, err := rendered.Try(r, p)
 	if err != nil {
 		return nil, err
 	}
-	back, err := r.ReadBack(files)
-	if err != nil {
-		t.Fatalf("reading back: %v", err)
-	}
-	if d := rules.Compare(lowered, back); d != nil {
-		t.Fatal(d)
-	}
+	rendered.ReadsBack(t, r, files, p)
 	out := map[string]string{}
 	for _, f := range files {
 		out[f.Path] = string(f.Data)

@@ -69,3 +69,19 @@ func Write(tb testing.TB, folder string, files []renderers.File) {
 		}
 	}
 }
+
+// ReadsBack expects that files read back as a plan, as the target can carry it out.
+func ReadsBack(tb testing.TB, r *renderers.Target, files []renderers.File, p *rules.Plan) {
+	tb.Helper()
+	lowered, _, errs := rules.Lower(p, r.Caps)
+	if len(errs) > 0 {
+		tb.Fatal(errs[0])
+	}
+	got, err := r.ReadBack(files)
+	if err != nil {
+		tb.Fatalf("reading back: %v\n%s", err, files[0].Data)
+	}
+	if d := rules.Compare(lowered, got); d != nil {
+		tb.Fatalf("%v\n%s", d, files[0].Data)
+	}
+}
