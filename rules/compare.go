@@ -1,12 +1,9 @@
 package rules
 
 import (
-	"cmp"
-	"encoding/binary"
 	"fmt"
-	"math/bits"
+	"iter"
 	"net/netip"
-	"slices"
 
 	"sallyport/ipranges"
 )
@@ -35,30 +32,31 @@ func (d *Difference) String() string {
 func Compare(a, b *Plan) *Difference {
 	c := newComparison(a, b)
 	for _, fam := range BothFamilies.List() {
-		srcs := c.addressClasses(fam, func(r *Rule) Addresses { return r.From })
-		dsts := c.withNames(c.addressClasses(fam, func(r *Rule) Addresses { return r.To }))
+		srcs := c.addressClasses(fam, func(r Rule) Addresses { return r.From })
+		dsts := c.withNames(c.addressClasses(fam, func(r Rule) Addresses { return r.To }))
 		points := c.pointClasses(fam)
-		pair := c.none()
+		var pair ruleBits
+		var key []byte
 		agree := c.sameDefaults(fam)
 		alike := agree && a.Families.Has(fam) == b.Families.Has(fam)
 		done := map[string]bool{}
 		for _, src := range srcs {
 			for _, dst := range dsts {
-				if !pair.and(src.rules, dst.rules) && agree {
+				pair.and(src.rules, dst.rules)
+				if pair.empty() && agree {
 					continue // no rule matches, and the defaults agree
 				}
 				if alike && c.sameRules(pair) {
 					continue
 				}
-				if key := pair.key(); done[key] {
+				if key = pair.appendKey(key[:0]); done[string(key)] {
 					continue // other addresses have left the same rules
-				} else {
-					done[key] = true
 				}
+				done[string(key)] = true
 				for _, pt := range points {
 					va, vb := c.verdicts(fam, pair, pt)
 					if va != vb {
-						return &Difference{Flow{src.addr, dst.addr, pt.match.Proto, pt.match.Lo, dst.name}, va, vb}
+						return &Difference{Flow{src.at, dst.at, pt.match.Proto, pt.match.Lo, dst.name}, va, vb}
 					}
 				}
 			}
@@ -67,22 +65,30 @@ func Compare(a, b *Plan) *Difference {
 	return nil
 }
 
-// comparison numbers the rules of two plans, a's first.
+// comparison numbers the rules of two plans, in order: a's are even, and b's odd.
 type comparison struct {
 	a, b  *Plan
-	rules []*Rule
-	kinds []int // equal for rules that decide the same protocols and ports alike
+	rules []Rule // without any service where a plan has fewer
+	kinds []int  // equal for rules that decide the same protocols and ports alike
 }
+
+// Masks for first.
+const (
+	rulesOfA = everyRule / 3
+	rulesOfB = rulesOfA << 1
+)
 
 func newComparison(a, b *Plan) *comparison {
 	c := &comparison{a: a, b: b}
-	for _, p := range []*Plan{a, b} {
+	c.rules = make([]Rule, 2*max(len(a.Rules), len(b.Rules)))
+	c.kinds = make([]int, len(c.rules))
+	for side, p := range []*Plan{a, b} {
 		for i := range p.Rules {
-			c.rules = append(c.rules, &p.Rules[i])
+			c.rules[2*i+side] = p.Rules[i]
 		}
 	}
 	known := map[string]int{}
-	for _, r := range c.rules {
+	for i, r := range c.rules {
 		key := r.Verdict.String()
 		if !r.AnyService() {
 			key += fmt.Sprint(r.Matches())
@@ -90,7 +96,7 @@ func newComparison(a, b *Plan) *comparison {
 		if _, ok := known[key]; !ok {
 			known[key] = len(known)
 		}
-		c.kinds = append(c.kinds, known[key])
+		c.kinds[i] = known[key]
 	}
 	return c
 }
@@ -98,55 +104,11 @@ func newComparison(a, b *Plan) *comparison {
 // sameRules reports whether the rules in pair are the same for both plans: each of a's,
 // in order, of the kind of b's. They are decided alike then, where the defaults agree.
 func (c *comparison) sameRules(pair ruleBits) bool {
-	n, end := len(c.a.Rules), len(c.rules)
-	i, k := first(pair, pair, 0, n), first(pair, pair, n, end)
+	i, k := first(0, rulesOfA, pair), first(0, rulesOfB, pair)
 	for i >= 0 && k >= 0 && c.kinds[i] == c.kinds[k] {
-		i, k = first(pair, pair, i+1, n), first(pair, pair, k+1, end)
+		i, k = first(i+1, rulesOfA, pair), first(k+1, rulesOfB, pair)
 	}
 	return i < 0 && k < 0
-}
-
-// ruleBits is a set of rules by their numbers.
-type ruleBits []uint64
-
-func (c *comparison) none() ruleBits { return make(ruleBits, (len(c.rules)+63)/64) }
-
-func (s ruleBits) add(i int) { s[i/64] |= 1 << (i % 64) }
-
-// and makes s what x and y share, and reports whether that is anything.
-func (s ruleBits) and(x, y ruleBits) bool {
-	some := uint64(0)
-	for i := range s {
-		s[i] = x[i] & y[i]
-		some |= s[i]
-	}
-	return some != 0
-}
-
-// key is equal for equal sets.
-func (s ruleBits) key() string {
-	b := make([]byte, 0, 8*len(s))
-	for _, w := range s {
-		b = binary.LittleEndian.AppendUint64(b, w)
-	}
-	return string(b)
-}
-
-// first is the lowest number from lo on, below hi, that x and y share; -1 if none.
-func first(x, y ruleBits, lo, hi int) int {
-	for w := lo / 64; lo < hi && w*64 < hi; w++ {
-		both := x[w] & y[w]
-		if w == lo/64 {
-			both &= ^uint64(0) << (lo % 64)
-		}
-		if both != 0 {
-			if i := w*64 + bits.TrailingZeros64(both); i < hi {
-				return i
-			}
-			return -1
-		}
-	}
-	return -1
 }
 
 // sameDefaults reports whether both plans do the same with what no rule of theirs
@@ -162,8 +124,8 @@ func (c *comparison) sameDefaults(fam ipranges.Family) bool {
 }
 
 func (c *comparison) verdicts(fam ipranges.Family, pair ruleBits, pt pointClass) (va, vb Verdict) {
-	one := func(p *Plan, lo, hi int) Verdict {
-		switch i := first(pair, pt.rules, lo, hi); {
+	one := func(p *Plan, mask uint64) Verdict {
+		switch i := first(0, mask, pair, pt.rules); {
 		case !p.Families.Has(fam):
 			return Continue
 		case p.Default == Deny && pt.essential:
@@ -173,8 +135,7 @@ func (c *comparison) verdicts(fam ipranges.Family, pair ruleBits, pt pointClass)
 		}
 		return p.Default
 	}
-	n := len(c.a.Rules)
-	return one(c.a, 0, n), one(c.b, n, len(c.rules))
+	return one(c.a, rulesOfA), one(c.b, rulesOfB)
 }
 
 // possible reports whether packets of fam carry p: ICMP belongs to IPv4 and
@@ -183,148 +144,59 @@ func possible(fam ipranges.Family, p Protocol) bool {
 	return !(p == ICMP && fam == ipranges.IPv6) && !(p == ICMPv6 && fam == ipranges.IPv4)
 }
 
-// addressClass stands for all addresses that the same rules hold: it has one of them and,
-// for a destination, one host name.
+// addressClass is a class of addresses with, for a destination, one host name.
 type addressClass struct {
-	addr  netip.Addr
-	rules ruleBits
-	name  string
+	class[netip.Addr]
+	name string
+}
+
+func (c *comparison) addressClasses(fam ipranges.Family, side func(Rule) Addresses) []addressClass {
+	var groups sameSets
+	for i, r := range c.rules {
+		a := side(r)
+		groups.add(a.IsAny(), a.set.Only(fam), i)
+	}
+	var classes []addressClass
+	for _, class := range addressAxis(len(c.rules), fam, &groups).classes {
+		classes = append(classes, addressClass{class: class})
+	}
+	return classes
 }
 
 // withNames adds to the classes of destinations without a name those with one: each
 // address with each class of names.
 func (c *comparison) withNames(classes []addressClass) []addressClass {
 	out := classes
-	for _, name := range c.nameClasses() {
-		for _, class := range classes {
-			held := slices.Clone(class.rules)
-			for w := range held {
-				held[w] |= name.rules[w]
-			}
-			out = append(out, addressClass{class.addr, held, name.name})
+	for name, rules := range c.nameClasses() {
+		for _, cl := range classes {
+			out = append(out, addressClass{class[netip.Addr]{cl.at, cl.rules.or(rules)}, name})
 		}
 	}
 	return out
 }
 
-// nameClasses has a class, with one host name, for all names that the same rules match.
-// Names that no rule matches are decided like no name at all.
-func (c *comparison) nameClasses() []addressClass {
-	seen := map[string]bool{c.none().key(): true}
-	var classes []addressClass
-	held := make([]nameIndex, len(c.rules))
-	for i, r := range c.rules {
-		held[i] = r.To.nameIndex()
-	}
-	for _, r := range c.rules {
-		for _, pattern := range r.To.patterns {
-			name, rules := sampleName(pattern), c.none()
-			for i := range c.rules {
-				if held[i].fits(name) {
-					rules.add(i)
+// nameClasses yields one host name, and the rules that match it, for all names that the
+// same rules match. Names that no rule matches are decided like no name at all.
+func (c *comparison) nameClasses() iter.Seq2[string, ruleBits] {
+	return func(yield func(string, ruleBits) bool) {
+		holders := holdersOf(c.rules)
+		seen := map[string]bool{}
+		for _, r := range c.rules {
+			for _, pattern := range r.To.patterns {
+				name := sampleName(pattern)
+				rules := holders.of(name)
+				if key := string(rules.appendKey(nil)); !seen[key] {
+					seen[key] = true
+					if !yield(name, rules) {
+						return
+					}
 				}
 			}
-			if key := rules.key(); !seen[key] {
-				seen[key] = true
-				classes = append(classes, addressClass{rules: rules, name: name})
-			}
 		}
 	}
-	return classes
 }
 
-// edge is a place at which each of its rules begins or ceases to match.
-type edge[P any] struct {
-	at    P
-	rules []int
-}
-
-// sameSets brings rules together that go to the same addresses: their edges are the same.
-// Most sets stand in both plans.
-type sameSets struct {
-	list []sameSet
-	at   map[netip.Addr][]int // places in list, by the first address of the set
-}
-
-type sameSet struct {
-	set   ipranges.Set
-	rules []int
-}
-
-func (s *sameSets) add(set ipranges.Set, rule int) {
-	var begins netip.Addr
-	for rg := range set.All() {
-		begins = rg.From()
-		break
-	}
-	for _, i := range s.at[begins] {
-		if s.list[i].set.Equal(set) {
-			s.list[i].rules = append(s.list[i].rules, rule)
-			return
-		}
-	}
-	if s.at == nil {
-		s.at = map[netip.Addr][]int{}
-	}
-	s.at[begins] = append(s.at[begins], len(s.list))
-	s.list = append(s.list, sameSet{set, []int{rule}})
-}
-
-// sweep walks the edges in order, and calls visit at each place with the rules that match
-// from there on, of which it keeps the bits. Those in always match everywhere.
-func sweep[P any](edges []edge[P], compare func(a, b P) int, always ruleBits, visit func(at P, held ruleBits)) {
-	slices.SortFunc(edges, func(a, b edge[P]) int { return compare(a.at, b.at) })
-	held := slices.Clone(always)
-	for i := 0; i < len(edges); {
-		at := edges[i].at
-		for ; i < len(edges) && compare(edges[i].at, at) == 0; i++ {
-			for _, k := range edges[i].rules {
-				held[k/64] ^= 1 << (k % 64)
-			}
-		}
-		visit(at, held)
-	}
-}
-
-// noRule are the rules of an edge at which none begins or ends.
-var noRule []int
-
-func (c *comparison) addressClasses(fam ipranges.Family, side func(*Rule) Addresses) []addressClass {
-	start := netip.IPv4Unspecified()
-	if fam == ipranges.IPv6 {
-		start = netip.IPv6Unspecified()
-	}
-	edges := []edge[netip.Addr]{{start, noRule}}
-	always := c.none()
-	var groups sameSets
-	for i, r := range c.rules {
-		if a := side(r); a.IsAny() {
-			always.add(i)
-		} else {
-			groups.add(a.set.Only(fam), i)
-		}
-	}
-	for _, g := range groups.list {
-		for rg := range g.set.Ranges(fam) {
-			edges = append(edges, edge[netip.Addr]{rg.From(), g.rules})
-			if next := rg.To().Next(); next.IsValid() {
-				edges = append(edges, edge[netip.Addr]{next, g.rules})
-			}
-		}
-	}
-	seen := map[string]bool{}
-	var classes []addressClass
-	sweep(edges, netip.Addr.Compare, always, func(at netip.Addr, held ruleBits) {
-		if key := held.key(); !seen[key] {
-			seen[key] = true
-			classes = append(classes, addressClass{addr: at, rules: slices.Clone(held)})
-		}
-	})
-	return classes
-}
-
-// pointClass stands for all points of protocol and port space that the same rules match:
-// it has one of them.
+// pointClass is a class of points of protocol and port that fam carries.
 type pointClass struct {
 	match     Match // a single point
 	rules     ruleBits
@@ -332,38 +204,34 @@ type pointClass struct {
 }
 
 func (c *comparison) pointClasses(fam ipranges.Family) []pointClass {
-	var edges []edge[uint32]
-	add := func(rules []int, list Matches) {
-		for _, m := range list {
-			lo, hi := m.points()
-			edges = append(edges, edge[uint32]{lo, rules}, edge[uint32]{hi + 1, rules})
-		}
-	}
-	for proto := range uint32(256) {
-		edges = append(edges, edge[uint32]{proto << 16, noRule})
-	}
 	essential := Essential(fam)
-	add(noRule, essential)
-	always := c.none()
+	edges := appendEdges(nil, essential, ruleBits{})
+	var always []int
 	for i, r := range c.rules {
 		if r.AnyService() {
-			always.add(i)
+			always = append(always, i)
 		} else {
-			add([]int{i}, r.Matches())
+			edges = appendEdges(edges, r.Matches(), bitsOf(i))
 		}
 	}
-	seen := map[string]bool{}
+	edges = append(edges, edge[uint32]{rules: bitsOf(always...)})
+	axis := pointAxis(len(c.rules), edges)
+	type kind struct {
+		class     int
+		essential bool
+	}
+	seen := map[kind]bool{}
 	var classes []pointClass
-	sweep(edges, cmp.Compare[uint32], always, func(at uint32, held ruleBits) {
-		p, point := Protocol(at>>16), uint16(at)
-		if at>>16 > 255 || !possible(fam, p) {
-			return
+	for _, s := range axis.cuts {
+		p, point := Protocol(s.from>>16), uint16(s.from)
+		if s.from>>16 > 255 || !possible(fam, p) {
+			continue
 		}
 		let := essential.Has(p, point)
-		if key := fmt.Sprint(let) + held.key(); !seen[key] {
+		if key := (kind{s.class, let}); !seen[key] {
 			seen[key] = true
-			classes = append(classes, pointClass{Match{p, point, point}, slices.Clone(held), let})
+			classes = append(classes, pointClass{Match{p, point, point}, axis.classes[s.class].rules, let})
 		}
-	})
+	}
 	return classes
 }

@@ -31,34 +31,57 @@ func (a Addresses) fits(name string) bool {
 	return name != "" && slices.ContainsFunc(a.patterns, func(p string) bool { return fitsPattern(p, name) })
 }
 
-// HasNames reports whether every name of b is one of a.
-func (a Addresses) HasNames(b Addresses) bool {
-	held := a.nameIndex()
-	return b.ByName() && !slices.ContainsFunc(b.patterns, func(p string) bool { return !held.fits(sampleName(p)) })
-}
+// nameHolders is the rules that hold each pattern, for many questions.
+type nameHolders map[string]ruleBits
 
-// nameIndex is the patterns of a list for many questions: whole names, and endings.
-type nameIndex map[string]bool
-
-func (a Addresses) nameIndex() nameIndex {
-	x := make(nameIndex, len(a.patterns))
-	for _, p := range a.patterns {
-		x[p] = true
+func holdersOf(rules []Rule) nameHolders {
+	numbers := map[string][]int{}
+	for i, r := range rules {
+		for _, p := range r.To.patterns {
+			numbers[p] = append(numbers[p], i)
+		}
+	}
+	x := make(nameHolders, len(numbers))
+	for p, list := range numbers {
+		x[p] = bitsOf(list...)
 	}
 	return x
 }
 
-// fits is Addresses.fits.
-func (x nameIndex) fits(name string) bool {
-	if x[name] && !Wildcard(name) {
-		return true
+// of is the rules with a pattern that name fits.
+func (x nameHolders) of(name string) ruleBits {
+	var rules ruleBits
+	if !Wildcard(name) {
+		rules = x[name]
 	}
 	for i := 1; i <= len(name) && len(x) > 0; i++ {
-		if x["*"+name[i:]] {
-			return true
+		rules = rules.or(x["*"+name[i:]])
+	}
+	return rules
+}
+
+// Lacks is the first of patterns that stands for a name which a does not match; empty if
+// there is none.
+func (a Addresses) Lacks(patterns []string) string {
+	held := holdersOf([]Rule{{To: a}})
+	for _, p := range patterns {
+		if held.of(sampleName(p)).empty() {
+			return p
 		}
 	}
-	return false
+	return ""
+}
+
+// ofAll is the rules that match every name of the list.
+func (x nameHolders) ofAll(list []string) ruleBits {
+	all := x.of(sampleName(list[0]))
+	for _, p := range list[1:] {
+		rest := x.of(sampleName(p))
+		var both ruleBits
+		both.and(all, rest)
+		all = both
+	}
+	return all
 }
 
 func fitsPattern(pattern, name string) bool {

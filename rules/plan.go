@@ -68,8 +68,14 @@ type Notes struct {
 	Ticket      string `json:"ticket,omitempty"` // of the change that the rule came with
 }
 
-// Matches is all of the rule's protocol and port pairs.
+// Matches is all of the rule's protocol and port pairs. Callers must not write to it.
 func (r *Rule) Matches() Matches {
+	switch {
+	case r.AnyService():
+		return everyProtocol
+	case len(r.Services) == 1:
+		return r.Services[0].Matches()
+	}
 	var list []Match
 	for _, s := range r.Services {
 		list = append(list, s.Matches()...)

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"strconv"
 )
@@ -128,6 +129,17 @@ func (m Match) points() (lo, hi uint32) {
 	return base | uint32(m.Lo), base | uint32(m.Hi)
 }
 
+// stretches yields the first and the last point of every match.
+func (ms Matches) stretches() iter.Seq2[uint32, uint32] {
+	return func(yield func(lo, hi uint32) bool) {
+		for _, m := range ms {
+			if !yield(m.points()) {
+				return
+			}
+		}
+	}
+}
+
 // Matches is a set of protocol and port pairs: sorted, disjoint, and joined
 // where they touch within a protocol. The zero value matches nothing.
 type Matches []Match
@@ -163,6 +175,9 @@ func EveryProtocol() Matches {
 	}
 	return out
 }
+
+// everyProtocol is not written to.
+var everyProtocol = EveryProtocol()
 
 // Has reports whether ms matches the point of protocol p.
 func (ms Matches) Has(p Protocol, point uint16) bool {
@@ -272,7 +287,7 @@ func (s Service) IsEmpty() bool { return !s.any && len(s.matches) == 0 }
 // Matches is the service's protocol and port pairs. Callers must not write to it.
 func (s Service) Matches() Matches {
 	if s.any {
-		return EveryProtocol()
+		return everyProtocol
 	}
 	return s.matches
 }

@@ -196,14 +196,12 @@ func (c *compiler) portsFitNames(r *rule, use portUse, summary string) bool {
 	for i, n := range use.names {
 		lower[i] = strings.ToLower(n)
 	}
-	all := rules.Named("", lower)
-	for _, name := range r.to.hosts {
-		if !all.HasNames(rules.Named("", []string{name})) {
-			c.error(use.rng, summary, fmt.Sprintf("The feed publishes them for the tag's own names, and %s is not among these.", name),
-				fmt.Sprintf("list names(feed.%s, %q) in a block of their own, and a rule of its own for other names", use.feed, use.tag),
-				at(r.decl.attr("to").Expr.Range(), "the destinations are here"))
-			return false
-		}
+	name := rules.Named("", lower).Lacks(r.to.hosts)
+	if name == "" {
+		return true
 	}
-	return true
+	c.error(use.rng, summary, fmt.Sprintf("The feed publishes them for the tag's own names, and %s is not among these.", name),
+		fmt.Sprintf("list names(feed.%s, %q) in a block of their own, and a rule of its own for other names", use.feed, use.tag),
+		at(r.decl.attr("to").Expr.Range(), "the destinations are here"))
+	return false
 }
