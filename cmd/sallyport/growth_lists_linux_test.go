@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"sallyport/internal/testkit/grow"
@@ -28,10 +29,9 @@ func TestListsGrow(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("SALLYPORT_CACHE", filepath.Join(dir, "cache"))
 	sallyport := program(t, dir, "sallyport", ".")
-	files := 0
+	var files atomic.Int32
 	file := func(data []byte) string {
-		files++
-		name := filepath.Join(dir, fmt.Sprint("input", files))
+		name := filepath.Join(dir, fmt.Sprint("input", files.Add(1)))
 		if err := os.WriteFile(name, data, 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -39,6 +39,7 @@ func TestListsGrow(t *testing.T) {
 	}
 	for _, g := range listGrowths() {
 		t.Run(g.name, func(t *testing.T) {
+			t.Parallel()
 			grow.Check(t, g.name, g.size, func(n int) int {
 				return grow.Instructions(t, append([]string{sallyport}, g.args(n, file)...)...)
 			})
@@ -66,11 +67,11 @@ func listGrowths() []listGrowth {
 	})
 	list := func(shape string, n int, file write) string { return "text=" + file(iplist.Lines(shape, n)) }
 	// Prices of up to 4,096 routes take as many steps for a prefix, and fewer for short lists.
-	add("budget", 2000, func(n int, file write) []string {
+	add("budget", 1000, func(n int, file write) []string {
 		return []string{"budget", "text:all", "--feed", list("public", n, file)}
 	})
 	for _, shape := range []string{"disjoint", "public"} {
-		add("budget --at "+shape, 5000, func(n int, file write) []string {
+		add("budget --at "+shape, 2000, func(n int, file write) []string {
 			return []string{"budget", "text:all", "--feed", list(shape, n, file), "--at", "100,200", "--json"}
 		})
 	}
@@ -81,21 +82,21 @@ func listGrowths() []listGrowth {
 		return []string{"ranges", "coverage", "text:all", "--by", "12.0.0.0/7", "--feed", list("public", n, file), "-v"}
 	})
 	feed := func(n int, file write) string { return file(iplist.Feed(n)) }
-	add("ranges list", 200, func(n int, file write) []string { return []string{"ranges", "list", "--feed", feed(n, file)} })
-	add("ranges list with words", 200, func(n int, file write) []string {
+	add("ranges list", 100, func(n int, file write) []string { return []string{"ranges", "list", "--feed", feed(n, file)} })
+	add("ranges list with words", 100, func(n int, file write) []string {
 		return []string{"ranges", "list", "tag", "--feed", feed(n, file)}
 	})
-	add("ranges lookup of tags", 200, func(n int, file write) []string {
+	add("ranges lookup of tags", 100, func(n int, file write) []string {
 		return []string{"ranges", "lookup", "20.0.0.64", "20.0.0.0/8", "--json", "--feed", feed(n, file)}
 	})
 	add("ranges lookup of addresses", 50, func(n int, file write) []string {
-		args := []string{"ranges", "lookup", "--feed", feed(500, file)}
+		args := []string{"ranges", "lookup", "--feed", feed(250, file)}
 		for i := range n {
-			args = append(args, fmt.Sprintf("20.0.%d.%d", i%500/2, i%2*128)) // of each tag in turn
+			args = append(args, fmt.Sprintf("20.0.%d.%d", i%250/2, i%2*128)) // of each tag in turn
 		}
 		return args
 	})
-	add("ranges diff", 200, func(n int, file write) []string { return []string{"ranges", "diff", feed(n/2+1, file), feed(n, file)} })
+	add("ranges diff", 100, func(n int, file write) []string { return []string{"ranges", "diff", feed(n/2+1, file), feed(n, file)} })
 	add("ranges diff --tag", 1000, func(n int, file write) []string {
 		return []string{"ranges", "diff", "--kind", "text", "--tag", "all", file(iplist.Lines("public", n)), file(iplist.Lines("sorted", n))}
 	})
