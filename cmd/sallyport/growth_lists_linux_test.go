@@ -67,7 +67,7 @@ func listGrowths() []listGrowth {
 	})
 	list := func(shape string, n int, file write) string { return "text=" + file(iplist.Lines(shape, n)) }
 	// Prices of up to 4,096 routes take as many steps for a prefix, and fewer for short lists.
-	add("budget", 1000, func(n int, file write) []string {
+	add("budget", 2000, func(n int, file write) []string {
 		return []string{"budget", "text:all", "--feed", list("public", n, file)}
 	})
 	for _, shape := range []string{"disjoint", "public"} {
