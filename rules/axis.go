@@ -198,22 +198,26 @@ func (x *axis[P]) meeting(work *int, stretches iter.Seq2[P, P]) ruleBits {
 }
 
 // addressAxis is the axis of the addresses of fam.
-func addressAxis(n int, fam ipranges.Family, groups *sameSets) *axis[netip.Addr] {
+func addressAxis(rules int, fam ipranges.Family, groups *sameSets) *axis[netip.Addr] {
 	start := netip.IPv4Unspecified()
 	if fam == ipranges.IPv6 {
 		start = netip.IPv6Unspecified()
 	}
-	edges := []edge[netip.Addr]{{start, bitsOf(groups.always...)}}
+	n := 1
 	for _, g := range groups.list {
-		rules := bitsOf(g.rules...)
+		n += 2 * g.set.NumRanges(fam)
+	}
+	edges := append(make([]edge[netip.Addr], 0, n), edge[netip.Addr]{start, bitsOf(groups.always...)})
+	for _, g := range groups.list {
+		held := bitsOf(g.rules...)
 		for rg := range g.set.Ranges(fam) {
-			edges = append(edges, edge[netip.Addr]{rg.From(), rules})
+			edges = append(edges, edge[netip.Addr]{rg.From(), held})
 			if next := rg.To().Next(); next.IsValid() {
-				edges = append(edges, edge[netip.Addr]{next, rules})
+				edges = append(edges, edge[netip.Addr]{next, held})
 			}
 		}
 	}
-	return newAxis(n, edges, netip.Addr.Compare)
+	return newAxis(rules, edges, netip.Addr.Compare)
 }
 
 // sameSets brings rules together that go to the same addresses: their edges are the same.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -143,7 +144,9 @@ func TestManyNames(t *testing.T) {
 			list[i] = fmt.Sprintf("h%d.example.com", i)
 		}
 		p := &Plan{Families: BothFamilies, Default: Deny, Rules: []Rule{{Name: "r", Verdict: Allow, From: Any(), To: Named("names", list), Services: []Service{AnyService()}}}}
-		if d := Compare(p, p); d != nil {
+		q := *p
+		q.Rules = append(slices.Clone(p.Rules), p.Rules[0]) // else the rules are compared one by one
+		if d := Compare(p, &q); d != nil {
 			t.Fatal(d)
 		}
 	})

@@ -97,6 +97,9 @@ func newRuleIndex(p *Plan) *ruleIndex {
 			unnamed = append(unnamed, i)
 		}
 	}
+	if len(p.Rules) < 2 {
+		return x // nothing comes first
+	}
 	for _, f := range x.families {
 		x.from[f] = addressAxis(len(p.Rules), f, &sources)
 		x.to[f] = addressAxis(len(p.Rules), f, &dests)
@@ -108,6 +111,9 @@ func newRuleIndex(p *Plan) *ruleIndex {
 
 // size is the steps that it took to make x.
 func (x *ruleIndex) size() int {
+	if x.points == nil {
+		return 0
+	}
 	n := x.points.numWords
 	for f := range x.from {
 		n += x.from[f].numWords + x.to[f].numWords
@@ -145,7 +151,7 @@ type hunt struct {
 // goes down one part at a time and ends with the first that is left: most rules are
 // not shadowed, and their first part shows it.
 func (h *hunt) survives(g region, j int) bool {
-	if h.cornerLeft(g) {
+	if h.rule == 0 || h.cornerLeft(g) {
 		return true
 	}
 	for j = h.next(j); j < h.rule; j = h.next(j + 1) {
