@@ -8,6 +8,3 @@ var start = time.Now()
 
 // spent is the time on the clock, where nothing better is asked for.
 func spent() time.Duration { return time.Since(start) }
-
-// children is the same for the programs that it starts.
-func children() time.Duration { return spent() }
