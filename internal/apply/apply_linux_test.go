@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -177,6 +178,23 @@ func TestLoadsThatFail(t *testing.T) {
 			b.is("two\n", Confirmed, "at once")
 		})
 	}
+}
+
+// TestBackground is a load that leaves a process behind, which goes on, with the output open.
+func TestBackground(t *testing.T) {
+	b := newBench(t)
+	b.load = []string{"sh", "-c", `cp "$1" "$0"; sleep 3600 & echo $! >"$0.pid"`, b.device, "{}"}
+	b.first()
+	b.is("one\n", Confirmed, "")
+	var pid int
+	data, err := os.ReadFile(b.device + ".pid")
+	if _, scanned := fmt.Sscan(string(data), &pid); err != nil || scanned != nil {
+		t.Fatal(err, scanned)
+	}
+	if startOf(pid) == "" {
+		t.Error("it is gone")
+	}
+	_ = syscall.Kill(pid, syscall.SIGKILL)
 }
 
 // TestStuck is a load that cannot be taken back: the journal says so, and the next run loads.

@@ -21,8 +21,8 @@ const markName = "SALLYPORT_LOADS"
 const sbin = "/usr/local/sbin:/usr/sbin:/sbin"
 
 // run runs an argument list in which {} stands for path, without a shell, and returns
-// what it prints on standard output. Its process group ends with it: when it is done, when
-// it takes too long, and when ctx is done. A command that changes the machine gets the mark
+// what it prints on standard output. If it fails, takes too long, or ctx is done, its process
+// group ends with it; what a command that succeeds leaves in the background goes on. A command that changes the machine gets the mark
 // of its run, by which it is found if this process dies.
 func (d *Deploy) run(ctx context.Context, mark string, args []string, path string) (string, error) {
 	words := make([]string, len(args))
@@ -44,7 +44,12 @@ func (d *Deploy) run(ctx context.Context, mark string, args []string, path strin
 	out.most, said.most = maxOutput, 4096
 	cmd.Stdout, cmd.Stderr = &out, &said
 	err := cmd.Run()
-	endGroup(cmd)
+	if errors.Is(err, exec.ErrWaitDelay) && cmd.ProcessState.Success() {
+		err = nil // something in the background still has the output open
+	}
+	if err != nil {
+		endGroup(cmd)
+	}
 	switch cause := context.Cause(ctx); {
 	case err == nil && out.over:
 		err = fmt.Errorf("it printed more than %d MB", maxOutput>>20)
