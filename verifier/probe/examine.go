@@ -15,8 +15,9 @@ import (
 // answer, something before the target sent it. Other ports of the target show how long
 // the way is.
 
-// shortest is how many hops are tried with such packets.
-const shortest = 3
+// shortest is how many hops are tried with such packets. With four sends of a request they
+// are fewer than the ten datagrams that a port may get.
+const shortest = 5
 
 // A place is where on the way an answer came from: behind the last hop that packets
 // passed, and before the next hop or at it.
@@ -58,7 +59,8 @@ func (e *env) locate(ctx context.Context, p portOf, r *ruling) {
 		}
 		return a.err != nil && e.judge(sign{err: a.err}, p.to.Addr()).alike(*r)
 	}) + 1
-	if !answers[0].sent {
+	// That nothing came back is an observation only where something was sent.
+	if at == 0 && slices.ContainsFunc(answers, func(a hopAnswer) bool { return !a.sent }) {
 		r.why += "; whether something nearer says the same was not asked: the run ended, or no more datagrams may be sent there"
 		return
 	}
