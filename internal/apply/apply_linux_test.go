@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -195,6 +196,58 @@ func TestBackground(t *testing.T) {
 		t.Error("it is gone")
 	}
 	_ = syscall.Kill(pid, syscall.SIGKILL)
+}
+
+// TestGuardComesSecond decides a run while its guard waits to take it back: the guard does
+// nothing any more, since another run may have followed.
+func TestGuardComesSecond(t *testing.T) {
+	b := newBench(t)
+	b.first()
+	if _, err := b.apply("two\n"); err != nil {
+		t.Fatal(err)
+	}
+	device, err := b.lock(deviceLock, lockWait)
+	if err != nil || device == nil {
+		t.Fatal(err)
+	}
+	g := guard{Folder: b.Folder, run: 2, last: &Past{}} // a run without a process, which it would end
+	ended := make(chan error)
+	go func() {
+		_, err := g.takeBack(context.Background(), "nobody confirmed it")
+		ended <- err
+	}()
+	await.Until(t, "the guard to claim the run", func() bool {
+		j, err := b.Read()
+		return err == nil && j.Runs[1].Step == Undoing
+	})
+	if err := b.giveUp(t.Context(), 2, "a test took it back"); err == nil {
+		t.Fatal("no error")
+	}
+	if err := os.WriteFile(b.device, []byte("three\n"), 0o600); err != nil { // as a run that follows
+		t.Fatal(err)
+	}
+	if err := device.Unlock(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if got := b.loaded(); got != "three\n" {
+		t.Errorf("the guard loaded %q over another run", got)
+	}
+}
+
+// TestConfirmedWhileJudged confirms a run by hand before the judge finds it worse: it stays,
+// and the error does not call it taken back.
+func TestConfirmedWhileJudged(t *testing.T) {
+	b := newBench(t)
+	b.first()
+	b.judge = func(context.Context) (string, error) { return "calls fail", b.Confirm(2, "by a test") }
+	var undone *UndoneError
+	if _, err := b.apply("two\n"); err == nil || errors.As(err, &undone) || !strings.Contains(err.Error(), "confirmed by a test meanwhile: calls fail") {
+		t.Fatal(err)
+	}
+	b.is("two\n", Confirmed, "by a test")
 }
 
 // TestStuck is a load that cannot be taken back: the journal says so, and the next run loads.

@@ -164,12 +164,15 @@ func (f *Folder) note(n int, e Event) error {
 
 // giveUp takes the run back, for a caller with the device's lock.
 func (f *Folder) giveUp(ctx context.Context, n int, why string) error {
-	if err := f.claim(n, why); err != nil {
-		return &UndoneError{Run: n, Why: why} // the guard was quicker
-	}
+	decided := f.claim(n, why)
 	j, err := f.Read()
-	if err != nil {
+	switch {
+	case err != nil:
 		return &UndoneError{n, why, err}
+	case decided != nil && j.Runs[n-1].Step == Confirmed:
+		return fmt.Errorf("run %d stays loaded, since it was confirmed %s meanwhile: %s", n, j.Runs[n-1].Text, why)
+	case decided != nil:
+		return &UndoneError{Run: n, Why: why} // the guard was quicker
 	}
 	return &UndoneError{n, why, f.undo(context.WithoutCancel(ctx), j.Runs[n-1], why)}
 }

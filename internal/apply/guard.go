@@ -110,6 +110,9 @@ func (g *guard) takeBack(ctx context.Context, why string) (done bool, err error)
 	if j, err := g.Read(); err == nil {
 		g.last = j.Runs[g.run-1]
 	}
+	if !g.last.Open() { // another process took it back meanwhile, and another run may have followed
+		return true, err
+	}
 	return true, errors.Join(err, g.bring(ctx, g.last, why))
 }
 
