@@ -203,6 +203,25 @@ func TestApplied(t *testing.T) {
 	}
 }
 
+// TestAnotherTargetIsUndone takes back a run whose deploy went over to another target: that
+// is taken away, and what the first one has loaded stays.
+func TestAnotherTargetIsUndone(t *testing.T) {
+	need.Root(t)
+	need.Program(t, "nft")
+	c := deployed["nftables"]
+	m := newMachine(t, c.list)
+	m.MustExec(t, c.admin, "sh")
+	m.write("a.hcl", deployPolicy(c.target, false))
+	m.write("b.hcl", strings.Replace(deployPolicy(strings.Replace(c.target, "edge", "border", 1), true), "target.edge", "target.border", 1))
+	m.sallyport(exitOK, "apply", "--policy", "a.hcl", "--confirm", "now")
+	first := m.loaded()
+	m.sallyport(exitOK, "apply", "--policy", "b.hcl")
+	m.sallyport(exitOK, "confirm", "--undo")
+	if got := m.loaded(); got != first {
+		t.Errorf("the other target, taken back, leaves\n%s\nand there was\n%s", got, first)
+	}
+}
+
 // TestFirstLoadIsJumpedTo takes a first load back after the admin jumped to it: then the
 // chain cannot be deleted, and is emptied.
 func TestFirstLoadIsJumpedTo(t *testing.T) {

@@ -46,7 +46,7 @@ func (f *Folder) undo(ctx context.Context, p *Past, why string) error {
 		if j != nil && j.Current(d.Name) != nil {
 			with = j.Current(d.Name).Deploy(d.Name)
 		}
-		if err := f.replace(ctx, f.mark(p.Number), with, p.Out, d.Files, d.Before); err != nil {
+		if err := f.bringBack(ctx, p, d, with); err != nil {
 			failed = append(failed, err)
 			continue
 		}
@@ -66,6 +66,18 @@ func (f *Folder) undo(ctx context.Context, p *Past, why string) error {
 	}
 	err := f.append(func(*Journal) ([]Event, error) { return append(events, last), nil })
 	return errors.Join(errors.Join(failed...), err)
+}
+
+// bringBack brings back what was loaded before d, with the commands of with. A deploy that went
+// over to another target has loaded that beside the first one: it is taken away on its own.
+func (f *Folder) bringBack(ctx context.Context, p *Past, d, with *Deploy) error {
+	mark, loaded := f.mark(p.Number), d.Files
+	var away error
+	if len(d.Before) > 0 && (with.Target != d.Target || with.Kind != d.Kind) {
+		away = f.replace(ctx, mark, d, p.Out, loaded, nil)
+		loaded = nil
+	}
+	return errors.Join(away, f.replace(ctx, mark, with, p.Out, loaded, d.Before))
 }
 
 // differ counts the lines that only one of two kept states has; 0 if one is not known.
