@@ -191,7 +191,10 @@ func TestApplied(t *testing.T) {
 			// A machine that starts anew has nothing loaded, also where it stopped in an open run.
 			m.sallyport(exitOK, "rollback", "--unpin")
 			m.sallyport(exitOK, "apply", "--policy", "b.hcl")
-			killGuards(t, m.dir)
+			await.Until(t, "the guard to be gone", func() bool { return killGuards(t, m.dir) == 0 })
+			if out := m.sallyport(exitFailed, "status"); !strings.Contains(out, "its guard is gone") {
+				t.Errorf("status does not say that nobody guards the run: %s", out)
+			}
 			m.MustExec(t, c.stop, "sh")
 			m.MustExec(t, c.admin, "sh")
 			m.sallyport(exitOK, "restore")
@@ -203,22 +206,29 @@ func TestApplied(t *testing.T) {
 	}
 }
 
-// TestAnotherTargetIsUndone takes back a run whose deploy went over to another target: that
-// is taken away, and what the first one has loaded stays.
+// TestAnotherTargetIsUndone takes back a run whose deploy went over to another target, which
+// is taken away, or whose target moved to another path: what was loaded before stays.
 func TestAnotherTargetIsUndone(t *testing.T) {
 	need.Root(t)
 	need.Program(t, "nft")
 	c := deployed["nftables"]
-	m := newMachine(t, c.list)
-	m.MustExec(t, c.admin, "sh")
-	m.write("a.hcl", deployPolicy(c.target, false))
-	m.write("b.hcl", strings.Replace(deployPolicy(strings.Replace(c.target, "edge", "border", 1), true), "target.edge", "target.border", 1))
-	m.sallyport(exitOK, "apply", "--policy", "a.hcl", "--confirm", "now")
-	first := m.loaded()
-	m.sallyport(exitOK, "apply", "--policy", "b.hcl")
-	m.sallyport(exitOK, "confirm", "--undo")
-	if got := m.loaded(); got != first {
-		t.Errorf("the other target, taken back, leaves\n%s\nand there was\n%s", got, first)
+	for name, second := range map[string]string{
+		"another target": strings.Replace(deployPolicy(strings.Replace(c.target, "edge", "border", 1), true), "target.edge", "target.border", 1),
+		"another path":   deployPolicy(strings.Replace(c.target, "hook", "path = \"moved.nft\"\n  hook", 1), true),
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newMachine(t, c.list)
+			m.MustExec(t, c.admin, "sh")
+			m.write("a.hcl", deployPolicy(c.target, false))
+			m.write("b.hcl", second)
+			m.sallyport(exitOK, "apply", "--policy", "a.hcl", "--confirm", "now")
+			first := m.loaded()
+			m.sallyport(exitOK, "apply", "--policy", "b.hcl")
+			m.sallyport(exitOK, "confirm", "--undo")
+			if got := m.loaded(); got != first {
+				t.Errorf("taken back, it leaves\n%s\nand there was\n%s", got, first)
+			}
+		})
 	}
 }
 

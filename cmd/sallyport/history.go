@@ -15,7 +15,8 @@ import (
 type statusJSON struct {
 	Deploys []deployedJSON `json:"deploys"`
 	Waiting *runJSON       `json:"waiting,omitempty"`
-	Until   time.Time      `json:"until,omitzero"` // when the run that waits is taken back
+	Until   time.Time      `json:"until,omitzero"`   // when the run that waits is taken back
+	Guarded bool           `json:"guarded,omitzero"` // the guard of an open run lives
 	Pinned  int            `json:"pinned,omitzero"`
 	Last    *runJSON       `json:"last,omitempty"`
 }
@@ -29,6 +30,8 @@ type deployedJSON struct {
 	Known  bool       `json:"state_known"`
 	Drift  *driftJSON `json:"drift,omitempty"`
 	Stuck  bool       `json:"stuck,omitzero"`
+	// Problem is why the machine does not tell what is loaded.
+	Problem string `json:"problem,omitempty"`
 }
 
 // runJSON is a run of the journal.
@@ -78,7 +81,7 @@ machine since. It exits with 1 if something was changed, or is not known.`,
 			if err != nil {
 				return err
 			}
-			return a.status(steps, j, asJSON)
+			return a.status(folder, steps, j, asJSON)
 		},
 	}
 	f.add(cmd)
@@ -86,7 +89,7 @@ machine since. It exits with 1 if something was changed, or is not known.`,
 	return cmd
 }
 
-func (a *app) status(steps []apply.PlanStep, j *apply.Journal, asJSON bool) error {
+func (a *app) status(folder *apply.Folder, steps []apply.PlanStep, j *apply.Journal, asJSON bool) error {
 	s := statusJSON{Deploys: []deployedJSON{}, Pinned: j.Pinned}
 	if w, until := j.Waiting(); w != nil {
 		r := jsonOfRun(w)
@@ -96,10 +99,15 @@ func (a *app) status(steps []apply.PlanStep, j *apply.Journal, asJSON bool) erro
 		r := jsonOfRun(j.Runs[n-1])
 		s.Last = &r
 	}
-	bad := s.Last != nil && s.Last.State == apply.Stuck
+	stuck := s.Last != nil && s.Last.State == apply.Stuck
+	bad := stuck
+	if open := j.Last(); open != nil {
+		s.Guarded = folder.Guarded(open.Number)
+		bad = bad || !s.Guarded
+	}
 	for i := range steps {
 		d := &steps[i]
-		row := deployedJSON{Name: d.Name, Target: d.Target, Kind: d.Kind, Known: d.Known, Drift: jsonOfDrift(d), Stuck: bad && slices.Contains(s.Last.Deploys, d.Name)}
+		row := deployedJSON{Name: d.Name, Target: d.Target, Kind: d.Kind, Known: d.Known, Drift: jsonOfDrift(d), Problem: d.Problem, Stuck: stuck && slices.Contains(s.Last.Deploys, d.Name)}
 		if past := j.Current(d.Name); past != nil {
 			row.Run, row.Since = past.Number, past.Ended
 		}
@@ -107,7 +115,7 @@ func (a *app) status(steps []apply.PlanStep, j *apply.Journal, asJSON bool) erro
 		if waits {
 			row.Drift = nil // what the run has loaded
 		}
-		bad = bad || row.Drift != nil
+		bad = bad || row.Drift != nil || row.Problem != ""
 		s.Deploys = append(s.Deploys, row)
 		if !asJSON {
 			a.printDeployed(d, row, waits)
@@ -136,6 +144,8 @@ func (a *app) printDeployed(d *apply.PlanStep, row deployedJSON, waits bool) {
 	}
 	fmt.Fprintf(a.out, "%s  %s\n", a.bold(d.Name), hang(text, len(d.Name)+2, 2, a.width))
 	switch {
+	case row.Problem != "":
+		fmt.Fprintf(a.out, "  %s\n", hang(row.Problem, 2, 4, a.width))
 	case waits:
 	case row.Run > 0 && !d.Known:
 		fmt.Fprintln(a.out, "  no command tells what is loaded now")
@@ -148,8 +158,14 @@ func (a *app) printStatusEnd(s *statusJSON) {
 	if len(s.Deploys) == 0 {
 		fmt.Fprintln(a.out, "nothing was loaded by sallyport apply here")
 	}
-	if s.Waiting != nil {
+	switch {
+	case s.Last == nil || s.Last.State == apply.Confirmed || s.Last.State == apply.Undone || s.Last.State == apply.Stuck:
+	case !s.Guarded:
+		fmt.Fprintf(a.out, "%s\n", hang(fmt.Sprintf("run %d is %s, and its guard is gone: sallyport confirm --undo takes it back, and so does the next apply", s.Last.Run, s.Last.State), 0, 2, a.width))
+	case s.Waiting != nil:
 		fmt.Fprintf(a.out, "run %d waits to be confirmed until %s\n", s.Waiting.Run, s.Until.Local().Format(time.DateTime))
+	default:
+		fmt.Fprintf(a.out, "run %d is %s\n", s.Last.Run, s.Last.State)
 	}
 	if s.Last != nil && (s.Last.State == apply.Undone || s.Last.State == apply.Stuck) {
 		fmt.Fprintf(a.out, "%s\n", hang(fmt.Sprintf("run %d is %s: %s", s.Last.Run, s.Last.State, s.Last.Text), 0, 2, a.width))

@@ -34,6 +34,9 @@ func (d *Deploy) run(ctx context.Context, mark string, args []string, path strin
 
 	cmd := exec.CommandContext(ctx, program(words[0]), words[1:]...)
 	cmd.Dir = d.Dir
+	if _, err := os.Stat(d.Dir); err != nil {
+		cmd.Dir = "/" // the policy's folder moved since: most commands need none
+	}
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "PATH="+withSbin(os.Getenv("PATH")))
 	if mark != "" {
 		cmd.Env = append(cmd.Env, markName+"="+mark)

@@ -8,13 +8,14 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"time"
 )
 
 // Guard takes the run back unless it is confirmed in time. It writes a line to ready when it
 // stands, and returns when the run is decided. It is meant to be a process of its own.
 func (f *Folder) Guard(ctx context.Context, run int, ready io.WriteCloser) error {
-	own, err := f.lock(guardLock(run), 0)
+	own, err := f.lock(guardLock(run), lockWait) // somebody may just look whether there is one
 	if err != nil || own == nil {
 		return errors.Join(err, ready.Close(), errors.New("the run has a guard"))
 	}
@@ -32,25 +33,31 @@ func (f *Folder) Guard(ctx context.Context, run int, ready io.WriteCloser) error
 		if done || ctx.Err() != nil {
 			return err
 		}
+		if err != nil { // such as a full disk: the journal has to say what is loaded
+			time.Sleep(guardRetry)
+		}
 		time.Sleep(guardPause)
 	}
 }
 
-// guardPause is how long a guard waits between two looks at the journal.
-const guardPause = 200 * time.Millisecond
+// guardPause is how long a guard waits between two looks at the journal, and guardRetry how
+// long after a failure, besides.
+const (
+	guardPause = 200 * time.Millisecond
+	guardRetry = 3 * time.Second
+)
 
 type guard struct {
 	*Folder
 	run           int
+	seen          fs.FileInfo // of the journal, when it was read
 	armed, loaded time.Time
 	last          *Past // as the journal had it when it could be read
 }
 
 // look looks at the run once, and reports whether the guard is done.
 func (g *guard) look(ctx context.Context) (done bool, err error) {
-	if j, err := g.Read(); err == nil && g.run <= len(j.Runs) {
-		g.last = j.Runs[g.run-1]
-	}
+	g.read()
 	p := g.last
 	if _, err := os.Stat(g.dir); errors.Is(err, fs.ErrNotExist) {
 		return true, err // somebody removed all that it could bring back
@@ -69,7 +76,7 @@ func (g *guard) look(ctx context.Context) (done bool, err error) {
 		if j, err := g.Read(); err == nil && !j.Runs[g.run-1].Open() {
 			return true, nil
 		}
-		return true, g.bring(ctx, p, p.Text)
+		return g.bring(ctx, p, p.Text)
 	case p.Step == Loaded:
 		if g.loaded.IsZero() {
 			g.loaded = time.Now()
@@ -83,6 +90,17 @@ func (g *guard) look(ctx context.Context) (done bool, err error) {
 		return g.takeBack(ctx, fmt.Sprintf("loading it did not end within %s", p.longest()))
 	}
 	return false, nil
+}
+
+// read reads the journal if it changed.
+func (g *guard) read() {
+	info, err := os.Stat(filepath.Join(g.dir, journalName))
+	if err == nil && g.seen != nil && info.Size() == g.seen.Size() && info.ModTime().Equal(g.seen.ModTime()) {
+		return
+	}
+	if j, err := g.Read(); err == nil && g.run <= len(j.Runs) {
+		g.last, g.seen = j.Runs[g.run-1], info
+	}
 }
 
 // longest is how long the commands of a run can take.
@@ -102,7 +120,9 @@ func (g *guard) takeBack(ctx context.Context, why string) (done bool, err error)
 	device, err := g.lock(deviceLock, 2*time.Second)
 	if device == nil && err == nil {
 		g.last.Process.end()
-		device, err = g.lock(deviceLock, lockWait)
+		if device, err = g.lock(deviceLock, lockWait); err != nil {
+			return false, err
+		}
 	}
 	if device != nil {
 		defer device.Unlock()
@@ -113,18 +133,18 @@ func (g *guard) takeBack(ctx context.Context, why string) (done bool, err error)
 	if !g.last.Open() { // another process took it back meanwhile, and another run may have followed
 		return true, err
 	}
-	return true, errors.Join(err, g.bring(ctx, g.last, why))
+	return g.bring(ctx, g.last, why)
 }
 
-// bring is undo, told to the system's log.
-func (g *guard) bring(ctx context.Context, p *Past, why string) error {
-	err := g.undo(ctx, p, why)
-	if err != nil {
+// bring is undo, told to the system's log. It is not done where the journal cannot tell.
+func (g *guard) bring(ctx context.Context, p *Past, why string) (done bool, err error) {
+	if err = g.undo(ctx, p, why); err != nil {
 		tell(fmt.Sprintf("run %d: %s, and taking it back failed: %v", p.Number, why, err))
-		return err
+		j, unread := g.Read()
+		return unread == nil && !j.Runs[g.run-1].Open(), err
 	}
 	tell(fmt.Sprintf("run %d is taken back: %s", p.Number, why))
-	return nil
+	return true, nil
 }
 
 // arm starts the guard of a run and waits until it stands.

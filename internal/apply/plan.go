@@ -45,6 +45,7 @@ type PlanStep struct {
 	// its state that are gone and new since the last run: what somebody else changed.
 	Known         bool
 	Missing, More []string
+	Problem       string // why the machine does not tell, though a command should
 	// Sudden says what grew or shrank far more than feeds do while the policy stayed the same;
 	// empty if nothing did.
 	Sudden string
@@ -354,7 +355,9 @@ func (f *Folder) Look(ctx context.Context) ([]PlanStep, *Journal, error) {
 		s := PlanStep{Deploy: *d}
 		lines, known, err := d.state(ctx)
 		if err != nil {
-			return nil, nil, err
+			s.Problem = err.Error()
+			list = append(list, s)
+			continue
 		}
 		if s.Known = known; known {
 			h := sha256.Sum256([]byte(strings.Join(lines, "\n")))

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -20,7 +21,7 @@ type Folder struct{ dir string }
 // gives a service (systemd.exec(5), StateDirectory=), or the usual one of the system or of
 // the user.
 func DefaultFolder() (string, error) {
-	if dir := os.Getenv("STATE_DIRECTORY"); dir != "" {
+	if dir, _, _ := strings.Cut(os.Getenv("STATE_DIRECTORY"), ":"); dir != "" { // the first of several
 		return dir, nil
 	}
 	if os.Geteuid() == 0 {
@@ -145,6 +146,18 @@ func (f *Folder) lock(name string, wait time.Duration) (*flock.Flock, error) {
 
 // mark is the mark of commands that change the machine for a run.
 func (f *Folder) mark(run int) string { return fmt.Sprintf("%s run %d", f.dir, run) }
+
+// Guarded reports whether the guard of the run lives.
+func (f *Folder) Guarded(run int) bool {
+	if _, err := os.Stat(filepath.Join(f.dir, guardLock(run))); err != nil {
+		return false // a guard that ends removes it
+	}
+	l, err := f.lock(guardLock(run), 0)
+	if l != nil {
+		_ = l.Unlock()
+	}
+	return err == nil && l == nil
+}
 
 // guardLock is the lock that the guard of a run holds while it lives.
 func guardLock(run int) string { return fmt.Sprintf("guard-%d.lock", run) }

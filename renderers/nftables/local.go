@@ -119,13 +119,14 @@ func (r *renderer) emptied(t *table) []byte {
 	return []byte(strings.Join(append([]string{first}, append(left.delete(r.table), "")...), "\n"))
 }
 
-// tableOf is what the file of the target declares in its table.
+// tableOf is what the file that is loaded declares in the target's table. It may be at
+// another path than the target's today.
 func tableOf(files []renderers.File, r *renderer) (*table, error) {
-	f, err := renderers.FileAt(files, r.env.Path)
-	if err != nil {
-		return nil, err
+	i := slices.IndexFunc(files, func(f renderers.File) bool { return f.Use != "" })
+	if i < 0 {
+		return nil, fmt.Errorf("none of the files of %s is loaded", r.env.Path)
 	}
-	rs, err := parse(string(f.Data))
+	rs, err := parse(string(files[i].Data))
 	if err != nil {
 		return nil, err
 	}
