@@ -141,14 +141,15 @@ done
 
 # The time-out is for what hangs: a machine ten times slower needs a part of it.
 tests() { go tool -modfile=tools/go.mod gotestsum --format pkgname -- -timeout 60m "$@"; }
-pure="./ipranges/... ./rules/..."
-others=$(go list ./... | grep -v -e '^sallyport/ipranges' -e '^sallyport/rules')
+pure="./ipranges/... ./rules/... ./renderers/paloalto ./renderers/pfsense"
+others=$(go list ./... | grep -v -e '^sallyport/ipranges' -e '^sallyport/rules' -e '^sallyport/renderers/paloalto$' -e '^sallyport/renderers/pfsense$')
 
 # What is tried in all combinations shows nothing more with the race detector, and takes
-# ten times as long. Of sets and rules the loops run without it, and with it the short ones.
+# ten times as long, or forty where XML is read byte by byte. Of sets, rules and those
+# targets the loops run without it, and with it the short ones.
 # shellcheck disable=SC2086 # lists of words
 {
-	say "tests of sets and rules"
+	say "tests of sets, rules and targets in XML"
 	tests "$@" $pure
 	[ -z "$race" ] || tests $race -short "$@" $pure
 	say "tests of everything else"

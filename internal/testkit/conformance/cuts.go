@@ -20,9 +20,9 @@ func (s *suite) cuts(t testing.TB) {
 	r := s.build(t, "edge")
 	lowered, next := lower(t, r, s.rich(t)), lower(t, r, s.plan(t, cloud))
 	files := s.render(t, r, lowered)
-	points := 600
+	points := 300
 	if testing.Short() {
-		points = 150
+		points = 60
 	}
 	for name, data := range s.read {
 		for n := range cutPoints(len(data), points) {
