@@ -56,7 +56,7 @@ PLAN is a file of plan --save: nothing is loaded if that is not what would be do
 			if _, err := confirmTime(f.confirm); err != nil {
 				return err
 			}
-			p, err := a.plan(cmd, &f.deployFlags)
+			p, err := a.plan(cmd, &f.deployFlags, true)
 			if err != nil {
 				return err
 			}
@@ -88,7 +88,7 @@ once, and not in each run.`,
 				return err
 			}
 			f.quiet = f.quiet || !f.json
-			p, err := a.plan(cmd, &f.deployFlags)
+			p, err := a.plan(cmd, &f.deployFlags, true)
 			if err != nil {
 				return err
 			}

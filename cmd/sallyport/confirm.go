@@ -168,6 +168,9 @@ bring back what was wrong.`,
 }
 
 func (a *app) rollback(cmd *cobra.Command, f *deployFlags, folder *apply.Folder, run int, confirm string) error {
+	if err := folder.Recover(cmd.Context()); err != nil {
+		return err
+	}
 	p, err := folder.PlanRollback(cmd.Context(), run, apply.Options{Who: whoRuns(), Why: f.why})
 	if err != nil {
 		return err

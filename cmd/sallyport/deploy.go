@@ -71,8 +71,9 @@ type planned struct {
 	plan   *apply.Plan
 }
 
-// plan renders the policy and compares it with what is loaded.
-func (a *app) plan(cmd *cobra.Command, f *deployFlags) (*planned, error) {
+// plan renders the policy and compares it with what is loaded. To carry it out, it first
+// takes back a run that was cut short.
+func (a *app) plan(cmd *cobra.Command, f *deployFlags, carryOut bool) (*planned, error) {
 	if f.out == "" {
 		return nil, usage("--out names no folder: leave it out for ./out")
 	}
@@ -88,6 +89,11 @@ func (a *app) plan(cmd *cobra.Command, f *deployFlags) (*planned, error) {
 	folder, err := f.open()
 	if err != nil {
 		return nil, err
+	}
+	if carryOut {
+		if err := folder.Recover(cmd.Context()); err != nil {
+			return nil, err
+		}
 	}
 	p, err := folder.Plan(cmd.Context(), res, apply.Options{Out: f.out, Dir: filepath.Dir(req.Policy), Who: whoRuns(), Why: f.why, Repair: f.repair})
 	if err != nil {
@@ -255,7 +261,7 @@ before, and what somebody else changed on the machine. It changes nothing.`,
   sallyport plan --policy edge.hcl --save edge.plan`,
 		Args: takes(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			p, err := a.plan(cmd, &f)
+			p, err := a.plan(cmd, &f, false)
 			if err != nil {
 				return err
 			}

@@ -72,6 +72,12 @@ func (b *bench) loaded() string {
 // apply carries out a run that loads text.
 func (b *bench) apply(text string) (int, error) {
 	b.t.Helper()
+	return b.carryOut(b.plan(text))
+}
+
+// plan is a plan to load text.
+func (b *bench) plan(text string) *Plan {
+	b.t.Helper()
 	load := b.load
 	if load == nil {
 		load = []string{"cp", "{}", b.device}
@@ -80,7 +86,7 @@ func (b *bench) apply(text string) (int, error) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	p := &Plan{blobs: map[string][]byte{}, runs: len(j.Runs)}
+	p := &Plan{blobs: map[string][]byte{}, steps: j.steps}
 	d := Deploy{Name: "edge", Target: "edge", Path: "edge", Dir: b.out, Load: load, Check: b.check, Remove: []string{"rm", "-f", b.device},
 		State: []string{"sh", "-c", "cat '" + b.device + "' 2>/dev/null || true"}, Timeout: Duration{b.timeout}}
 	d.Files = []File{p.keep("edge", 0o644, []byte(text), publish.Record{Target: "edge"})}
@@ -89,8 +95,13 @@ func (b *bench) apply(text string) (int, error) {
 	}
 	d.Was = p.blob([]byte(strings.TrimRight(b.loaded(), "\n")))
 	p.Run = Run{Kind: kindApply, Out: b.out, Confirm: Duration{b.confirm}, Deploys: []Deploy{d}}
+	return p
+}
+
+func (b *bench) carryOut(p *Plan) (int, error) {
+	d := &p.Run.Deploys[0]
 	return b.Carry(b.t.Context(), p, Carrier{Guard: b.guard, Judge: b.judge, Sure: b.sure, Publish: func() error {
-		return b.publish(&d, b.out, d.Files)
+		return b.publish(d, b.out, d.Files)
 	}})
 }
 
@@ -332,6 +343,34 @@ func TestPending(t *testing.T) {
 	b.is("two\n", Confirmed, "by a test")
 	if err := b.Undo(t.Context(), 2, "a test"); err == nil {
 		t.Error("a confirmed run was undone")
+	}
+}
+
+// TestPlanIsOfBefore makes a plan, and then decides the run that was open: what the plan takes
+// for loaded is no longer what is, and would be brought back in its place.
+func TestPlanIsOfBefore(t *testing.T) {
+	for name, decide := range map[string]func(b *bench) error{
+		"confirmed":  func(b *bench) error { return b.Confirm(2, "by a test") },
+		"taken back": func(b *bench) error { return b.Undo(t.Context(), 2, "a test") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			b.first()
+			if _, err := b.apply("two\n"); err != nil {
+				t.Fatal(err)
+			}
+			p := b.plan("three\n")
+			if err := decide(b); err != nil {
+				t.Fatal(err)
+			}
+			was := b.loaded()
+			if _, err := b.carryOut(p); err == nil || !strings.Contains(err.Error(), "plan again") {
+				t.Errorf("it was carried out: %v", err)
+			}
+			if got := b.loaded(); got != was {
+				t.Errorf("%q is loaded, want %q", got, was)
+			}
+		})
 	}
 }
 

@@ -42,12 +42,9 @@ func (f *Folder) Carry(ctx context.Context, p *Plan, c Carrier) (int, error) {
 	if !supported {
 		return 0, errors.New("loads are not guarded on this system: run sallyport generate, and load the files by hand")
 	}
-	device, err := f.lock(deviceLock, lockWait)
+	device, err := f.holdDevice()
 	if err != nil {
 		return 0, err
-	}
-	if device == nil {
-		return 0, errors.New("another run is at work: wait for it")
 	}
 	defer device.Unlock()
 	n, err := f.begin(ctx, p)
@@ -73,8 +70,8 @@ func (f *Folder) Carry(ctx context.Context, p *Plan, c Carrier) (int, error) {
 	case worse == "":
 		return n, f.Confirm(n, "by verify")
 	}
-	if device, err = f.lock(deviceLock, lockWait); err != nil || device == nil {
-		return n, errors.Join(err, fmt.Errorf("run %d: %s; its guard takes it back", n, worse))
+	if device, err = f.holdDevice(); err != nil {
+		return n, fmt.Errorf("run %d: %s; its guard takes it back: %w", n, worse, err)
 	}
 	defer device.Unlock()
 	return n, f.giveUp(ctx, n, worse)
@@ -94,8 +91,8 @@ func (f *Folder) begin(ctx context.Context, p *Plan) (n int, err error) {
 	run := p.Run
 	run.Process = thisProcess()
 	err = f.append(func(j *Journal) ([]Event, error) {
-		if len(j.Runs) != p.runs {
-			return nil, errors.New("another run came between: plan again")
+		if j.steps != p.steps {
+			return nil, errors.New("another run came between, or was decided meanwhile: plan again")
 		}
 		n = len(j.Runs) + 1
 		return []Event{{Run: n, Step: Begun, Plan: &run}}, nil
@@ -208,12 +205,9 @@ func (f *Folder) Undo(ctx context.Context, n int, who string) error {
 	case !j.Runs[n-1].Open():
 		return fmt.Errorf("run %d is %s: sallyport rollback brings back what an earlier run loaded", n, j.Runs[n-1].Step)
 	}
-	device, err := f.lock(deviceLock, lockWait)
+	device, err := f.holdDevice()
 	if err != nil {
 		return err
-	}
-	if device == nil {
-		return errors.New("another run is at work: wait for it")
 	}
 	defer device.Unlock()
 	undone := f.giveUp(ctx, n, who+" took it back")

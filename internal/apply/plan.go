@@ -30,7 +30,7 @@ type Plan struct {
 	Pinned int    // the rollback that holds off the policy; 0 if none does
 	Digest string // of all that it was made from: another plan of the same digest does the same
 	blobs  map[string][]byte
-	runs   int // in the journal when it was made
+	steps  int // of the journal when it was made
 }
 
 // PlanStep is what a plan means for one deploy.
@@ -81,7 +81,7 @@ func (f *Folder) Plan(ctx context.Context, res *pipeline.Result, o Options) (*Pl
 			return nil, err
 		}
 	}
-	p := &Plan{blobs: map[string][]byte{}, runs: len(j.Runs), Pinned: j.Pinned}
+	p := &Plan{blobs: map[string][]byte{}, steps: j.steps, Pinned: j.Pinned}
 	p.Run = Run{Kind: kindApply, Policy: res.Program.Name, Hash: res.Program.Hash, Who: o.Who, Why: o.Why, Out: o.Out}
 	for _, feed := range res.Program.Feeds {
 		p.Run.Feeds = append(p.Run.Feeds, pipeline.OriginFeed(feed))
@@ -307,7 +307,7 @@ func (f *Folder) PlanRollback(ctx context.Context, run int, o Options) (*Plan, e
 		return nil, fmt.Errorf("run %d was not confirmed, or there is none: sallyport history lists them", run)
 	}
 	past := j.Runs[run-1]
-	p := &Plan{blobs: map[string][]byte{}, runs: len(j.Runs), Run: past.Run}
+	p := &Plan{blobs: map[string][]byte{}, steps: j.steps, Run: past.Run}
 	p.Run.Kind, p.Run.To, p.Run.Who, p.Run.Why, p.Run.Deploys = kindRollback, run, o.Who, o.Why, nil
 	for _, d := range past.Deploys {
 		s := &PlanStep{Deploy: d}

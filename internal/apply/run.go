@@ -95,6 +95,7 @@ type Journal struct {
 	Runs   []*Past // in their order
 	Pinned int     // the run of a rollback that holds off the policy; 0 if none does
 	notes  map[string]bool
+	steps  int // of all runs: another number is another machine
 
 	folder *Folder
 	size   int64 // of the file, up to its last whole line
@@ -112,6 +113,7 @@ func (j *Journal) add(e Event) error {
 		j.notes[e.Text] = true
 		return nil
 	}
+	j.steps++
 	if e.Step == Begun {
 		if e.Plan == nil || e.Run != len(j.Runs)+1 {
 			return errors.New("a run is missing")

@@ -147,6 +147,15 @@ func (f *Folder) lock(name string, wait time.Duration) (*flock.Flock, error) {
 // mark is the mark of commands that change the machine for a run.
 func (f *Folder) mark(run int) string { return fmt.Sprintf("%s run %d", f.dir, run) }
 
+// holdDevice takes the device's lock.
+func (f *Folder) holdDevice() (*flock.Flock, error) {
+	l, err := f.lock(deviceLock, lockWait)
+	if err == nil && l == nil {
+		err = errors.New("another run is at work: wait for it")
+	}
+	return l, err
+}
+
 // Guarded reports whether the guard of the run lives.
 func (f *Folder) Guarded(run int) bool {
 	if _, err := os.Stat(filepath.Join(f.dir, guardLock(run))); err != nil {

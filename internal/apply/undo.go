@@ -130,12 +130,9 @@ func Differ(was, is []string) (missing, more []string) {
 // Restore loads again what was confirmed last, for a machine that starts anew. A run that was
 // open when it stopped is taken back first. It returns the deploys that were loaded.
 func (f *Folder) Restore(ctx context.Context) (loaded []string, err error) {
-	device, err := f.lock(deviceLock, lockWait)
+	device, err := f.holdDevice()
 	if err != nil {
 		return nil, err
-	}
-	if device == nil {
-		return nil, errors.New("another run is at work: wait for it")
 	}
 	defer device.Unlock()
 	if err := f.recover(ctx); err != nil {
@@ -159,6 +156,17 @@ func (f *Folder) Restore(ctx context.Context) (loaded []string, err error) {
 		loaded = append(loaded, name)
 	}
 	return loaded, errors.Join(failed...)
+}
+
+// Recover takes back a run that nobody confirmed and whose guard is gone, so that a plan
+// after it is of what is loaded then. If the guard is alive, it returns a *Pending.
+func (f *Folder) Recover(ctx context.Context) error {
+	device, err := f.holdDevice()
+	if err != nil {
+		return err
+	}
+	defer device.Unlock()
+	return f.recover(ctx)
 }
 
 // recover takes back a run that nobody confirmed and whose guard is gone, for a caller with
