@@ -93,7 +93,7 @@ once, and not in each run.`,
 				return err
 			}
 			if f.confirm == "" {
-				f.confirm = "verify"
+				f.confirm = usualConfirm(p)
 			}
 			return a.refresh(cmd, &f, p)
 		},
@@ -102,20 +102,24 @@ once, and not in each run.`,
 	return cmd
 }
 
+// usualConfirm is how refresh confirms a run if nobody says how: by the policy's probes, if it
+// has any.
+func usualConfirm(p *planned) string {
+	if verifiesNothing(p.res.VerifyPlan()) {
+		return "now"
+	}
+	return "verify"
+}
+
+func verifiesNothing(p *verifier.Plan) bool { return len(p.Probes)+len(p.Routes) == 0 }
+
 // refresh is apply that says what needs a person only once.
 func (a *app) refresh(cmd *cobra.Command, f *applyFlags, p *planned) error {
-	hold := ""
-	switch err := sudden(p.plan, f.accept); {
-	case p.plan.Pinned > 0 && p.plan.Changed():
-		hold = fmt.Sprintf("nothing was loaded: a rollback to run %d holds the policy off; sallyport rollback --unpin ends that", p.plan.Pinned)
-	case err != nil:
-		hold = err.Error()
-	}
-	if hold != "" {
-		if isNew, err := p.folder.Tell(hold); err != nil || !isNew {
+	if hold := held(p.plan, f.accept); hold != nil {
+		if isNew, err := p.folder.Tell(hold.Error()); err != nil || !isNew {
 			return err
 		}
-		return fmt.Errorf("%s", hold)
+		return hold
 	}
 	for i := range p.plan.Steps {
 		s := &p.plan.Steps[i]
@@ -147,10 +151,7 @@ func (a *app) apply(cmd *cobra.Command, f *applyFlags, p *planned) error {
 		}
 		return a.showPlan(&f.deployFlags, p)
 	}
-	if p.plan.Pinned > 0 {
-		return fmt.Errorf("a rollback to run %d holds the policy off: sallyport rollback --unpin ends that", p.plan.Pinned)
-	}
-	if err := sudden(p.plan, f.accept); err != nil {
+	if err := held(p.plan, f.accept); err != nil {
 		return err
 	}
 	c := a.carrier(p.folder)
@@ -219,12 +220,8 @@ func (a *app) confirmByVerify(ctx context.Context, f *applyFlags, p *planned, c 
 	if err := plan.Validate(); err != nil {
 		return err
 	}
-	if len(plan.Probes)+len(plan.Routes) == 0 {
-		if cmdAsked := f.confirm == "verify"; cmdAsked && !f.quiet {
-			return usage("--confirm verify: the policy has no probe: add one, or use --confirm now")
-		}
-		c.Sure = true
-		return nil
+	if verifiesNothing(plan) {
+		return usage("--confirm verify: the policy has no probe: add one, or use --confirm now")
 	}
 	opt := measure.Options{Probe: probe.Options{Timers: verifier.DefaultTimers().Scale(f.scale), Version: a.version, Proxy: proxySet()}, Sizes: true}
 	before := a.runPlan(ctx, plan, opt)
@@ -242,7 +239,7 @@ func (a *app) confirmByVerify(ctx context.Context, f *applyFlags, p *planned, c 
 		if len(worse) == 0 {
 			return "", nil
 		}
-		return fmt.Sprintf("%s of verify %s worse than before: %s", plural(len(worse), "finding"), map[bool]string{true: "is", false: "are"}[len(worse) == 1], list(worse, mostNames)), nil
+		return "verify finds worse than before: " + list(worse, mostNames), nil
 	}
 	return nil
 }

@@ -307,9 +307,12 @@ func (p *planned) waiting() (*apply.Past, time.Time) {
 	return j.Waiting()
 }
 
-// sudden returns an error if the plan changes far more than feeds do, unless accept begins
-// its digest.
-func sudden(p *apply.Plan, accept string) error {
+// held returns an error if a person has to look first: at a rollback that holds the policy
+// off, or at a change that is far more than feeds do, unless accept begins the plan's digest.
+func held(p *apply.Plan, accept string) error {
+	if p.Pinned > 0 && p.Changed() {
+		return fmt.Errorf("nothing was loaded: a rollback to run %d holds the policy off: sallyport rollback --unpin ends that", p.Pinned)
+	}
 	for _, s := range p.Steps {
 		if s.Sudden != "" && (accept == "" || !strings.HasPrefix(p.Digest, accept)) {
 			return fmt.Errorf("deploy %s: %s: nothing was loaded. Look at sallyport plan, and where that is right, let this change through with --accept-change %.16s", s.Name, s.Sudden, p.Digest)
