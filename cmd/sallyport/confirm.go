@@ -175,7 +175,11 @@ func (a *app) rollback(cmd *cobra.Command, f *deployFlags, folder *apply.Folder,
 	if err != nil {
 		return err
 	}
-	if !p.Changed() {
+	switch {
+	case p.Changed():
+	case f.json:
+		return a.printJSON(jsonOfPlan(a, nil, p))
+	default:
 		fmt.Fprintf(a.out, "what run %d loaded is loaded\n", run)
 		return nil
 	}

@@ -273,6 +273,9 @@ func TestStuck(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.is("one\n", Stuck, "could not be brought back")
+	if p, err := b.PlanRollback(t.Context(), 1, Options{}); err != nil || !p.Changed() {
+		t.Errorf("what is loaded is not known, and a rollback loads nothing: %v", err)
+	}
 	b.load, b.sure = nil, true
 	if _, err := b.apply("two\n"); err != nil {
 		t.Fatal(err)

@@ -223,27 +223,9 @@ const keptRuns = 200
 // forget removes the blobs of old runs, for a caller with the device's lock. Blobs that stay
 // do no harm, so that a failure is no reason to fail.
 func (f *Folder) forget() {
-	j, err := f.Read()
-	if err != nil || len(j.Runs) <= keptRuns {
-		return
+	if j, err := f.Read(); err == nil && len(j.Runs) > keptRuns {
+		_ = f.clean(j.needed(keptRuns))
 	}
-	keep := map[string]bool{}
-	for i, p := range j.Runs {
-		current := false
-		for _, d := range p.Deploys {
-			current = current || j.Current(d.Name) == p
-		}
-		if i < len(j.Runs)-keptRuns && !current {
-			continue
-		}
-		for _, d := range p.Deploys {
-			keep[d.Was], keep[p.Loaded[d.Name]], keep[p.After[d.Name]] = true, true, true
-			for _, x := range append(d.Files, d.Before...) {
-				keep[x.SHA256] = true
-			}
-		}
-	}
-	_ = f.clean(keep)
 }
 
 // Unpin lets runs follow the policy again after a rollback.

@@ -69,7 +69,7 @@ func (f *Folder) keepState(ctx context.Context, d *Deploy) (sum string, err erro
 	if err != nil || !known {
 		return "", err
 	}
-	return f.put([]byte(strings.Join(lines, "\n")))
+	return f.put(joined(lines))
 }
 
 // file returns the file that the command in field is for.
@@ -187,7 +187,7 @@ func (f *Folder) takeAway(ctx context.Context, mark string, d *Deploy, dir strin
 	if err == nil || local.Revert == nil {
 		return err
 	}
-	from, failed := f.rendered(loaded)
+	from, failed := f.rendered(loaded, nil)
 	if failed != nil {
 		return errors.Join(err, failed)
 	}
@@ -206,11 +206,11 @@ func (f *Folder) layReverted(dir string, local renderers.Local, loaded, next []F
 	if err := f.lay(dir, next); err != nil || local.Revert == nil || len(loaded) == 0 {
 		return err
 	}
-	from, err := f.rendered(loaded)
+	from, err := f.rendered(loaded, nil)
 	if err != nil {
 		return err
 	}
-	to, err := f.rendered(next)
+	to, err := f.rendered(next, nil)
 	if err != nil {
 		return err
 	}

@@ -89,6 +89,39 @@ func FuzzJournal(f *testing.F) {
 	})
 }
 
+// TestNeeded keeps what the last runs and every deploy need, and nothing else.
+func TestNeeded(t *testing.T) {
+	j := &Journal{}
+	run := func(deploy, file, state string, last Step, after string) {
+		n := len(j.Runs) + 1
+		d := Deploy{Name: deploy, Files: []File{{Path: deploy, SHA256: file}}}
+		events := []Event{{Run: n, Step: Begun, Plan: &Run{Kind: kindApply, Deploys: []Deploy{d}}}, {Run: n, Step: Loaded, Deploy: deploy, State: state}}
+		if after != "" {
+			events = append(events, Event{Run: n, Step: last, Deploy: deploy, State: after})
+		}
+		for _, e := range append(events, Event{Run: n, Step: last}) {
+			if err := j.add(e); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	run("a", "fileA", "stateA", Confirmed, "")
+	run("b", "fileB", "stateB", Confirmed, "")
+	run("b", "gone", "goneState", Undone, "stateB2") // which is what b has now
+	run("c", "fileC", "stateC", Confirmed, "")
+	got := j.needed(1)
+	for _, sum := range []string{"fileA", "stateA", "fileB", "stateB2", "fileC", "stateC"} {
+		if !got[sum] {
+			t.Errorf("%s is not kept", sum)
+		}
+	}
+	for _, sum := range []string{"gone", "goneState"} {
+		if got[sum] {
+			t.Errorf("%s is kept", sum)
+		}
+	}
+}
+
 func TestDiffer(t *testing.T) {
 	for _, c := range []struct{ was, is, missing, more string }{
 		{"", "", "", ""},

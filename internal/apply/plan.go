@@ -132,7 +132,7 @@ func (p *Plan) step(ctx context.Context, f *Folder, j *Journal, d *policy.Deploy
 		return nil, err
 	}
 	if s.Known = known; known {
-		s.Was = p.blob([]byte(strings.Join(lines, "\n")))
+		s.Was = p.blob(joined(lines))
 	}
 	if err := p.before(f, j, s, o.Out, len(lines) > 0 || !known); err != nil {
 		return nil, err
@@ -142,7 +142,7 @@ func (p *Plan) step(ctx context.Context, f *Folder, j *Journal, d *policy.Deploy
 	}
 	s.decide(j, o.Repair || d.Repair)
 	if s.loads && len(s.Before) > 0 {
-		if old, err := p.rendered(f, s.Before); err == nil {
+		if old, err := f.rendered(s.Before, p.blobs); err == nil {
 			s.Change = out.ChangeFrom(old)
 		}
 	}
@@ -184,8 +184,7 @@ func (p *Plan) keep(path string, mode fs.FileMode, data []byte, r publish.Record
 }
 
 func (p *Plan) blob(data []byte) string {
-	h := sha256.Sum256(data)
-	sum := hex.EncodeToString(h[:])
+	sum := sumOf(data)
 	p.blobs[sum] = data
 	return sum
 }
@@ -219,20 +218,6 @@ func (p *Plan) before(f *Folder, j *Journal, s *PlanStep, out string, something 
 	return nil
 }
 
-// rendered are files with their bytes, from the plan or the state folder.
-func (p *Plan) rendered(f *Folder, files []File) (list []renderers.File, err error) {
-	for _, x := range files {
-		data, ok := p.blobs[x.SHA256]
-		if !ok {
-			if data, err = f.get(x.SHA256); err != nil {
-				return nil, err
-			}
-		}
-		list = append(list, renderers.File{Path: x.Path, Mode: modeOf(x), Data: data})
-	}
-	return list, nil
-}
-
 // drift compares the state with that after the last run.
 func (s *PlanStep) drift(f *Folder, j *Journal, lines []string) error {
 	sum, recorded := j.stateNow(s.Name)
@@ -250,13 +235,6 @@ func (s *PlanStep) drift(f *Folder, j *Journal, lines []string) error {
 
 // decide says whether the deploy is loaded, and why.
 func (s *PlanStep) decide(j *Journal, repair bool) {
-	stuck := false
-	for _, p := range slices.Backward(j.Runs) {
-		if p.Deploy(s.Name) != nil {
-			stuck = p.Step == Stuck
-			break
-		}
-	}
 	switch same := sameFiles(s.Before, s.Files); {
 	case len(s.Before) == 0:
 		s.Reason = "nothing is loaded yet"
@@ -264,7 +242,7 @@ func (s *PlanStep) decide(j *Journal, repair bool) {
 		s.Reason = "no run has loaded it yet"
 	case !same:
 		s.Reason = "its files changed"
-	case stuck:
+	case j.stuck(s.Name):
 		s.Reason = "a run could not be taken back"
 	case s.Drifted() && repair:
 		s.Reason = "what is loaded was changed"
@@ -296,8 +274,7 @@ func (p *Plan) digest() string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// PlanRollback is a plan to load again what a run loaded. Without run, it is the one that was
-// confirmed before the last.
+// PlanRollback is a plan to load again what a run loaded, which must have been confirmed.
 func (f *Folder) PlanRollback(ctx context.Context, run int, o Options) (*Plan, error) {
 	j, err := f.Read()
 	if err != nil {
@@ -316,7 +293,7 @@ func (f *Folder) PlanRollback(ctx context.Context, run int, o Options) (*Plan, e
 			return nil, err
 		}
 		if s.Was = ""; known {
-			s.Known, s.Was = true, p.blob([]byte(strings.Join(lines, "\n")))
+			s.Known, s.Was = true, p.blob(joined(lines))
 		}
 		for _, x := range d.Files {
 			if _, err := f.get(x.SHA256); err != nil {
@@ -327,7 +304,7 @@ func (f *Folder) PlanRollback(ctx context.Context, run int, o Options) (*Plan, e
 		if err := s.drift(f, j, lines); err != nil {
 			return nil, err
 		}
-		if s.loads = !sameFiles(s.Before, s.Files) || s.Drifted(); s.loads {
+		if s.loads = !sameFiles(s.Before, s.Files) || s.Drifted() || j.stuck(d.Name); s.loads {
 			s.Reason = fmt.Sprintf("back to run %d", run)
 		}
 		p.add(s, past.Confirm.Duration)
@@ -336,7 +313,8 @@ func (f *Folder) PlanRollback(ctx context.Context, run int, o Options) (*Plan, e
 	return p, nil
 }
 
-// Steps of what is loaded now, for a status: no plan and no policy is needed.
+// Look compares what is loaded now with the journal, for a status: it needs no policy. The
+// steps are in the order of Journal.Deploys.
 func (f *Folder) Look(ctx context.Context) ([]PlanStep, *Journal, error) {
 	j, err := f.Read()
 	if err != nil {
@@ -360,8 +338,7 @@ func (f *Folder) Look(ctx context.Context) ([]PlanStep, *Journal, error) {
 			continue
 		}
 		if s.Known = known; known {
-			h := sha256.Sum256([]byte(strings.Join(lines, "\n")))
-			s.Was = hex.EncodeToString(h[:])
+			s.Was = sumOf(joined(lines))
 		}
 		if err := s.drift(f, j, lines); err != nil {
 			return nil, nil, err

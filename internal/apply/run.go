@@ -186,6 +186,40 @@ func (j *Journal) Deploys() []string {
 	return list
 }
 
+// needed are the blobs of the last runs, and of what every deploy has loaded, however long
+// ago.
+func (j *Journal) needed(last int) map[string]bool {
+	keep, current := map[string]bool{}, map[*Past]bool{}
+	for _, name := range j.Deploys() {
+		current[j.Current(name)] = true
+		sum, _ := j.stateNow(name)
+		keep[sum] = true
+	}
+	for i, p := range j.Runs {
+		if i < len(j.Runs)-last && !current[p] {
+			continue
+		}
+		for _, d := range p.Deploys {
+			keep[d.Was], keep[p.Loaded[d.Name]], keep[p.After[d.Name]] = true, true, true
+			for _, x := range slices.Concat(d.Files, d.Before) {
+				keep[x.SHA256] = true
+			}
+		}
+	}
+	return keep
+}
+
+// stuck reports whether what the deploy has loaded is not known, because its last run could
+// not be taken back.
+func (j *Journal) stuck(deploy string) bool {
+	for _, p := range slices.Backward(j.Runs) {
+		if p.Deploy(deploy) != nil {
+			return p.Step == Stuck
+		}
+	}
+	return false
+}
+
 // stateNow is the recorded state of a deploy: of its last load, or since that was taken back.
 func (j *Journal) stateNow(deploy string) (sum string, known bool) {
 	for _, p := range slices.Backward(j.Runs) {
@@ -205,13 +239,14 @@ func (j *Journal) stateNow(deploy string) (sum string, known bool) {
 	return "", false
 }
 
-// rendered are files with their bytes.
-func (f *Folder) rendered(files []File) ([]renderers.File, error) {
-	var list []renderers.File
+// rendered are files with their bytes, from fresh or the state folder.
+func (f *Folder) rendered(files []File, fresh map[string][]byte) (list []renderers.File, err error) {
 	for _, x := range files {
-		data, err := f.get(x.SHA256)
-		if err != nil {
-			return nil, fmt.Errorf("the state folder: %s: %w: restore the folder from a copy", x.Path, err)
+		data, ok := fresh[x.SHA256]
+		if !ok {
+			if data, err = f.get(x.SHA256); err != nil {
+				return nil, fmt.Errorf("the state folder: %s: %w: restore the folder from a copy", x.Path, err)
+			}
 		}
 		list = append(list, renderers.File{Path: x.Path, Mode: modeOf(x), Data: data, Use: x.Record.Load, Undo: x.Record.Undo})
 	}

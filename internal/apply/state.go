@@ -44,6 +44,9 @@ func Open(dir string) (*Folder, error) {
 	if err == nil {
 		err = os.MkdirAll(filepath.Join(dir, "blobs"), 0o700)
 	}
+	if err == nil {
+		dir, err = filepath.EvalSymlinks(dir) // it marks commands: one folder has one mark
+	}
 	if err != nil {
 		return nil, fmt.Errorf("the state folder: %w: name one that you can write with --state", err)
 	}
@@ -55,10 +58,15 @@ func (f *Folder) Dir() string { return f.dir }
 
 func (f *Folder) blob(sum string) string { return filepath.Join(f.dir, "blobs", sum) }
 
+// sumOf is the name of a blob.
+func sumOf(data []byte) string {
+	h := sha256.Sum256(data)
+	return hex.EncodeToString(h[:])
+}
+
 // put keeps data and returns its name. It is on disk when put returns.
 func (f *Folder) put(data []byte) (string, error) {
-	h := sha256.Sum256(data)
-	sum := hex.EncodeToString(h[:])
+	sum := sumOf(data)
 	if _, err := f.get(sum); err == nil {
 		return sum, nil
 	}
@@ -99,7 +107,7 @@ func (f *Folder) get(sum string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if h := sha256.Sum256(data); hex.EncodeToString(h[:]) != sum {
+	if sumOf(data) != sum {
 		return nil, fmt.Errorf("%s is damaged: its checksum is another one", f.blob(sum))
 	}
 	return data, nil

@@ -97,6 +97,9 @@ func (f *Folder) differ(a, b string) int {
 	return len(missing) + len(more)
 }
 
+// joined are lines as a blob, and splitLines takes them out of it.
+func joined(lines []string) []byte { return []byte(strings.Join(lines, "\n")) }
+
 func splitLines(data []byte) []string {
 	if len(data) == 0 {
 		return nil
