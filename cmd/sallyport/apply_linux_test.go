@@ -61,9 +61,8 @@ func (m machine) sallyport(code int, args ...string) string {
 
 func (m machine) loaded() string { return withoutComments(m.MustExec(m.t, m.list, "sh")) }
 
-// deployed are the targets that are loaded by default, each in two versions that differ in
-// rules, sets and families, with what an admin has there before.
-var deployed = map[string]struct {
+// deployedTarget is a target that is loaded, with what an admin has there before.
+type deployedTarget struct {
 	programs []string
 	admin    string
 	target   string
@@ -71,7 +70,26 @@ var deployed = map[string]struct {
 	stop     string   // takes all away, as a restart does
 	drifts   []string // commands that change what is ours
 	own      []string // and what is the admin's
-}{
+}
+
+// machine is one on which the admin's own things are loaded, with both versions of the policy:
+// a.hcl and b.hcl.
+func (c deployedTarget) machine(t *testing.T) machine {
+	t.Helper()
+	need.Root(t)
+	for _, p := range c.programs {
+		need.Program(t, p)
+	}
+	m := newMachine(t, c.list)
+	m.MustExec(t, c.admin, "sh")
+	m.write("a.hcl", deployPolicy(c.target, false))
+	m.write("b.hcl", deployPolicy(c.target, true))
+	return m
+}
+
+// deployed are the targets that are loaded by default, each in two versions that differ in
+// rules, sets and families, with what an admin has there before.
+var deployed = map[string]deployedTarget{
 	"nftables": {
 		[]string{"nft"},
 		"nft -f - <<E\ntable inet filter {\nset mine { type ipv4_addr; elements = { 192.0.2.9 } }\nchain forward { type filter hook forward priority 0; policy drop; ip saddr @mine accept\n}\n}\ntable ip other {\nchain c {\n}\n}\nE\n",
@@ -153,14 +171,7 @@ func deployPolicy(target string, second bool) string {
 func TestApplied(t *testing.T) {
 	for name, c := range deployed {
 		t.Run(name, func(t *testing.T) {
-			need.Root(t)
-			for _, p := range c.programs {
-				need.Program(t, p)
-			}
-			m := newMachine(t, c.list)
-			m.MustExec(t, c.admin, "sh")
-			m.write("a.hcl", deployPolicy(c.target, false))
-			m.write("b.hcl", deployPolicy(c.target, true))
+			m := c.machine(t)
 			bare := m.loaded()
 			m.sallyport(exitOK, "apply", "--policy", "a.hcl")
 			m.sallyport(exitOK, "confirm", "--undo")
@@ -209,17 +220,13 @@ func TestApplied(t *testing.T) {
 // TestAnotherTargetIsUndone takes back a run whose deploy went over to another target, which
 // is taken away, or whose target moved to another path: what was loaded before stays.
 func TestAnotherTargetIsUndone(t *testing.T) {
-	need.Root(t)
-	need.Program(t, "nft")
 	c := deployed["nftables"]
 	for name, second := range map[string]string{
 		"another target": strings.Replace(deployPolicy(strings.Replace(c.target, "edge", "border", 1), true), "target.edge", "target.border", 1),
 		"another path":   deployPolicy(strings.Replace(c.target, "hook", "path = \"moved.nft\"\n  hook", 1), true),
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := newMachine(t, c.list)
-			m.MustExec(t, c.admin, "sh")
-			m.write("a.hcl", deployPolicy(c.target, false))
+			m := c.machine(t)
 			m.write("b.hcl", second)
 			m.sallyport(exitOK, "apply", "--policy", "a.hcl", "--confirm", "now")
 			first := m.loaded()
@@ -235,12 +242,7 @@ func TestAnotherTargetIsUndone(t *testing.T) {
 // TestFirstLoadIsJumpedTo takes a first load back after the admin jumped to it: then the
 // chain cannot be deleted, and is emptied.
 func TestFirstLoadIsJumpedTo(t *testing.T) {
-	need.Root(t)
-	need.Program(t, "nft")
-	c := deployed["nftables"]
-	m := newMachine(t, c.list)
-	m.MustExec(t, c.admin, "sh")
-	m.write("a.hcl", deployPolicy(c.target, false))
+	m := deployed["nftables"].machine(t)
 	m.sallyport(exitOK, "apply", "--policy", "a.hcl")
 	m.MustExec(t, "nft insert rule inet filter forward jump sallyport_edge", "sh")
 	m.sallyport(exitOK, "confirm", "--undo")
@@ -254,13 +256,7 @@ func TestFirstLoadIsJumpedTo(t *testing.T) {
 func TestDrift(t *testing.T) {
 	for name, c := range deployed {
 		t.Run(name, func(t *testing.T) {
-			need.Root(t)
-			for _, p := range c.programs {
-				need.Program(t, p)
-			}
-			m := newMachine(t, c.list)
-			m.MustExec(t, c.admin, "sh")
-			m.write("a.hcl", deployPolicy(c.target, false))
+			m := c.machine(t)
 			m.sallyport(exitOK, "apply", "--policy", "a.hcl", "--confirm", "now")
 			for _, edit := range c.own {
 				m.MustExec(t, "set -e\n"+edit+"\n", "sh")
